@@ -1,0 +1,20 @@
+# Flags that every target gets.
+add_compile_options(-Wall -Wextra -Werror -fno-strict-aliasing -fvisibility=hidden)
+if(BERTD_WARNINGS STREQUAL "strict")
+  add_compile_options(-Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wundef
+                      -Wformat=2 -Wvla -Wswitch-enum)
+endif()
+# The numerics are written out operation by operation; the compiler must not fuse or reorder them.
+add_compile_options(-ffp-contract=off)
+add_compile_definitions(_GNU_SOURCE)
+
+if(BERTD_SANITIZE)
+  add_compile_options(-fsanitize=${BERTD_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${BERTD_SANITIZE})
+  if(BERTD_SANITIZE MATCHES undefined)
+    add_compile_options(-fno-sanitize-recover=undefined)
+  endif()
+else()
+  add_compile_options(-fstack-protector-strong)
+  add_link_options(-Wl,-z,relro,-z,now)
+endif()

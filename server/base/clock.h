@@ -1,0 +1,10 @@
+/* Time as the server measures it. */
+#ifndef BERTD_BASE_CLOCK_H
+#define BERTD_BASE_CLOCK_H
+
+#include <stdint.h>
+
+/** Nanoseconds of a clock that never goes back; its zero is arbitrary. Thread: any. */
+uint64_t clock_now_ns(void);
+
+#endif

@@ -1,0 +1,60 @@
+#include "server/base/mem.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+static atomic_long allocations;
+static atomic_long fail_at = -1;
+
+static int must_fail(void)
+{
+    long n = atomic_fetch_add_explicit(&allocations, 1, memory_order_relaxed);
+    return n == atomic_load_explicit(&fail_at, memory_order_relaxed);
+}
+
+void mem_fail_after(long n)
+{
+    atomic_store(&fail_at, n < 0 ? -1 : atomic_load(&allocations) + n);
+}
+
+long mem_alloc_count(void)
+{
+    return atomic_load(&allocations);
+}
+
+void *mem_alloc(size_t size)
+{
+    return must_fail() ? NULL : malloc(size ? size : 1);
+}
+
+void *mem_calloc(size_t count, size_t size)
+{
+    return must_fail() ? NULL : calloc(count ? count : 1, size ? size : 1);
+}
+
+void *mem_realloc(void *ptr, size_t size)
+{
+    return must_fail() ? NULL : realloc(ptr, size ? size : 1);
+}
+
+void *mem_alloc_aligned(size_t align, size_t size)
+{
+    if (must_fail() || size > SIZE_MAX - align)
+        return NULL;
+    void *ptr = NULL;
+    return posix_memalign(&ptr, align, size ? size : align) == 0 ? ptr : NULL;
+}
+
+char *mem_strdup(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = mem_alloc(size);
+    return copy ? memcpy(copy, text, size) : NULL;
+}
+
+void mem_free(void *ptr)
+{
+    free(ptr);
+}

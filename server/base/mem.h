@@ -1,0 +1,25 @@
+/* Allocation for the whole program: the C library's, with a test hook that fails the Nth call. */
+#ifndef BERTD_BASE_MEM_H
+#define BERTD_BASE_MEM_H
+
+#include <stddef.h>
+
+/** New memory, uninitialised; NULL when there is none. Caller frees with mem_free. Size 0 gives a valid pointer. */
+void *mem_alloc(size_t size);
+/** New zeroed memory for `count` items of `size` bytes; NULL when there is none or the product overflows. */
+void *mem_calloc(size_t count, size_t size);
+/** As realloc: on failure NULL, and `ptr` stays valid. */
+void *mem_realloc(void *ptr, size_t size);
+/** New memory aligned to `align` (a power of two, >= sizeof(void *)). Caller frees with mem_free. */
+void *mem_alloc_aligned(size_t align, size_t size);
+/** New copy of `text`; caller frees with mem_free. */
+char *mem_strdup(const char *text);
+/** Free what any of the above gave. NULL is fine. */
+void mem_free(void *ptr);
+
+/** Tests only: let `n` more allocations succeed and fail the one after, once, in any thread. Negative: never fail. */
+void mem_fail_after(long n);
+/** Tests only: how many allocations this process has made. */
+long mem_alloc_count(void);
+
+#endif

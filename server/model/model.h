@@ -1,0 +1,34 @@
+/* A model directory in Hugging Face's layout, read into an image. */
+#ifndef BERTD_MODEL_MODEL_H
+#define BERTD_MODEL_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "accel/image.h"
+#include "server/base/status.h"
+
+enum model_pooling { MODEL_POOL_CLS, MODEL_POOL_MEAN, MODEL_POOL_MAX };
+
+/** What the directory says besides the weights. */
+struct model_info {
+    struct image_shape shape;
+    enum model_pooling pooling; /* modules.json's 1_Pooling; cls where there is none */
+    bool pooling_known;         /* false: the directory names no pooling */
+    bool normalize;             /* modules.json ends with a Normalize module */
+    uint32_t max_seq_length;    /* tokens, special ones included: the smallest of sentence_bert_config.json's and the
+                                   positions of the model */
+    char checkpoint_dtype[8];   /* "F32", "F16", "BF16" as most tensors have it */
+};
+
+/** Read config.json, modules.json, 1_Pooling/config.json, sentence_bert_config.json. No weights.
+ *  Errors: IO, FORMAT, UNSUPPORTED, each naming the file and the field; `ret` untouched on failure. Thread: any. */
+enum status model_read_info(struct model_info *ret, const char *model_dir, struct error *err);
+/** Read the weights (model.safetensors, or the shards of model.safetensors.index.json) and build the image.
+ *  ret     new reference; image_release
+ *  Errors: IO, FORMAT, UNSUPPORTED, NO_MEMORY, naming the file and the tensor
+ *  Thread: any */
+enum status model_load_image(struct image **ret, const char *model_dir, const struct model_info *info,
+                             enum image_precision precision, struct error *err);
+
+#endif
