@@ -33,23 +33,22 @@ struct batch_work {
     struct batch_item *items;
     uint32_t n_items;
     uint64_t deadline_ns; /* on clock_now_ns; 0: none */
-    /** Called exactly once, from a board's or the room's thread, when no item is in use any more: OK, CANCELLED, TIMEOUT,
-     *  BACKEND or UNHEALTHY with `err` filled. Must be quick. The work may be freed in it. */
+    /** Called exactly once, from a board's or the room's thread, when no item is in use any more: OK, CANCELLED,
+     * TIMEOUT, BACKEND or UNHEALTHY with `err` filled. Must be quick. The work may be freed in it. */
     void (*on_done)(struct batch_work *work, enum status status, const struct error *err);
     void *cookie;
     /* The room's own: */
     struct batch_work *next;
     uint64_t submitted_ns;
-    uint32_t items_left; /* not yet finished */
+    uint32_t items_left;  /* not yet finished */
     uint32_t items_taken; /* handed to batches so far */
     enum status status;
     struct error err;
-    bool cancelled;
 };
 
 struct batch_options {
-    struct image *image;       /* retained */
-    struct board **boards;     /* [n_boards], opened and loaded; the room closes them in batch_destroy */
+    struct image *image;   /* retained */
+    struct board **boards; /* [n_boards], opened and loaded; the room closes them in batch_destroy */
     uint32_t n_boards;
     uint32_t max_tokens;       /* rows in one batch (--max-batch-tokens) */
     uint32_t max_sequences;    /* sequences in one batch; 0: no limit (--max-batch-requests) */
@@ -75,8 +74,9 @@ void batch_destroy(struct batch **batch, bool drain);
 /** Queue a work; never blocks. Errors: OVERLOADED, UNHEALTHY (no board), both before anything was taken: then on_done
  *  is not called. Thread: any. */
 enum status batch_submit(struct batch *batch, struct batch_work *work, struct error *err);
-/** Its client has gone: drop what is queued, stop what runs at the next layer. on_done still comes, once (possibly
- *  with OK). Only between batch_submit and on_done. Thread: any, but not from on_done. */
+/** Its client has gone: drop what is queued, stop what runs at the next layer (unless others share the batch). on_done
+ *  still comes, once (possibly with OK, possibly before this returns). Does nothing for a work that is done, whose
+ * memory it does not look at. Thread: any, but not from on_done. */
 void batch_cancel(struct batch *batch, struct batch_work *work);
 void batch_get_stats(struct batch *batch, struct batch_stats *ret);
 void batch_set_on_dispatch(struct batch *batch, batch_on_dispatch *hook, void *cookie);
