@@ -1,0 +1,93 @@
+/* A board for tests of the batch room: it holds tasks until the test lets them finish. */
+#ifndef TESTS_BATCH_FAKE_BOARD_H
+#define TESTS_BATCH_FAKE_BOARD_H
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "accel/backend.h"
+
+struct fake_board {
+    struct board base;
+    pthread_mutex_t lock;
+    struct board_task *held[64];
+    uint32_t n_held;
+};
+
+static void fake_close(struct board *board)
+{
+    free(board);
+}
+
+static void fake_submit(struct board *board, struct board_task *task)
+{
+    struct fake_board *fake = (struct fake_board *)board;
+    pthread_mutex_lock(&fake->lock);
+    fake->held[fake->n_held++] = task;
+    pthread_mutex_unlock(&fake->lock);
+}
+
+static void fake_cancel(struct board *board, struct board_job *job)
+{
+    (void)board;
+    atomic_store(&job->cancelled, true);
+}
+
+static void fake_stats(struct board *board, struct board_stats *ret)
+{
+    (void)board;
+    *ret = (struct board_stats){.state = BOARD_READY};
+}
+
+static const struct board_backend fake_backend = {
+    .kind = "fake", .close = fake_close, .submit = fake_submit, .cancel = fake_cancel, .stats = fake_stats};
+
+static inline struct board *fake_board_create(void)
+{
+    struct fake_board *fake = calloc(1, sizeof *fake);
+    fake->base.backend = &fake_backend;
+    pthread_mutex_init(&fake->lock, NULL);
+    return &fake->base;
+}
+
+static inline uint32_t fake_board_held(struct board *board)
+{
+    struct fake_board *fake = (struct fake_board *)board;
+    pthread_mutex_lock(&fake->lock);
+    uint32_t n = fake->n_held;
+    pthread_mutex_unlock(&fake->lock);
+    return n;
+}
+
+/* The rows of its "model": each row's values are its token id, so that a test knows what to expect. */
+static inline void fake_board_compute(struct board_job *job)
+{
+    uint32_t width = job->image->shape.hidden;
+    for (uint32_t r = 0; r < job->n_rows; r++)
+        for (uint32_t i = 0; i < width; i++)
+            job->hidden[r * width + i] = (float)job->ids[r] + (job->type_ids ? 1000.0f * job->type_ids[r] : 0);
+}
+
+/* Finish the oldest held task with `status`; a cancelled job ends as CANCELLED as on a real board. */
+static inline bool fake_board_finish(struct board *board, enum status status)
+{
+    struct fake_board *fake = (struct fake_board *)board;
+    pthread_mutex_lock(&fake->lock);
+    struct board_task *task = fake->n_held ? fake->held[0] : NULL;
+    if (task)
+        memmove(fake->held, fake->held + 1, --fake->n_held * sizeof fake->held[0]);
+    pthread_mutex_unlock(&fake->lock);
+    if (!task)
+        return false;
+    struct error err;
+    error_set(&err, status, "the fake board says so");
+    if (atomic_load(&task->job->cancelled))
+        status = STATUS_CANCELLED;
+    if (status == STATUS_OK)
+        fake_board_compute(task->job);
+    task->on_done(task, status, &err);
+    return true;
+}
+
+#endif
