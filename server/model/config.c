@@ -12,16 +12,14 @@ struct count_row {
     uint32_t limit;
 };
 
-/* The limits keep every product of two of them far from overflow; type ids are bytes (board.h). */
 static const struct count_row counts[] = {
-    {"hidden_size", offsetof(struct image_shape, hidden), 16384},
-    {"num_hidden_layers", offsetof(struct image_shape, layers), 256},
-    {"num_attention_heads", offsetof(struct image_shape, heads), 1024},
-    {"intermediate_size", offsetof(struct image_shape, intermediate), 65536},
-    {"vocab_size", offsetof(struct image_shape, vocab), 1u << 24},
-    {"max_position_embeddings", offsetof(struct image_shape, positions), 1u << 20},
+    {"hidden_size", offsetof(struct image_shape, hidden), IMAGE_MAX_WIDTH},
+    {"num_hidden_layers", offsetof(struct image_shape, layers), IMAGE_MAX_LAYERS},
+    {"num_attention_heads", offsetof(struct image_shape, heads), IMAGE_MAX_WIDTH},
+    {"intermediate_size", offsetof(struct image_shape, intermediate), IMAGE_MAX_WIDTH},
+    {"vocab_size", offsetof(struct image_shape, vocab), IMAGE_MAX_VOCAB},
+    {"max_position_embeddings", offsetof(struct image_shape, positions), IMAGE_MAX_POSITIONS},
 };
-static const uint32_t limit_types = 256;
 
 struct activation_row {
     const char *name;
@@ -88,8 +86,9 @@ static enum status read_eps(const json_t *root, float *ret, struct error *err)
     if (value && !json_is_number(value))
         return error_set(err, STATUS_FORMAT, "layer_norm_eps is not a number");
     /* A smaller one would be flushed to zero, and a row of equal values divided by it. */
-    if (!(eps >= (double)FLT_MIN && eps <= 1))
-        return error_set(err, STATUS_UNSUPPORTED, "layer_norm_eps is %g; supported are %g to 1", eps, (double)FLT_MIN);
+    if (!(eps >= (double)FLT_MIN && eps < 1))
+        return error_set(err, STATUS_UNSUPPORTED, "layer_norm_eps is %g; from %g to 1 is supported", eps,
+                         (double)FLT_MIN);
     *ret = (float)eps;
     return STATUS_OK;
 }
@@ -104,7 +103,7 @@ static enum status read_counts(const json_t *root, struct image_shape *ret, stru
     }
     ret->types = 2;
     if (json_object_get(root, "type_vocab_size"))
-        return model_json_count(root, "type_vocab_size", limit_types, &ret->types, err);
+        return model_json_count(root, "type_vocab_size", IMAGE_MAX_TYPES, &ret->types, err);
     return STATUS_OK;
 }
 

@@ -134,16 +134,22 @@ static size_t row_elements(const struct image_shape *shape, const struct weight_
     return shape_member(shape, row->rows) * (columns ? columns : 1);
 }
 
+static enum status hand_out(struct model_weights *weights, int slot, const struct weight_row *row,
+                            const struct model_tensor *tensor, float **copy, void *target, struct error *err)
+{
+    weights->used[slot] = tensor;
+    return tensor_floats(tensor, row_elements(&weights->shape, row), copy,
+                         (const float **)((char *)target + row->target), err);
+}
+
 enum status model_weights_embeddings(struct model_weights *weights, struct image_source *ret, struct error *err)
 {
     for (int i = 0; i < MODEL_EMBEDDING_TENSORS; i++) {
         const struct weight_row *row = &embedding_rows[i];
         const struct model_tensor *tensor;
         enum status status = find_row(weights->checkpoint, &weights->shape, row, row->name, &tensor, err);
-        if (status != STATUS_OK)
-            return status;
-        status = tensor_floats(tensor, row_elements(&weights->shape, row), &weights->embedding_copies[i],
-                               (const float **)((char *)ret + row->target), err);
+        if (status == STATUS_OK)
+            status = hand_out(weights, i, row, tensor, &weights->embedding_copies[i], ret, err);
         if (status != STATUS_OK)
             return status;
     }
@@ -155,14 +161,11 @@ enum status model_weights_layer(void *cookie, uint32_t index, struct image_sourc
     struct model_weights *weights = cookie;
     for (int i = 0; i < MODEL_LAYER_TENSORS; i++) {
         const struct model_tensor *tensor;
-        if (weights->last_layer[i])
-            model_checkpoint_drop(weights->last_layer[i]);
+        if (weights->used[i]) /* by now copied into the image; were it not, it would be read from the file again */
+            model_checkpoint_drop(weights->used[i]);
         enum status status = find_layer_row(weights->checkpoint, &weights->shape, index, i, &tensor, err);
-        if (status != STATUS_OK)
-            return status;
-        weights->last_layer[i] = tensor;
-        status = tensor_floats(tensor, row_elements(&weights->shape, &layer_rows[i]), &weights->layer_copies[i],
-                               (const float **)((char *)ret + layer_rows[i].target), err);
+        if (status == STATUS_OK)
+            status = hand_out(weights, i, &layer_rows[i], tensor, &weights->layer_copies[i], ret, err);
         if (status != STATUS_OK)
             return status;
     }

@@ -15,7 +15,7 @@ struct model_weights {
     struct image_shape shape;
     float *embedding_copies[MODEL_EMBEDDING_TENSORS];
     float *layer_copies[MODEL_LAYER_TENSORS];
-    const struct model_tensor *last_layer[MODEL_LAYER_TENSORS]; /* handed out last; NULL before the first */
+    const struct model_tensor *used[MODEL_LAYER_TENSORS]; /* handed out last; NULL: none */
 };
 
 /** Every tensor the shape asks for is there, with its shape and a dtype that can be converted.
