@@ -237,6 +237,14 @@ static enum status parse_header(struct parser *parser, struct error *err)
     return model_scan_done(&parser->scan) ? STATUS_OK : syntax_error(parser, "the header's end", err);
 }
 
+typedef int tensor_order(const void *a, const void *b);
+
+static void sort(struct model_safetensors *out, tensor_order *by)
+{
+    if (out->n > 0)
+        qsort(out->tensors, out->n, sizeof *out->tensors, by);
+}
+
 static int by_place(const void *a, const void *b)
 {
     const struct model_tensor *x = a, *y = b;
@@ -247,8 +255,8 @@ static int by_place(const void *a, const void *b)
 
 static enum status check_cover(const struct parser *parser, struct error *err)
 {
-    const struct model_safetensors *out = parser->out;
-    qsort(out->tensors, out->n, sizeof *out->tensors, by_place);
+    struct model_safetensors *out = parser->out;
+    sort(out, by_place);
     const unsigned char *expected = parser->data;
     for (size_t i = 0; i < out->n; i++) {
         const struct model_tensor *tensor = &out->tensors[i];
@@ -279,7 +287,7 @@ static int by_name(const void *a, const void *b)
 
 static enum status check_names(struct model_safetensors *out, struct error *err)
 {
-    qsort(out->tensors, out->n, sizeof *out->tensors, by_name);
+    sort(out, by_name);
     for (size_t i = 1; i < out->n; i++) {
         if (by_name(&out->tensors[i - 1], &out->tensors[i]) == 0)
             return tensor_error(&out->tensors[i], "is there twice", err);
@@ -332,7 +340,7 @@ enum status model_safetensors_parse(struct model_safetensors **ret, const unsign
         model_safetensors_destroy(&out);
         return status;
     }
-    qsort(out->tensors, out->n, sizeof *out->tensors, by_name);
+    sort(out, by_name);
     *ret = out;
     return STATUS_OK;
 }

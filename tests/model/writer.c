@@ -151,10 +151,15 @@ static void add_all(struct tensor_list *list)
     add(list, "cls.predictions.bias", shape->vocab, 0);
 }
 
+static bool is_narrow(const struct writer_tensor *tensor)
+{
+    return strcmp(tensor->dtype, "F16") == 0 || strcmp(tensor->dtype, "BF16") == 0;
+}
+
 static size_t tensor_size(const struct writer_tensor *tensor)
 {
     size_t count = (size_t)tensor->rows * (tensor->columns ? tensor->columns : 1);
-    return count * (strchr(tensor->dtype, '1') ? 2 : 4);
+    return count * (is_narrow(tensor) ? 2 : 4);
 }
 
 /* Normal numbers only: what the values are. */
@@ -167,6 +172,13 @@ static uint16_t half_of(float value)
     return (uint16_t)((bits >> 16 & 0x8000) | ((bits >> 23 & 0xFF) - 127 + 15) << 10 | (bits >> 13 & 0x3FF));
 }
 
+static uint16_t narrow(float value, const char *dtype)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return strcmp(dtype, "BF16") == 0 ? (uint16_t)(bits >> 16) : half_of(value);
+}
+
 static void put_values(struct buf *file, const struct writer_tensor *tensor)
 {
     size_t size = tensor_size(tensor);
@@ -175,10 +187,10 @@ static void put_values(struct buf *file, const struct writer_tensor *tensor)
     file->len += size;
     if (strcmp(tensor->dtype, "F32") == 0)
         memcpy(out, tensor->values, size);
-    for (size_t i = 0; i < size / 2 && strcmp(tensor->dtype, "F32") != 0 && tensor->dtype[0] != 'U'; i++) {
-        uint32_t bits;
-        memcpy(&bits, &tensor->values[i], sizeof bits);
-        uint16_t value = tensor->dtype[0] == 'B' ? (uint16_t)(bits >> 16) : half_of(tensor->values[i]);
+    if (!is_narrow(tensor))
+        return;
+    for (size_t i = 0; i < size / 2; i++) {
+        uint16_t value = narrow(tensor->values[i], tensor->dtype);
         memcpy(out + 2 * i, &value, sizeof value);
     }
 }
