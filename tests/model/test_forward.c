@@ -1,8 +1,10 @@
 /* Boards against an independent forward pass (forward.py: NumPy, binary64) on random models of many shapes.
  *
- * The bounds for int8 are those of random weights, measured and then halved in what they leave of 1. A trained model's
- * activations have structure that quantisation keeps; a random one turns every error of a layer into noise for the
- * next, so these say that nothing is wrong with a shape, not how good int8 is. That is test_golden.c. */
+ * The int8 bounds are measured ones that leave twice the measured distance to 1. Random weights have no structure: an
+ * error in one layer is noise in the next and adds up with the depth, to a mean of 0.9994 a token after twelve layers.
+ * So these bounds say that nothing is wrong with a shape, not how good int8 is; that is test_golden.c. A missing bias
+ * costs ten times as much, a swapped head a hundred times. What is smaller than int8's own noise shows in the
+ * comparison of the binary32 board, which has the same loader. */
 #include <criterion/criterion.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -24,18 +26,18 @@ struct forward_case {
 };
 
 static const struct forward_case forward_cases[] = {
-    {"BERT-base at 512 tokens", "--hidden 768 --heads 12 --layers 12 --intermediate 3072", "512", 0.999, 0.998,
+    {"BERT-base at 512 tokens", "--hidden 768 --heads 12 --layers 12 --intermediate 3072", "512", 0.9988, 0.9986,
      MODEL_POOL_CLS, false},
-    {"TinyBERT", "--hidden 312 --heads 12 --layers 5 --intermediate 1200 --act relu --pooling cls", "1,7,100", 0.998,
-     0.995, MODEL_POOL_CLS, false},
+    {"TinyBERT", "--hidden 312 --heads 12 --layers 5 --intermediate 1200 --act relu --pooling cls", "1,7,100", 0.9992,
+     0.9985, MODEL_POOL_CLS, false},
     {"BERT-tiny", "--hidden 128 --heads 2 --layers 2 --act gelu_new --eps 1e-5 --pooling max --normalize", "3,64,200",
-     0.999, 0.998, MODEL_POOL_MAX, true},
+     0.9994, 0.9956, MODEL_POOL_MAX, true},
     {"odd widths in BF16",
      "--hidden 36 --heads 3 --layers 3 --intermediate 100 --act gelu_pytorch_tanh --eps 1e-3 --dtype BF16 --vocab 61 "
      "--types 1 --positions 40 --pooling mean --normalize",
-     "40,1,2,17", 0.998, 0.99, MODEL_POOL_MEAN, true},
+     "40,1,2,17", 0.9996, 0.9986, MODEL_POOL_MEAN, true},
     {"wide heads in F16", "--hidden 192 --heads 1 --layers 4 --intermediate 64 --dtype F16 --pooling mean", "33,16,15",
-     0.998, 0.99, MODEL_POOL_MEAN, false},
+     0.9989, 0.9969, MODEL_POOL_MEAN, false},
 };
 
 static void run_python(const char *command, const char *dir, const char *arguments)
