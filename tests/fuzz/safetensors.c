@@ -27,14 +27,15 @@ static void check_tensor(const struct model_safetensors *tensors, size_t index, 
     name[tensor->name_len] = '\0';
     REQUIRE(model_safetensors_find(tensors, name) == tensor);
     REQUIRE(tensor->data >= data && tensor->size <= (size_t)(data + size - tensor->data));
-    unsigned __int128 bytes = 1;
+    uint64_t left = tensor->size; /* divided by every dimension it must leave an element's size */
     bool empty = false;
-    for (uint32_t i = 0; i < tensor->rank; i++) {
-        bytes *= tensor->shape[i] % ((uint64_t)1 << 60);
+    for (uint32_t i = 0; i < tensor->rank; i++)
         empty |= tensor->shape[i] == 0;
-        REQUIRE(empty || tensor->size >= tensor->shape[i]);
+    for (uint32_t i = 0; i < tensor->rank && !empty; i++) {
+        REQUIRE(left % tensor->shape[i] == 0);
+        left /= tensor->shape[i];
     }
-    REQUIRE(empty ? tensor->size == 0 : bytes <= tensor->size && tensor->size <= 8 * bytes);
+    REQUIRE(empty ? tensor->size == 0 : left == 1 || left == 2 || left == 4 || left == 8);
 }
 
 static void check_json(const struct model_safetensors *tensors, const uint8_t *data)
