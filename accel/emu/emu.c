@@ -281,8 +281,8 @@ static enum status start_thread(struct emu *emu, int cpu, struct error *err)
     pthread_attr_init(&attributes);
     cpu_set_t cpus;
     CPU_ZERO(&cpus);
-    if (cpu > 0 && cpu <= CPU_SETSIZE) {
-        CPU_SET(cpu - 1, &cpus);
+    if (cpu > 0) {
+        CPU_SET((size_t)cpu - 1, &cpus); /* past the set: nothing, and then the thread finds no core */
         pthread_attr_setaffinity_np(&attributes, sizeof cpus, &cpus);
     }
     sigset_t all, before; /* signals are for the program's own threads */
