@@ -159,11 +159,18 @@ static enum MHD_Result run(struct http_exchange *exchange)
             http_call_run_light(call);
         return http_exchange_respond(exchange);
     }
-    exchange->running = true;
+    exchange->ran = exchange->away = true;
     atomic_fetch_add(&call->server->away, 1);
     MHD_suspend_connection(exchange->connection);
     http_call_run(call); /* may already be over when it returns */
     return MHD_YES;
+}
+
+static void come_back(struct http_exchange *exchange)
+{
+    if (exchange->away)
+        atomic_fetch_sub(&exchange->call.server->away, 1);
+    exchange->away = false;
 }
 
 enum MHD_Result http_exchange_handle(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
@@ -181,9 +188,9 @@ enum MHD_Result http_exchange_handle(void *cls, struct MHD_Connection *connectio
         *data_size = 0;
         return exchange->early ? MHD_YES : take_body(exchange, data, size);
     }
-    if (!exchange->running)
+    if (!exchange->ran)
         return run(exchange);
-    atomic_fetch_sub(&exchange->call.server->away, 1);
+    come_back(exchange);
     return http_exchange_respond(exchange);
 }
 
@@ -196,6 +203,7 @@ void http_exchange_end(void *cls, struct MHD_Connection *connection, void **stat
     struct http_exchange *exchange = *state;
     if (!exchange)
         return;
+    come_back(exchange); /* a connection that broke meanwhile is not handled again */
     http_connection_expect(&exchange->transport->connections, exchange->timer, 0);
     http_call_finish(&exchange->call);
     atomic_fetch_sub(&exchange->transport->server->open, 1);

@@ -24,7 +24,8 @@ struct http_exchange {
     struct http_connection *timer; /* of the connection; NULL when memory was short */
     struct buf body;
     uint64_t received; /* bytes of the body, kept or not */
-    bool running;      /* handed to the core: the next time it is called, there is an answer */
+    bool ran;          /* handed to the core: the next time it is called, there is an answer */
+    bool away;         /* suspended, and not yet back */
     bool early;        /* answered before its body was read */
     const char *method;
     const char *allow;        /* for the Allow header, NULL: none; static */

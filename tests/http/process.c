@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -44,6 +45,7 @@ static void become(const char *options, bool with_model, int fd)
     snprintf(text, sizeof text, "%s", options);
     for (char *word = strtok(text, " "); word && n < MAX_WORDS - 1; word = strtok(NULL, " "))
         words[n++] = word;
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that stops half-way leaves no server behind */
     dup2(fd, STDOUT_FILENO);
     dup2(fd, STDERR_FILENO);
     const char *binary = getenv("BERTD_TEST_BINARY");
