@@ -78,9 +78,9 @@ struct board_stats {
 
 /** What to open. Zeroed members mean the defaults. */
 struct board_options {
-    const char *kind;   /* "emu" (default), "ref", "fp32" */
-    uint32_t index;     /* which one of its kind: names it, and picks its core or card */
-    int cpu;            /* core to stay on, plus one; 0: anywhere */
+    const char *kind; /* "emu" (default), "ref", "fp32" */
+    uint32_t index;   /* which one of its kind: names it, and picks its core or card */
+    int cpu;          /* core to stay on, plus one; 0: anywhere */
 };
 
 /** Open a board. `ret`: new; close with board_close. Errors: USAGE (unknown kind, listing the known), NO_MEMORY, IO. */

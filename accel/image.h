@@ -20,10 +20,23 @@ enum {
     IMAGE_PANEL = 16,          /* outputs in a weight panel, tokens in a K/V block */
     IMAGE_GROUP = 4,           /* inputs that lie next to each other in a panel */
     IMAGE_MAX_ROTATION = 128,  /* largest Hadamard block */
-    IMAGE_MAX_SEQUENCE = 1024, /* the P x V accumulator is exact up to here */
+    IMAGE_MAX_SEQUENCE = 1024, /* tokens: the P x V accumulator is exact up to here. A model may have more positions;
+                                  boards refuse the sequences that would use them */
+    /* No size of an image overflows within these, and every int32 accumulator is exact: width * 127 * 127 < 2^31. */
+    IMAGE_MAX_WIDTH = 65536, /* hidden, intermediate */
+    IMAGE_MAX_LAYERS = 1024,
+    IMAGE_MAX_VOCAB = 1 << 22,
+    IMAGE_MAX_POSITIONS = 1 << 17,
+    IMAGE_MAX_TYPES = 256,
 };
 
-/** The shape of a BERT encoder. All counts > 0; `hidden` is a multiple of `heads`. */
+/** Weights are below this in magnitude, so that folding, rotating and the sum of a row stay finite. */
+#define IMAGE_MAX_MAGNITUDE 0x1p64f
+/** A row whose largest magnitude is below this quantises to zeros with scale 0: 127 / amax would overflow. */
+#define IMAGE_TINY 0x1p-100f
+
+/** The shape of a BERT encoder. All counts > 0 and within the limits above; `hidden` is a multiple of `heads`;
+ *  `layer_norm_eps` is at least FLT_MIN and below 1. */
 struct image_shape {
     uint32_t hidden;
     uint32_t layers;
@@ -42,12 +55,13 @@ struct image_linear {
     uint32_t out;
     uint32_t in_padded;  /* `in` rounded up to IMAGE_GROUP */
     uint32_t out_padded; /* `out` rounded up to IMAGE_PANEL */
-    uint32_t rotation;   /* Hadamard block of the input; 1: the input is not rotated */
+    uint32_t rotation;   /* Hadamard block of the input; 1: the input is not rotated (always so in binary32) */
     /** [out_padded/16][in_padded/4][16][4]: W[o][i] at panel o/16, group i/4, then o%16, i%4; padding is 0. */
     const int8_t *weights;
     const float *scales;      /* [out_padded] s_w, padding 0 */
     const int32_t *row_sums;  /* [out_padded] sum over i of W[o][i] */
-    const float *weights_f32; /* [out][in] row-major, as in the checkpoint (1/sqrt(head_dim) folded, not rotated) */
+    const float *weights_f32; /* [out][in] row-major, as in the checkpoint (1/sqrt(head_dim) folded, not rotated);
+                                 rows between the parts of qkv are 0 */
     const float *bias;        /* [out_padded], padding 0 */
 };
 
@@ -69,16 +83,16 @@ struct image_layer {
 struct image {
     struct image_shape shape;
     enum image_precision precision;
-    uint32_t head_dim;        /* hidden / heads */
-    uint32_t head_dim_padded; /* rounded up to IMAGE_PANEL */
-    const float *words;       /* [vocab][hidden] */
+    uint32_t head_dim;            /* hidden / heads */
+    uint32_t head_dim_padded;     /* rounded up to IMAGE_PANEL */
+    const float *words;           /* [vocab][hidden] */
     const float *token_positions; /* [positions][hidden] */
-    const float *token_types; /* [types][hidden] */
+    const float *token_types;     /* [types][hidden] */
     struct image_norm embedding_norm;
     const struct image_layer *layers; /* [shape.layers] */
-    const void *bytes;        /* the blob that all the pointers above (but `layers`) point into */
-    size_t size;              /* of the blob, in bytes */
-    uint64_t checksum;        /* XXH3-64 of the blob */
+    const void *bytes; /* the blob that all the pointers above (but `layers`) point into; each is aligned to 64 */
+    size_t size;       /* of the blob, in bytes */
+    uint64_t checksum; /* XXH3-64 of the blob */
 };
 
 /** One checkpoint tensor, binary32, row-major; borrowed. */
@@ -107,8 +121,8 @@ struct image_source {
 
 /** Build an image: fold, rotate, quantise, pack (scalar, one place, the same on every machine).
  *  ret     new reference; release with image_release
- *  Errors: NO_MEMORY; UNSUPPORTED (a shape over a limit, named); FORMAT (NaN or Inf, naming the tensor in the
- *          checkpoint's words, e.g. "encoder.layer.3.attention.self.query.weight"); what `layer` returned
+ *  Errors: NO_MEMORY; UNSUPPORTED (a shape over a limit, named); FORMAT (NaN, Inf, or 2^64 and more, naming the tensor
+ *          in the checkpoint's words, e.g. "encoder.layer.3.attention.self.query.weight"); what `layer` returned
  *  Thread: any */
 enum status image_build(struct image **ret, const struct image_source *source, enum image_precision precision,
                         struct error *err);

@@ -12,6 +12,7 @@
 #define STATUS_MAP(X)                                                                                                  \
     X(OK, 200, 0, "", "OK")                                                                                            \
     X(EMPTY, 400, 3, "Empty", "INVALID_ARGUMENT")                                                                      \
+    X(MALFORMED, 400, 3, "Validation", "INVALID_ARGUMENT")                                                             \
     X(UNAUTHENTICATED, 401, 16, "Unauthenticated", "UNAUTHENTICATED")                                                  \
     X(NOT_FOUND, 404, 5, "NotFound", "NOT_FOUND")                                                                      \
     X(METHOD, 405, 12, "MethodNotAllowed", "UNIMPLEMENTED")                                                            \

@@ -21,7 +21,8 @@ struct model_info {
     char checkpoint_dtype[8];   /* "F32", "F16", "BF16" as most tensors have it */
 };
 
-/** Read config.json, modules.json, 1_Pooling/config.json, sentence_bert_config.json. No weights.
+/** Read config.json, modules.json, 1_Pooling/config.json, sentence_bert_config.json. Of the weights, the
+ *  headers: every tensor that the model needs is there, with its shape and a dtype that can be read.
  *  Errors: IO, FORMAT, UNSUPPORTED, each naming the file and the field; `ret` untouched on failure. Thread: any. */
 enum status model_read_info(struct model_info *ret, const char *model_dir, struct error *err);
 /** Read the weights (model.safetensors, or the shards of model.safetensors.index.json) and build the image.

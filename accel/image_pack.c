@@ -1,0 +1,130 @@
+#include "accel/image_pack.h"
+
+#include <string.h>
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "four weights are packed through a 32-bit word");
+
+/* A panel on its way: input-major, one lane per output row. Lanes never mix, so a vector of them does to each row what
+ * scalar code would, on any machine. */
+enum { LANES = IMAGE_PANEL };
+typedef float lanes __attribute__((vector_size(4 * LANES)));
+typedef int32_t integers __attribute__((vector_size(4 * LANES)));
+
+static void gather(float *block, const struct image_pack *pack, uint32_t row, uint32_t begin, uint32_t count)
+{
+    uint32_t in = pack->linear->in;
+    for (uint32_t lane = 0; lane < LANES; lane++) {
+        if (row + lane >= pack->rows) {
+            for (uint32_t i = 0; i < count; i++)
+                block[i * LANES + lane] = 0;
+            continue;
+        }
+        const float *weight = pack->source.weight + (size_t)(row + lane) * in + begin;
+        for (uint32_t i = 0; i < count; i++)
+            block[i * LANES + lane] = weight[i] * pack->factor;
+    }
+}
+
+static void rotate(lanes *block, uint32_t size)
+{
+    for (uint32_t distance = 1; distance < size; distance *= 2)
+        for (uint32_t begin = 0; begin < size; begin += 2 * distance)
+            for (uint32_t i = begin; i < begin + distance; i++) {
+                lanes a = block[i], b = block[i + distance];
+                block[i] = a + b;
+                block[i + distance] = a - b;
+            }
+    float inverse = 1.0f / (float)size; /* exact: a power of two */
+    for (uint32_t i = 0; i < size; i++)
+        block[i] *= inverse;
+}
+
+/* Round to the nearest integer, ties to even, for |x| < 2^22: adding 1.5 * 2^23 leaves the integer in the low bits. */
+static inline void round_even(integers *ret, const lanes *x, const lanes *factor)
+{
+    lanes shifted = *x * *factor + 0x1.8p23f;
+    *ret = (integers)shifted - 0x4b400000;
+}
+
+static void largest(float *ret, const lanes *values, uint32_t count)
+{
+    integers amax = {0}; /* magnitudes of finite floats are ordered as their bits are */
+    for (uint32_t i = 0; i < count; i++) {
+        integers bits = (integers)values[i] & 0x7fffffff;
+        integers larger = bits > amax;
+        amax = (bits & larger) | (amax & ~larger);
+    }
+    memcpy(ret, &amax, sizeof amax);
+}
+
+static void quantise(const struct image_linear *linear, uint32_t panel, const lanes *values)
+{
+    float amax[LANES], *scales = (float *)linear->scales + panel * LANES;
+    largest(amax, values, linear->in);
+    lanes inverse;
+    for (uint32_t lane = 0; lane < LANES; lane++) {
+        bool tiny = amax[lane] < IMAGE_TINY;
+        scales[lane] = tiny ? 0 : amax[lane] / 127.0f;
+        inverse[lane] = tiny ? 0 : 127.0f / amax[lane];
+    }
+    uint32_t groups = linear->in_padded / IMAGE_GROUP;
+    integers *words = (integers *)linear->weights + (size_t)panel * groups;
+    integers sums = {0};
+    for (uint32_t g = 0; g < groups; g++) {
+        integers word = {0};
+        for (uint32_t i = 0; i < IMAGE_GROUP; i++) {
+            integers q;
+            round_even(&q, &values[g * IMAGE_GROUP + i], &inverse);
+            sums += q;
+            word |= (q & 255) << (8 * i);
+        }
+        words[g] = word;
+    }
+    memcpy((int32_t *)linear->row_sums + panel * LANES, &sums, sizeof sums);
+}
+
+static uint32_t rows_padded(const struct image_pack *pack)
+{
+    return (pack->rows + LANES - 1) / LANES * LANES;
+}
+
+static void pack_bias(const struct image_pack *pack)
+{
+    float *bias = (float *)pack->linear->bias + pack->first;
+    for (uint32_t r = 0; r < rows_padded(pack); r++)
+        bias[r] = r < pack->rows ? pack->source.bias[r] * pack->factor : 0;
+}
+
+size_t image_pack_scratch(uint32_t in)
+{
+    return ((size_t)in + IMAGE_GROUP) * LANES;
+}
+
+void image_pack_int8(const struct image_pack *pack, float *scratch)
+{
+    const struct image_linear *linear = pack->linear;
+    uint32_t block = linear->rotation > 1 ? linear->rotation : IMAGE_MAX_ROTATION;
+    for (uint32_t row = 0; row < pack->rows; row += LANES) {
+        for (uint32_t begin = 0; begin < linear->in; begin += block) {
+            uint32_t count = linear->in - begin < block ? linear->in - begin : block;
+            gather(scratch + (size_t)begin * LANES, pack, row, begin, count);
+            if (linear->rotation > 1)
+                rotate((lanes *)scratch + begin, count);
+        }
+        memset(scratch + (size_t)linear->in * LANES, 0, (linear->in_padded - linear->in) * LANES * sizeof(float));
+        quantise(linear, (pack->first + row) / LANES, (const lanes *)scratch);
+    }
+    pack_bias(pack);
+}
+
+void image_pack_f32(const struct image_pack *pack)
+{
+    size_t in = pack->linear->in;
+    float *weights = (float *)pack->linear->weights_f32 + pack->first * in;
+    for (size_t i = 0; i < pack->rows * in; i++)
+        weights[i] = pack->source.weight[i] * pack->factor;
+    size_t left = pack->linear->out - pack->first; /* rows of the linear from here on: the padding may lie beyond */
+    size_t padded = rows_padded(pack) < left ? rows_padded(pack) : left;
+    memset(weights + pack->rows * in, 0, (padded - pack->rows) * in * sizeof(float));
+    pack_bias(pack);
+}

@@ -1,0 +1,63 @@
+/* What the program was asked to do: options from the command line, else the environment, else their defaults. */
+#ifndef BERTD_CONFIG_CONFIG_H
+#define BERTD_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/base/buf.h"
+#include "server/base/status.h"
+#include "server/config/options.h"
+
+#define CONFIG_VERSION "0.1.0" /* as project() in CMakeLists.txt; a test compares them */
+
+enum config_action { CONFIG_SERVE, CONFIG_HELP, CONFIG_SHOW_VERSION, CONFIG_CHECK };
+enum config_dtype { CONFIG_INT8, CONFIG_FLOAT32 };
+enum config_pooling { CONFIG_POOL_MODEL, CONFIG_POOL_CLS, CONFIG_POOL_MEAN, CONFIG_POOL_MAX };
+enum { CONFIG_MAX_NOTES = 16 };
+
+/** One field an option, named as in the table; strings are borrowed from argv and the environment, or NULL. */
+struct config {
+#define GROUP(title)
+#define STRING(field, ...) const char *field;
+#define COUNT(field, ...)  uint64_t field;
+#define FLAG(field, ...)   bool field;
+#define CHOICE(field, ...) int field; /* the place of the word among the choices */
+    CONFIG_OPTIONS(GROUP, STRING, COUNT, FLAG, CHOICE)
+#undef GROUP
+#undef STRING
+#undef COUNT
+#undef FLAG
+#undef CHOICE
+    enum config_action action;
+    const char *notes[CONFIG_MAX_NOTES]; /* settings that were given but have no effect: tell the user; static */
+    uint32_t n_notes;
+};
+
+/** Read `argv` [argc] (argv[0] is the program) and the environment. With --help, --version or --check only `action`
+ *  and what was read so far count.
+ *  get_env  getenv, or a test's own
+ *  Errors:  USAGE, naming the option, its limits, and the nearest known name; `ret` untouched on failure */
+enum status config_read(struct config *ret, int argc, char *const *argv, const char *(*get_env)(const char *),
+                        struct error *err);
+/** The text of --help. */
+void config_write_help(struct buf *out);
+/** The word of a choice: config_choice("emu|fp32|ref", 1, word, sizeof word) gives "fp32". */
+const char *config_choice(const char *choices, int index, char *word, size_t size);
+/** "emu", "fp32", "ref". Static. */
+const char *config_board_kind(const struct config *config);
+
+/** Where `model_id` lies: a directory as it is, or a name below `home`/.cache/bertd/models, with or without what
+ *  stands before its last slash. `path` [size] is filled. Errors: USAGE, naming the places looked at. */
+enum status config_find_model(char *path, size_t size, const char *model_id, const char *home, struct error *err);
+/** The first line of the file, without its end, new (mem_free). Errors: IO; USAGE (empty); NO_MEMORY. */
+enum status config_read_key(char **ret, const char *path, struct error *err);
+
+/** Cores this process may use: hardware threads that share a core count once; bounded by the cgroup's CPU quota.
+ *  At least 1. */
+uint32_t config_count_cores(void);
+/** The same from a given tree of files in place of "/", and `cpus` [n] in place of the affinity mask, for tests. */
+uint32_t config_count_cores_in(const char *root, const int *cpus, uint32_t n);
+
+#endif

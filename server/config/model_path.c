@@ -1,0 +1,58 @@
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "server/base/file.h"
+#include "server/base/mem.h"
+#include "server/config/config.h"
+
+static bool is_directory(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+enum status config_find_model(char *path, size_t size, const char *model_id, const char *home, struct error *err)
+{
+    if (is_directory(model_id)) {
+        if (snprintf(path, size, "%s", model_id) >= (int)size)
+            return error_set(err, STATUS_USAGE, "--model-id: the path is longer than %zu bytes", size - 1);
+        return STATUS_OK;
+    }
+    bool is_path = model_id[0] == '/' || model_id[0] == '.' || strstr(model_id, "..") || !home;
+    if (is_path)
+        return error_set(err, STATUS_USAGE, "--model-id: no directory %s", model_id);
+    const char *slash = strrchr(model_id, '/');
+    const char *names[] = {model_id, slash ? slash + 1 : NULL};
+    for (int i = 0; i < 2 && names[i]; i++) {
+        if (snprintf(path, size, "%s/.cache/bertd/models/%s", home, names[i]) < (int)size && is_directory(path))
+            return STATUS_OK;
+    }
+    return error_set(err, STATUS_USAGE, "--model-id: neither a directory %s nor %s/.cache/bertd/models/%s exists",
+                     model_id, home, slash ? slash + 1 : model_id);
+}
+
+enum status config_read_key(char **ret, const char *path, struct error *err)
+{
+    struct file_map map = {0};
+    enum status status = file_map(&map, path, err);
+    if (status != STATUS_OK)
+        return status;
+    size_t len = 0;
+    while (len < map.size && map.data[len] != '\n' && map.data[len] != '\r' && map.data[len] != '\0')
+        len++;
+    char *key = mem_alloc(len + 1);
+    if (!key) {
+        status = error_set(err, STATUS_NO_MEMORY, "%s: no memory", path);
+    } else if (len == 0) {
+        status = error_set(err, STATUS_USAGE, "%s: the first line is empty", path);
+    } else {
+        memcpy(key, map.data, len);
+        key[len] = '\0';
+        *ret = key;
+        key = NULL;
+    }
+    mem_free(key);
+    file_unmap(&map);
+    return status;
+}

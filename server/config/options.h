@@ -1,0 +1,87 @@
+/* The table of options: it makes struct config, the parser, the environment, --help and the checks.
+ *
+ * Names, environment names and defaults are those of text-embeddings-inference 1.9 where it has the option; ours carry
+ * BERTD_ in the environment. Private to the room.
+ *
+ *   GROUP(title)
+ *   STRING(field, flag, environment, word for the value, default or NULL, help)
+ *   COUNT(field, flag, environment, default, least, most, help)
+ *   FLAG(field, flag, environment, default, help)
+ *   CHOICE(field, flag, environment, choices joined by '|', default as an index, help)
+ *   ABSENT(flag, environment, reaction, what to tell)   an option of text-embeddings-inference that bertd does not have
+ */
+#ifndef BERTD_CONFIG_OPTIONS_H
+#define BERTD_CONFIG_OPTIONS_H
+
+#define CONFIG_OPTIONS(GROUP, STRING, COUNT, FLAG, CHOICE)                                                             \
+    GROUP("Model")                                                                                                     \
+    STRING(model_id, "model-id", "MODEL_ID", "DIR|NAME", NULL,                                                         \
+           "Directory of the model in Hugging Face's layout, or a name below $HOME/.cache/bertd/models. Required.")    \
+    STRING(served_model_name, "served-model-name", "SERVED_MODEL_NAME", "NAME", NULL,                                  \
+           "Name that clients see. Default: --model-id.")                                                              \
+    CHOICE(dtype, "dtype", "DTYPE", "int8|float32", 0,                                                                 \
+           "Arithmetic of the linear layers. float32 needs --board fp32 or ref.")                                      \
+    CHOICE(pooling, "pooling", "POOLING", "model|cls|mean|max", 0,                                                     \
+           "How token vectors become one; model: what the model directory says.")                                      \
+    COUNT(max_input_length, "max-input-length", "BERTD_MAX_INPUT_LENGTH", 0, 0, 65536,                                 \
+          "Longest input in tokens, special ones included; 0: what the model directory says.")                         \
+    FLAG(auto_truncate, "auto-truncate", "AUTO_TRUNCATE", true,                                                        \
+         "Cut longer inputs where the request does not say; off: refuse them.")                                        \
+    STRING(default_prompt, "default-prompt", "DEFAULT_PROMPT", "TEXT", NULL,                                           \
+           "Text put before every input where the request names no prompt.")                                           \
+    STRING(default_prompt_name, "default-prompt-name", "DEFAULT_PROMPT_NAME", "NAME", NULL,                            \
+           "The same by its name in config_sentence_transformers.json.")                                               \
+    GROUP("Boards")                                                                                                    \
+    CHOICE(board, "board", "BERTD_BOARD", "emu|fp32|ref", 0,                                                           \
+           "Kind of board: emu (emulated FPGA, int8), fp32 (floating point), ref (the specification; slow).")          \
+    COUNT(boards, "boards", "BERTD_BOARDS", 0, 0, 1024,                                                                \
+          "Number of boards; 0: one a physical core that this process may use.")                                       \
+    GROUP("Limits")                                                                                                    \
+    COUNT(max_concurrent_requests, "max-concurrent-requests", "MAX_CONCURRENT_REQUESTS", 512, 1, 1000000,              \
+          "Requests worked on at once; more are answered 429.")                                                        \
+    COUNT(max_batch_tokens, "max-batch-tokens", "MAX_BATCH_TOKENS", 16384, 1, 16777216, "Tokens in one batch.")        \
+    COUNT(max_batch_requests, "max-batch-requests", "MAX_BATCH_REQUESTS", 0, 0, 1000000,                               \
+          "Inputs in one batch; 0: no limit but the tokens.")                                                          \
+    COUNT(max_client_batch_size, "max-client-batch-size", "MAX_CLIENT_BATCH_SIZE", 32, 1, 65536,                       \
+          "Inputs in one request.")                                                                                    \
+    COUNT(payload_limit, "payload-limit", "PAYLOAD_LIMIT", 2000000, 1, 1073741824, "Bytes in a request's body.")       \
+    COUNT(max_memory, "max-request-memory", "BERTD_MAX_REQUEST_MEMORY", 1073741824, 1048576, 1099511627776,            \
+          "Bytes that all requests hold at once (bodies, results); more are answered 429.")                            \
+    COUNT(max_connections, "max-connections", "BERTD_MAX_CONNECTIONS", 4096, 1, 1000000, "Open connections.")          \
+    COUNT(max_connections_per_ip, "max-connections-per-ip", "BERTD_MAX_CONNECTIONS_PER_IP", 0, 0, 1000000,             \
+          "Open connections of one address; 0: no limit.")                                                             \
+    COUNT(idle_timeout, "idle-timeout-seconds", "BERTD_IDLE_TIMEOUT_SECONDS", 60, 1, 86400,                            \
+          "A connection on which nothing moves, or no request arrives, for so long is closed.")                        \
+    COUNT(request_timeout, "request-timeout-ms", "BERTD_REQUEST_TIMEOUT_MS", 60000, 0, 86400000,                       \
+          "Answer 504 after so long; 0: never. A request may ask for less: x-request-timeout-ms.")                     \
+    GROUP("Server")                                                                                                    \
+    STRING(hostname, "hostname", "BERTD_HOSTNAME", "ADDRESS", "127.0.0.1",                                             \
+           "Address to listen on; 0.0.0.0 or :: for all. (Not HOSTNAME, which shells and containers set.)")            \
+    COUNT(port, "port", "PORT", 3000, 0, 65535, "Port to listen on; 0: a free one, which the log names.")              \
+    STRING(api_key, "api-key", "API_KEY", "KEY", NULL,                                                                 \
+           "Clients must send Authorization: Bearer KEY (not for /health, /ping, /metrics).")                          \
+    STRING(api_key_file, "api-key-file", "BERTD_API_KEY_FILE", "FILE", NULL, "The key is the first line of FILE.")     \
+    STRING(cors_allow_origin, "cors-allow-origin", "CORS_ALLOW_ORIGIN", "ORIGIN[,..]", NULL,                           \
+           "Origins that browsers may call from, or *. Default: none.")                                                \
+    COUNT(tokenization_workers, "tokenization-workers", "TOKENIZATION_WORKERS", 0, 0, 1024,                            \
+          "Threads that decode, tokenize and encode; 0: one a core.")                                                  \
+    COUNT(drain_seconds, "drain-seconds", "BERTD_DRAIN_SECONDS", 5, 0, 3600,                                           \
+          "After SIGTERM or SIGINT: go on serving so long, with /health at 503. A second signal ends it.")             \
+    GROUP("Log")                                                                                                       \
+    CHOICE(log_level, "log-level", "BERTD_LOG_LEVEL", "error|warn|info|debug", 2, "Least important lines to write.")   \
+    FLAG(json_output, "json-output", "JSON_OUTPUT", false, "JSON lines on a terminal too; elsewhere they always are.")
+
+#define CONFIG_ABSENT_OPTIONS(ABSENT)                                                                                  \
+    ABSENT("revision", "REVISION", REFUSE, "models are local directories: fetch the revision you want")                \
+    ABSENT("dense-path", "DENSE_PATH", REFUSE, "Dense modules are not supported")                                      \
+    ABSENT("otlp-endpoint", "OTLP_ENDPOINT", REFUSE, "no telemetry is sent: scrape /metrics")                          \
+    ABSENT("otlp-service-name", "OTLP_SERVICE_NAME", IGNORE, "no telemetry is sent: scrape /metrics")                  \
+    ABSENT("prometheus-port", "PROMETHEUS_PORT", IGNORE, "metrics are at /metrics on --port")                          \
+    ABSENT("hf-token", "HF_TOKEN", IGNORE, "nothing is downloaded")                                                    \
+    ABSENT("hf-api-token", "HF_API_TOKEN", IGNORE, "nothing is downloaded")                                            \
+    ABSENT("huggingface-hub-cache", "HUGGINGFACE_HUB_CACHE", IGNORE, "nothing is downloaded")                          \
+    ABSENT("uds-path", "UDS_PATH", IGNORE, "the boards are in this process")                                           \
+    ABSENT("device-id", "DEVICE_ID", IGNORE, "see --board and --boards")                                               \
+    ABSENT("disable-spans", "DISABLE_SPANS", IGNORE, "the log has no spans")
+
+#endif

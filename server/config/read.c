@@ -1,0 +1,291 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/config/suggest.h"
+#include "server/config/table.h"
+
+/* Where a value was given, for errors: "--port" or "PORT in the environment". */
+struct origin {
+    const char *prefix;
+    const char *name;
+    const char *suffix;
+};
+
+static enum status refuse(struct error *err, struct origin origin, const struct option_row *row, const char *value)
+{
+    switch (row->kind) {
+    case OPTION_COUNT:
+        return error_set(err, STATUS_USAGE, "%s%s%s: \"%s\" is not a whole number from %llu to %llu", origin.prefix,
+                         origin.name, origin.suffix, value, (unsigned long long)row->least,
+                         (unsigned long long)row->most);
+    case OPTION_FLAG:
+        return error_set(err, STATUS_USAGE, "%s%s%s: \"%s\" is not true or false", origin.prefix, origin.name,
+                         origin.suffix, value);
+    case OPTION_CHOICE:
+        return error_set(err, STATUS_USAGE, "%s%s%s: \"%s\" is not one of %s", origin.prefix, origin.name,
+                         origin.suffix, value, row->value);
+    case OPTION_STRING:
+    case OPTION_GROUP:
+        break;
+    }
+    return error_set(err, STATUS_USAGE, "%s%s%s: the value is empty", origin.prefix, origin.name, origin.suffix);
+}
+
+static bool parse_count(const struct option_row *row, const char *value, uint64_t *ret)
+{
+    if (*value < '0' || *value > '9')
+        return false;
+    char *end = NULL;
+    errno = 0;
+    unsigned long long number = strtoull(value, &end, 10);
+    if (errno || *end || number < row->least || number > row->most)
+        return false;
+    *ret = number;
+    return true;
+}
+
+static bool parse_flag(const char *value, bool *ret)
+{
+    bool yes = strcmp(value, "true") == 0 || strcmp(value, "1") == 0;
+    if (!yes && strcmp(value, "false") != 0 && strcmp(value, "0") != 0)
+        return false;
+    *ret = yes;
+    return true;
+}
+
+static bool parse_choice(const struct option_row *row, const char *value, int *ret)
+{
+    int index = 0;
+    size_t len = strlen(value);
+    for (const char *choice = row->value; choice; index++) {
+        size_t choice_len = strcspn(choice, "|");
+        if (len == choice_len && memcmp(choice, value, len) == 0) {
+            *ret = index;
+            return true;
+        }
+        choice = choice[choice_len] ? choice + choice_len + 1 : NULL;
+    }
+    return false;
+}
+
+static enum status set_value(struct config *config, const struct option_row *row, const char *value,
+                             struct origin origin, struct error *err)
+{
+    void *field = (char *)config + row->offset;
+    bool ok = false;
+    switch (row->kind) {
+    case OPTION_STRING:
+        ok = *value != '\0';
+        if (ok)
+            *(const char **)field = value;
+        break;
+    case OPTION_COUNT:
+        ok = parse_count(row, value, field);
+        break;
+    case OPTION_FLAG:
+        ok = parse_flag(value, field);
+        break;
+    case OPTION_CHOICE:
+        ok = parse_choice(row, value, field);
+        break;
+    case OPTION_GROUP:
+        break;
+    }
+    return ok ? STATUS_OK : refuse(err, origin, row, value);
+}
+
+static void set_defaults(struct config *config)
+{
+    for (size_t i = 0; i < config_n_rows; i++) {
+        const struct option_row *row = &config_rows[i];
+        void *field = (char *)config + row->offset;
+        if (row->kind == OPTION_STRING)
+            *(const char **)field = row->text;
+        else if (row->kind == OPTION_COUNT)
+            *(uint64_t *)field = row->number;
+        else if (row->kind == OPTION_FLAG)
+            *(bool *)field = row->number != 0;
+        else if (row->kind == OPTION_CHOICE)
+            *(int *)field = (int)row->number;
+    }
+}
+
+static enum status note_absent(struct config *config, const struct absent_row *row, struct error *err)
+{
+    if (row->reaction == ABSENT_REFUSE)
+        return error_set(err, STATUS_USAGE, "--%s (%s in the environment) is not supported: %s", row->flag,
+                         row->environment, row->reason);
+    for (uint32_t i = 0; i < config->n_notes; i++) {
+        if (config->notes[i] == row->note)
+            return STATUS_OK;
+    }
+    if (config->n_notes < CONFIG_MAX_NOTES)
+        config->notes[config->n_notes++] = row->note;
+    return STATUS_OK;
+}
+
+/* An empty variable counts as unset, as compose files and unit files write "not given". */
+static enum status read_environment(struct config *config, const char *(*get_env)(const char *), struct error *err)
+{
+    for (size_t i = 0; i < config_n_rows; i++) {
+        const struct option_row *row = &config_rows[i];
+        const char *value = row->kind == OPTION_GROUP ? NULL : get_env(row->environment);
+        if (!value || !*value)
+            continue;
+        struct origin origin = {"", row->environment, " in the environment"};
+        enum status status = set_value(config, row, value, origin, err);
+        if (status != STATUS_OK)
+            return status;
+    }
+    for (size_t i = 0; i < config_n_absent_rows; i++) {
+        const char *value = get_env(config_absent_rows[i].environment);
+        if (!value || !*value)
+            continue;
+        enum status status = note_absent(config, &config_absent_rows[i], err);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return STATUS_OK;
+}
+
+static const struct option_row *find_row(const char *name, size_t len)
+{
+    for (size_t i = 0; i < config_n_rows; i++) {
+        if (config_rows[i].kind != OPTION_GROUP && strlen(config_rows[i].flag) == len &&
+            memcmp(config_rows[i].flag, name, len) == 0)
+            return &config_rows[i];
+    }
+    return NULL;
+}
+
+static const struct absent_row *find_absent(const char *name, size_t len)
+{
+    for (size_t i = 0; i < config_n_absent_rows; i++) {
+        if (strlen(config_absent_rows[i].flag) == len && memcmp(config_absent_rows[i].flag, name, len) == 0)
+            return &config_absent_rows[i];
+    }
+    return NULL;
+}
+
+/* The arguments that are left; `next` is where reading goes on. */
+struct arguments {
+    char *const *argv;
+    int argc;
+    int next;
+};
+
+static enum status read_unknown(struct config *config, struct arguments *args, const char *name, size_t len,
+                                struct error *err)
+{
+    const struct absent_row *absent = find_absent(name, len);
+    if (absent) {
+        bool has_value = !name[len] && args->next < args->argc && args->argv[args->next][0] != '-';
+        if (has_value && strcmp(absent->flag, "disable-spans") != 0)
+            args->next++;
+        return note_absent(config, absent, err);
+    }
+    const char *near = config_suggest(name, len);
+    if (near)
+        return error_set(err, STATUS_USAGE, "unknown option --%.*s; did you mean --%s? See --help.", (int)len, name,
+                         near);
+    return error_set(err, STATUS_USAGE, "unknown option --%.*s; see --help", (int)len, name);
+}
+
+/* --flag, --flag=true, --flag true, and --no-flag. */
+static enum status read_flag(struct config *config, struct arguments *args, const struct option_row *row,
+                             const char *value, struct error *err)
+{
+    if (!value && args->next < args->argc) {
+        bool ignored;
+        if (parse_flag(args->argv[args->next], &ignored))
+            value = args->argv[args->next++];
+    }
+    return set_value(config, row, value ? value : "true", (struct origin){"--", row->flag, ""}, err);
+}
+
+static enum status read_option(struct config *config, struct arguments *args, const char *name, struct error *err)
+{
+    size_t len = strcspn(name, "=");
+    const char *value = name[len] ? name + len + 1 : NULL;
+    const struct option_row *row = find_row(name, len);
+    if (!row && len > 3 && !value && memcmp(name, "no-", 3) == 0) {
+        const struct option_row *positive = find_row(name + 3, len - 3);
+        if (positive && positive->kind == OPTION_FLAG)
+            return set_value(config, positive, "false", (struct origin){"--", name, ""}, err);
+    }
+    if (!row)
+        return read_unknown(config, args, name, len, err);
+    if (row->kind == OPTION_FLAG)
+        return read_flag(config, args, row, value, err);
+    if (!value) {
+        if (args->next >= args->argc)
+            return error_set(err, STATUS_USAGE, "--%s needs a value (%s)", row->flag, row->value);
+        value = args->argv[args->next++];
+    }
+    return set_value(config, row, value, (struct origin){"--", row->flag, ""}, err);
+}
+
+static enum status read_argument(struct config *config, struct arguments *args, struct error *err)
+{
+    const char *word = args->argv[args->next++];
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+        config->action = CONFIG_HELP;
+        return STATUS_OK;
+    }
+    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
+        config->action = CONFIG_SHOW_VERSION;
+        return STATUS_OK;
+    }
+    if (strcmp(word, "--check") == 0) {
+        config->action = CONFIG_CHECK;
+        return STATUS_OK;
+    }
+    if (strcmp(word, "-p") == 0) /* text-embeddings-inference's one short option */
+        return read_option(config, args, "port", err);
+    if (strncmp(word, "--", 2) != 0 || !word[2])
+        return error_set(err, STATUS_USAGE, "unexpected argument \"%s\": options begin with --; see --help", word);
+    return read_option(config, args, word + 2, err);
+}
+
+/* What no row can say alone. */
+static enum status check_together(const struct config *config, struct error *err)
+{
+    if (config->action != CONFIG_SERVE)
+        return STATUS_OK;
+    if (!config->model_id)
+        return error_set(err, STATUS_USAGE,
+                         "--model-id is missing: the directory of a model, or the name of one in "
+                         "$HOME/.cache/bertd/models");
+    if (config->default_prompt && config->default_prompt_name)
+        return error_set(err, STATUS_USAGE, "--default-prompt and --default-prompt-name exclude each other");
+    if (config->api_key && config->api_key_file)
+        return error_set(err, STATUS_USAGE, "--api-key and --api-key-file exclude each other");
+    if (config->dtype == CONFIG_FLOAT32 && strcmp(config_board_kind(config), "emu") == 0)
+        return error_set(err, STATUS_USAGE, "--dtype float32 does not run on --board emu; choose --board fp32 or ref");
+    if (config->dtype == CONFIG_INT8 && strcmp(config_board_kind(config), "fp32") == 0)
+        return error_set(err, STATUS_USAGE, "--board fp32 computes in floating point: add --dtype float32");
+    if (config->max_input_length > config->max_batch_tokens)
+        return error_set(err, STATUS_USAGE, "--max-input-length %llu does not fit into --max-batch-tokens %llu",
+                         (unsigned long long)config->max_input_length, (unsigned long long)config->max_batch_tokens);
+    return STATUS_OK;
+}
+
+enum status config_read(struct config *ret, int argc, char *const *argv, const char *(*get_env)(const char *),
+                        struct error *err)
+{
+    struct config config = {0};
+    set_defaults(&config);
+    enum status status = read_environment(&config, get_env, err);
+    struct arguments args = {.argv = argv, .argc = argc, .next = 1};
+    while (status == STATUS_OK && args.next < argc) {
+        status = read_argument(&config, &args, err);
+        if (config.action == CONFIG_HELP || config.action == CONFIG_SHOW_VERSION)
+            break;
+    }
+    if (status == STATUS_OK)
+        status = check_together(&config, err);
+    if (status == STATUS_OK)
+        *ret = config;
+    return status;
+}

@@ -1,0 +1,51 @@
+/* Counters, gauges and histograms, and their text for Prometheus (exposition format 0.0.4).
+ *
+ * Metrics are made once, at start, and live as long as their registry; counting is a relaxed atomic addition.
+ */
+#ifndef BERTD_METRICS_METRICS_H
+#define BERTD_METRICS_METRICS_H
+
+#include <stdint.h>
+
+#include "server/base/buf.h"
+
+struct metrics_registry;
+struct metrics_counter;
+struct metrics_histogram;
+
+/** What a metric is called. All borrowed until the registry is destroyed. Metrics of one name with different labels
+ *  are made one after the other; the first one's help counts. */
+struct metrics_name {
+    const char *name;   /* "te_request_count" */
+    const char *labels; /* "method=\"single\"" as it stands between the braces; NULL: none */
+    const char *help;
+};
+
+/** Asked for a gauge's value while the text is written. */
+typedef double metrics_read(void *cookie);
+
+/** New; NULL when out of memory. Free with metrics_registry_destroy. */
+struct metrics_registry *metrics_registry_create(void);
+/** Free with all its metrics and set to NULL; NULL is fine. */
+void metrics_registry_destroy(struct metrics_registry **registry);
+
+/** Owned by the registry. NULL when out of memory; counting on NULL does nothing. Thread: one, at start. */
+struct metrics_counter *metrics_counter_create(struct metrics_registry *registry, struct metrics_name name);
+/** `bounds` [n_bounds] rising upper ends, borrowed; +Inf is added. Else as a counter. */
+struct metrics_histogram *metrics_histogram_create(struct metrics_registry *registry, struct metrics_name name,
+                                                   const double *bounds, uint32_t n_bounds);
+/** A value that is read when asked for. `counter`: it only rises, and Prometheus is told so.
+ *  Returns 0, or -1 when out of memory. `read` is called by whoever writes the text. */
+int metrics_gauge_create(struct metrics_registry *registry, struct metrics_name name, metrics_read *read, void *cookie,
+                         int counter);
+
+/** Thread: any. */
+void metrics_counter_add(struct metrics_counter *counter, uint64_t n);
+uint64_t metrics_counter_value(const struct metrics_counter *counter);
+/** Thread: any. */
+void metrics_histogram_observe(struct metrics_histogram *histogram, double value);
+
+/** All metrics as text. Thread: any. */
+void metrics_registry_write(struct metrics_registry *registry, struct buf *out);
+
+#endif

@@ -1,0 +1,128 @@
+#include "server/model/scan.h"
+
+#include <string.h>
+
+static void skip_space(struct model_scan *scan)
+{
+    while (scan->at < scan->end && (*scan->at == ' ' || *scan->at == '\n' || *scan->at == '\r' || *scan->at == '\t'))
+        scan->at++;
+}
+
+bool model_scan_take(struct model_scan *scan, char c)
+{
+    skip_space(scan);
+    if (scan->at == scan->end || *scan->at != c)
+        return false;
+    scan->at++;
+    return true;
+}
+
+static bool is_hex(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/* `at` is behind the backslash. */
+static bool skip_escape(struct model_scan *scan)
+{
+    if (scan->at == scan->end || *scan->at == '\0' || !strchr("\"\\/bfnrtu", *scan->at))
+        return false;
+    if (*scan->at++ != 'u')
+        return true;
+    for (int i = 0; i < 4; i++, scan->at++) {
+        if (scan->at == scan->end || !is_hex(*scan->at))
+            return false;
+    }
+    return true;
+}
+
+bool model_scan_string(struct model_scan *scan, struct model_slice *ret)
+{
+    if (!model_scan_take(scan, '"'))
+        return false;
+    const char *begin = scan->at;
+    while (scan->at < scan->end && *scan->at != '"') {
+        if ((unsigned char)*scan->at < 0x20)
+            return false;
+        if (*scan->at++ == '\\' && !skip_escape(scan))
+            return false;
+    }
+    if (scan->at == scan->end)
+        return false;
+    *ret = (struct model_slice){.data = begin, .len = (size_t)(scan->at - begin)};
+    scan->at++;
+    return true;
+}
+
+bool model_scan_count(struct model_scan *scan, uint64_t *ret)
+{
+    skip_space(scan);
+    const char *begin = scan->at;
+    uint64_t value = 0;
+    for (; scan->at < scan->end && *scan->at >= '0' && *scan->at <= '9'; scan->at++) {
+        if (__builtin_mul_overflow(value, 10u, &value) ||
+            __builtin_add_overflow(value, (uint64_t)(*scan->at - '0'), &value))
+            return false;
+    }
+    size_t digits = (size_t)(scan->at - begin);
+    if (digits == 0 || (digits > 1 && *begin == '0'))
+        return false;
+    *ret = value;
+    return true;
+}
+
+bool model_scan_done(struct model_scan *scan)
+{
+    skip_space(scan);
+    return scan->at == scan->end;
+}
+
+bool model_slice_is(struct model_slice slice, const char *text)
+{
+    return slice.len == strlen(text) && memcmp(slice.data, text, slice.len) == 0;
+}
+
+/* Bytes of the character whose first byte is `lead`, and the least code point that needs so many; 0: no lead byte. */
+static size_t sequence_length(unsigned char lead, uint32_t *least, uint32_t *code)
+{
+    if (lead < 0x80) {
+        *least = 0;
+        *code = lead;
+        return 1;
+    }
+    if (lead >= 0xC0 && lead < 0xE0) {
+        *least = 0x80;
+        *code = lead & 0x1Fu;
+        return 2;
+    }
+    if (lead >= 0xE0 && lead < 0xF0) {
+        *least = 0x800;
+        *code = lead & 0x0Fu;
+        return 3;
+    }
+    if (lead >= 0xF0 && lead < 0xF8) {
+        *least = 0x10000;
+        *code = lead & 0x07u;
+        return 4;
+    }
+    return 0;
+}
+
+bool model_utf8_valid(const char *data, size_t len)
+{
+    for (size_t at = 0; at < len;) {
+        uint32_t least, code;
+        size_t n = sequence_length((unsigned char)data[at], &least, &code);
+        if (n == 0 || n > len - at)
+            return false;
+        for (size_t i = 1; i < n; i++) {
+            if (((unsigned char)data[at + i] & 0xC0) != 0x80)
+                return false;
+            code = code << 6 | ((unsigned char)data[at + i] & 0x3Fu);
+        }
+        if (code < least || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000))
+            return false;
+        at += n;
+    }
+    return true;
+}

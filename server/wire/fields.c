@@ -1,0 +1,103 @@
+#include "server/wire/fields.h"
+
+#include <stdio.h>
+
+static const struct wire_field *find(const struct wire_field *fields, uint32_t n, struct wire_string key,
+                                     uint32_t *ret_index)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (wire_string_is(key, fields[i].name)) {
+            *ret_index = i;
+            return &fields[i];
+        }
+    }
+    return NULL;
+}
+
+static bool read_member(struct wire_json *json, struct wire_string key, const struct wire_field *fields, uint32_t n,
+                        const struct wire_limits *limits, uint32_t *seen)
+{
+    uint32_t index = 0;
+    const struct wire_field *field = find(fields, n, key, &index);
+    if (!field)
+        return wire_json_skip(json);
+    if (*seen & 1u << index)
+        return wire_json_fail(json, STATUS_VALIDATION, "`%s` is given twice", field->name);
+    *seen |= 1u << index;
+    if (!field->required && wire_json_peek(json) == WIRE_JSON_NULL)
+        return wire_json_skip(json);
+    return field->read(json, field->name, limits, field->target);
+}
+
+enum status wire_fields_read(const char *body, size_t len, const struct wire_field *fields, uint32_t n,
+                             const struct wire_limits *limits, struct arena *arena, struct error *err)
+{
+    struct wire_json json;
+    wire_json_init(&json, body, len, arena, err);
+    if (!wire_json_enter_object(&json)) {
+        wire_json_expected(&json, "the body", "an object");
+        return json.status;
+    }
+    uint32_t seen = 0;
+    struct wire_string key;
+    bool more = true;
+    while (more && wire_json_next_key(&json, &key))
+        more = read_member(&json, key, fields, n, limits, &seen);
+    if (!wire_json_end(&json))
+        return json.status;
+    for (uint32_t i = 0; i < n; i++) {
+        if (fields[i].required && !(seen & 1u << i))
+            return error_set(err, STATUS_VALIDATION, "`%s` is missing", fields[i].name);
+    }
+    return STATUS_OK;
+}
+
+static bool expected(struct wire_json *json, const char *name, const char *kind)
+{
+    char what[64];
+    snprintf(what, sizeof what, "`%s`", name);
+    return wire_json_expected(json, what, kind);
+}
+
+bool wire_field_bool(struct wire_json *json, const char *name, const struct wire_limits *limits, void *target)
+{
+    (void)limits;
+    if (wire_json_peek(json) != WIRE_JSON_BOOLEAN)
+        return expected(json, name, "a boolean");
+    return wire_json_read_bool(json, target);
+}
+
+bool wire_field_string(struct wire_json *json, const char *name, const struct wire_limits *limits, void *target)
+{
+    (void)limits;
+    if (wire_json_peek(json) != WIRE_JSON_STRING)
+        return expected(json, name, "a string");
+    return wire_json_read_string(json, target);
+}
+
+bool wire_field_direction(struct wire_json *json, const char *name, const struct wire_limits *limits, void *target)
+{
+    struct wire_string word;
+    if (!wire_field_string(json, name, limits, &word))
+        return false;
+    bool left = wire_string_is(word, "Left") || wire_string_is(word, "left");
+    if (!left && !wire_string_is(word, "Right") && !wire_string_is(word, "right"))
+        return wire_json_fail(json, STATUS_VALIDATION, "`%s`: expected \"Left\" or \"Right\"", name);
+    *(enum token_direction *)target = left ? TOKEN_LEFT : TOKEN_RIGHT;
+    return true;
+}
+
+bool wire_field_positive(struct wire_json *json, const char *name, const struct wire_limits *limits, void *target)
+{
+    (void)limits;
+    if (wire_json_peek(json) != WIRE_JSON_NUMBER)
+        return expected(json, name, "a positive integer");
+    uint64_t value = 0;
+    bool integer = false;
+    if (!wire_json_read_uint(json, &value, &integer))
+        return false;
+    if (!integer || value == 0 || value > UINT32_MAX)
+        return wire_json_fail(json, STATUS_VALIDATION, "`%s`: expected an integer from 1 to %u", name, UINT32_MAX);
+    *(uint32_t *)target = (uint32_t)value;
+    return true;
+}

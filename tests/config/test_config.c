@@ -1,0 +1,322 @@
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "server/base/mem.h"
+#include "server/config/config.h"
+
+static const char *const *environment; /* name, value, .., NULL */
+
+static const char *get_env(const char *name)
+{
+    for (const char *const *e = environment; e && *e; e += 2) {
+        if (strcmp(*e, name) == 0)
+            return e[1];
+    }
+    return NULL;
+}
+
+enum { MAX_ARGS = 16 };
+
+/* Reads a command line written as one string, words apart by spaces. */
+static enum status read_line(struct config *config, const char *line, struct error *err)
+{
+    static char text[512];
+    char *argv[MAX_ARGS] = {"bertd"};
+    int argc = 1;
+    snprintf(text, sizeof text, "%s", line);
+    for (char *word = strtok(text, " "); word; word = strtok(NULL, " "))
+        argv[argc++] = word;
+    return config_read(config, argc, argv, get_env, err);
+}
+
+static struct config config_of(const char *line)
+{
+    struct config config = {0};
+    struct error err = {0};
+    cr_assert_eq(read_line(&config, line, &err), STATUS_OK, "%s: %s", line, err.message);
+    return config;
+}
+
+static void refused(const char *line, const char *words)
+{
+    struct config config = {.port = 77};
+    struct error err = {0};
+    cr_assert_eq(read_line(&config, line, &err), STATUS_USAGE, "%s", line);
+    cr_expect(strstr(err.message, words), "%s: \"%s\" does not say \"%s\"", line, err.message, words);
+    cr_expect_eq(config.port, 77u, "ret is untouched on failure");
+}
+
+Test(config, defaults_of_the_convention)
+{
+    struct config config = config_of("--model-id m");
+    cr_expect_str_eq(config.model_id, "m");
+    cr_expect_eq(config.max_concurrent_requests, 512u);
+    cr_expect_eq(config.max_batch_tokens, 16384u);
+    cr_expect_eq(config.max_batch_requests, 0u);
+    cr_expect_eq(config.max_client_batch_size, 32u);
+    cr_expect_eq(config.payload_limit, 2000000u);
+    cr_expect_eq(config.port, 3000u);
+    cr_expect(config.auto_truncate);
+    cr_expect_not(config.json_output);
+    cr_expect_eq(config.dtype, CONFIG_INT8);
+    cr_expect_eq(config.pooling, CONFIG_POOL_MODEL);
+    cr_expect_str_eq(config.hostname, "127.0.0.1");
+    cr_expect_str_eq(config_board_kind(&config), "emu");
+    cr_expect_null(config.api_key);
+    cr_expect_eq(config.action, CONFIG_SERVE);
+}
+
+Test(config, ways_to_give_a_value)
+{
+    struct config config =
+        config_of("--model-id=m --port=0 --boards 3 --auto-truncate false --json-output --board ref");
+    cr_expect_eq(config.port, 0u);
+    cr_expect_eq(config.boards, 3u);
+    cr_expect_not(config.auto_truncate);
+    cr_expect(config.json_output);
+    cr_expect_str_eq(config_board_kind(&config), "ref");
+    config = config_of("--model-id m --auto-truncate --no-json-output -p 8080");
+    cr_expect(config.auto_truncate);
+    cr_expect_not(config.json_output);
+    cr_expect_eq(config.port, 8080u);
+    cr_expect_not(config_of("--model-id m --no-auto-truncate").auto_truncate);
+    cr_expect_not(config_of("--model-id m --auto-truncate=false").auto_truncate);
+}
+
+Test(config, environment_comes_second)
+{
+    static const char *const given[] = {"MODEL_ID", "from-env", "PORT", "81", "AUTO_TRUNCATE", "false", "API_KEY",
+                                        "",         "DTYPE",    "int8", NULL};
+    environment = given;
+    struct config config = config_of("--port 82");
+    cr_expect_str_eq(config.model_id, "from-env");
+    cr_expect_eq(config.port, 82u);
+    cr_expect_not(config.auto_truncate);
+    cr_expect_null(config.api_key, "an empty variable is unset");
+    static const char *const wrong[] = {"PORT", "70000", NULL};
+    environment = wrong;
+    refused("--model-id m", "PORT in the environment: \"70000\" is not a whole number from 0 to 65535");
+}
+
+Test(config, hostname_of_a_container_is_not_an_address)
+{
+    static const char *const given[] = {"HOSTNAME", "3f2a9c", NULL};
+    environment = given;
+    cr_expect_str_eq(config_of("--model-id m").hostname, "127.0.0.1");
+}
+
+Test(config, mistakes_are_named)
+{
+    refused("--model-id m --max-batch-token 5", "unknown option --max-batch-token; did you mean --max-batch-tokens?");
+    refused("--modle-id m", "did you mean --model-id?");
+    refused("--model-id m --zzzzzz", "unknown option --zzzzzz; see --help");
+    refused("--model-id m stray", "unexpected argument \"stray\"");
+    refused("--model-id", "--model-id needs a value");
+    refused("", "--model-id is missing");
+    refused("--model-id m --port 65536", "--port: \"65536\" is not a whole number from 0 to 65535");
+    refused("--model-id m --port -1", "--port: \"-1\"");
+    refused("--model-id m --port 12x", "--port: \"12x\"");
+    refused("--model-id m --port=", "--port: \"\"");
+    refused("--model-id m --max-client-batch-size 0", "from 1 to 65536");
+    refused("--model-id m --max-concurrent-requests 99999999999999999999", "--max-concurrent-requests");
+    refused("--model-id m --dtype float16", "--dtype: \"float16\" is not one of int8|float32");
+    refused("--model-id m --pooling splade", "is not one of model|cls|mean|max");
+    refused("--model-id m --auto-truncate=maybe", "--auto-truncate: \"maybe\" is not true or false");
+    refused("--model-id=", "--model-id: the value is empty");
+    refused("--model-id m --no-port", "unknown option --no-port");
+    refused("--", "unexpected argument");
+}
+
+Test(config, what_does_not_go_together)
+{
+    refused("--model-id m --default-prompt a --default-prompt-name b", "exclude each other");
+    refused("--model-id m --api-key a --api-key-file b", "exclude each other");
+    refused("--model-id m --dtype float32", "does not run on --board emu");
+    refused("--model-id m --board fp32", "add --dtype float32");
+    refused("--model-id m --max-input-length 512 --max-batch-tokens 256", "does not fit");
+    cr_expect_eq(config_of("--model-id m --board fp32 --dtype float32").dtype, CONFIG_FLOAT32);
+}
+
+Test(config, options_of_the_other_server)
+{
+    refused("--model-id m --revision main", "--revision (REVISION in the environment) is not supported");
+    refused("--model-id m --otlp-endpoint=http://x", "is not supported");
+    refused("--model-id m --dense-path d", "is not supported");
+    struct config config = config_of("--model-id m --hf-token secret --uds-path /tmp/x --disable-spans --port 5");
+    cr_assert_eq(config.n_notes, 3u);
+    cr_expect(strstr(config.notes[0], "--hf-token has no effect"));
+    cr_expect_not(strstr(config.notes[0], "secret"));
+    cr_expect_eq(config.port, 5u);
+    static const char *const given[] = {"HF_TOKEN", "x", NULL};
+    environment = given;
+    cr_expect_eq(config_of("--model-id m --hf-token y").n_notes, 1u, "told once");
+    static const char *const revision[] = {"REVISION", "x", NULL};
+    environment = revision;
+    refused("--model-id m", "REVISION in the environment");
+}
+
+Test(config, actions_need_no_model)
+{
+    cr_expect_eq(config_of("--help").action, CONFIG_HELP);
+    cr_expect_eq(config_of("-h --nonsense").action, CONFIG_HELP);
+    cr_expect_eq(config_of("--version").action, CONFIG_SHOW_VERSION);
+    struct config config = config_of("--port 99 --check");
+    cr_expect_eq(config.action, CONFIG_CHECK);
+    cr_expect_eq(config.port, 99u);
+}
+
+Test(config, help_is_complete)
+{
+    static const char *const names[] = {
+#define NAME(field, flag, environment_name, ...) flag, environment_name,
+#define GROUP(title)                             title, title,
+        CONFIG_OPTIONS(GROUP, NAME, NAME, NAME, NAME)
+#undef NAME
+#undef GROUP
+    };
+    struct buf buf = {0};
+    config_write_help(&buf);
+    buf_append(&buf, "", 1);
+    size_t len = 0;
+    char *text = buf_take(&buf, &len);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        cr_expect(strstr(text, names[i]), "--help does not name %s", names[i]);
+    cr_expect(strstr(text, "default 2000000, from 1 to 1073741824; environment PAYLOAD_LIMIT"));
+    cr_expect(strstr(text, "--revision"));
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+        cr_expect_leq(strlen(line), 110u, "%s", line);
+    mem_free(text);
+}
+
+Test(config, version_is_the_project_s)
+{
+    FILE *file = fopen(SOURCE_DIR "/CMakeLists.txt", "r");
+    cr_assert(file);
+    char text[4096];
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    fclose(file);
+    cr_expect(strstr(text, "project(bertd VERSION " CONFIG_VERSION " "));
+}
+
+static void write_file(const char *root, const char *path, const char *text)
+{
+    char full[512];
+    snprintf(full, sizeof full, "%s/%s", root, path);
+    for (char *slash = strchr(full + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        mkdir(full, 0700);
+        *slash = '/';
+    }
+    FILE *file = fopen(full, "w");
+    cr_assert(file, "%s", full);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void remove_tree(const char *root)
+{
+    char command[256];
+    snprintf(command, sizeof command, "rm -r %s", root);
+    cr_expect_eq(system(command), 0);
+}
+
+Test(cores, hardware_threads_share_a_core)
+{
+    char root[] = "/tmp/bertd-cores-XXXXXX";
+    cr_assert(mkdtemp(root));
+    static const int cpus[] = {0, 1, 2, 3, 4, 5, 6, 7};
+    cr_expect_eq(config_count_cores_in(root, cpus, 8), 8u, "without the files every cpu is a core");
+    for (int cpu = 0; cpu < 8; cpu++) {
+        char path[96];
+        char text[16];
+        snprintf(path, sizeof path, "sys/devices/system/cpu/cpu%d/topology/core_id", cpu);
+        snprintf(text, sizeof text, "%d\n", cpu % 2);
+        write_file(root, path, text);
+        snprintf(path, sizeof path, "sys/devices/system/cpu/cpu%d/topology/physical_package_id", cpu);
+        snprintf(text, sizeof text, "%d\n", cpu / 4);
+        write_file(root, path, text);
+    }
+    cr_expect_eq(config_count_cores_in(root, cpus, 8), 4u, "two packages of two cores of two threads");
+    cr_expect_eq(config_count_cores_in(root, cpus, 1), 1u);
+    cr_expect_eq(config_count_cores_in(root, cpus, 0), 1u);
+    write_file(root, "sys/fs/cgroup/cpu.max", "max 100000\n");
+    cr_expect_eq(config_count_cores_in(root, cpus, 8), 4u);
+    write_file(root, "sys/fs/cgroup/cpu.max", "250000 100000\n");
+    cr_expect_eq(config_count_cores_in(root, cpus, 8), 2u);
+    write_file(root, "proc/self/cgroup", "0::/a/b\n");
+    write_file(root, "sys/fs/cgroup/a/cpu.max", "50000 100000\n");
+    cr_expect_eq(config_count_cores_in(root, cpus, 8), 1u, "the strictest group on the way up");
+    remove_tree(root);
+}
+
+Test(cores, cgroup_version_1)
+{
+    char root[] = "/tmp/bertd-cores-XXXXXX";
+    cr_assert(mkdtemp(root));
+    static const int cpus[] = {0, 1, 2, 3, 4, 5, 6, 7};
+    write_file(root, "proc/self/cgroup", "4:cpu,cpuacct:/box\n3:memory:/\n");
+    write_file(root, "sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1\n");
+    write_file(root, "sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
+    cr_expect_eq(config_count_cores_in(root, cpus, 8), 8u);
+    write_file(root, "sys/fs/cgroup/cpu/box/cpu.cfs_quota_us", "300000\n");
+    write_file(root, "sys/fs/cgroup/cpu/box/cpu.cfs_period_us", "100000\n");
+    cr_expect_eq(config_count_cores_in(root, cpus, 8), 3u);
+    remove_tree(root);
+}
+
+Test(cores, here)
+{
+    cr_expect_geq(config_count_cores(), 1u);
+}
+
+Test(model, is_found)
+{
+    char root[] = "/tmp/bertd-model-XXXXXX";
+    cr_assert(mkdtemp(root));
+    write_file(root, ".cache/bertd/models/mini/config.json", "{}");
+    char path[256];
+    char want[256];
+    struct error err = {0};
+    snprintf(want, sizeof want, "%s/.cache/bertd/models/mini", root);
+    cr_assert_eq(config_find_model(path, sizeof path, "mini", root, &err), STATUS_OK, "%s", err.message);
+    cr_expect_str_eq(path, want);
+    cr_assert_eq(config_find_model(path, sizeof path, "someone/mini", root, &err), STATUS_OK, "%s", err.message);
+    cr_expect_str_eq(path, want);
+    cr_assert_eq(config_find_model(path, sizeof path, root, root, &err), STATUS_OK);
+    cr_expect_str_eq(path, root);
+    cr_expect_eq(config_find_model(path, sizeof path, "other", root, &err), STATUS_USAGE);
+    cr_expect(strstr(err.message, "/.cache/bertd/models/other"), "%s", err.message);
+    cr_expect_eq(config_find_model(path, sizeof path, "../mini", root, &err), STATUS_USAGE);
+    cr_expect_eq(config_find_model(path, sizeof path, "/nowhere", root, &err), STATUS_USAGE);
+    cr_expect_eq(config_find_model(path, sizeof path, "mini", NULL, &err), STATUS_USAGE);
+    remove_tree(root);
+}
+
+Test(key, is_the_first_line)
+{
+    char root[] = "/tmp/bertd-key-XXXXXX";
+    cr_assert(mkdtemp(root));
+    write_file(root, "key", "s3cret\nsecond\n");
+    write_file(root, "empty", "\n");
+    char path[64];
+    char *key = NULL;
+    struct error err = {0};
+    snprintf(path, sizeof path, "%s/key", root);
+    cr_assert_eq(config_read_key(&key, path, &err), STATUS_OK, "%s", err.message);
+    cr_expect_str_eq(key, "s3cret");
+    mem_free(key);
+    key = NULL;
+    mem_fail_after(0);
+    cr_expect_eq(config_read_key(&key, path, &err), STATUS_NO_MEMORY);
+    mem_fail_after(-1);
+    snprintf(path, sizeof path, "%s/empty", root);
+    cr_expect_eq(config_read_key(&key, path, &err), STATUS_USAGE);
+    snprintf(path, sizeof path, "%s/none", root);
+    cr_expect_eq(config_read_key(&key, path, &err), STATUS_IO);
+    cr_expect_null(key);
+    remove_tree(root);
+}

@@ -1,0 +1,104 @@
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "server/base/mem.h"
+#include "server/metrics/metrics.h"
+
+static const double bounds[] = {0.1, 1, 10};
+
+static char *text_of(struct metrics_registry *registry)
+{
+    struct buf buf = {0};
+    metrics_registry_write(registry, &buf);
+    buf_append(&buf, "", 1);
+    size_t len = 0;
+    return buf_take(&buf, &len);
+}
+
+static double seven(void *cookie)
+{
+    return *(int *)cookie;
+}
+
+Test(metrics, text_for_prometheus)
+{
+    struct metrics_registry *registry = metrics_registry_create();
+    struct metrics_counter *single =
+        metrics_counter_create(registry, (struct metrics_name){"te_request_count", "method=\"single\"", "Requests"});
+    metrics_counter_create(registry, (struct metrics_name){"te_request_count", "method=\"batch\"", "Requests"});
+    struct metrics_histogram *histogram =
+        metrics_histogram_create(registry, (struct metrics_name){"te_duration", NULL, "Seconds"}, bounds, 3);
+    int value = 7;
+    metrics_gauge_create(registry, (struct metrics_name){"te_queue_size", NULL, "Waiting"}, seven, &value, 0);
+    metrics_counter_add(single, 3);
+    metrics_histogram_observe(histogram, 0.05);
+    metrics_histogram_observe(histogram, 0.1);
+    metrics_histogram_observe(histogram, 2.5);
+    metrics_histogram_observe(histogram, 1e9);
+    char *text = text_of(registry);
+    static const char want[] = "# HELP te_request_count Requests\n# TYPE te_request_count counter\n"
+                               "te_request_count{method=\"single\"} 3\nte_request_count{method=\"batch\"} 0\n"
+                               "# HELP te_duration Seconds\n# TYPE te_duration histogram\n"
+                               "te_duration_bucket{le=\"0.1\"} 2\nte_duration_bucket{le=\"1\"} 2\n"
+                               "te_duration_bucket{le=\"10\"} 3\nte_duration_bucket{le=\"+Inf\"} 4\n"
+                               "te_duration_sum 1000000002.65\nte_duration_count 4\n"
+                               "# HELP te_queue_size Waiting\n# TYPE te_queue_size gauge\nte_queue_size 7\n";
+    /* The sum has ten digits. */
+    char *sum = strstr(text, "te_duration_sum ");
+    cr_assert(sum && strncmp(sum, "te_duration_sum 1000000003\n", 27) == 0, "%s", text);
+    size_t head = (size_t)(sum - text);
+    cr_expect_eq(strncmp(text, want, head), 0, "%s", text);
+    cr_expect_str_eq(strstr(text, "te_duration_count"), strstr(want, "te_duration_count"));
+    mem_free(text);
+    metrics_registry_destroy(&registry);
+    cr_expect_null(registry);
+}
+
+static struct metrics_counter *shared_counter;
+static struct metrics_histogram *shared_histogram;
+
+static void *count_many(void *unused)
+{
+    (void)unused;
+    for (int i = 0; i < 10000; i++) {
+        metrics_counter_add(shared_counter, 1);
+        metrics_histogram_observe(shared_histogram, 0.5);
+    }
+    return NULL;
+}
+
+Test(metrics, threads_lose_nothing)
+{
+    struct metrics_registry *registry = metrics_registry_create();
+    shared_counter = metrics_counter_create(registry, (struct metrics_name){"c", NULL, "c"});
+    shared_histogram = metrics_histogram_create(registry, (struct metrics_name){"h", NULL, "h"}, bounds, 3);
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++)
+        pthread_create(&threads[i], NULL, count_many, NULL);
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    cr_expect_eq(metrics_counter_value(shared_counter), 40000u);
+    char *text = text_of(registry);
+    cr_expect(strstr(text, "h_sum 20000\nh_count 40000\n"), "%s", text);
+    mem_free(text);
+    metrics_registry_destroy(&registry);
+}
+
+Test(metrics, memory_runs_out)
+{
+    for (long n = 0; n < 5; n++) {
+        mem_fail_after(n);
+        struct metrics_registry *registry = metrics_registry_create();
+        if (registry) {
+            metrics_counter_add(metrics_counter_create(registry, (struct metrics_name){"c", NULL, "c"}), 1);
+            metrics_histogram_observe(
+                metrics_histogram_create(registry, (struct metrics_name){"h", NULL, "h"}, bounds, 3), 1);
+            int value = 1;
+            metrics_gauge_create(registry, (struct metrics_name){"g", NULL, "g"}, seven, &value, 0);
+            mem_free(text_of(registry));
+        }
+        mem_fail_after(-1);
+        metrics_registry_destroy(&registry);
+    }
+}
