@@ -11,17 +11,16 @@ void cost_init(struct cost_model *model)
         .task_ns = 2000, .layer_ns = 50000, .row_ns = 20000, .pair_ns = 20, .barrier_ns = 3000, .scale = 1};
 }
 
+/* One sequence a sample, so pairs = rows^2 and the three terms are a parabola through the three points. */
 void cost_fit(struct cost_model *model, const struct cost_sample samples[3])
 {
-    const struct cost_sample *small = &samples[0], *medium = &samples[1], *large = &samples[2];
-    /* Attention's share shows in how the time a row grows from the medium to the long sequence. */
-    double rows = (double)large->load.rows / medium->load.rows;
-    double pair = (large->layer_ns - rows * medium->layer_ns) / (large->load.pairs - rows * medium->load.pairs);
-    model->pair_ns = at_least(pair, 0.01);
-    double small_ns = small->layer_ns - model->pair_ns * small->load.pairs;
-    double medium_ns = medium->layer_ns - model->pair_ns * medium->load.pairs;
-    model->row_ns = at_least((medium_ns - small_ns) / (medium->load.rows - small->load.rows), 1);
-    model->layer_ns = at_least(small_ns - model->row_ns * small->load.rows, 100);
+    const struct cost_sample *s = samples;
+    double rows[3] = {s[0].load.rows, s[1].load.rows, s[2].load.rows};
+    double lower = (s[1].layer_ns - s[0].layer_ns) / (rows[1] - rows[0]);
+    double upper = (s[2].layer_ns - s[1].layer_ns) / (rows[2] - rows[1]);
+    model->pair_ns = at_least((upper - lower) / (rows[2] - rows[0]), 0.01);
+    model->row_ns = at_least(lower - model->pair_ns * (rows[0] + rows[1]), 1);
+    model->layer_ns = at_least(s[0].layer_ns - model->row_ns * rows[0] - model->pair_ns * rows[0] * rows[0], 100);
     model->scale = 1;
 }
 

@@ -8,8 +8,9 @@
 #define HANG_FACTOR 20
 #define HANG_NS     500e6
 /* What waits is told after this long without any board in service. */
-#define GRACE_NS 1000000000ull
-#define TICK_NS  10000000ull
+#define GRACE_NS     1000000000ull
+#define TICK_NS      10000000ull
+#define IDLE_TICK_NS 100000000ull
 
 static void wait_ns(struct batch *batch, uint64_t ns)
 {

@@ -5,7 +5,9 @@
 /* A bulk batch may run several layers at once while they are together shorter than this. */
 #define QUANTUM_NS 200e3
 /* A batch below this many tokens leaves a board half idle: do not share out more finely while boards are busy. */
-enum { WORTHWHILE_TOKENS = 128, TARGET_TOKENS = 2048 };
+enum { WORTHWHILE_TOKENS = 128 };
+/* Above these a larger batch is no faster, and only keeps others waiting. */
+static const uint32_t target_tokens[BATCH_CLASSES] = {[BATCH_INTERACTIVE] = 512, [BATCH_BULK] = 2048};
 /* Splitting must promise this much to be worth a barrier a layer. */
 #define SPLIT_GAIN 0.95
 
@@ -15,18 +17,11 @@ struct plan {
     struct planner_action *actions;
     uint32_t n, max;
     uint64_t free;                 /* bit b: board b can still be given something */
+    uint32_t busy;                 /* boards in service that were not free to begin with */
     uint64_t flights;              /* bit f: flight f is not yet resumed */
     uint32_t given[BATCH_CLASSES]; /* sequences of each queue already in an action */
     uint64_t given_tokens[BATCH_CLASSES];
 };
-
-static uint32_t usable_boards(const struct planner_snapshot *in)
-{
-    uint32_t n = 0;
-    for (uint32_t b = 0; b < in->n_boards; b++)
-        n += in->boards[b].usable;
-    return n;
-}
 
 /* Free boards that hold `layer`, as bits. */
 static uint64_t boards_for(const struct plan *plan, uint32_t layer)
@@ -137,9 +132,9 @@ static uint32_t measure(const struct plan *plan, enum batch_class class, uint32_
     return n;
 }
 
-static uint64_t cap(const struct plan *plan, uint64_t tokens)
+static uint64_t cap(const struct plan *plan, enum batch_class class, uint64_t tokens)
 {
-    uint64_t limit = plan->in->max_tokens < TARGET_TOKENS ? plan->in->max_tokens : TARGET_TOKENS;
+    uint64_t limit = plan->in->max_tokens < target_tokens[class] ? plan->in->max_tokens : target_tokens[class];
     return tokens < limit ? tokens : limit;
 }
 
@@ -172,9 +167,7 @@ static void start(struct plan *plan, enum batch_class class, uint64_t budget, ui
 /* A stage of a pipeline must not run far ahead of the next. */
 static bool too_many_flights(const struct plan *plan)
 {
-    uint32_t busy = (uint32_t)__builtin_popcountll(
-        ~plan->free & (plan->in->n_boards < 64 ? (1ull << plan->in->n_boards) - 1 : ~0ull));
-    return busy + (uint32_t)__builtin_popcountll(plan->flights) >= 2 * plan->in->n_boards;
+    return plan->busy + plan->n + (uint32_t)__builtin_popcountll(plan->flights) >= 2 * plan->in->n_boards;
 }
 
 static bool start_one(struct plan *plan, enum batch_class class)
@@ -186,22 +179,20 @@ static bool start_one(struct plan *plan, enum batch_class class)
     uint64_t tokens = queue->tokens - plan->given_tokens[class];
     uint32_t k = (uint32_t)__builtin_popcountll(boards);
     struct cost_load all;
-    measure(plan, class, plan->given[class], cap(plan, tokens), &all);
+    measure(plan, class, plan->given[class], cap(plan, class, tokens), &all);
     uint32_t split = best_split(plan, all, plan->in->layers, k);
-    uint64_t share = cap(plan, (tokens + k - 1) / k);
+    uint32_t busy = plan->busy;
+    uint64_t share = cap(plan, class, (tokens + k + busy - 1) / (k + busy)); /* the busy ones will be free soon */
+    if (busy && share < WORTHWHILE_TOKENS)
+        share = WORTHWHILE_TOKENS;
     if (split > 1 && plan->in->placement == BATCH_AUTO) {
         double split_ns = cost_split(plan->in->cost, all, plan->in->layers, split);
         if (all.rows < tokens || split_ns > SPLIT_GAIN * shared_out_ns(plan, class, share, k))
             split = 1;
     }
     if (split > 1) {
-        start(plan, class, cap(plan, tokens), boards, split);
+        start(plan, class, cap(plan, class, tokens), boards, split);
         return true;
-    }
-    uint32_t usable = usable_boards(plan->in);
-    if (k < usable) { /* leave something for the boards that will be free soon */
-        share = (tokens + usable - 1) / usable;
-        share = cap(plan, share > WORTHWHILE_TOKENS ? share : WORTHWHILE_TOKENS);
     }
     start(plan, class, share, boards, 1);
     return true;
@@ -226,9 +217,11 @@ static bool serve(struct plan *plan, enum batch_class class)
 uint32_t planner_plan(const struct planner_snapshot *snapshot, struct planner_action *ret, uint32_t max)
 {
     struct plan plan = {.in = snapshot, .actions = ret, .max = max};
-    for (uint32_t b = 0; b < snapshot->n_boards; b++)
+    for (uint32_t b = 0; b < snapshot->n_boards; b++) {
         if (snapshot->boards[b].usable && snapshot->boards[b].free)
             plan.free |= 1ull << b;
+        plan.busy += snapshot->boards[b].usable && !snapshot->boards[b].free;
+    }
     for (uint32_t f = 0; f < snapshot->n_flights; f++)
         plan.flights |= 1ull << f;
     bool bulk_first = snapshot->bulk_owed;

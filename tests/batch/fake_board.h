@@ -13,6 +13,8 @@ struct fake_board {
     pthread_mutex_t lock;
     struct board_task *held[64];
     uint32_t n_held;
+    atomic_bool broken; /* its self-test fails */
+    atomic_uint selftests;
 };
 
 static void fake_close(struct board *board)
@@ -34,14 +36,54 @@ static void fake_cancel(struct board *board, struct board_job *job)
     atomic_store(&job->cancelled, true);
 }
 
+static enum status fake_load(struct board *board, struct image *image, uint32_t layer_begin, uint32_t layer_end,
+                             struct error *err)
+{
+    (void)board;
+    (void)image;
+    (void)layer_begin;
+    (void)layer_end;
+    (void)err;
+    return STATUS_OK;
+}
+
+static enum status fake_reset(struct board *board, struct error *err)
+{
+    struct fake_board *fake = (struct fake_board *)board;
+    for (;;) { /* whatever it was stuck in comes back failed */
+        pthread_mutex_lock(&fake->lock);
+        struct board_task *task = fake->n_held ? fake->held[0] : NULL;
+        if (task)
+            memmove(fake->held, fake->held + 1, --fake->n_held * sizeof fake->held[0]);
+        pthread_mutex_unlock(&fake->lock);
+        if (!task)
+            return STATUS_OK;
+        error_set(err, STATUS_BACKEND, "reset");
+        task->on_done(task, STATUS_BACKEND, err);
+    }
+}
+
+static enum status fake_selftest(struct board *board, struct error *err)
+{
+    struct fake_board *fake = (struct fake_board *)board;
+    atomic_fetch_add(&fake->selftests, 1);
+    return atomic_load(&fake->broken) ? error_set(err, STATUS_BACKEND, "broken") : STATUS_OK;
+}
+
 static void fake_stats(struct board *board, struct board_stats *ret)
 {
     (void)board;
     *ret = (struct board_stats){.state = BOARD_READY};
 }
 
-static const struct board_backend fake_backend = {
-    .kind = "fake", .close = fake_close, .submit = fake_submit, .cancel = fake_cancel, .stats = fake_stats};
+static const struct board_backend fake_backend = {.kind = "fake",
+                                                  .close = fake_close,
+                                                  .load = fake_load,
+                                                  .submit = fake_submit,
+                                                  .cancel = fake_cancel,
+                                                  .reset = fake_reset,
+                                                  .selftest = fake_selftest,
+                                                  .stats = fake_stats};
 
 static inline struct board *fake_board_create(void)
 {
@@ -61,10 +103,11 @@ static inline uint32_t fake_board_held(struct board *board)
 }
 
 /* The rows of its "model": each row's values are its token id, so that a test knows what to expect. */
-static inline void fake_board_compute(struct board_job *job)
+static inline void fake_board_compute(const struct board_task *task)
 {
+    struct board_job *job = task->job;
     uint32_t width = job->image->shape.hidden;
-    for (uint32_t r = 0; r < job->n_rows; r++)
+    for (uint32_t r = task->row_begin; r < task->row_end && task->kind != BOARD_PROJECT; r++)
         for (uint32_t i = 0; i < width; i++)
             job->hidden[r * width + i] = (float)job->ids[r] + (job->type_ids ? 1000.0f * job->type_ids[r] : 0);
 }
@@ -85,7 +128,7 @@ static inline bool fake_board_finish(struct board *board, enum status status)
     if (atomic_load(&task->job->cancelled))
         status = STATUS_CANCELLED;
     if (status == STATUS_OK)
-        fake_board_compute(task->job);
+        fake_board_compute(task);
     task->on_done(task, status, &err);
     return true;
 }
