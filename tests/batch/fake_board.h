@@ -47,20 +47,24 @@ static enum status fake_load(struct board *board, struct image *image, uint32_t 
     return STATUS_OK;
 }
 
-static enum status fake_reset(struct board *board, struct error *err)
+static inline struct board_task *fake_board_pop(struct board *board)
 {
     struct fake_board *fake = (struct fake_board *)board;
-    for (;;) { /* whatever it was stuck in comes back failed */
-        pthread_mutex_lock(&fake->lock);
-        struct board_task *task = fake->n_held ? fake->held[0] : NULL;
-        if (task)
-            memmove(fake->held, fake->held + 1, --fake->n_held * sizeof fake->held[0]);
-        pthread_mutex_unlock(&fake->lock);
-        if (!task)
-            return STATUS_OK;
+    pthread_mutex_lock(&fake->lock);
+    struct board_task *task = fake->n_held ? fake->held[0] : NULL;
+    if (task)
+        memmove(fake->held, fake->held + 1, --fake->n_held * sizeof fake->held[0]);
+    pthread_mutex_unlock(&fake->lock);
+    return task;
+}
+
+static enum status fake_reset(struct board *board, struct error *err)
+{
+    for (struct board_task *task; (task = fake_board_pop(board));) { /* what it was stuck in comes back failed */
         error_set(err, STATUS_BACKEND, "reset");
         task->on_done(task, STATUS_BACKEND, err);
     }
+    return STATUS_OK;
 }
 
 static enum status fake_selftest(struct board *board, struct error *err)
@@ -112,17 +116,26 @@ static inline void fake_board_compute(const struct board_task *task)
             job->hidden[r * width + i] = (float)job->ids[r] + (job->type_ids ? 1000.0f * job->type_ids[r] : 0);
 }
 
-/* Finish the oldest held task with `status`; a cancelled job ends as CANCELLED as on a real board. */
-static inline bool fake_board_finish(struct board *board, enum status status)
+/* A copy of the oldest held task; zeroed when there is none. */
+static inline struct board_task fake_board_peek(struct board *board)
 {
     struct fake_board *fake = (struct fake_board *)board;
+    struct board_task task = {0};
     pthread_mutex_lock(&fake->lock);
-    struct board_task *task = fake->n_held ? fake->held[0] : NULL;
-    if (task)
-        memmove(fake->held, fake->held + 1, --fake->n_held * sizeof fake->held[0]);
+    if (fake->n_held)
+        task = *fake->held[0];
     pthread_mutex_unlock(&fake->lock);
-    if (!task)
-        return false;
+    return task;
+}
+
+static inline bool fake_board_cancelled(struct board *board)
+{
+    struct board_task task = fake_board_peek(board);
+    return task.job && atomic_load(&task.job->cancelled);
+}
+
+static inline void fake_board_end(struct board_task *task, enum status status)
+{
     struct error err;
     error_set(&err, status, "the fake board says so");
     if (atomic_load(&task->job->cancelled))
@@ -130,7 +143,28 @@ static inline bool fake_board_finish(struct board *board, enum status status)
     if (status == STATUS_OK)
         fake_board_compute(task);
     task->on_done(task, status, &err);
-    return true;
+}
+
+/* Finish the oldest held task with `status`; a cancelled job ends as CANCELLED as on a real board. */
+static inline bool fake_board_finish(struct board *board, enum status status)
+{
+    struct board_task *task = fake_board_pop(board);
+    if (task)
+        fake_board_end(task, status);
+    return task != NULL;
+}
+
+/* The same, OK unless the job holds the token `poison`. */
+static inline bool fake_board_finish_unless(struct board *board, uint32_t poison)
+{
+    struct board_task *task = fake_board_pop(board);
+    enum status status = STATUS_OK;
+    for (uint32_t r = 0; task && r < task->job->n_rows; r++)
+        if (task->job->ids[r] == poison)
+            status = STATUS_BACKEND;
+    if (task)
+        fake_board_end(task, status);
+    return task != NULL;
 }
 
 #endif
