@@ -103,7 +103,7 @@ enum status board_reset(struct board *board, struct error *err);
 /** Compute a small fixed input and compare with the known bits. Blocks. OK, or BACKEND with the difference. */
 enum status board_selftest(struct board *board, struct error *err);
 void board_stats(struct board *board, struct board_stats *ret);
-const char *board_name(const struct board *board); /**< "emu0"; lives as long as the board */
+const char *board_name(const struct board *board); /**< "emu0", "fp32-0"; lives as long as the board */
 
 /** Bytes of memory for the kv of a job with these sequences; `board_kv_init` lays it out over `memory` (aligned to 64,
  *  zeroed by the caller) and `block_begin` [n_seqs + 1], which it fills. */

@@ -13,7 +13,9 @@
 #define CONFIG_VERSION "0.1.0" /* as project() in CMakeLists.txt; a test compares them */
 
 enum config_action { CONFIG_SERVE, CONFIG_HELP, CONFIG_SHOW_VERSION, CONFIG_CHECK };
-enum config_dtype { CONFIG_INT8, CONFIG_FLOAT32 };
+/* The values of choices. After config_read, dtype and board are never auto. */
+enum config_dtype { CONFIG_DTYPE_AUTO, CONFIG_INT8, CONFIG_FLOAT32 };
+enum config_board { CONFIG_BOARD_AUTO, CONFIG_EMU, CONFIG_FP32, CONFIG_REF };
 enum config_pooling { CONFIG_POOL_MODEL, CONFIG_POOL_CLS, CONFIG_POOL_MEAN, CONFIG_POOL_MAX };
 enum { CONFIG_MAX_NOTES = 16 };
 
@@ -48,9 +50,11 @@ const char *config_choice(const char *choices, int index, char *word, size_t siz
 /** "emu", "fp32", "ref". Static. */
 const char *config_board_kind(const struct config *config);
 
-/** Where `model_id` lies: a directory as it is, or a name below `home`/.cache/bertd/models, with or without what
- *  stands before its last slash. `path` [size] is filled. Errors: USAGE, naming the places looked at. */
-enum status config_find_model(char *path, size_t size, const char *model_id, const char *home, struct error *err);
+/** Where `model_id` lies: a directory as it is, or a name below bertd/models in the user's cache ($XDG_CACHE_HOME, else
+ *  $HOME/.cache), with or without what stands before its last slash. `path` [size] is filled.
+ *  Errors: USAGE, naming the places looked at. */
+enum status config_find_model(char *path, size_t size, const char *model_id, const char *(*get_env)(const char *),
+                              struct error *err);
 /** The first line of the file, without its end, new (mem_free). Errors: IO; USAGE (empty); NO_MEMORY. */
 enum status config_read_key(char **ret, const char *path, struct error *err);
 

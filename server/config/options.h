@@ -16,11 +16,13 @@
 #define CONFIG_OPTIONS(GROUP, STRING, COUNT, FLAG, CHOICE)                                                             \
     GROUP("Model")                                                                                                     \
     STRING(model_id, "model-id", "MODEL_ID", "DIR|NAME", NULL,                                                         \
-           "Directory of the model in Hugging Face's layout, or a name below $HOME/.cache/bertd/models. Required.")    \
+           "Directory of the model in Hugging Face's layout, or a name below bertd/models in the cache "               \
+           "($XDG_CACHE_HOME or "                                                                                      \
+           "$HOME/.cache). Required.")                                                                                 \
     STRING(served_model_name, "served-model-name", "SERVED_MODEL_NAME", "NAME", NULL,                                  \
            "Name that clients see. Default: --model-id.")                                                              \
-    CHOICE(dtype, "dtype", "DTYPE", "int8|float32", 0,                                                                 \
-           "Arithmetic of the linear layers. float32 needs --board fp32 or ref.")                                      \
+    CHOICE(dtype, "dtype", "DTYPE", "auto|int8|float32", 0,                                                            \
+           "Arithmetic of the linear layers; auto: float32 on board fp32, else int8.")                                 \
     CHOICE(pooling, "pooling", "POOLING", "model|cls|mean|max", 0,                                                     \
            "How token vectors become one; model: what the model directory says.")                                      \
     COUNT(max_input_length, "max-input-length", "BERTD_MAX_INPUT_LENGTH", 0, 0, 65536,                                 \
@@ -32,8 +34,10 @@
     STRING(default_prompt_name, "default-prompt-name", "DEFAULT_PROMPT_NAME", "NAME", NULL,                            \
            "The same by its name in config_sentence_transformers.json.")                                               \
     GROUP("Boards")                                                                                                    \
-    CHOICE(board, "board", "BERTD_BOARD", "emu|fp32|ref", 0,                                                           \
-           "Kind of board: emu (emulated FPGA, int8), fp32 (floating point), ref (the specification; slow).")          \
+    CHOICE(                                                                                                            \
+        board, "board", "BERTD_BOARD", "auto|emu|fp32|ref", 0,                                                         \
+        "emu: emulated FPGA, int8. ref: its specification, int8, slow. fp32: floating point. auto: fp32 for --dtype "  \
+        "float32, else emu.")                                                                                          \
     COUNT(boards, "boards", "BERTD_BOARDS", 0, 0, 1024,                                                                \
           "Number of boards; 0: one a physical core that this process may use.")                                       \
     GROUP("Limits")                                                                                                    \

@@ -261,14 +261,25 @@ static enum status check_together(const struct config *config, struct error *err
         return error_set(err, STATUS_USAGE, "--default-prompt and --default-prompt-name exclude each other");
     if (config->api_key && config->api_key_file)
         return error_set(err, STATUS_USAGE, "--api-key and --api-key-file exclude each other");
-    if (config->dtype == CONFIG_FLOAT32 && strcmp(config_board_kind(config), "emu") == 0)
-        return error_set(err, STATUS_USAGE, "--dtype float32 does not run on --board emu; choose --board fp32 or ref");
-    if (config->dtype == CONFIG_INT8 && strcmp(config_board_kind(config), "fp32") == 0)
-        return error_set(err, STATUS_USAGE, "--board fp32 computes in floating point: add --dtype float32");
     if (config->max_input_length > config->max_batch_tokens)
         return error_set(err, STATUS_USAGE, "--max-input-length %llu does not fit into --max-batch-tokens %llu",
                          (unsigned long long)config->max_input_length, (unsigned long long)config->max_batch_tokens);
     return STATUS_OK;
+}
+
+/* Make dtype and board agree where either was left open. */
+static enum status settle_arithmetic(struct config *config, struct error *err)
+{
+    if (config->board == CONFIG_BOARD_AUTO)
+        config->board = config->dtype == CONFIG_FLOAT32 ? CONFIG_FP32 : CONFIG_EMU;
+    int computes = config->board == CONFIG_FP32 ? CONFIG_FLOAT32 : CONFIG_INT8;
+    if (config->dtype == CONFIG_DTYPE_AUTO)
+        config->dtype = computes;
+    if (config->dtype == computes)
+        return STATUS_OK;
+    return error_set(err, STATUS_USAGE, "--board %s computes in %s, not in the %s of --dtype",
+                     config_board_kind(config), computes == CONFIG_FLOAT32 ? "float32" : "int8",
+                     computes == CONFIG_FLOAT32 ? "int8" : "float32");
 }
 
 enum status config_read(struct config *ret, int argc, char *const *argv, const char *(*get_env)(const char *),
@@ -283,6 +294,8 @@ enum status config_read(struct config *ret, int argc, char *const *argv, const c
         if (config.action == CONFIG_HELP || config.action == CONFIG_SHOW_VERSION)
             break;
     }
+    if (status == STATUS_OK)
+        status = settle_arithmetic(&config, err);
     if (status == STATUS_OK)
         status = check_together(&config, err);
     if (status == STATUS_OK)

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "server/base/file.h"
+#include "server/model/scan.h"
 
 enum status model_json_parse(json_t **ret, const void *data, size_t size, struct error *err)
 {
@@ -17,7 +18,9 @@ enum status model_json_parse(json_t **ret, const void *data, size_t size, struct
     /* Where the parser's own memory runs out it may leave no words at all. */
     if (why.text[0] == '\0' || json_error_code(&why) == json_error_out_of_memory)
         return error_set(err, STATUS_NO_MEMORY, "no memory to parse %zu bytes of JSON", size);
-    return error_set(err, STATUS_FORMAT, "line %d, column %d: %s", why.line, why.column, why.text);
+    /* Its words may quote the file, cut in the middle of a character. */
+    const char *text = model_utf8_valid(why.text, strlen(why.text)) ? why.text : "this is not JSON";
+    return error_set(err, STATUS_FORMAT, "line %d, column %d: %s", why.line, why.column, text);
 }
 
 enum status model_path(char *path, const char *dir, const char *name, struct error *err)

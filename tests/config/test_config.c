@@ -123,7 +123,7 @@ Test(config, mistakes_are_named)
     refused("--model-id m --port=", "--port: \"\"");
     refused("--model-id m --max-client-batch-size 0", "from 1 to 65536");
     refused("--model-id m --max-concurrent-requests 99999999999999999999", "--max-concurrent-requests");
-    refused("--model-id m --dtype float16", "--dtype: \"float16\" is not one of int8|float32");
+    refused("--model-id m --dtype float16", "--dtype: \"float16\" is not one of auto|int8|float32");
     refused("--model-id m --pooling splade", "is not one of model|cls|mean|max");
     refused("--model-id m --auto-truncate=maybe", "--auto-truncate: \"maybe\" is not true or false");
     refused("--model-id=", "--model-id: the value is empty");
@@ -135,10 +135,20 @@ Test(config, what_does_not_go_together)
 {
     refused("--model-id m --default-prompt a --default-prompt-name b", "exclude each other");
     refused("--model-id m --api-key a --api-key-file b", "exclude each other");
-    refused("--model-id m --dtype float32", "does not run on --board emu");
-    refused("--model-id m --board fp32", "add --dtype float32");
+    refused("--model-id m --dtype float32 --board emu", "--board emu computes in int8, not in the float32 of --dtype");
+    refused("--model-id m --dtype float32 --board ref", "--board ref computes in int8");
+    refused("--model-id m --dtype int8 --board fp32", "--board fp32 computes in float32");
     refused("--model-id m --max-input-length 512 --max-batch-tokens 256", "does not fit");
-    cr_expect_eq(config_of("--model-id m --board fp32 --dtype float32").dtype, CONFIG_FLOAT32);
+}
+
+Test(config, arithmetic_and_board_follow_each_other)
+{
+    struct config config = config_of("--model-id m --board fp32");
+    cr_expect_eq(config.dtype, CONFIG_FLOAT32);
+    config = config_of("--model-id m --dtype float32");
+    cr_expect_str_eq(config_board_kind(&config), "fp32");
+    config = config_of("--model-id m --board ref --dtype int8");
+    cr_expect_str_eq(config_board_kind(&config), "ref");
 }
 
 Test(config, options_of_the_other_server)
@@ -278,21 +288,31 @@ Test(model, is_found)
     char root[] = "/tmp/bertd-model-XXXXXX";
     cr_assert(mkdtemp(root));
     write_file(root, ".cache/bertd/models/mini/config.json", "{}");
+    write_file(root, "xdg/bertd/models/other/config.json", "{}");
     char path[256];
     char want[256];
+    char xdg[64];
     struct error err = {0};
+    const char *const home[] = {"HOME", root, NULL};
+    const char *const cache[] = {"XDG_CACHE_HOME", xdg, "HOME", root, NULL};
+    snprintf(xdg, sizeof xdg, "%s/xdg", root);
     snprintf(want, sizeof want, "%s/.cache/bertd/models/mini", root);
-    cr_assert_eq(config_find_model(path, sizeof path, "mini", root, &err), STATUS_OK, "%s", err.message);
+    environment = home;
+    cr_assert_eq(config_find_model(path, sizeof path, "mini", get_env, &err), STATUS_OK, "%s", err.message);
     cr_expect_str_eq(path, want);
-    cr_assert_eq(config_find_model(path, sizeof path, "someone/mini", root, &err), STATUS_OK, "%s", err.message);
+    cr_assert_eq(config_find_model(path, sizeof path, "someone/mini", get_env, &err), STATUS_OK, "%s", err.message);
     cr_expect_str_eq(path, want);
-    cr_assert_eq(config_find_model(path, sizeof path, root, root, &err), STATUS_OK);
+    cr_assert_eq(config_find_model(path, sizeof path, root, get_env, &err), STATUS_OK);
     cr_expect_str_eq(path, root);
-    cr_expect_eq(config_find_model(path, sizeof path, "other", root, &err), STATUS_USAGE);
+    cr_expect_eq(config_find_model(path, sizeof path, "other", get_env, &err), STATUS_USAGE);
     cr_expect(strstr(err.message, "/.cache/bertd/models/other"), "%s", err.message);
-    cr_expect_eq(config_find_model(path, sizeof path, "../mini", root, &err), STATUS_USAGE);
-    cr_expect_eq(config_find_model(path, sizeof path, "/nowhere", root, &err), STATUS_USAGE);
-    cr_expect_eq(config_find_model(path, sizeof path, "mini", NULL, &err), STATUS_USAGE);
+    cr_expect_eq(config_find_model(path, sizeof path, "../mini", get_env, &err), STATUS_USAGE);
+    cr_expect_eq(config_find_model(path, sizeof path, "/nowhere", get_env, &err), STATUS_USAGE);
+    environment = cache;
+    cr_expect_eq(config_find_model(path, sizeof path, "other", get_env, &err), STATUS_OK);
+    cr_expect_eq(config_find_model(path, sizeof path, "mini", get_env, &err), STATUS_USAGE);
+    environment = NULL;
+    cr_expect_eq(config_find_model(path, sizeof path, "mini", get_env, &err), STATUS_USAGE);
     remove_tree(root);
 }
 

@@ -212,8 +212,8 @@ def random_tensors(args, rng):
     yield from norm("embeddings.LayerNorm")
     for layer in range(args.layers):
         name = f"encoder.layer.{layer}"
-        yield from linear(name + ".attention.self.query", hidden, hidden, 1.2)
-        yield from linear(name + ".attention.self.key", hidden, hidden, 1.2)
+        yield from linear(name + ".attention.self.query", hidden, hidden, 2.0)
+        yield from linear(name + ".attention.self.key", hidden, hidden, 2.0)
         yield from linear(name + ".attention.self.value", hidden, hidden, 1.0)
         yield from linear(name + ".attention.output.dense", hidden, hidden, 1.0)
         yield from norm(name + ".attention.output.LayerNorm")

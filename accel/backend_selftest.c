@@ -1,0 +1,189 @@
+#include "accel/backend_selftest.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "accel/engine.h"
+#include "server/base/mem.h"
+
+/* Widths that are no multiple of a panel, a rotation of 8, sequences of one token, a block and one, and more. */
+static const struct image_shape shape = {.hidden = 72,
+                                         .layers = 2,
+                                         .heads = 3,
+                                         .intermediate = 136,
+                                         .vocab = 64,
+                                         .positions = 48,
+                                         .types = 2,
+                                         .activation = IMAGE_GELU,
+                                         .layer_norm_eps = 1e-6f};
+static const uint32_t cu_seqlens[] = {0, 1, 18, 58};
+enum {
+    N_SEQS = 3,
+    N_ROWS = 58,
+    H = 72,
+    M = 136,
+    TABLES = (64 + 48 + 2) * H,
+    LAYER = 4 * H * H + 2 * H * M + M + 9 * H
+};
+
+/* XXH3-64 of the hidden states that every int8 board computes. */
+static const uint64_t known_bits = 0x65b41f29e3f73257;
+
+/* Weights: the same on every machine, made of integers and one exact product. */
+struct weights {
+    uint32_t state;
+    float values[TABLES + 2 * H > LAYER ? TABLES + 2 * H : LAYER];
+    float *next;
+};
+
+static const float *draw(struct weights *weights, size_t n, float centre, float spread)
+{
+    float *begin = weights->next;
+    for (size_t i = 0; i < n; i++) {
+        weights->state = weights->state * 1664525u + 1013904223u;
+        begin[i] = centre + spread * ((float)((int32_t)weights->state >> 16) * 0x1p-15f);
+    }
+    weights->next += n;
+    return begin;
+}
+
+static struct image_source_linear draw_linear(struct weights *weights, size_t in, size_t out)
+{
+    struct image_source_linear linear = {.weight = draw(weights, in * out, 0, 0.25f)};
+    linear.bias = draw(weights, out, 0, 0.25f);
+    return linear;
+}
+
+static struct image_source_norm draw_norm(struct weights *weights)
+{
+    struct image_source_norm norm = {.gamma = draw(weights, H, 1, 0.25f)};
+    norm.beta = draw(weights, H, 0, 0.25f);
+    return norm;
+}
+
+static enum status draw_layer(void *cookie, uint32_t index, struct image_source_layer *ret, struct error *err)
+{
+    (void)index;
+    (void)err;
+    struct weights *weights = cookie;
+    weights->next = weights->values;
+    ret->query = draw_linear(weights, H, H);
+    ret->key = draw_linear(weights, H, H);
+    ret->value = draw_linear(weights, H, H);
+    ret->output = draw_linear(weights, H, H);
+    ret->ffn1 = draw_linear(weights, H, M);
+    ret->ffn2 = draw_linear(weights, M, H);
+    ret->attention_norm = draw_norm(weights);
+    ret->output_norm = draw_norm(weights);
+    return STATUS_OK;
+}
+
+static enum status build(struct image **ret, enum image_precision precision, struct error *err)
+{
+    struct weights *weights = mem_alloc(sizeof *weights);
+    if (!weights)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for the self-test");
+    weights->state = 2024;
+    weights->next = weights->values;
+    struct image_source source = {.shape = shape, .layer = draw_layer, .cookie = weights};
+    source.words = draw(weights, (size_t)shape.vocab * H, 0, 1);
+    source.token_positions = draw(weights, (size_t)shape.positions * H, 0, 0.5f);
+    source.token_types = draw(weights, (size_t)shape.types * H, 0, 0.5f);
+    source.embedding_norm = draw_norm(weights);
+    enum status status = image_build(ret, &source, precision, err);
+    mem_free(weights);
+    return status;
+}
+
+struct owned {
+    struct backend_selftest test; /* first */
+    uint32_t ids[N_ROWS];
+    uint8_t type_ids[N_ROWS];
+    float hidden[N_ROWS * H];
+};
+
+enum status backend_selftest_create(struct backend_selftest **ret, enum image_precision precision, struct error *err)
+{
+    struct owned *owned = mem_calloc(1, sizeof *owned);
+    if (!owned)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for the self-test");
+    struct backend_selftest *test = &owned->test;
+    enum status status = build(&test->image, precision, err);
+    if (status) {
+        mem_free(owned);
+        return status;
+    }
+    for (uint32_t r = 0; r < N_ROWS; r++) {
+        owned->ids[r] = r * 29 % shape.vocab;
+        owned->type_ids[r] = r % 5 == 0;
+    }
+    test->job = (struct board_job){.image = test->image,
+                                   .n_seqs = N_SEQS,
+                                   .n_rows = N_ROWS,
+                                   .cu_seqlens = cu_seqlens,
+                                   .ids = owned->ids,
+                                   .type_ids = owned->type_ids,
+                                   .hidden = owned->hidden};
+    test->task = (struct board_task){.job = &test->job, .layer_end = shape.layers, .row_end = N_ROWS};
+    *ret = test;
+    return STATUS_OK;
+}
+
+void backend_selftest_destroy(struct backend_selftest **test)
+{
+    if (*test)
+        image_release(&(*test)->image);
+    mem_free(*test);
+    *test = NULL;
+}
+
+static enum status run_reference(struct backend_selftest *test, struct error *err)
+{
+    struct engine *engine = NULL;
+    uint32_t mode = engine_set_float_mode();
+    enum status status = ref_engine.create(&engine, test->image, err);
+    for (uint32_t layer = 0; layer < shape.layers && !status; layer++)
+        status = ref_engine.run(engine, &test->job, BOARD_RUN, layer, 0, N_ROWS, err);
+    if (engine)
+        ref_engine.destroy(engine);
+    engine_restore_float_mode(mode);
+    return status;
+}
+
+static enum status compare_reference(const struct backend_selftest *test, struct error *err)
+{
+    struct backend_selftest *reference = NULL;
+    enum status status = backend_selftest_create(&reference, IMAGE_INT8, err);
+    if (!status)
+        status = run_reference(reference, err);
+    double worst = 1;
+    for (uint32_t r = 0; r < N_ROWS && !status; r++) {
+        const float *a = test->job.hidden + (size_t)r * H, *b = reference->job.hidden + (size_t)r * H;
+        double ab = 0, aa = 0, bb = 0;
+        for (uint32_t i = 0; i < H; i++) {
+            ab += (double)a[i] * b[i];
+            aa += (double)a[i] * a[i];
+            bb += (double)b[i] * b[i];
+        }
+        double cosine = ab / sqrt(aa * bb);
+        worst = cosine >= worst ? worst : cosine;
+    }
+    if (!status && !(worst >= 0.999))
+        status =
+            error_set(err, STATUS_BACKEND, "self-test: a row has cosine %.4f with the reference, not 0.999", worst);
+    backend_selftest_destroy(&reference);
+    return status;
+}
+
+enum status backend_selftest_check(const struct backend_selftest *test, struct error *err)
+{
+    if (test->image->precision == IMAGE_FP32)
+        return compare_reference(test, err);
+    uint64_t bits = XXH3_64bits(test->job.hidden, sizeof(float) * N_ROWS * H);
+    if (bits == known_bits)
+        return STATUS_OK;
+    return error_set(err, STATUS_BACKEND, "self-test: the result has checksum %016" PRIx64 " instead of %016" PRIx64,
+                     bits, known_bits);
+}

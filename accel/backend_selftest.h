@@ -1,0 +1,22 @@
+/* A small model and a batch whose result is known: what every board must reproduce before it is trusted. */
+#ifndef BERTD_ACCEL_BACKEND_SELFTEST_H
+#define BERTD_ACCEL_BACKEND_SELFTEST_H
+
+#include "accel/board.h"
+
+struct backend_selftest {
+    struct image *image;
+    struct board_job job;
+    struct board_task task; /* all layers over all rows of the job; on_done is the caller's to set */
+};
+
+/** The model (weights from a fixed generator), the batch, and a task over it. Release with backend_selftest_destroy.
+ *  Errors: NO_MEMORY. Thread: any. */
+enum status backend_selftest_create(struct backend_selftest **ret, enum image_precision precision, struct error *err);
+/** Sets the pointer to NULL; NULL is fine. */
+void backend_selftest_destroy(struct backend_selftest **test);
+/** After the task: compare job.hidden with the known bits (int8), or with a reference run (fp32, within what int8
+ *  leaves). Errors: BACKEND, with the difference; NO_MEMORY. */
+enum status backend_selftest_check(const struct backend_selftest *test, struct error *err);
+
+#endif

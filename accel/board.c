@@ -1,0 +1,97 @@
+#include "accel/board.h"
+
+#include <string.h>
+
+#include "accel/backend.h"
+#include "accel/emu/emu.h"
+
+static const struct board_backend *const backends[] = {&emu_backend, &emu_ref_backend, &emu_fp32_backend};
+enum { N_BACKENDS = sizeof backends / sizeof backends[0] };
+
+enum status board_open(struct board **ret, const struct board_options *options, struct error *err)
+{
+    const char *kind = options->kind ? options->kind : backends[0]->kind;
+    for (size_t i = 0; i < N_BACKENDS; i++)
+        if (strcmp(kind, backends[i]->kind) == 0)
+            return backends[i]->open(ret, options, err);
+    char known[64] = "";
+    for (size_t i = 0; i < N_BACKENDS; i++) {
+        strcat(known, i ? ", " : "");
+        strcat(known, backends[i]->kind);
+    }
+    return error_set(err, STATUS_USAGE, "unknown kind of board \"%s\"; known are: %s", kind, known);
+}
+
+void board_close(struct board **board)
+{
+    struct board *closing = *board;
+    *board = NULL;
+    if (closing)
+        closing->backend->close(closing);
+}
+
+enum status board_load(struct board *board, struct image *image, uint32_t layer_begin, uint32_t layer_end,
+                       struct error *err)
+{
+    return board->backend->load(board, image, layer_begin, layer_end, err);
+}
+
+void board_submit(struct board *board, struct board_task *task)
+{
+    board->backend->submit(board, task);
+}
+
+void board_cancel(struct board *board, struct board_job *job)
+{
+    board->backend->cancel(board, job);
+}
+
+enum status board_selftest(struct board *board, struct error *err)
+{
+    return board->backend->selftest(board, err);
+}
+
+void board_stats(struct board *board, struct board_stats *ret)
+{
+    board->backend->stats(board, ret);
+}
+
+const char *board_name(const struct board *board)
+{
+    return board->name;
+}
+
+/* Keys and values ------------------------------------------------------------------------------------------------- */
+
+static uint32_t blocks_of(uint32_t tokens)
+{
+    return (tokens + IMAGE_PANEL - 1) / IMAGE_PANEL;
+}
+
+size_t board_kv_size(const struct image *image, const uint32_t *cu_seqlens, uint32_t n_seqs)
+{
+    size_t blocks = 0;
+    for (uint32_t s = 0; s < n_seqs; s++)
+        blocks += blocks_of(cu_seqlens[s + 1] - cu_seqlens[s]);
+    size_t tokens = blocks * image->shape.heads * IMAGE_PANEL;
+    return 2 * 2 * tokens * (image->head_dim_padded + sizeof(float));
+}
+
+void board_kv_init(struct board_kv *kv, const struct image *image, const uint32_t *cu_seqlens, uint32_t n_seqs,
+                   void *memory, uint32_t *block_begin)
+{
+    block_begin[0] = 0;
+    for (uint32_t s = 0; s < n_seqs; s++)
+        block_begin[s + 1] = block_begin[s] + blocks_of(cu_seqlens[s + 1] - cu_seqlens[s]);
+    size_t tokens = (size_t)block_begin[n_seqs] * image->shape.heads * IMAGE_PANEL;
+    char *at = memory;
+    kv->block_begin = block_begin;
+    for (int set = 0; set < 2; set++) {
+        kv->keys[set] = (int8_t *)at;
+        kv->values[set] = (int8_t *)(at + tokens * image->head_dim_padded);
+        at += 2 * tokens * image->head_dim_padded;
+        kv->key_scales[set] = (float *)at;
+        kv->value_scales[set] = (float *)at + tokens;
+        at += 2 * tokens * sizeof(float);
+    }
+}

@@ -1,0 +1,139 @@
+/* Attention of some rows over their whole sequences: per head, int8 scores by the gemm with token blocks as panels,
+ * softmax row by row, and P x V by the gemm with tokens as inputs.
+ */
+#include <string.h>
+
+#include "accel/cpu/cpu_engine.h"
+
+/* One head of the rows of one segment. */
+struct head {
+    size_t blocks;       /* of tokens */
+    size_t padded;       /* tokens, in whole blocks */
+    size_t block_stride; /* bytes from a block of keys or values to the next */
+    size_t place;        /* of the first (block, head) in kv */
+    size_t rows;         /* attended together */
+    const char *queries; /* operands of the first row */
+    const float *query_scales;
+    float *mixed; /* of the first row: where the head's output goes */
+};
+
+static void gather_scales(float *to, const float *scales, const struct head *head, size_t heads)
+{
+    for (size_t b = 0; b < head->blocks; b++)
+        memcpy(to + b * IMAGE_PANEL, scales + (head->place + b * heads) * IMAGE_PANEL, IMAGE_PANEL * sizeof *to);
+}
+
+/* Scores as accumulators. Where operands carry an offset, sums of the keys take it out: a row of ones gives them. */
+static void multiply_keys(const struct cpu_engine *engine, const struct cpu_kv *kv, const struct head *head,
+                          size_t score_stride)
+{
+    const struct cpu_scratch *s = &engine->scratch;
+    const size_t width = engine->base.image->head_dim_padded;
+    struct cpu_gemm gemm = {
+        .rows = s->ones,
+        .weights = kv->keys + head->place * IMAGE_PANEL * width,
+        .panel_stride = head->block_stride,
+        .n_blocks = 1,
+        .block_groups = width / IMAGE_GROUP,
+        .acc = s->key_sums,
+        .n_rows = 1,
+        .n_panels = head->blocks,
+    };
+    if (engine->kernels.operand_size == 1) {
+        engine->kernels.gemm(&gemm);
+        gemm.row_sums = s->key_sums;
+    }
+    gemm.rows = head->queries;
+    gemm.row_stride = engine->sequences.query_stride;
+    gemm.acc = (int32_t *)s->scores;
+    gemm.acc_stride = score_stride;
+    gemm.n_rows = head->rows;
+    engine->kernels.gemm(&gemm);
+}
+
+static void multiply_values(const struct cpu_engine *engine, const struct cpu_kv *kv, const struct head *head,
+                            size_t weight_stride)
+{
+    const struct cpu_scratch *s = &engine->scratch;
+    const size_t width = engine->base.image->head_dim_padded;
+    const struct cpu_gemm gemm = {
+        .rows = s->weights,
+        .row_stride = weight_stride,
+        .weights = kv->values + head->place * IMAGE_PANEL * width,
+        .panel_stride = IMAGE_PANEL * IMAGE_PANEL,
+        .block_stride = head->block_stride,
+        .n_blocks = head->blocks,
+        .block_groups = IMAGE_PANEL / IMAGE_GROUP,
+        .acc = s->context,
+        .acc_stride = width,
+        .n_rows = head->rows * engine->kernels.n_digits,
+        .n_panels = width / IMAGE_PANEL,
+    };
+    engine->kernels.gemm(&gemm);
+}
+
+static void attend_head(const struct cpu_engine *engine, const struct cpu_kv *kv, const struct head *head,
+                        uint32_t length)
+{
+    const struct cpu_scratch *s = &engine->scratch;
+    const struct image *image = engine->base.image;
+    const size_t score_stride = head->padded + IMAGE_PANEL;
+    const size_t weight_stride = score_stride * engine->kernels.operand_size;
+    const bool split = engine->kernels.n_digits == 2;
+    multiply_keys(engine, kv, head, score_stride);
+    for (size_t r = 0; r < head->rows; r++) {
+        char *weights = (char *)s->weights + r * weight_stride;
+        const struct cpu_attention_row row = {
+            .key_scales = s->token_scales,
+            .value_scales = s->token_scales + IMAGE_MAX_SEQUENCE,
+            .scale = head->query_scales[r * image->shape.heads],
+            .n = length,
+            .high = weights,
+            .low = split ? weights + head->rows * weight_stride : NULL,
+        };
+        s->factors[r] = engine->kernels.attend(s->scores + r * score_stride, &row);
+    }
+    multiply_values(engine, kv, head, weight_stride);
+    for (size_t r = 0; r < head->rows; r++) {
+        const int32_t *high = s->context + r * image->head_dim_padded;
+        const int32_t *low = split ? high + head->rows * image->head_dim_padded : NULL;
+        engine->kernels.context(head->mixed + r * image->shape.hidden, high, low, s->factors[r], image->head_dim);
+    }
+}
+
+static void attend_segment(const struct cpu_step *step, const struct cpu_kv *kv, const struct cpu_segment *segment,
+                           size_t query, float *mixed)
+{
+    const struct cpu_engine *engine = step->engine;
+    const struct cpu_sequences *queries = &engine->sequences;
+    const struct image *image = engine->base.image;
+    const size_t heads = image->shape.heads, width = image->head_dim_padded;
+    struct head head = {.blocks = (segment->length + IMAGE_PANEL - 1) / IMAGE_PANEL};
+    head.padded = head.blocks * IMAGE_PANEL;
+    head.block_stride = heads * IMAGE_PANEL * width;
+    const size_t most = engine->scratch.attention_size / (head.padded + IMAGE_PANEL);
+    for (uint32_t h = 0; h < heads; h++) {
+        head.place = cpu_kv_scale_index(kv, image, segment, h, 0) / IMAGE_PANEL;
+        gather_scales(engine->scratch.token_scales, kv->key_scales, &head, heads);
+        gather_scales(engine->scratch.token_scales + IMAGE_MAX_SEQUENCE, kv->value_scales, &head, heads);
+        for (size_t r = 0; r < segment->rows; r += head.rows) {
+            head.rows = segment->rows - r < most ? segment->rows - r : most;
+            head.queries = (const char *)queries->queries + (query + r) * queries->query_stride +
+                           h * width * engine->kernels.operand_size;
+            head.query_scales = queries->query_scales + (query + r) * heads + h;
+            head.mixed = mixed + r * image->shape.hidden + h * image->head_dim;
+            attend_head(engine, kv, &head, segment->length);
+        }
+    }
+}
+
+void cpu_attention(const struct cpu_step *step, const struct cpu_kv *kv, size_t query, uint32_t row_begin,
+                   uint32_t row_end)
+{
+    struct cpu_segment segment;
+    for (uint32_t row = row_begin; row < row_end; row += segment.rows) {
+        segment = cpu_segment_at(step->job, row, row_end);
+        float *mixed = step->engine->scratch.mixed + (size_t)(row - row_begin) * step->engine->base.image->shape.hidden;
+        attend_segment(step, kv, &segment, query + (row - row_begin), mixed);
+    }
+}

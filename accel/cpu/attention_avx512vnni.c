@@ -1,0 +1,9 @@
+/* Attention kernels in AVX-512; operands are bytes. */
+#include "accel/cpu/lanes_avx512.h"
+
+#include "accel/cpu/attention_body.h"
+
+void cpu_attention_init_avx512vnni(struct cpu_kernels *kernels)
+{
+    attention_init(kernels);
+}

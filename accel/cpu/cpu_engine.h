@@ -1,0 +1,115 @@
+/* The CPU engine from inside: its scratch memory, and the steps of a layer. */
+#ifndef BERTD_ACCEL_CPU_ENGINE_H
+#define BERTD_ACCEL_CPU_ENGINE_H
+
+#include "accel/cpu/kernels.h"
+#include "accel/engine.h"
+
+enum {
+    CPU_ALIGN = 64,
+    CPU_CHUNK = 8 * IMAGE_PANEL, /* FFN1 outputs made at a time: a multiple of every Hadamard block */
+};
+
+/** Keys and values of one layer: of a board_kv, or of the engine's own for RUN. Sequence s of the job begins at token
+ *  block block_begin[s - first_seq]; the rest is as in struct board_kv. */
+struct cpu_kv {
+    const uint32_t *block_begin;
+    uint32_t first_seq;
+    int8_t *keys, *values;
+    float *key_scales, *value_scales;
+};
+
+/** Rows on their way through a layer: what lies between two steps. Row r of a block is at r strides. */
+struct cpu_scratch {
+    void *memory;
+    size_t block_rows;     /* rows that go through the steps together */
+    size_t hidden_stride;  /* bytes of a row of operands, hidden wide */
+    size_t inner_stride;   /* and intermediate wide */
+    size_t acc_stride;     /* elements */
+    size_t attention_size; /* elements of `scores` and of `weights`: bounds the rows attended together */
+    void *operands;        /* [block_rows] hidden_stride */
+    void *inner_operands;  /* [block_rows] inner_stride */
+    float *operand_scales; /* [block_rows] */
+    int32_t *acc;          /* [block_rows][acc_stride] */
+    float *row;            /* [hidden] */
+    float *mixed;          /* [block_rows][hidden]: attention's output */
+    float *inner;          /* [block_rows][intermediate] */
+    uint32_t *inner_amax;  /* [block_rows]: bits */
+    int8_t *bytes;         /* [4][heads][head_dim_padded] */
+    float *scores;         /* [attention_size] */
+    void *weights;         /* operands [attention_size * n_digits] */
+    int32_t *context;      /* [block_rows * n_digits][head_dim_padded] */
+    float *factors;        /* [block_rows]: of P x V */
+    float *token_scales;   /* [2][IMAGE_MAX_SEQUENCE]: of keys, of values */
+    int32_t *key_sums;     /* [IMAGE_MAX_SEQUENCE] */
+    void *ones;            /* operands [head_dim_padded], each the number 1 */
+};
+
+/** What must be kept of whole sequences: grows with the longest. */
+struct cpu_sequences {
+    void *memory;
+    size_t rows, blocks;   /* room */
+    size_t query_stride;   /* bytes of a row of queries: operands [heads][head_dim_padded] */
+    void *queries;         /* [rows] query_stride */
+    float *query_scales;   /* [rows][heads] */
+    uint32_t *block_begin; /* [rows + 1] */
+    struct cpu_kv kv;      /* of `blocks` token blocks */
+};
+
+struct cpu_engine {
+    struct engine base; /* first: what the world sees */
+    struct cpu_kernels kernels;
+    struct cpu_scratch scratch;
+    struct cpu_sequences sequences;
+};
+
+/** Rows of a job, all in one sequence. */
+struct cpu_segment {
+    uint32_t seq;
+    uint32_t row, rows; /* of the job */
+    uint32_t token;     /* of the sequence, where the rows begin */
+    uint32_t length;    /* of the sequence */
+};
+
+/** Part of a layer's work: which layer, and the error to fill. */
+struct cpu_step {
+    struct cpu_engine *engine;
+    const struct board_job *job;
+    const struct image_layer *layer;
+    uint32_t index; /* of the layer */
+    struct error *err;
+};
+
+/** Fixed scratch for the engine's image. Errors: NO_MEMORY. */
+enum status cpu_scratch_init(struct cpu_engine *engine, struct error *err);
+void cpu_scratch_finish(struct cpu_engine *engine);
+/** Room for this many rows and token blocks of whole sequences. Errors: NO_MEMORY; what there was stays. */
+enum status cpu_sequences_reserve(struct cpu_engine *engine, size_t rows, size_t blocks, struct error *err);
+void cpu_sequences_finish(struct cpu_engine *engine);
+
+/** The segment that `row` begins, ending at `row_end` or with its sequence. */
+struct cpu_segment cpu_segment_at(const struct board_job *job, uint32_t row, uint32_t row_end);
+/** Store the keys of one token, or the values of `count` tokens from `token` on: bytes [heads][head_dim_padded]. */
+void cpu_kv_put_key(const struct cpu_kv *kv, const struct image *image, const struct cpu_segment *segment,
+                    uint32_t token, const int8_t *bytes);
+void cpu_kv_put_values(const struct cpu_kv *kv, const struct image *image, const struct cpu_segment *segment,
+                       uint32_t token, uint32_t count, const int8_t *bytes);
+/** Index of the scale of head `head` of a token in kv's scales. */
+size_t cpu_kv_scale_index(const struct cpu_kv *kv, const struct image *image, const struct cpu_segment *segment,
+                          uint32_t head, uint32_t token);
+
+/** hidden rows = LayerNorm(embeddings). */
+void cpu_layer_embed(const struct cpu_step *step, uint32_t row_begin, uint32_t row_end);
+/** hidden -> keys and values into kv and, if so wanted, queries into the engine's sequences: row_begin's at row 0.
+ *  Errors: BACKEND. */
+enum status cpu_layer_project(const struct cpu_step *step, const struct cpu_kv *kv, bool with_queries,
+                              uint32_t row_begin, uint32_t row_end);
+/** hidden, keys and values -> hidden. The queries are those that cpu_layer_project left for the
+ *  same rows; or, with `make_queries`, they are made here. Errors: BACKEND. */
+enum status cpu_layer_finish(const struct cpu_step *step, const struct cpu_kv *kv, bool make_queries,
+                             uint32_t row_begin, uint32_t row_end);
+/** Queries from row `query` of the engine's sequences on, keys and values -> scratch.mixed. */
+void cpu_attention(const struct cpu_step *step, const struct cpu_kv *kv, size_t query, uint32_t row_begin,
+                   uint32_t row_end);
+
+#endif

@@ -1,0 +1,92 @@
+#include "accel/cpu/cpu_flags.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+enum { MASK_UNREAD = -1, MASK_ALL = CPU_AVX2 | CPU_AVXVNNI | CPU_AVX512VNNI };
+
+static atomic_int mask = MASK_UNREAD;
+
+#if defined(__x86_64__)
+enum { XCR0_YMM = 0x06, XCR0_ZMM = 0xe6 }; /* register state the system saves: XMM, YMM; opmask and both ZMM halves */
+
+static uint64_t saved_state(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (uint64_t)high << 32 | low;
+}
+
+unsigned cpu_flags_detected(void)
+{
+    uint32_t a, b, c, d, c7, b7, a71, unused;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_FMA))
+        return 0;
+    uint64_t state = saved_state();
+    if (!__get_cpuid_count(7, 0, &a, &b7, &c7, &d) || !(b7 & bit_AVX2) || (state & XCR0_YMM) != XCR0_YMM)
+        return 0;
+    unsigned flags = CPU_AVX2;
+    enum { AVXVNNI_BIT = 1 << 4 }; /* leaf 7.1 EAX */
+    if (a >= 1 && __get_cpuid_count(7, 1, &a71, &unused, &unused, &unused) && (a71 & AVXVNNI_BIT))
+        flags |= CPU_AVXVNNI;
+    const uint32_t avx512 = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
+    if ((b7 & avx512) == avx512 && (c7 & bit_AVX512VNNI) && (state & XCR0_ZMM) == XCR0_ZMM)
+        flags |= CPU_AVX512VNNI;
+    return flags;
+}
+#else
+unsigned cpu_flags_detected(void)
+{
+    return 0;
+}
+#endif
+
+bool cpu_flags_parse(const char *text, unsigned *ret_mask)
+{
+    static const struct {
+        const char *name;
+        unsigned mask;
+    } names[] = {
+        {"c", 0},
+        {"avx2", CPU_AVX2},
+        {"avxvnni", CPU_AVX2 | CPU_AVXVNNI},
+        {"avx512vnni", MASK_ALL},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(text, names[i].name) == 0) {
+            *ret_mask = names[i].mask;
+            return true;
+        }
+    }
+    char *end;
+    unsigned long number = strtoul(text, &end, 0);
+    if (*text == '\0' || *end != '\0')
+        return false;
+    *ret_mask = (unsigned)number & MASK_ALL;
+    return true;
+}
+
+void cpu_flags_set_mask(unsigned new_mask)
+{
+    atomic_store(&mask, (int)(new_mask & MASK_ALL));
+}
+
+unsigned cpu_flags(void)
+{
+    int now = atomic_load(&mask);
+    if (now == MASK_UNREAD) {
+        const char *text = getenv("BERTD_CPU_MASK");
+        unsigned parsed = MASK_ALL;
+        if (text)
+            cpu_flags_parse(text, &parsed);
+        atomic_compare_exchange_strong(&mask, &now, (int)parsed);
+        now = atomic_load(&mask);
+    }
+    return cpu_flags_detected() & (unsigned)now;
+}

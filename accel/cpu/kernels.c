@@ -1,0 +1,29 @@
+#include "accel/cpu/kernels.h"
+
+#include "accel/cpu/cpu_flags.h"
+
+void cpu_kernels_init(struct cpu_kernels *ret, unsigned flags)
+{
+    cpu_gemm_init_c(ret);
+    cpu_rows_init_c(ret);
+    cpu_attention_init_c(ret);
+#if defined(__x86_64__)
+    if (flags & CPU_AVX2) {
+        cpu_gemm_init_avx2(ret);
+        cpu_rows_init_avx2(ret);
+        cpu_attention_init_avx2(ret);
+    }
+    if (flags & CPU_AVXVNNI) {
+        cpu_gemm_init_avxvnni(ret);
+        cpu_rows_init_avxvnni(ret);
+        cpu_attention_init_avxvnni(ret);
+    }
+    if (flags & CPU_AVX512VNNI) {
+        cpu_gemm_init_avx512vnni(ret);
+        cpu_rows_init_avx512vnni(ret);
+        cpu_attention_init_avx512vnni(ret);
+    }
+#else
+    (void)flags;
+#endif
+}

@@ -1,0 +1,103 @@
+/* The kernels an engine is made of: one table, filled in C first and then overwritten by each better instruction set.
+ *
+ * Every kernel gives the bits of docs/numerics.md. What differs between sets is the form of a quantised activation, the
+ * *operand*: an int16 each where products go through 16 bits, or a byte q + 128 where the machine multiplies unsigned
+ * by signed bytes; then -128 * (sum of the weights) is where the accumulator starts.
+ */
+#ifndef BERTD_ACCEL_CPU_KERNELS_H
+#define BERTD_ACCEL_CPU_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "accel/image.h"
+
+/** acc[r][o] = sum over i of row[r][i] * W[o][i], for n_rows rows and n_panels panels of IMAGE_PANEL outputs. The
+ *  inputs come in n_blocks blocks of block_groups groups of IMAGE_GROUP: one block for a linear layer, one per token
+ *  block for P x V. */
+struct cpu_gemm {
+    const void *rows; /* operands [n_rows], row_stride bytes apart; padded to whole groups */
+    size_t row_stride;
+    const int8_t *weights; /* [n_panels] panel_stride bytes apart, in each [n_blocks] block_stride bytes apart */
+    size_t panel_stride;
+    size_t block_stride;
+    size_t n_blocks;
+    size_t block_groups;
+    const int32_t *row_sums; /* [n_panels * 16] of the weights; NULL: the operands carry no offset */
+    int32_t *acc;            /* [n_rows], acc_stride elements apart */
+    size_t acc_stride;
+    size_t n_rows;
+    size_t n_panels;
+};
+
+/** How accumulators become values: y = fma(float(acc) * scales[o], scale, bias[o]). */
+struct cpu_epilogue {
+    const float *scales; /* of the weights, per output */
+    const float *bias;
+    float scale; /* of the row */
+};
+
+/** A row of attention over n tokens. Arrays of tokens have room for n rounded up to IMAGE_PANEL. */
+struct cpu_attention_row {
+    const float *key_scales, *value_scales; /* [n] */
+    float scale;                            /* of the query */
+    size_t n;
+    void *high, *low; /* where p goes: [n] operands without offset, zeros past n; low NULL: whole in high */
+};
+
+#define CPU_WHOLE 16256.0f /* what the largest weight of a row becomes: two digits of 127 */
+
+struct cpu_kernels {
+    const char *isa;       /* of the gemm: "c", "avx2", ... */
+    uint32_t operand_size; /* bytes: 2: int16; 1: q + 128 */
+    uint32_t n_digits;     /* of P: 1: whole; 2: p >> 7 and p & 127 */
+
+    void (*gemm)(const struct cpu_gemm *gemm);
+
+    /* Rows. `n` need not be a multiple of anything; nothing is read or written past it but operands, which are padded
+     * with zeros to IMAGE_PANEL. Return values of type uint32_t are the bits of max|y|, which are above those of
+     * FLT_MAX where something is not finite. */
+    /** y = (word + position) + type */
+    void (*embed)(float *y, const float *word, const float *position, const float *type, size_t n);
+    /** x = LayerNorm(x) */
+    void (*norm)(float *x, const struct image_norm *norm, float eps, size_t n);
+    /** y = epilogue(acc) */
+    void (*dequantise)(float *y, const int32_t *acc, const struct cpu_epilogue *epilogue, size_t n);
+    /** x = epilogue(acc) + x */
+    void (*add)(float *x, const int32_t *acc, const struct cpu_epilogue *epilogue, size_t n);
+    /** y = activation(epilogue(acc)) */
+    void (*activate)(float *y, const int32_t *acc, const struct cpu_epilogue *epilogue,
+                     enum image_activation activation, size_t n);
+    /** y = FWHT(x) in blocks of `block`, a power of two <= IMAGE_MAX_ROTATION that divides n; y may be x. */
+    uint32_t (*rotate)(float *y, const float *x, size_t n, size_t block);
+    uint32_t (*amax)(const float *x, size_t n);
+    /** operand = rne(x * factor) clamped to +-127 */
+    void (*quantise)(void *operand, const float *x, float factor, size_t n);
+    /** The same as signed bytes, exactly n of them. */
+    void (*quantise_bytes)(int8_t *q, const float *x, float factor, size_t n);
+
+    /** s [n]: accumulators of a query with every key, overwritten; p out (see struct cpu_attention_row). Returns what
+     *  to multiply P x V by: (wmax / 16256) / z. */
+    float (*attend)(float *s, const struct cpu_attention_row *row);
+    /** y = float(128 * high + low) * scale; `low` NULL: y = float(high) * scale */
+    void (*context)(float *y, const int32_t *high, const int32_t *low, float scale, size_t n);
+};
+
+/** The fastest kernels that these flags (enum cpu_flag) allow. */
+void cpu_kernels_init(struct cpu_kernels *ret, unsigned flags);
+
+/* Each overwrites the entries it has something better for. */
+void cpu_gemm_init_c(struct cpu_kernels *kernels);
+void cpu_rows_init_c(struct cpu_kernels *kernels);
+void cpu_attention_init_c(struct cpu_kernels *kernels);
+void cpu_gemm_init_avx2(struct cpu_kernels *kernels);
+void cpu_rows_init_avx2(struct cpu_kernels *kernels);
+void cpu_attention_init_avx2(struct cpu_kernels *kernels);
+void cpu_gemm_init_avxvnni(struct cpu_kernels *kernels);
+void cpu_rows_init_avxvnni(struct cpu_kernels *kernels);
+void cpu_attention_init_avxvnni(struct cpu_kernels *kernels);
+void cpu_gemm_init_avx512vnni(struct cpu_kernels *kernels);
+void cpu_rows_init_avx512vnni(struct cpu_kernels *kernels);
+void cpu_attention_init_avx512vnni(struct cpu_kernels *kernels);
+
+#endif

@@ -1,0 +1,231 @@
+/* Sixteen lanes in one AVX-512 register. See lanes_c.h for what each operation means. */
+#ifndef BERTD_ACCEL_CPU_LANES_H
+#define BERTD_ACCEL_CPU_LANES_H
+
+#include <immintrin.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { LANES = 16 };
+
+typedef __m512 lanes;
+typedef __m512i ints;
+
+static inline __mmask16 lanes_mask(size_t n)
+{
+    return (__mmask16)((1u << n) - 1);
+}
+
+static inline lanes lanes_set(float x)
+{
+    return _mm512_set1_ps(x);
+}
+
+static inline lanes lanes_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+
+static inline lanes lanes_load_part(const float *p, size_t n)
+{
+    return _mm512_maskz_loadu_ps(lanes_mask(n), p);
+}
+
+static inline void lanes_store(float *p, lanes x)
+{
+    _mm512_storeu_ps(p, x);
+}
+
+static inline void lanes_store_part(float *p, lanes x, size_t n)
+{
+    _mm512_mask_storeu_ps(p, lanes_mask(n), x);
+}
+
+static inline lanes lanes_keep(lanes x, size_t n, lanes other)
+{
+    return _mm512_mask_mov_ps(other, lanes_mask(n), x);
+}
+
+static inline lanes lanes_add(lanes a, lanes b)
+{
+    return _mm512_add_ps(a, b);
+}
+
+static inline lanes lanes_sub(lanes a, lanes b)
+{
+    return _mm512_sub_ps(a, b);
+}
+
+static inline lanes lanes_mul(lanes a, lanes b)
+{
+    return _mm512_mul_ps(a, b);
+}
+
+static inline lanes lanes_fma(lanes a, lanes b, lanes c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+
+static inline lanes lanes_fma_minus(lanes a, lanes b, lanes c)
+{
+    return _mm512_fnmadd_ps(a, b, c);
+}
+
+static inline lanes lanes_max(lanes a, lanes b)
+{
+    return _mm512_max_ps(a, b);
+}
+
+static inline lanes lanes_min(lanes a, lanes b)
+{
+    return _mm512_min_ps(a, b);
+}
+
+static inline lanes lanes_where_less(lanes a, lanes b, lanes yes, lanes no)
+{
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), no, yes);
+}
+
+static inline lanes lanes_lookup(const float table[8], ints index)
+{
+    return _mm512_permutexvar_ps(index, _mm512_broadcast_f32x8(_mm256_loadu_ps(table)));
+}
+
+static inline float lanes_sum(lanes x)
+{
+    __m256 a = _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
+    __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    b = _mm_add_ps(b, _mm_movehl_ps(b, b));
+    return _mm_cvtss_f32(_mm_add_ss(b, _mm_movehdup_ps(b)));
+}
+
+static inline float lanes_largest(lanes x)
+{
+    return _mm512_reduce_max_ps(x);
+}
+
+static inline lanes lanes_from_ints(ints x)
+{
+    return _mm512_cvtepi32_ps(x);
+}
+
+static inline lanes lanes_from_bits(ints x)
+{
+    return _mm512_castsi512_ps(x);
+}
+
+static inline ints ints_set(int32_t x)
+{
+    return _mm512_set1_epi32(x);
+}
+
+static inline ints ints_load(const int32_t *p)
+{
+    return _mm512_loadu_si512(p);
+}
+
+static inline ints ints_load_part(const int32_t *p, size_t n)
+{
+    return _mm512_maskz_loadu_epi32(lanes_mask(n), p);
+}
+
+static inline ints ints_nearest(lanes x)
+{
+    return _mm512_cvtps_epi32(x);
+}
+
+static inline ints ints_bits(lanes x)
+{
+    return _mm512_castps_si512(x);
+}
+
+static inline ints ints_magnitude(lanes x)
+{
+    return _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0x7fffffff));
+}
+
+static inline ints ints_add(ints a, ints b)
+{
+    return _mm512_add_epi32(a, b);
+}
+
+static inline ints ints_and(ints a, ints b)
+{
+    return _mm512_and_si512(a, b);
+}
+
+static inline ints ints_shift_left(ints x, int count)
+{
+    return _mm512_slli_epi32(x, (unsigned)count);
+}
+
+static inline ints ints_shift_right(ints x, int count)
+{
+    return _mm512_srai_epi32(x, (unsigned)count);
+}
+
+static inline ints ints_max(ints a, ints b)
+{
+    return _mm512_max_epi32(a, b);
+}
+
+static inline ints ints_min(ints a, ints b)
+{
+    return _mm512_min_epi32(a, b);
+}
+
+static inline int32_t ints_largest(ints x)
+{
+    return _mm512_reduce_max_epi32(x);
+}
+
+static inline void ints_store_bytes(int8_t *p, ints x)
+{
+    _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(x));
+}
+
+static inline void ints_store_bytes_part(int8_t *p, ints x, size_t n)
+{
+    _mm_mask_storeu_epi8(p, lanes_mask(n), _mm512_cvtepi32_epi8(x));
+}
+
+static inline void ints_store_operands(void *operands, size_t i, ints x)
+{
+    __m128i bytes = _mm_xor_si128(_mm512_cvtepi32_epi8(x), _mm_set1_epi8(-128));
+    _mm_storeu_si128((__m128i *)((uint8_t *)operands + i), bytes);
+}
+
+static inline void ints_store_digits(void *operands, size_t i, ints x)
+{
+    _mm_storeu_si128((__m128i *)((uint8_t *)operands + i), _mm512_cvtepi32_epi8(x));
+}
+
+/* One stage of the Hadamard transform at a distance of 1, 2, 4 or 8 lanes: the partner of each lane, plus the lane
+ * itself or minus it. The product by one is exact. */
+static inline lanes lanes_stage(lanes x, lanes partner, uint32_t minus)
+{
+    const __m512 ones = _mm512_set1_ps(1), minuses = _mm512_set1_ps(-1);
+    return _mm512_fmadd_ps(x, _mm512_mask_blend_ps((__mmask16)minus, ones, minuses), partner);
+}
+
+static inline lanes lanes_butterfly_1(lanes x)
+{
+    return lanes_stage(x, _mm512_permute_ps(x, 0xb1), 0xaaaa);
+}
+
+static inline lanes lanes_butterfly_2(lanes x)
+{
+    return lanes_stage(x, _mm512_permute_ps(x, 0x4e), 0xcccc);
+}
+
+static inline lanes lanes_butterfly_4(lanes x)
+{
+    return lanes_stage(x, _mm512_shuffle_f32x4(x, x, 0xb1), 0xf0f0);
+}
+
+static inline lanes lanes_butterfly_8(lanes x)
+{
+    return lanes_stage(x, _mm512_shuffle_f32x4(x, x, 0x4e), 0xff00);
+}
+
+#endif

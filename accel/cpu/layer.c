@@ -1,0 +1,339 @@
+/* The steps of a layer over blocks of rows. Row r of a block is the job's row `begin + r`. */
+#include "accel/cpu/cpu_engine.h"
+
+enum { PART_QUERY, PART_KEY, PART_VALUE };
+
+#define FINITE_BITS 0x7f7fffffu /* of FLT_MAX: above are Inf and NaN */
+
+struct factors {
+    float scale;   /* of the quantised row */
+    float inverse; /* what brings the row to +-127 */
+};
+
+static struct factors factors_of(uint32_t amax_bits)
+{
+    float amax;
+    __builtin_memcpy(&amax, &amax_bits, sizeof amax);
+    if (amax < IMAGE_TINY)
+        return (struct factors){0, 0};
+    return (struct factors){amax * (1.0f / 127), 127 / amax};
+}
+
+static enum status check_finite(const struct cpu_step *step, uint32_t amax_bits, uint32_t row)
+{
+    if (amax_bits <= FINITE_BITS)
+        return STATUS_OK;
+    return error_set(step->err, STATUS_BACKEND, "layer %u, row %u: a value is not finite", step->index, row);
+}
+
+static float *hidden_row(const struct cpu_step *step, uint32_t row)
+{
+    return step->job->hidden + (size_t)row * step->engine->base.image->shape.hidden;
+}
+
+void cpu_layer_embed(const struct cpu_step *step, uint32_t row_begin, uint32_t row_end)
+{
+    const struct cpu_kernels *k = &step->engine->kernels;
+    const struct image *image = step->engine->base.image;
+    const struct board_job *job = step->job;
+    const size_t n = image->shape.hidden;
+    struct cpu_segment segment;
+    for (uint32_t row = row_begin; row < row_end; row += segment.rows) {
+        segment = cpu_segment_at(job, row, row_end);
+        for (uint32_t r = row; r < row + segment.rows; r++) {
+            float *x = hidden_row(step, r);
+            size_t position = segment.token + (r - row), type = job->type_ids ? job->type_ids[r] : 0;
+            k->embed(x, image->words + job->ids[r] * n, image->token_positions + position * n,
+                     image->token_types + type * n, n);
+            k->norm(x, &image->embedding_norm, image->shape.layer_norm_eps, n);
+        }
+    }
+}
+
+/* Accumulators of a block of rows, for n_panels panels of a linear layer. (A checksum of the products would be taken
+ * here: the sum of a row's accumulators against one more column of weights.) */
+static void accumulate(const struct cpu_engine *engine, const struct image_linear *linear, const void *operands,
+                       size_t stride, uint32_t rows, uint32_t panel, uint32_t n_panels)
+{
+    const size_t panel_size = (size_t)linear->in_padded * IMAGE_PANEL;
+    const struct cpu_gemm gemm = {
+        .rows = operands,
+        .row_stride = stride,
+        .weights = linear->weights + panel * panel_size,
+        .panel_stride = panel_size,
+        .n_blocks = 1,
+        .block_groups = linear->in_padded / IMAGE_GROUP,
+        .row_sums = linear->row_sums + panel * IMAGE_PANEL,
+        .acc = engine->scratch.acc,
+        .acc_stride = engine->scratch.acc_stride,
+        .n_rows = rows,
+        .n_panels = n_panels,
+    };
+    engine->kernels.gemm(&gemm);
+}
+
+static struct cpu_epilogue epilogue(const struct cpu_engine *engine, const struct image_linear *linear, uint32_t row,
+                                    uint32_t output)
+{
+    return (struct cpu_epilogue){linear->scales + output, linear->bias + output, engine->scratch.operand_scales[row]};
+}
+
+/* hidden rows -> operands. */
+static enum status quantise_hidden(const struct cpu_step *step, const struct image_linear *linear, uint32_t begin,
+                                   uint32_t rows)
+{
+    const struct cpu_kernels *k = &step->engine->kernels;
+    struct cpu_scratch *s = &step->engine->scratch;
+    for (uint32_t r = 0; r < rows; r++) {
+        uint32_t amax = k->rotate(s->row, hidden_row(step, begin + r), linear->in, linear->rotation);
+        enum status status = check_finite(step, amax, begin + r);
+        if (status)
+            return status;
+        struct factors factors = factors_of(amax);
+        s->operand_scales[r] = factors.scale;
+        k->quantise((char *)s->operands + r * s->hidden_stride, s->row, factors.inverse, linear->in);
+    }
+    return STATUS_OK;
+}
+
+/* Operands -> accumulators of Q, K or V. */
+static void accumulate_part(const struct cpu_step *step, int part, uint32_t rows)
+{
+    const struct cpu_engine *engine = step->engine;
+    const uint32_t panels = image_qkv_offset(engine->base.image, 1) / IMAGE_PANEL;
+    accumulate(engine, &step->layer->qkv, engine->scratch.operands, engine->scratch.hidden_stride, rows,
+               (uint32_t)part * panels, panels);
+}
+
+/* Accumulators of one row of Q, K or V -> values in scratch.row. */
+static void dequantise_part(const struct cpu_step *step, int part, uint32_t row)
+{
+    const struct cpu_engine *engine = step->engine;
+    const struct cpu_scratch *s = &engine->scratch;
+    const struct cpu_epilogue e = epilogue(engine, &step->layer->qkv, row, image_qkv_offset(engine->base.image, part));
+    engine->kernels.dequantise(s->row, s->acc + row * s->acc_stride, &e, engine->base.image->shape.hidden);
+}
+
+static enum status put_queries(const struct cpu_step *step, size_t query, uint32_t begin, uint32_t rows)
+{
+    const struct cpu_kernels *k = &step->engine->kernels;
+    const struct cpu_sequences *to = &step->engine->sequences;
+    const struct image *image = step->engine->base.image;
+    for (uint32_t r = 0; r < rows; r++) {
+        dequantise_part(step, PART_QUERY, r);
+        for (uint32_t h = 0; h < image->shape.heads; h++) {
+            const float *x = step->engine->scratch.row + h * image->head_dim;
+            uint32_t amax = k->amax(x, image->head_dim);
+            enum status status = check_finite(step, amax, begin + r);
+            if (status)
+                return status;
+            struct factors factors = factors_of(amax);
+            to->query_scales[(query + r) * image->shape.heads + h] = factors.scale;
+            char *operands = (char *)to->queries + (query + r) * to->query_stride;
+            k->quantise(operands + h * image->head_dim_padded * k->operand_size, x, factors.inverse, image->head_dim);
+        }
+    }
+    return STATUS_OK;
+}
+
+/* Accumulators of one row of K or V -> bytes and scales. */
+static enum status quantise_heads(const struct cpu_step *step, int part, const struct cpu_kv *kv,
+                                  const struct cpu_segment *segment, uint32_t token, uint32_t row, int8_t *bytes)
+{
+    const struct cpu_kernels *k = &step->engine->kernels;
+    const struct image *image = step->engine->base.image;
+    float *scales = part == PART_KEY ? kv->key_scales : kv->value_scales;
+    dequantise_part(step, part, row);
+    for (uint32_t h = 0; h < image->shape.heads; h++) {
+        const float *x = step->engine->scratch.row + h * image->head_dim;
+        uint32_t amax = k->amax(x, image->head_dim);
+        enum status status = check_finite(step, amax, segment->row + (token - segment->token));
+        if (status)
+            return status;
+        struct factors factors = factors_of(amax);
+        scales[cpu_kv_scale_index(kv, image, segment, h, token)] = factors.scale;
+        k->quantise_bytes(bytes + h * image->head_dim_padded, x, factors.inverse, image->head_dim);
+    }
+    return STATUS_OK;
+}
+
+static enum status put_keys(const struct cpu_step *step, const struct cpu_kv *kv, const struct cpu_segment *segment,
+                            uint32_t row)
+{
+    const struct image *image = step->engine->base.image;
+    int8_t *bytes = step->engine->scratch.bytes;
+    for (uint32_t i = 0; i < segment->rows; i++) {
+        uint32_t token = segment->token + i;
+        enum status status = quantise_heads(step, PART_KEY, kv, segment, token, row + i, bytes);
+        if (status)
+            return status;
+        cpu_kv_put_key(kv, image, segment, token, bytes);
+    }
+    return STATUS_OK;
+}
+
+/* Four tokens of a group at a time where all four are here. */
+static enum status put_values(const struct cpu_step *step, const struct cpu_kv *kv, const struct cpu_segment *segment,
+                              uint32_t row)
+{
+    const struct image *image = step->engine->base.image;
+    const size_t stride = (size_t)image->shape.heads * image->head_dim_padded;
+    int8_t *bytes = step->engine->scratch.bytes;
+    uint32_t end = segment->token + segment->rows;
+    for (uint32_t token = segment->token, count; token < end; token += count, row += count) {
+        uint32_t next = (token / IMAGE_GROUP + 1) * IMAGE_GROUP;
+        count = (next < end ? next : end) - token;
+        for (uint32_t i = 0; i < count; i++) {
+            enum status status = quantise_heads(step, PART_VALUE, kv, segment, token + i, row + i, bytes + i * stride);
+            if (status)
+                return status;
+        }
+        cpu_kv_put_values(kv, image, segment, token, count, bytes);
+    }
+    return STATUS_OK;
+}
+
+static enum status put_part(const struct cpu_step *step, int part, const struct cpu_kv *kv, uint32_t begin,
+                            uint32_t rows)
+{
+    struct cpu_segment segment;
+    accumulate_part(step, part, rows);
+    for (uint32_t row = begin; row < begin + rows; row += segment.rows) {
+        segment = cpu_segment_at(step->job, row, begin + rows);
+        enum status status = (part == PART_KEY ? put_keys : put_values)(step, kv, &segment, row - begin);
+        if (status)
+            return status;
+    }
+    return STATUS_OK;
+}
+
+static uint32_t block_rows(const struct cpu_step *step, uint32_t left)
+{
+    return left < step->engine->scratch.block_rows ? left : (uint32_t)step->engine->scratch.block_rows;
+}
+
+enum status cpu_layer_project(const struct cpu_step *step, const struct cpu_kv *kv, bool with_queries,
+                              uint32_t row_begin, uint32_t row_end)
+{
+    for (uint32_t row = row_begin, rows; row < row_end; row += rows) {
+        rows = block_rows(step, row_end - row);
+        enum status status = quantise_hidden(step, &step->layer->qkv, row, rows);
+        if (!status && with_queries) {
+            accumulate_part(step, PART_QUERY, rows);
+            status = put_queries(step, row - row_begin, row, rows);
+        }
+        if (!status)
+            status = put_part(step, PART_KEY, kv, row, rows);
+        if (!status)
+            status = put_part(step, PART_VALUE, kv, row, rows);
+        if (status)
+            return status;
+    }
+    return STATUS_OK;
+}
+
+/* hidden += accumulators, then LayerNorm. */
+static void add_and_norm(const struct cpu_step *step, const struct image_linear *linear, const struct image_norm *norm,
+                         uint32_t begin, uint32_t rows)
+{
+    const struct cpu_engine *engine = step->engine;
+    const struct cpu_scratch *s = &engine->scratch;
+    const struct image_shape *shape = &engine->base.image->shape;
+    for (uint32_t r = 0; r < rows; r++) {
+        const struct cpu_epilogue e = epilogue(engine, linear, r, 0);
+        engine->kernels.add(hidden_row(step, begin + r), s->acc + r * s->acc_stride, &e, shape->hidden);
+        engine->kernels.norm(hidden_row(step, begin + r), norm, shape->layer_norm_eps, shape->hidden);
+    }
+}
+
+/* Attention's output in scratch.mixed -> hidden. */
+static enum status output_projection(const struct cpu_step *step, uint32_t begin, uint32_t rows)
+{
+    const struct cpu_kernels *k = &step->engine->kernels;
+    struct cpu_scratch *s = &step->engine->scratch;
+    const struct image_linear *linear = &step->layer->output;
+    for (uint32_t r = 0; r < rows; r++) {
+        const float *x = s->mixed + (size_t)r * linear->in;
+        uint32_t amax = k->amax(x, linear->in);
+        enum status status = check_finite(step, amax, begin + r);
+        if (status)
+            return status;
+        struct factors factors = factors_of(amax);
+        s->operand_scales[r] = factors.scale;
+        k->quantise((char *)s->operands + r * s->hidden_stride, x, factors.inverse, linear->in);
+    }
+    accumulate(step->engine, linear, s->operands, s->hidden_stride, rows, 0, linear->out_padded / IMAGE_PANEL);
+    add_and_norm(step, linear, &step->layer->attention_norm, begin, rows);
+    return STATUS_OK;
+}
+
+/* FFN1's outputs from `output` on: accumulators -> activated and rotated values in scratch.inner, and their amax. */
+static void activate_chunk(const struct cpu_step *step, uint32_t output, uint32_t count, uint32_t rows)
+{
+    const struct cpu_engine *engine = step->engine;
+    const struct cpu_scratch *s = &engine->scratch;
+    const struct image_linear *linear = &step->layer->ffn1;
+    for (uint32_t r = 0; r < rows; r++) {
+        const struct cpu_epilogue e = epilogue(engine, linear, r, output);
+        float *y = s->inner + (size_t)r * linear->out + output;
+        engine->kernels.activate(y, s->acc + r * s->acc_stride, &e, engine->base.image->shape.activation, count);
+        uint32_t amax = engine->kernels.rotate(y, y, count, step->layer->ffn2.rotation);
+        if (amax > s->inner_amax[r])
+            s->inner_amax[r] = amax;
+    }
+}
+
+static enum status feed_forward(const struct cpu_step *step, uint32_t begin, uint32_t rows)
+{
+    const struct cpu_kernels *k = &step->engine->kernels;
+    struct cpu_scratch *s = &step->engine->scratch;
+    const struct image_linear *first = &step->layer->ffn1, *second = &step->layer->ffn2;
+    enum status status = quantise_hidden(step, first, begin, rows);
+    if (status)
+        return status;
+    for (uint32_t r = 0; r < rows; r++)
+        s->inner_amax[r] = 0;
+    for (uint32_t output = 0; output < first->out; output += CPU_CHUNK) {
+        uint32_t count = first->out - output < CPU_CHUNK ? first->out - output : CPU_CHUNK;
+        accumulate(step->engine, first, s->operands, s->hidden_stride, rows, output / IMAGE_PANEL,
+                   (count + IMAGE_PANEL - 1) / IMAGE_PANEL);
+        activate_chunk(step, output, count, rows);
+    }
+    for (uint32_t r = 0; r < rows; r++) {
+        status = check_finite(step, s->inner_amax[r], begin + r);
+        if (status)
+            return status;
+        struct factors factors = factors_of(s->inner_amax[r]);
+        s->operand_scales[r] = factors.scale;
+        k->quantise((char *)s->inner_operands + r * s->inner_stride, s->inner + (size_t)r * second->in, factors.inverse,
+                    second->in);
+    }
+    accumulate(step->engine, second, s->inner_operands, s->inner_stride, rows, 0, second->out_padded / IMAGE_PANEL);
+    add_and_norm(step, second, &step->layer->output_norm, begin, rows);
+    return STATUS_OK;
+}
+
+enum status cpu_layer_finish(const struct cpu_step *step, const struct cpu_kv *kv, bool make_queries,
+                             uint32_t row_begin, uint32_t row_end)
+{
+    for (uint32_t row = row_begin, rows; row < row_end; row += rows) {
+        rows = block_rows(step, row_end - row);
+        enum status status = STATUS_OK;
+        if (make_queries) {
+            status = quantise_hidden(step, &step->layer->qkv, row, rows);
+            if (!status) {
+                accumulate_part(step, PART_QUERY, rows);
+                status = put_queries(step, 0, row, rows);
+            }
+        }
+        if (!status) {
+            cpu_attention(step, kv, make_queries ? 0 : row - row_begin, row, row + rows);
+            status = output_projection(step, row, rows);
+        }
+        if (!status)
+            status = feed_forward(step, row, rows);
+        if (status)
+            return status;
+    }
+    return STATUS_OK;
+}

@@ -1,0 +1,10 @@
+/* Row kernels that write operands, which for vpdpbusd are bytes; the others are the same as in AVX2. */
+#define CPU_BYTE_OPERANDS
+#include "accel/cpu/lanes_avx2.h"
+
+#include "accel/cpu/rows_body.h"
+
+void cpu_rows_init_avxvnni(struct cpu_kernels *kernels)
+{
+    rows_init(kernels);
+}

@@ -1,0 +1,194 @@
+/* The row kernels, written once in lanes and compiled with each instruction set's: the file that includes this one
+ * includes its lanes first. All is static; rows_init fills the table.
+ */
+#ifndef BERTD_ACCEL_CPU_ROWS_BODY_H
+#define BERTD_ACCEL_CPU_ROWS_BODY_H
+
+#ifndef BERTD_ACCEL_CPU_LANES_H
+#include "accel/cpu/lanes_c.h"
+#endif
+#include <math.h>
+
+#include "accel/cpu/elements.h"
+#include "accel/cpu/groups.h"
+#include "accel/cpu/kernels.h"
+#include "accel/cpu/tiles.h"
+
+static void embed(float *y, const float *word, const float *position, const float *type, size_t n)
+{
+    EACH_GROUP(n, lanes sum = lanes_add(load(word + i, count), load(position + i, count));
+               store(y + i, lanes_add(sum, load(type + i, count)), count);)
+}
+
+static void norm(float *x, const struct image_norm *norm, float eps, size_t n)
+{
+    const float share = 1 / (float)n;
+    lanes sum = lanes_set(0), squares = lanes_set(0);
+    EACH_GROUP(n, sum = lanes_add(sum, load(x + i, count));)
+    const lanes mean = lanes_set(lanes_sum(sum) * share);
+    EACH_GROUP(n, lanes d = keep(lanes_sub(load(x + i, count), mean), count, 0); squares = lanes_fma(d, d, squares);)
+    const lanes r = lanes_set(1 / sqrtf(lanes_sum(squares) * share + eps));
+    EACH_GROUP(n, lanes d = lanes_sub(load(x + i, count), mean);
+               lanes y = lanes_fma(lanes_mul(d, r), load(norm->gamma + i, count), load(norm->beta + i, count));
+               store(x + i, y, count);)
+}
+
+CPU_TEMPLATE lanes epilogue_at(const struct cpu_epilogue *e, const int32_t *acc, size_t i, size_t count)
+{
+    lanes scaled = lanes_mul(lanes_from_ints(load_ints(acc + i, count)), load(e->scales + i, count));
+    return lanes_fma(scaled, lanes_set(e->scale), load(e->bias + i, count));
+}
+
+static void dequantise(float *y, const int32_t *acc, const struct cpu_epilogue *e, size_t n)
+{
+    EACH_GROUP(n, store(y + i, epilogue_at(e, acc, i, count), count);)
+}
+
+static void add(float *x, const int32_t *acc, const struct cpu_epilogue *e, size_t n)
+{
+    EACH_GROUP(n, store(x + i, lanes_add(epilogue_at(e, acc, i, count), load(x + i, count)), count);)
+}
+
+static void activate(float *y, const int32_t *acc, const struct cpu_epilogue *e, enum image_activation activation,
+                     size_t n)
+{
+    switch (activation) {
+    case IMAGE_GELU:
+        EACH_GROUP(n, store(y + i, lanes_gelu(epilogue_at(e, acc, i, count)), count);)
+        break;
+    case IMAGE_GELU_NEW:
+        EACH_GROUP(n, store(y + i, lanes_gelu_new(epilogue_at(e, acc, i, count)), count);)
+        break;
+    case IMAGE_RELU:
+        EACH_GROUP(n, store(y + i, lanes_relu(epilogue_at(e, acc, i, count)), count);)
+        break;
+    }
+}
+
+static inline __attribute__((always_inline)) void butterfly(lanes *a, lanes *b)
+{
+    lanes sum = lanes_add(*a, *b);
+    *b = lanes_sub(*a, *b);
+    *a = sum;
+}
+
+static inline lanes rotate_16(const float *x)
+{
+    return lanes_butterfly_8(lanes_butterfly_4(lanes_butterfly_2(lanes_butterfly_1(lanes_load(x)))));
+}
+
+/* A block of 16, 32, 64 or 128 elements; returns max|y| as bits in lanes. */
+CPU_TEMPLATE ints rotate_block(const int block, float *y, const float *x, ints amax)
+{
+    lanes v0 = rotate_16(x), v1 = v0, v2 = v0, v3 = v0, v4 = v0, v5 = v0, v6 = v0, v7 = v0;
+    if (block > 16) {
+        v1 = rotate_16(x + 16);
+        butterfly(&v0, &v1);
+    }
+    if (block > 32) {
+        v2 = rotate_16(x + 32);
+        v3 = rotate_16(x + 48);
+        butterfly(&v2, &v3);
+        butterfly(&v0, &v2);
+        butterfly(&v1, &v3);
+    }
+    if (block > 64) {
+        v4 = rotate_16(x + 64);
+        v5 = rotate_16(x + 80);
+        v6 = rotate_16(x + 96);
+        v7 = rotate_16(x + 112);
+        butterfly(&v4, &v5);
+        butterfly(&v6, &v7);
+        butterfly(&v4, &v6);
+        butterfly(&v5, &v7);
+        butterfly(&v0, &v4);
+        butterfly(&v1, &v5);
+        butterfly(&v2, &v6);
+        butterfly(&v3, &v7);
+    }
+#define PUT(k)                                                                                                         \
+    if (block > 16 * k) {                                                                                              \
+        lanes_store(y + 16 * k, v##k);                                                                                 \
+        amax = ints_max(amax, ints_magnitude(v##k));                                                                   \
+    }
+    PUT(0)
+    PUT(1)
+    PUT(2) PUT(3) PUT(4) PUT(5) PUT(6) PUT(7)
+#undef PUT
+        return amax;
+}
+
+CPU_TEMPLATE uint32_t rotate_blocks(const int block, float *y, const float *x, size_t n)
+{
+    ints amax = ints_set(0);
+    for (size_t i = 0; i < n; i += (size_t)block)
+        amax = rotate_block(block, y + i, x + i, amax);
+    return (uint32_t)ints_largest(amax);
+}
+
+/* Blocks of 1 to 8 elements lie within lanes. */
+static uint32_t rotate_within(float *y, const float *x, size_t n, size_t block)
+{
+    ints amax = ints_set(0);
+    EACH_GROUP(n, lanes v = load(x + i, count); if (block > 1) v = lanes_butterfly_1(v);
+               if (block > 2) v = lanes_butterfly_2(v); if (block > 4) v = lanes_butterfly_4(v); store(y + i, v, count);
+               amax = ints_max(amax, ints_magnitude(v));)
+    return (uint32_t)ints_largest(amax);
+}
+
+static uint32_t rotate(float *y, const float *x, size_t n, size_t block)
+{
+    switch (block) {
+    case 128:
+        return rotate_blocks(128, y, x, n);
+    case 64:
+        return rotate_blocks(64, y, x, n);
+    case 32:
+        return rotate_blocks(32, y, x, n);
+    case 16:
+        return rotate_blocks(16, y, x, n);
+    default:
+        return rotate_within(y, x, n, block);
+    }
+}
+
+static uint32_t amax(const float *x, size_t n)
+{
+    ints amax = ints_set(0);
+    EACH_GROUP(n, amax = ints_max(amax, ints_magnitude(load(x + i, count)));)
+    return (uint32_t)ints_largest(amax);
+}
+
+CPU_TEMPLATE ints quantised(const float *x, lanes factor, size_t count)
+{
+    ints q = ints_nearest(lanes_mul(load(x, count), factor));
+    return ints_max(ints_min(q, ints_set(127)), ints_set(-127));
+}
+
+static void quantise(void *operands, const float *x, float factor, size_t n)
+{
+    const lanes factors = lanes_set(factor);
+    EACH_GROUP(n, ints_store_operands(operands, i, quantised(x + i, factors, count));)
+}
+
+static void quantise_bytes(int8_t *q, const float *x, float factor, size_t n)
+{
+    const lanes factors = lanes_set(factor);
+    EACH_GROUP(n, ints bytes = quantised(x + i, factors, count); if (count == LANES) ints_store_bytes(q + i, bytes);
+               else ints_store_bytes_part(q + i, bytes, count);)
+}
+
+static void rows_init(struct cpu_kernels *kernels)
+{
+    kernels->embed = embed;
+    kernels->norm = norm;
+    kernels->dequantise = dequantise;
+    kernels->add = add;
+    kernels->activate = activate;
+    kernels->rotate = rotate;
+    kernels->amax = amax;
+    kernels->quantise = quantise;
+    kernels->quantise_bytes = quantise_bytes;
+}
+
+#endif

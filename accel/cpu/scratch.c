@@ -1,0 +1,141 @@
+#include <string.h>
+#include <unistd.h>
+
+#include "accel/cpu/cpu_engine.h"
+#include "server/base/mem.h"
+
+enum {
+    SCORES = 32 * IMAGE_MAX_SEQUENCE, /* floats: 128 KB, and so much in weights */
+    MIN_ROWS = 12,
+    MAX_ROWS = 128,
+};
+
+static size_t round_up(size_t n, size_t multiple)
+{
+    return (n + multiple - 1) / multiple * multiple;
+}
+
+/* Memory cut into aligned pieces; a NULL base only counts. */
+struct slab {
+    char *base;
+    size_t used;
+};
+
+static void *take(struct slab *slab, size_t size)
+{
+    void *piece = slab->base ? slab->base + slab->used : NULL;
+    slab->used += round_up(size, CPU_ALIGN);
+    return piece;
+}
+
+/* Rows apart by an odd number of cache lines, so that those of a tile do not fall into the same cache set. */
+static size_t stride_of(size_t bytes)
+{
+    return (round_up(bytes, CPU_ALIGN) / CPU_ALIGN | 1) * CPU_ALIGN;
+}
+
+/* As many rows as keep what lies between FFN1 and FFN2 in the second-level cache. */
+static size_t choose_rows(const struct cpu_engine *engine)
+{
+    const struct image_shape *shape = &engine->base.image->shape;
+    long cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    size_t size = cache > 0 ? (size_t)cache : 512 * 1024;
+    size_t row = shape->intermediate * (sizeof(float) + engine->kernels.operand_size);
+    size_t rows = size / row;
+    return rows < MIN_ROWS ? MIN_ROWS : rows > MAX_ROWS ? MAX_ROWS : rows;
+}
+
+static void place_scratch(struct cpu_scratch *s, const struct cpu_engine *engine, struct slab *slab)
+{
+    const struct image *image = engine->base.image;
+    size_t rows = s->block_rows, operand = engine->kernels.operand_size, digits = engine->kernels.n_digits;
+    size_t hidden = round_up(image->shape.hidden, IMAGE_PANEL);
+    size_t inner = round_up(image->shape.intermediate, IMAGE_PANEL);
+    s->hidden_stride = stride_of(hidden * operand);
+    s->inner_stride = stride_of(inner * operand);
+    s->acc_stride = stride_of((hidden > CPU_CHUNK ? hidden : CPU_CHUNK) * sizeof(int32_t)) / sizeof(int32_t);
+    s->attention_size = SCORES;
+    s->operands = take(slab, rows * s->hidden_stride);
+    s->inner_operands = take(slab, rows * s->inner_stride);
+    s->operand_scales = take(slab, rows * sizeof(float));
+    s->acc = take(slab, rows * s->acc_stride * sizeof(int32_t));
+    s->row = take(slab, hidden * sizeof(float));
+    s->mixed = take(slab, rows * hidden * sizeof(float));
+    s->inner = take(slab, rows * inner * sizeof(float));
+    s->inner_amax = take(slab, rows * sizeof(uint32_t));
+    s->bytes = take(slab, (size_t)IMAGE_GROUP * image->shape.heads * image->head_dim_padded);
+    s->scores = take(slab, s->attention_size * sizeof(float));
+    s->weights = take(slab, s->attention_size * digits * operand);
+    s->context = take(slab, rows * digits * image->head_dim_padded * sizeof(int32_t));
+    s->factors = take(slab, rows * sizeof(float));
+    s->token_scales = take(slab, (size_t)2 * IMAGE_MAX_SEQUENCE * sizeof(float));
+    s->key_sums = take(slab, IMAGE_MAX_SEQUENCE * sizeof(int32_t));
+    s->ones = take(slab, image->head_dim_padded * operand);
+}
+
+enum status cpu_scratch_init(struct cpu_engine *engine, struct error *err)
+{
+    struct cpu_scratch *s = &engine->scratch;
+    s->block_rows = choose_rows(engine);
+    struct slab slab = {0};
+    place_scratch(s, engine, &slab);
+    s->memory = mem_alloc_aligned(CPU_ALIGN, slab.used);
+    if (!s->memory)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for %zu bytes of an engine's scratch", slab.used);
+    memset(s->memory, 0, slab.used); /* the padding of `bytes` stays 0 */
+    slab = (struct slab){.base = s->memory};
+    place_scratch(s, engine, &slab);
+    memset(s->ones, 1, engine->base.image->head_dim_padded);
+    return STATUS_OK;
+}
+
+void cpu_scratch_finish(struct cpu_engine *engine)
+{
+    mem_free(engine->scratch.memory);
+    engine->scratch = (struct cpu_scratch){0};
+}
+
+static void place_sequences(struct cpu_sequences *s, const struct cpu_engine *engine, struct slab *slab)
+{
+    const struct image *image = engine->base.image;
+    size_t heads = image->shape.heads, width = heads * image->head_dim_padded;
+    s->query_stride = stride_of(width * engine->kernels.operand_size);
+    s->queries = take(slab, s->rows * s->query_stride);
+    s->query_scales = take(slab, s->rows * heads * sizeof(float));
+    s->block_begin = take(slab, (s->rows + 1) * sizeof(uint32_t));
+    s->kv = (struct cpu_kv){
+        .block_begin = s->block_begin,
+        .keys = take(slab, s->blocks * IMAGE_PANEL * width),
+        .values = take(slab, s->blocks * IMAGE_PANEL * width),
+        .key_scales = take(slab, s->blocks * IMAGE_PANEL * heads * sizeof(float)),
+        .value_scales = take(slab, s->blocks * IMAGE_PANEL * heads * sizeof(float)),
+    };
+}
+
+enum status cpu_sequences_reserve(struct cpu_engine *engine, size_t rows, size_t blocks, struct error *err)
+{
+    if (rows <= engine->sequences.rows && blocks <= engine->sequences.blocks)
+        return STATUS_OK;
+    struct cpu_sequences grown = {
+        .rows = rows > engine->sequences.rows ? rows : engine->sequences.rows,
+        .blocks = blocks > engine->sequences.blocks ? blocks : engine->sequences.blocks,
+    };
+    struct slab slab = {0};
+    place_sequences(&grown, engine, &slab);
+    grown.memory = mem_alloc_aligned(CPU_ALIGN, slab.used);
+    if (!grown.memory)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for %zu bytes of keys and values of %zu rows", slab.used,
+                         rows);
+    memset(grown.memory, 0, slab.used);
+    slab = (struct slab){.base = grown.memory};
+    place_sequences(&grown, engine, &slab);
+    cpu_sequences_finish(engine);
+    engine->sequences = grown;
+    return STATUS_OK;
+}
+
+void cpu_sequences_finish(struct cpu_engine *engine)
+{
+    mem_free(engine->sequences.memory);
+    engine->sequences = (struct cpu_sequences){0};
+}

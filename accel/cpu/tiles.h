@@ -1,0 +1,17 @@
+/* How gemm kernels cut rows into tiles, and the accumulator names of a tile. */
+#ifndef BERTD_ACCEL_CPU_TILES_H
+#define BERTD_ACCEL_CPU_TILES_H
+
+#include <stddef.h>
+
+/* Kernels that must be compiled anew for each constant argument. */
+#define CPU_TEMPLATE static inline __attribute__((always_inline))
+
+/** Rows of the next tile when `left` remain and a tile holds at most `most`: all tiles of a block about the same. */
+static inline size_t cpu_tile_rows(size_t left, size_t most)
+{
+    size_t tiles = (left + most - 1) / most;
+    return (left + tiles - 1) / tiles;
+}
+
+#endif

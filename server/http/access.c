@@ -1,0 +1,39 @@
+#include "server/http/access.h"
+
+#include <stddef.h>
+#include <string.h>
+
+bool http_access_key(const char *key, const char *authorization)
+{
+    static const char scheme[] = "Bearer ";
+    if (!key)
+        return true;
+    if (!authorization)
+        return false;
+    size_t given_len = strlen(authorization);
+    size_t key_len = strlen(key);
+    unsigned difference = given_len != key_len + sizeof scheme - 1;
+    /* Always as many steps as the client's header has bytes: the time tells nothing about the key. */
+    for (size_t i = 0; i < given_len; i++) {
+        size_t k = i - (sizeof scheme - 1);
+        char want = i < sizeof scheme - 1 ? scheme[i] : key[k < key_len ? k : 0];
+        difference |= (unsigned char)(authorization[i] ^ want);
+    }
+    return difference == 0;
+}
+
+const char *http_access_origin(const char *list, const char *origin)
+{
+    if (!list || !origin)
+        return NULL;
+    size_t origin_len = strlen(origin);
+    while (*list) {
+        size_t len = strcspn(list, ", ");
+        if (len == 1 && *list == '*')
+            return "*";
+        if (len == origin_len && memcmp(list, origin, len) == 0)
+            return origin;
+        list += len + strspn(list + len, ", ");
+    }
+    return NULL;
+}

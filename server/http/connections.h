@@ -1,0 +1,36 @@
+/* Open connections, each with the time by which something has to have happened: a client that sends or reads byte by
+ * byte resets libmicrohttpd's timeout for ever, but not this one. Private to the room. */
+#ifndef BERTD_HTTP_CONNECTIONS_H
+#define BERTD_HTTP_CONNECTIONS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct http_connection {
+    struct http_connection *next;
+    struct http_connection *previous;
+    int socket;
+    atomic_uint_fast64_t deadline_ns; /* 0: none, the request's own holds */
+};
+
+struct http_connections {
+    pthread_mutex_t lock;
+    struct http_connection *first;
+    uint64_t idle_ns;
+};
+
+void http_connections_init(struct http_connections *connections, uint32_t idle_seconds);
+void http_connections_finish(struct http_connections *connections);
+/** New, owned by the list; NULL when out of memory, which the functions below take. */
+struct http_connection *http_connection_open(struct http_connections *connections, int socket);
+void http_connection_close(struct http_connections *connections, struct http_connection *connection);
+/** Expect `bytes` to move from now on, at 16 KiB a second on average, after one idle time. */
+void http_connection_expect(const struct http_connections *connections, struct http_connection *connection,
+                            uint64_t bytes);
+/** Expect nothing: the request is being worked on. */
+void http_connection_rest(struct http_connection *connection);
+/** Shut down the sockets of those whose time is over. */
+void http_connections_sweep(struct http_connections *connections);
+
+#endif

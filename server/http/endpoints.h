@@ -1,0 +1,20 @@
+/* The endpoints, one file each, and the table that finds them. Private to the room. */
+#ifndef BERTD_HTTP_ENDPOINTS_H
+#define BERTD_HTTP_ENDPOINTS_H
+
+#include "server/http/call.h"
+
+extern const struct http_endpoint http_embed;
+extern const struct http_endpoint http_embed_all;
+extern const struct http_endpoint http_tokenize;
+extern const struct http_endpoint http_decode;
+extern const struct http_endpoint http_health;
+extern const struct http_endpoint http_info;
+extern const struct http_endpoint http_metrics;
+
+/** The endpoint at this path for this method (HEAD counts as GET).
+ *  Errors: NOT_FOUND; METHOD, with `ret_allow` set to the methods that there are, static. */
+enum status http_route_find(const struct http_endpoint **ret, const char **ret_allow, const char *method,
+                            const char *path, struct error *err);
+
+#endif

@@ -1,0 +1,205 @@
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "server/base/clock.h"
+#include "server/base/mem.h"
+#include "server/http/access.h"
+#include "server/http/endpoints.h"
+#include "server/http/transport.h"
+
+/* How much of a refused body is read and dropped, so that the client gets to the answer and the connection lives. */
+enum { DISCARD_LIMIT = 16 << 20 };
+
+static const char *header(struct http_exchange *exchange, const char *name)
+{
+    return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);
+}
+
+/* Digits only; false when it is something else or too large for 18 of them. */
+static bool parse_number(const char *text, uint64_t *ret)
+{
+    size_t len = strspn(text, "0123456789");
+    if (len == 0 || len > 18 || text[len])
+        return false;
+    *ret = strtoull(text, NULL, 10);
+    return true;
+}
+
+static void on_ready(struct http_call *call)
+{
+    struct http_exchange *exchange = (struct http_exchange *)((char *)call - offsetof(struct http_exchange, call));
+    MHD_resume_connection(exchange->connection);
+}
+
+static struct http_exchange *create(struct http_transport *transport, struct MHD_Connection *connection,
+                                    const char *method)
+{
+    struct http_exchange *exchange = mem_calloc(1, sizeof *exchange);
+    if (!exchange)
+        return NULL;
+    http_call_init(&exchange->call, transport->server);
+    atomic_fetch_add(&transport->server->open, 1);
+    exchange->call.on_ready = on_ready;
+    exchange->transport = transport;
+    exchange->connection = connection;
+    exchange->method = method;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    exchange->timer = info ? info->socket_context : NULL;
+    info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    exchange->call.socket = info ? info->connect_fd : -1;
+    return exchange;
+}
+
+/* application/json, whatever parameters follow; as text-embeddings-inference's framework asks. */
+static bool is_json(const char *type)
+{
+    static const char name[] = "application/json";
+    return type && strncasecmp(type, name, sizeof name - 1) == 0 && strchr("; \t", type[sizeof name - 1]);
+}
+
+static void check_timeout(struct http_exchange *exchange)
+{
+    uint64_t limit = exchange->transport->server->options.request_timeout_ms;
+    const char *text = header(exchange, "x-request-timeout-ms");
+    uint64_t asked = 0;
+    if (text && (!parse_number(text, &asked) || asked == 0)) {
+        http_call_refuse(&exchange->call, STATUS_VALIDATION, "x-request-timeout-ms: expected milliseconds, at least 1");
+        return;
+    }
+    if (asked && (!limit || asked < limit))
+        limit = asked;
+    if (limit)
+        exchange->call.deadline_ns = exchange->call.started_ns + limit * 1000000u;
+}
+
+/* What can be said from the headers alone. */
+static void check_headers(struct http_exchange *exchange, const char *path)
+{
+    struct http_call *call = &exchange->call;
+    const struct http_options *options = &call->server->options;
+    struct error err;
+    enum status found = http_route_find(&call->endpoint, &exchange->allow, exchange->method, path, &err);
+    if (found == STATUS_METHOD && strcmp(exchange->method, "OPTIONS") == 0)
+        return; /* answered with the Allow header */
+    bool open = found == STATUS_OK && call->endpoint->open;
+    if (!open && !http_access_key(options->api_key, header(exchange, "Authorization")))
+        http_call_refuse(call, STATUS_UNAUTHENTICATED, "the Authorization header must be Bearer and the API key");
+    if (found != STATUS_OK) {
+        http_call_refuse(call, found, "%s", err.message);
+        return;
+    }
+    exchange->allow = NULL;
+    if (call->endpoint->light)
+        return;
+    if (!is_json(header(exchange, "Content-Type")))
+        http_call_refuse(call, STATUS_MEDIA_TYPE, "Expected request with `Content-Type: application/json`");
+    check_timeout(exchange);
+}
+
+static void refuse_large(struct http_exchange *exchange)
+{
+    http_call_refuse(&exchange->call, STATUS_TOO_LARGE, "the body is larger than the limit of %llu bytes",
+                     (unsigned long long)exchange->transport->server->options.payload_limit);
+}
+
+/* The headers are there. Refusals wait until the body has been read past, unless the client waits for our word before
+ * it sends the body, or the body is not worth reading. */
+static enum MHD_Result begin(struct http_exchange *exchange, const char *path)
+{
+    uint64_t limit = exchange->transport->server->options.payload_limit;
+    uint64_t declared = 0;
+    const char *length = header(exchange, "Content-Length");
+    bool known = length && parse_number(length, &declared);
+    exchange->allow_origin =
+        http_access_origin(exchange->transport->server->options.cors_allow_origin, header(exchange, "Origin"));
+    check_headers(exchange, path);
+    if (declared > limit)
+        refuse_large(exchange);
+    http_connection_expect(&exchange->transport->connections, exchange->timer, known ? declared : limit);
+    bool waits = header(exchange, "Expect") != NULL;
+    if (exchange->call.status == STATUS_OK || (!waits && declared <= limit + DISCARD_LIMIT))
+        return MHD_YES;
+    exchange->early = true;
+    return http_exchange_respond(exchange);
+}
+
+static enum MHD_Result take_body(struct http_exchange *exchange, const char *data, size_t size)
+{
+    struct http_call *call = &exchange->call;
+    uint64_t limit = call->server->options.payload_limit;
+    struct error err;
+    exchange->received += size;
+    if (exchange->received > limit + DISCARD_LIMIT)
+        return MHD_NO;
+    if (exchange->received > limit)
+        refuse_large(exchange);
+    if (call->status == STATUS_OK && http_call_reserve(call, size, &err) != STATUS_OK)
+        http_call_refuse(call, err.status, "%s", err.message);
+    if (call->status == STATUS_OK)
+        buf_append(&exchange->body, data, size);
+    if (exchange->body.failed)
+        http_call_refuse(call, STATUS_NO_MEMORY, "no memory for the body");
+    if (call->status != STATUS_OK)
+        buf_finish(&exchange->body);
+    return MHD_YES;
+}
+
+/* The whole request is there. */
+static enum MHD_Result run(struct http_exchange *exchange)
+{
+    struct http_call *call = &exchange->call;
+    if (atomic_load(&call->server->closing))
+        http_call_refuse(call, STATUS_UNHEALTHY, "the server is shutting down");
+    http_connection_rest(exchange->timer);
+    call->body = exchange->body.data ? exchange->body.data : "";
+    call->body_len = exchange->body.len;
+    if (call->status != STATUS_OK || !call->endpoint || call->endpoint->light) {
+        if (call->endpoint)
+            http_call_run_light(call);
+        return http_exchange_respond(exchange);
+    }
+    exchange->running = true;
+    atomic_fetch_add(&call->server->away, 1);
+    MHD_suspend_connection(exchange->connection);
+    http_call_run(call); /* may already be over when it returns */
+    return MHD_YES;
+}
+
+enum MHD_Result http_exchange_handle(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
+                                     const char *version, const char *data, size_t *data_size, void **state)
+{
+    (void)version;
+    struct http_exchange *exchange = *state;
+    if (!exchange) {
+        exchange = create(cls, connection, method);
+        *state = exchange;
+        return exchange ? begin(exchange, url) : MHD_NO;
+    }
+    if (*data_size > 0) {
+        size_t size = *data_size;
+        *data_size = 0;
+        return exchange->early ? MHD_YES : take_body(exchange, data, size);
+    }
+    if (!exchange->running)
+        return run(exchange);
+    atomic_fetch_sub(&exchange->call.server->away, 1);
+    return http_exchange_respond(exchange);
+}
+
+void http_exchange_end(void *cls, struct MHD_Connection *connection, void **state,
+                       enum MHD_RequestTerminationCode reason)
+{
+    (void)cls;
+    (void)connection;
+    (void)reason;
+    struct http_exchange *exchange = *state;
+    if (!exchange)
+        return;
+    http_connection_expect(&exchange->transport->connections, exchange->timer, 0);
+    http_call_finish(&exchange->call);
+    atomic_fetch_sub(&exchange->transport->server->open, 1);
+    buf_finish(&exchange->body);
+    mem_free(exchange);
+    *state = NULL;
+}

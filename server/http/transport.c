@@ -1,0 +1,105 @@
+#include "server/http/transport.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "server/base/log.h"
+#include "server/base/mem.h"
+
+/* A connection's memory holds its headers and the piece of a body being read. */
+enum { CONNECTION_MEMORY = 16384, BACKLOG = 1024, CORES_PER_EVENT_THREAD = 4, MAX_EVENT_THREADS = 8 };
+
+static void on_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct http_transport *transport = cls;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        *socket_context = info ? http_connection_open(&transport->connections, info->connect_fd) : NULL;
+    } else {
+        http_connection_close(&transport->connections, *socket_context);
+        *socket_context = NULL;
+    }
+}
+
+__attribute__((format(printf, 2, 0))) static void log_library(void *cls, const char *format, va_list args)
+{
+    (void)cls;
+    char words[256];
+    vsnprintf(words, sizeof words, format, args);
+    words[strcspn(words, "\n")] = '\0';
+    log_debug("libmicrohttpd", log_str("says", words));
+}
+
+static uint32_t count_event_threads(uint32_t cores)
+{
+    uint32_t n = cores / CORES_PER_EVENT_THREAD;
+    return n < 1 ? 1 : n > MAX_EVENT_THREADS ? MAX_EVENT_THREADS : n;
+}
+
+static struct MHD_Daemon *start_daemon(struct http_transport *transport, int fd)
+{
+    const struct http_options *options = &transport->server->options;
+    uint32_t threads = count_event_threads(options->cores);
+    struct MHD_OptionItem items[] = {
+        {MHD_OPTION_LISTEN_SOCKET, fd, NULL},
+        {MHD_OPTION_CONNECTION_LIMIT, options->max_connections, NULL},
+        {MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->max_connections_per_ip, NULL},
+        {MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s, NULL},
+        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL},
+        {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
+        {MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, NULL},
+        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, transport},
+        {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)http_exchange_end, transport},
+        {threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, threads, NULL},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG,
+                            0, NULL, NULL, http_exchange_handle, transport, MHD_OPTION_EXTERNAL_LOGGER, log_library,
+                            NULL, MHD_OPTION_ARRAY, items, MHD_OPTION_END);
+}
+
+enum status http_transport_create(struct http_transport **ret, struct http_server *server, int fd, struct error *err)
+{
+    if (listen(fd, BACKLOG) != 0)
+        return error_set(err, STATUS_IO, "listen: %s", strerror(errno));
+    struct http_transport *transport = mem_calloc(1, sizeof *transport);
+    if (!transport)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for the HTTP server");
+    transport->server = server;
+    transport->quiesced_fd = -1;
+    http_connections_init(&transport->connections, server->options.idle_timeout_s);
+    transport->daemon = start_daemon(transport, fd);
+    if (!transport->daemon) {
+        http_transport_destroy(&transport);
+        return error_set(err, STATUS_INTERNAL,
+                         "libmicrohttpd does not start (%s); are there enough file descriptors "
+                         "and threads?",
+                         strerror(errno));
+    }
+    *ret = transport;
+    return STATUS_OK;
+}
+
+void http_transport_quiesce(struct http_transport *transport)
+{
+    if (transport->quiesced_fd < 0)
+        transport->quiesced_fd = MHD_quiesce_daemon(transport->daemon);
+}
+
+void http_transport_destroy(struct http_transport **transport)
+{
+    if (!*transport)
+        return;
+    if ((*transport)->daemon)
+        MHD_stop_daemon((*transport)->daemon);
+    if ((*transport)->quiesced_fd >= 0)
+        close((*transport)->quiesced_fd);
+    http_connections_finish(&(*transport)->connections);
+    mem_free(*transport);
+    *transport = NULL;
+}

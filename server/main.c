@@ -1,0 +1,333 @@
+/* bertd: options, the model, the boards, the batch room, the HTTP server; then wait for a signal and drain. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "server/base/clock.h"
+#include "server/base/log.h"
+#include "server/base/mem.h"
+#include "server/batch/batch.h"
+#include "server/config/config.h"
+#include "server/http/http.h"
+#include "server/model/model.h"
+#include "server/token/token.h"
+
+enum { FINISH_SECONDS = 10, LAST_RESORT_SECONDS = 30, SPARE_FILES = 64 };
+
+/* All that is to be ended, in the order it was begun. */
+struct program {
+    struct config config;
+    char model_dir[4096];
+    char *key; /* from --api-key-file */
+    int listen_fd;
+    uint16_t port;
+    struct token_vocab *vocab;
+    struct model_info info;
+    uint32_t max_input_length;
+    struct image *image;
+    struct board **boards;
+    uint32_t n_boards;
+    uint32_t cores;
+    struct batch *batch;
+    struct metrics_registry *metrics;
+    struct http_server *server;
+};
+
+static const char *get_env(const char *name)
+{
+    return getenv(name);
+}
+
+static double seconds_since(uint64_t begin)
+{
+    return (double)(clock_now_ns() - begin) * 1e-9;
+}
+
+static int print_help(void)
+{
+    struct buf text = {0};
+    config_write_help(&text);
+    size_t len = 0;
+    char *bytes = buf_take(&text, &len);
+    if (!bytes)
+        return 1;
+    fwrite(bytes, 1, len, stdout);
+    mem_free(bytes);
+    return 0;
+}
+
+static int check(const struct config *config)
+{
+    struct error err;
+    if (http_check(config->hostname, (uint16_t)config->port, &err) == STATUS_OK)
+        return 0;
+    fprintf(stderr, "bertd: %s\n", err.message);
+    return 1;
+}
+
+/* Every connection is a file: take what the system allows. */
+static void raise_file_limit(const struct config *config)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur != RLIM_INFINITY && config->max_connections + SPARE_FILES > limit.rlim_cur)
+        log_warn("fewer files may be open than --max-connections needs", log_int("files", (int64_t)limit.rlim_cur),
+                 log_int("max_connections", (int64_t)config->max_connections));
+}
+
+static void warn_of_settings(const struct program *program)
+{
+    const struct config *config = &program->config;
+    for (uint32_t i = 0; i < config->n_notes; i++)
+        log_warn(config->notes[i]);
+    bool local = strncmp(config->hostname, "127.", 4) == 0 || strcmp(config->hostname, "::1") == 0 ||
+                 strcmp(config->hostname, "localhost") == 0;
+    if (!local && !config->api_key)
+        log_warn("anyone who reaches this address may use the server: there is no --api-key",
+                 log_str("hostname", config->hostname));
+    if (config->pooling == CONFIG_POOL_MODEL && !program->info.pooling_known)
+        log_warn("the model directory names no pooling; using cls (see --pooling)");
+}
+
+static enum status settle_length(struct program *program, struct error *err)
+{
+    const struct config *config = &program->config;
+    uint32_t most = program->info.shape.positions;
+    uint64_t length = config->max_input_length ? config->max_input_length : program->info.max_seq_length;
+    if (most > IMAGE_MAX_SEQUENCE)
+        most = IMAGE_MAX_SEQUENCE;
+    if (config->max_input_length > most)
+        return error_set(err, STATUS_USAGE,
+                         "--max-input-length %llu is more than the %u tokens that this model and its "
+                         "boards take",
+                         (unsigned long long)length, most);
+    if (config->max_input_length && length < 3)
+        return error_set(err, STATUS_USAGE, "--max-input-length must be at least 3: [CLS], a token, [SEP]");
+    if (length > most)
+        length = most;
+    if (length > config->max_batch_tokens)
+        return error_set(err, STATUS_USAGE, "--max-batch-tokens %llu is less than an input may have: %llu tokens",
+                         (unsigned long long)config->max_batch_tokens, (unsigned long long)length);
+    program->max_input_length = (uint32_t)length;
+    return STATUS_OK;
+}
+
+static enum status load_model(struct program *program, struct error *err)
+{
+    struct config *config = &program->config;
+    uint64_t begin = clock_now_ns();
+    enum status status =
+        config_find_model(program->model_dir, sizeof program->model_dir, config->model_id, get_env, err);
+    if (status == STATUS_OK)
+        status = model_read_info(&program->info, program->model_dir, err);
+    if (status == STATUS_OK)
+        status = settle_length(program, err);
+    if (status == STATUS_OK)
+        status = token_vocab_load(&program->vocab, program->model_dir, err);
+    if (status == STATUS_OK && token_vocab_size(program->vocab) > program->info.shape.vocab)
+        status = error_set(err, STATUS_FORMAT, "%s: the tokenizer has %u entries, the model %u", program->model_dir,
+                           token_vocab_size(program->vocab), program->info.shape.vocab);
+    enum image_precision precision = config->dtype == CONFIG_FLOAT32 ? IMAGE_FP32 : IMAGE_INT8;
+    if (status == STATUS_OK)
+        status = model_load_image(&program->image, program->model_dir, &program->info, precision, err);
+    if (status != STATUS_OK)
+        return status;
+    log_info("model loaded", log_str("path", program->model_dir), log_int("layers", program->info.shape.layers),
+             log_int("hidden", program->info.shape.hidden), log_str("checkpoint", program->info.checkpoint_dtype),
+             log_int("bytes", (int64_t)program->image->size), log_int("max_input_length", program->max_input_length),
+             log_real("seconds", seconds_since(begin)));
+    return STATUS_OK;
+}
+
+static enum status open_board(struct program *program, struct error *err)
+{
+    struct board_options options = {.kind = config_board_kind(&program->config), .index = program->n_boards};
+    struct board *board = NULL;
+    enum status status = board_open(&board, &options, err);
+    if (status != STATUS_OK)
+        return status;
+    program->boards[program->n_boards++] = board;
+    status = board_load(board, program->image, 0, program->info.shape.layers, err);
+    if (status == STATUS_OK)
+        status = board_selftest(board, err);
+    if (status != STATUS_OK)
+        return error_prefix(err, status, "board %s: ", board_name(board));
+    return STATUS_OK;
+}
+
+static enum status start_boards(struct program *program, struct error *err)
+{
+    const struct config *config = &program->config;
+    uint64_t begin = clock_now_ns();
+    uint32_t n = config->boards ? (uint32_t)config->boards : program->cores;
+    program->boards = mem_calloc(n, sizeof(struct board *));
+    if (!program->boards)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for %u boards", n);
+    while (program->n_boards < n) {
+        enum status status = open_board(program, err);
+        if (status != STATUS_OK)
+            return status;
+    }
+    log_info("boards ready", log_str("kind", config_board_kind(config)), log_int("boards", n),
+             log_int("cores", program->cores), log_real("seconds", seconds_since(begin)));
+    uint64_t queued = config->max_concurrent_requests * config->max_client_batch_size;
+    struct batch_options options = {.image = program->image,
+                                    .boards = program->boards,
+                                    .n_boards = n,
+                                    .max_tokens = (uint32_t)config->max_batch_tokens,
+                                    .max_sequences = (uint32_t)config->max_batch_requests,
+                                    .max_queued_items = queued < UINT32_MAX ? (uint32_t)queued : UINT32_MAX};
+    return batch_create(&program->batch, &options, err);
+}
+
+static enum batch_pooling pooling_of(const struct program *program)
+{
+    static const enum batch_pooling poolings[] = {BATCH_POOL_CLS, BATCH_POOL_MEAN, BATCH_POOL_MAX};
+    int pooling = program->config.pooling;
+    return poolings[pooling == CONFIG_POOL_MODEL ? (int)program->info.pooling : pooling - CONFIG_POOL_CLS];
+}
+
+static enum status start_server(struct program *program, struct error *err)
+{
+    const struct config *config = &program->config;
+    program->metrics = metrics_registry_create();
+    if (!program->metrics)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for the metrics");
+    struct http_options options = {
+        .model_dir = program->model_dir,
+        .model_id = config->model_id,
+        .served_model_name = config->served_model_name ? config->served_model_name : config->model_id,
+        .model_dtype = config->dtype == CONFIG_FLOAT32 ? "float32" : "int8",
+        .compute_type = strcmp(config_board_kind(config), "emu") == 0 ? "fpga+emulated" : "cpu",
+        .version = CONFIG_VERSION,
+        .vocab = program->vocab,
+        .batch = program->batch,
+        .boards = program->boards,
+        .n_boards = program->n_boards,
+        .width = program->info.shape.hidden,
+        .pooling = pooling_of(program),
+        .max_input_length = program->max_input_length,
+        .auto_truncate = config->auto_truncate,
+        .default_prompt = config->default_prompt,
+        .default_prompt_name = config->default_prompt_name,
+        .max_concurrent_requests = (uint32_t)config->max_concurrent_requests,
+        .max_client_batch_size = (uint32_t)config->max_client_batch_size,
+        .max_batch_tokens = (uint32_t)config->max_batch_tokens,
+        .max_batch_requests = (uint32_t)config->max_batch_requests,
+        .payload_limit = config->payload_limit,
+        .max_memory = config->max_memory,
+        .max_connections = (uint32_t)config->max_connections,
+        .max_connections_per_ip = (uint32_t)config->max_connections_per_ip,
+        .idle_timeout_s = (uint32_t)config->idle_timeout,
+        .request_timeout_ms = (uint32_t)config->request_timeout,
+        .api_key = config->api_key,
+        .cors_allow_origin = config->cors_allow_origin,
+        .workers = config->tokenization_workers ? (uint32_t)config->tokenization_workers : program->cores,
+        .cores = program->cores,
+        .metrics = program->metrics,
+    };
+    return http_server_create(&program->server, &options, program->listen_fd, err);
+}
+
+static enum status start(struct program *program, const sigset_t *signals, struct error *err)
+{
+    struct config *config = &program->config;
+    enum status status = STATUS_OK;
+    if (config->api_key_file) {
+        status = config_read_key(&program->key, config->api_key_file, err);
+        config->api_key = program->key;
+    }
+    if (status == STATUS_OK)
+        status = http_listen(&program->listen_fd, &program->port, config->hostname, (uint16_t)config->port, err);
+    if (status == STATUS_OK)
+        status = load_model(program, err);
+    if (status != STATUS_OK)
+        return status;
+    warn_of_settings(program);
+    pthread_sigmask(SIG_BLOCK, signals, NULL); /* from here on there are threads, and signals are waited for */
+    status = start_boards(program, err);
+    return status == STATUS_OK ? start_server(program, err) : status;
+}
+
+/* True when another signal came before the time was over. */
+static bool wait_signal(const sigset_t *signals, double seconds)
+{
+    struct timespec timeout = {.tv_sec = (time_t)seconds, .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)};
+    int signal;
+    do
+        signal = sigtimedwait(signals, NULL, &timeout);
+    while (signal < 0 && errno == EINTR);
+    return signal > 0;
+}
+
+static void serve_until_signal(struct program *program, const sigset_t *signals)
+{
+    int signal = 0;
+    sigwait(signals, &signal);
+    log_info("draining", log_int("signal", signal), log_int("seconds", (int64_t)program->config.drain_seconds));
+    http_server_drain(program->server);
+    bool hurry = wait_signal(signals, (double)program->config.drain_seconds);
+    http_server_close(program->server, hurry);
+    uint64_t begin = clock_now_ns();
+    while (!hurry && http_server_active(program->server) > 0 && seconds_since(begin) < FINISH_SECONDS)
+        hurry = wait_signal(signals, 0.01);
+    log_info("stopping", log_int("unfinished_requests", http_server_active(program->server)));
+}
+
+static void finish(struct program *program)
+{
+    alarm(LAST_RESORT_SECONDS); /* a board that never answers must not keep the process */
+    http_server_destroy(&program->server);
+    if (program->batch)
+        batch_destroy(&program->batch, false);
+    else
+        while (program->n_boards > 0)
+            board_close(&program->boards[--program->n_boards]);
+    metrics_registry_destroy(&program->metrics);
+    mem_free(program->boards);
+    image_release(&program->image);
+    token_vocab_destroy(&program->vocab);
+    mem_free(program->key);
+}
+
+int main(int argc, char **argv)
+{
+    static struct program program = {.listen_fd = -1};
+    struct config *config = &program.config;
+    struct error err;
+    if (config_read(config, argc, argv, get_env, &err) != STATUS_OK) {
+        fprintf(stderr, "bertd: %s\n", err.message);
+        return 2;
+    }
+    if (config->action == CONFIG_HELP)
+        return print_help();
+    if (config->action == CONFIG_SHOW_VERSION)
+        return puts("bertd " CONFIG_VERSION) < 0;
+    if (config->action == CONFIG_CHECK)
+        return check(config);
+    log_init((enum log_level)config->log_level, config->json_output ? LOG_JSON : LOG_AUTO);
+    log_info("starting", log_str("version", CONFIG_VERSION), log_str("model", config->model_id));
+    raise_file_limit(config);
+    signal(SIGPIPE, SIG_IGN);
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    enum status status = start(&program, &signals, &err);
+    if (status == STATUS_OK) {
+        log_info("listening", log_str("hostname", config->hostname), log_int("port", program.port));
+        serve_until_signal(&program, &signals);
+    } else {
+        log_error("cannot start", log_str("status", status_name(status)), log_str("error", err.message));
+    }
+    finish(&program);
+    return status == STATUS_OK ? 0 : status == STATUS_USAGE ? 2 : 1;
+}
