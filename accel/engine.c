@@ -7,7 +7,7 @@ enum { MODE_FLUSH = 0x8040, MODE_ROUNDING = 0x6000 }; /* FTZ and DAZ; rounding c
 
 static uint32_t mode_get(void)
 {
-    return _mm_getcsr();
+    return _mm_getcsr() & ~(uint32_t)_MM_EXCEPT_MASK; /* the flags of past operations are no mode */
 }
 
 static void mode_set(uint32_t mode)

@@ -316,6 +316,7 @@ int main(int argc, char **argv)
     log_init((enum log_level)config->log_level, config->json_output ? LOG_JSON : LOG_AUTO);
     log_info("starting", log_str("version", CONFIG_VERSION), log_str("model", config->model_id));
     raise_file_limit(config);
+    program.cores = config_count_cores();
     signal(SIGPIPE, SIG_IGN);
     sigset_t signals;
     sigemptyset(&signals);

@@ -58,13 +58,16 @@ CPU_TEMPLATE void digits(void *high, void *low, const float *w, float factor, si
 static float attend(float *s, const struct cpu_attention_row *row)
 {
     float max = scores(s, row->key_scales, row->scale, row->n);
+    if (!isfinite(max))
+        return NAN;
     struct softmax sums = softmax(s, row->value_scales, max, row->n);
-    float factor = sums.wmax < IMAGE_TINY ? 0 : CPU_WHOLE / sums.wmax;
+    bool tiny = sums.wmax < IMAGE_TINY;
+    float factor = tiny ? 0 : CPU_WHOLE / sums.wmax;
     if (row->low)
         digits(row->high, row->low, s, factor, row->n);
     else
         digits(row->high, NULL, s, factor, row->n);
-    return sums.wmax * (1.0f / CPU_WHOLE) / sums.sum;
+    return tiny ? 0 : sums.wmax * (1.0f / CPU_WHOLE) / sums.sum;
 }
 
 static void context(float *y, const int32_t *high, const int32_t *low, float scale, size_t n)

@@ -98,8 +98,8 @@ void cpu_kv_put_values(const struct cpu_kv *kv, const struct image *image, const
 size_t cpu_kv_scale_index(const struct cpu_kv *kv, const struct image *image, const struct cpu_segment *segment,
                           uint32_t head, uint32_t token);
 
-/** hidden rows = LayerNorm(embeddings). */
-void cpu_layer_embed(const struct cpu_step *step, uint32_t row_begin, uint32_t row_end);
+/** hidden rows = LayerNorm(embeddings). Errors: BACKEND. */
+enum status cpu_layer_embed(const struct cpu_step *step, uint32_t row_begin, uint32_t row_end);
 /** hidden -> keys and values into kv and, if so wanted, queries into the engine's sequences: row_begin's at row 0.
  *  Errors: BACKEND. */
 enum status cpu_layer_project(const struct cpu_step *step, const struct cpu_kv *kv, bool with_queries,

@@ -90,8 +90,11 @@ static enum status run(struct engine *base, const struct board_job *job, enum bo
     struct cpu_engine *engine = (struct cpu_engine *)base;
     const struct cpu_step step = {engine, job, &base->image->layers[layer], layer, err};
     engine_set_float_mode();
-    if (layer == 0 && kind != BOARD_FINISH)
-        cpu_layer_embed(&step, row_begin, row_end);
+    if (layer == 0 && kind != BOARD_FINISH) {
+        enum status status = cpu_layer_embed(&step, row_begin, row_end);
+        if (status)
+            return status;
+    }
     if (kind == BOARD_RUN)
         return run_sequences(&step, row_begin, row_end);
     const struct cpu_kv kv = {

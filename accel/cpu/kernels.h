@@ -7,6 +7,7 @@
 #ifndef BERTD_ACCEL_CPU_KERNELS_H
 #define BERTD_ACCEL_CPU_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -59,8 +60,8 @@ struct cpu_kernels {
      * FLT_MAX where something is not finite. */
     /** y = (word + position) + type */
     void (*embed)(float *y, const float *word, const float *position, const float *type, size_t n);
-    /** x = LayerNorm(x) */
-    void (*norm)(float *x, const struct image_norm *norm, float eps, size_t n);
+    /** x = LayerNorm(x). False when the variance is not finite; x is garbage then. */
+    bool (*norm)(float *x, const struct image_norm *norm, float eps, size_t n);
     /** y = epilogue(acc) */
     void (*dequantise)(float *y, const int32_t *acc, const struct cpu_epilogue *epilogue, size_t n);
     /** x = epilogue(acc) + x */
@@ -77,7 +78,7 @@ struct cpu_kernels {
     void (*quantise_bytes)(int8_t *q, const float *x, float factor, size_t n);
 
     /** s [n]: accumulators of a query with every key, overwritten; p out (see struct cpu_attention_row). Returns what
-     *  to multiply P x V by: (wmax / 16256) / z. */
+     *  to multiply P x V by, (wmax / 16256) / z; NaN when the largest score is not finite. */
     float (*attend)(float *s, const struct cpu_attention_row *row);
     /** y = float(128 * high + low) * scale; `low` NULL: y = float(high) * scale */
     void (*context)(float *y, const int32_t *high, const int32_t *low, float scale, size_t n);

@@ -19,11 +19,14 @@ static struct factors factors_of(uint32_t amax_bits)
     return (struct factors){amax * (1.0f / 127), 127 / amax};
 }
 
+static enum status not_finite(const struct cpu_step *step, uint32_t row)
+{
+    return error_set(step->err, STATUS_BACKEND, "layer %u, row %u: a value is not finite", step->index, row);
+}
+
 static enum status check_finite(const struct cpu_step *step, uint32_t amax_bits, uint32_t row)
 {
-    if (amax_bits <= FINITE_BITS)
-        return STATUS_OK;
-    return error_set(step->err, STATUS_BACKEND, "layer %u, row %u: a value is not finite", step->index, row);
+    return amax_bits <= FINITE_BITS ? STATUS_OK : not_finite(step, row);
 }
 
 static float *hidden_row(const struct cpu_step *step, uint32_t row)
@@ -31,7 +34,7 @@ static float *hidden_row(const struct cpu_step *step, uint32_t row)
     return step->job->hidden + (size_t)row * step->engine->base.image->shape.hidden;
 }
 
-void cpu_layer_embed(const struct cpu_step *step, uint32_t row_begin, uint32_t row_end)
+enum status cpu_layer_embed(const struct cpu_step *step, uint32_t row_begin, uint32_t row_end)
 {
     const struct cpu_kernels *k = &step->engine->kernels;
     const struct image *image = step->engine->base.image;
@@ -45,9 +48,11 @@ void cpu_layer_embed(const struct cpu_step *step, uint32_t row_begin, uint32_t r
             size_t position = segment.token + (r - row), type = job->type_ids ? job->type_ids[r] : 0;
             k->embed(x, image->words + job->ids[r] * n, image->token_positions + position * n,
                      image->token_types + type * n, n);
-            k->norm(x, &image->embedding_norm, image->shape.layer_norm_eps, n);
+            if (!k->norm(x, &image->embedding_norm, image->shape.layer_norm_eps, n))
+                return not_finite(step, r);
         }
     }
+    return STATUS_OK;
 }
 
 /* Accumulators of a block of rows, for n_panels panels of a linear layer. (A checksum of the products would be taken
@@ -233,8 +238,8 @@ enum status cpu_layer_project(const struct cpu_step *step, const struct cpu_kv *
 }
 
 /* hidden += accumulators, then LayerNorm. */
-static void add_and_norm(const struct cpu_step *step, const struct image_linear *linear, const struct image_norm *norm,
-                         uint32_t begin, uint32_t rows)
+static enum status add_and_norm(const struct cpu_step *step, const struct image_linear *linear,
+                                const struct image_norm *norm, uint32_t begin, uint32_t rows)
 {
     const struct cpu_engine *engine = step->engine;
     const struct cpu_scratch *s = &engine->scratch;
@@ -242,8 +247,10 @@ static void add_and_norm(const struct cpu_step *step, const struct image_linear 
     for (uint32_t r = 0; r < rows; r++) {
         const struct cpu_epilogue e = epilogue(engine, linear, r, 0);
         engine->kernels.add(hidden_row(step, begin + r), s->acc + r * s->acc_stride, &e, shape->hidden);
-        engine->kernels.norm(hidden_row(step, begin + r), norm, shape->layer_norm_eps, shape->hidden);
+        if (!engine->kernels.norm(hidden_row(step, begin + r), norm, shape->layer_norm_eps, shape->hidden))
+            return not_finite(step, begin + r);
     }
+    return STATUS_OK;
 }
 
 /* Attention's output in scratch.mixed -> hidden. */
@@ -263,8 +270,7 @@ static enum status output_projection(const struct cpu_step *step, uint32_t begin
         k->quantise((char *)s->operands + r * s->hidden_stride, x, factors.inverse, linear->in);
     }
     accumulate(step->engine, linear, s->operands, s->hidden_stride, rows, 0, linear->out_padded / IMAGE_PANEL);
-    add_and_norm(step, linear, &step->layer->attention_norm, begin, rows);
-    return STATUS_OK;
+    return add_and_norm(step, linear, &step->layer->attention_norm, begin, rows);
 }
 
 /* FFN1's outputs from `output` on: accumulators -> activated and rotated values in scratch.inner, and their amax. */
@@ -309,8 +315,7 @@ static enum status feed_forward(const struct cpu_step *step, uint32_t begin, uin
                     second->in);
     }
     accumulate(step->engine, second, s->inner_operands, s->inner_stride, rows, 0, second->out_padded / IMAGE_PANEL);
-    add_and_norm(step, second, &step->layer->output_norm, begin, rows);
-    return STATUS_OK;
+    return add_and_norm(step, second, &step->layer->output_norm, begin, rows);
 }
 
 enum status cpu_layer_finish(const struct cpu_step *step, const struct cpu_kv *kv, bool make_queries,

@@ -20,17 +20,21 @@ static void embed(float *y, const float *word, const float *position, const floa
                store(y + i, lanes_add(sum, load(type + i, count)), count);)
 }
 
-static void norm(float *x, const struct image_norm *norm, float eps, size_t n)
+static bool norm(float *x, const struct image_norm *weights, float eps, size_t n)
 {
     const float share = 1 / (float)n;
     lanes sum = lanes_set(0), squares = lanes_set(0);
     EACH_GROUP(n, sum = lanes_add(sum, load(x + i, count));)
     const lanes mean = lanes_set(lanes_sum(sum) * share);
     EACH_GROUP(n, lanes d = keep(lanes_sub(load(x + i, count), mean), count, 0); squares = lanes_fma(d, d, squares);)
-    const lanes r = lanes_set(1 / sqrtf(lanes_sum(squares) * share + eps));
+    const float inverse = 1 / sqrtf(lanes_sum(squares) * share + eps);
+    if (!(inverse > 0 && inverse < INFINITY))
+        return false;
+    const lanes r = lanes_set(inverse);
     EACH_GROUP(n, lanes d = lanes_sub(load(x + i, count), mean);
-               lanes y = lanes_fma(lanes_mul(d, r), load(norm->gamma + i, count), load(norm->beta + i, count));
+               lanes y = lanes_fma(lanes_mul(d, r), load(weights->gamma + i, count), load(weights->beta + i, count));
                store(x + i, y, count);)
+    return true;
 }
 
 CPU_TEMPLATE lanes epilogue_at(const struct cpu_epilogue *e, const int32_t *acc, size_t i, size_t count)
@@ -113,7 +117,8 @@ CPU_TEMPLATE ints rotate_block(const int block, float *y, const float *x, ints a
     }
     PUT(0)
     PUT(1)
-    PUT(2) PUT(3) PUT(4) PUT(5) PUT(6) PUT(7)
+    PUT(2)
+    PUT(3) PUT(4) PUT(5) PUT(6) PUT(7)
 #undef PUT
         return amax;
 }

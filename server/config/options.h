@@ -15,10 +15,9 @@
 
 #define CONFIG_OPTIONS(GROUP, STRING, COUNT, FLAG, CHOICE)                                                             \
     GROUP("Model")                                                                                                     \
-    STRING(model_id, "model-id", "MODEL_ID", "DIR|NAME", NULL,                                                         \
-           "Directory of the model in Hugging Face's layout, or a name below bertd/models in the cache "               \
-           "($XDG_CACHE_HOME or "                                                                                      \
-           "$HOME/.cache). Required.")                                                                                 \
+    STRING(                                                                                                            \
+        model_id, "model-id", "MODEL_ID", "DIR|NAME", NULL,                                                            \
+        "Directory in Hugging Face's layout, or a name in $XDG_CACHE_HOME/bertd/models ($HOME/.cache/..). Required.")  \
     STRING(served_model_name, "served-model-name", "SERVED_MODEL_NAME", "NAME", NULL,                                  \
            "Name that clients see. Default: --model-id.")                                                              \
     CHOICE(dtype, "dtype", "DTYPE", "auto|int8|float32", 0,                                                            \
@@ -34,10 +33,9 @@
     STRING(default_prompt_name, "default-prompt-name", "DEFAULT_PROMPT_NAME", "NAME", NULL,                            \
            "The same by its name in config_sentence_transformers.json.")                                               \
     GROUP("Boards")                                                                                                    \
-    CHOICE(                                                                                                            \
-        board, "board", "BERTD_BOARD", "auto|emu|fp32|ref", 0,                                                         \
-        "emu: emulated FPGA, int8. ref: its specification, int8, slow. fp32: floating point. auto: fp32 for --dtype "  \
-        "float32, else emu.")                                                                                          \
+    CHOICE(board, "board", "BERTD_BOARD", "auto|emu|fp32|ref", 0,                                                      \
+           "emu: emulated FPGA, int8. ref: its specification, int8, slow. fp32: floating point. auto: by "             \
+           "--dtype, fp32 or emu.")                                                                                    \
     COUNT(boards, "boards", "BERTD_BOARDS", 0, 0, 1024,                                                                \
           "Number of boards; 0: one a physical core that this process may use.")                                       \
     GROUP("Limits")                                                                                                    \

@@ -64,9 +64,9 @@ enum status token_encode(const struct token_vocab *vocab, const char *text, size
                          const struct token_options *options, struct arena *arena, struct token_encoding *ret,
                          struct error *err);
 /** Encode a pair: [CLS] a [SEP] b [SEP]. Truncation cuts the longer text first. Else as token_encode. */
-enum status token_encode_pair(const struct token_vocab *vocab, const char *a, size_t a_len, const char *b,
-                              size_t b_len, const struct token_options *options, struct arena *arena,
-                              struct token_encoding *ret, struct error *err);
+enum status token_encode_pair(const struct token_vocab *vocab, const char *a, size_t a_len, const char *b, size_t b_len,
+                              const struct token_options *options, struct arena *arena, struct token_encoding *ret,
+                              struct error *err);
 /** Ids back to text, as the WordPiece decoder does (## joined, its clean-up of spaces before punctuation).
  *  Ids outside the vocabulary give nothing. `ret_text` lives in `arena`, NUL-terminated.
  *  Errors: NO_MEMORY. Thread: any. */

@@ -1,0 +1,199 @@
+/* The entries of a vocabulary: model.vocab and added_tokens of tokenizer.json. */
+#include <string.h>
+
+#include "server/base/mem.h"
+#include "server/token/json.h"
+#include "server/token/vocab.h"
+
+enum { MAX_ADDED = 4096 };
+
+/* Sizes first, so that all is allocated at once. */
+struct sizes {
+    uint32_t ids;     /* all ids are below it */
+    uint32_t entries; /* of the model */
+    size_t bytes;     /* of all texts with their NULs */
+};
+
+static enum status measure(struct sizes *sizes, const char *text, uint32_t id, struct error *err)
+{
+    size_t len = strlen(text);
+    if (len > TOKEN_MAX_ENTRY)
+        return error_set(err, STATUS_UNSUPPORTED, "an entry of %zu bytes; the limit is %d", len, TOKEN_MAX_ENTRY);
+    sizes->bytes += len + 1;
+    if (id >= sizes->ids)
+        sizes->ids = id + 1;
+    return STATUS_OK;
+}
+
+static enum status measure_model(const json_t *entries, struct sizes *sizes, struct error *err)
+{
+    const char *text;
+    json_t *value;
+    json_object_foreach((json_t *)entries, text, value)
+    {
+        uint32_t id = 0;
+        enum status status = token_json_number(entries, text, TOKEN_MAX_ID, &id, err);
+        if (status == STATUS_OK)
+            status = measure(sizes, text, id, err);
+        if (status != STATUS_OK)
+            return error_prefix(err, status, "model.vocab: ");
+        sizes->entries++;
+    }
+    return STATUS_OK;
+}
+
+static enum status read_flags(struct token_added *added, const json_t *item, struct error *err)
+{
+    enum status status = token_json_text(item, "content", &added->text, err);
+    if (status == STATUS_OK)
+        status = token_json_flag(item, "special", &added->special, err);
+    added->normalized = !added->special;
+    if (status == STATUS_OK)
+        status = token_json_flag(item, "normalized", &added->normalized, err);
+    if (status == STATUS_OK)
+        status = token_json_flag(item, "single_word", &added->single_word, err);
+    if (status == STATUS_OK)
+        status = token_json_flag(item, "lstrip", &added->lstrip, err);
+    if (status == STATUS_OK)
+        status = token_json_flag(item, "rstrip", &added->rstrip, err);
+    return status;
+}
+
+static bool is_listed(const struct token_vocab *vocab, const char *text)
+{
+    for (uint32_t i = 0; i < vocab->n_added; i++)
+        if (strcmp(vocab->added[i].text, text) == 0)
+            return true;
+    return false;
+}
+
+/* The library looks for its special tokens first. */
+static void insert(struct token_vocab *vocab, const struct token_added *added, uint32_t *n_special)
+{
+    uint32_t at = added->special ? (*n_special)++ : vocab->n_added;
+    memmove(vocab->added + at + 1, vocab->added + at, (vocab->n_added - at) * sizeof *added);
+    vocab->added[at] = *added;
+    vocab->n_added++;
+}
+
+/* Ids as the library gives them, whatever the file says: the model's own, else the next one behind the model's
+ * number of entries. */
+static enum status read_added(struct token_vocab *vocab, const json_t *entries, const json_t *tokens,
+                              struct sizes *sizes, struct error *err)
+{
+    uint32_t next = sizes->entries, n_special = 0;
+    for (size_t i = 0; i < json_array_size(tokens); i++) {
+        struct token_added added = {0};
+        enum status status = read_flags(&added, json_array_get(tokens, i), err);
+        if (status != STATUS_OK)
+            return error_prefix(err, status, "added_tokens[%zu]: ", i);
+        if (added.text[0] == '\0')
+            continue;
+        if (is_listed(vocab, added.text))
+            return error_set(err, STATUS_FORMAT, "added_tokens: \"%.100s\" is listed twice", added.text);
+        const json_t *id = json_object_get(entries, added.text);
+        added.id = id ? (uint32_t)json_integer_value(id) : next;
+        if (added.id >= next)
+            next = added.id + 1;
+        status = measure(sizes, added.text, added.id, err);
+        if (status != STATUS_OK)
+            return error_prefix(err, status, "added_tokens[%zu]: ", i);
+        insert(vocab, &added, &n_special);
+    }
+    return STATUS_OK;
+}
+
+/* Keep a copy of an entry's text under its id. */
+static enum status keep(struct token_vocab *vocab, const char *text, uint32_t id, size_t *used, struct error *err)
+{
+    if (vocab->texts[id])
+        return error_set(err, STATUS_FORMAT, "\"%.100s\" and \"%.100s\" both have the id %u", vocab->texts[id], text,
+                         id);
+    size_t size = strlen(text) + 1;
+    vocab->texts[id] = memcpy(vocab->bytes + *used, text, size);
+    *used += size;
+    return STATUS_OK;
+}
+
+static enum status keep_all(struct token_vocab *vocab, const json_t *entries, struct token_trie_key *keys,
+                            struct error *err)
+{
+    size_t used = 0, n = 0;
+    const char *text;
+    json_t *value;
+    json_object_foreach((json_t *)entries, text, value)
+    {
+        uint32_t id = (uint32_t)json_integer_value(value);
+        enum status status = keep(vocab, text, id, &used, err);
+        if (status != STATUS_OK)
+            return error_prefix(err, status, "model.vocab: ");
+        keys[n++] = (struct token_trie_key){vocab->texts[id], (uint32_t)strlen(text), id};
+    }
+    for (uint32_t i = 0; i < vocab->n_added; i++) {
+        struct token_added *added = &vocab->added[i];
+        if (!json_object_get(entries, added->text)) {
+            enum status status = keep(vocab, added->text, added->id, &used, err);
+            if (status != STATUS_OK)
+                return error_prefix(err, status, "added_tokens: ");
+        }
+        added->text = vocab->texts[added->id];
+        vocab->special[added->id] = added->special;
+    }
+    return token_trie_init(&vocab->pieces, keys, n, err);
+}
+
+static enum status build(struct token_vocab *vocab, const json_t *entries, const struct sizes *sizes, struct error *err)
+{
+    vocab->size = sizes->ids;
+    vocab->texts = mem_calloc(sizes->ids, sizeof *vocab->texts);
+    vocab->special = mem_calloc(sizes->ids, sizeof *vocab->special);
+    vocab->bytes = mem_alloc(sizes->bytes);
+    struct token_trie_key *keys = mem_alloc(sizes->entries * sizeof *keys);
+    enum status status;
+    if (vocab->texts && vocab->special && vocab->bytes && keys)
+        status = keep_all(vocab, entries, keys, err);
+    else
+        status = error_set(err, STATUS_NO_MEMORY, "no memory for a vocabulary of %u", sizes->ids);
+    mem_free(keys);
+    return status;
+}
+
+static enum status find_parts(struct token_vocab *vocab, const json_t *model, struct error *err)
+{
+    const char *unk, *prefix;
+    enum status status = token_json_text(model, "unk_token", &unk, err);
+    if (status == STATUS_OK)
+        status = token_json_text(model, "continuing_subword_prefix", &prefix, err);
+    if (status != STATUS_OK)
+        return error_prefix(err, status, "model: ");
+    vocab->unk_id = token_trie_find(&vocab->pieces, unk, strlen(unk));
+    if (vocab->unk_id == TOKEN_TRIE_NONE)
+        return error_set(err, STATUS_FORMAT, "the unknown token \"%.100s\" is not in the vocabulary", unk);
+    vocab->continuation = token_trie_walk(&vocab->pieces, prefix, strlen(prefix));
+    return STATUS_OK;
+}
+
+enum status token_entries_read(struct token_vocab *vocab, const json_t *model, const json_t *added_tokens,
+                               struct error *err)
+{
+    json_t *entries;
+    struct sizes sizes = {0};
+    if (added_tokens && !json_is_array(added_tokens))
+        return error_set(err, STATUS_FORMAT, "\"added_tokens\" is %s, not an array", token_json_kind(added_tokens));
+    size_t n_added = json_array_size(added_tokens);
+    if (n_added > MAX_ADDED)
+        return error_set(err, STATUS_UNSUPPORTED, "%zu added tokens; the limit is %d", n_added, MAX_ADDED);
+    vocab->added = mem_alloc(n_added * sizeof *vocab->added);
+    if (!vocab->added)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for %zu added tokens", n_added);
+    enum status status = token_json_part(model, "vocab", JSON_OBJECT, &entries, err);
+    if (status == STATUS_OK)
+        status = measure_model(entries, &sizes, err);
+    if (status == STATUS_OK)
+        status = read_added(vocab, entries, added_tokens, &sizes, err);
+    if (status == STATUS_OK)
+        status = build(vocab, entries, &sizes, err);
+    if (status == STATUS_OK)
+        status = find_parts(vocab, model, err);
+    return status;
+}

@@ -1,0 +1,144 @@
+/* The integer products of every instruction set against sums in 64 bits. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/accel/cpu_check.h"
+
+struct gemm_case {
+    size_t rows, panels, blocks, groups; /* groups of 4 inputs a block */
+    bool offset;                         /* activations, else digits of P */
+};
+
+static size_t inputs_of(const struct gemm_case *c)
+{
+    return c->blocks * c->groups * IMAGE_GROUP;
+}
+
+/* What P may hold: whole, or digits. */
+static int32_t random_digit(const struct cpu_kernels *k)
+{
+    int32_t most = k->n_digits == 1 ? 127 * 128 : 127;
+    return check_below(4) ? (int32_t)check_below((uint32_t)most + 1) : most;
+}
+
+/* Random numbers, and the same as operands. */
+static void fill_rows(const struct cpu_kernels *k, const struct gemm_case *c, int16_t *numbers, char *operands,
+                      size_t stride)
+{
+    size_t n = inputs_of(c);
+    int8_t *bytes = check_input(n);
+    for (size_t r = 0; r < c->rows; r++) {
+        check_bytes(bytes, n);
+        for (size_t i = 0; i < n; i++) {
+            int16_t number = c->offset ? bytes[i] : (int16_t)random_digit(k);
+            numbers[r * n + i] = number;
+            if (k->operand_size == 1)
+                ((uint8_t *)operands + r * stride)[i] = (uint8_t)(number + (c->offset ? 128 : 0));
+            else
+                memcpy(operands + r * stride + i * sizeof number, &number, sizeof number);
+        }
+    }
+    free(bytes);
+}
+
+/* Where input i of output o is. */
+static size_t place(const struct cpu_gemm *g, size_t o, size_t i)
+{
+    size_t group = i / IMAGE_GROUP, block = group / g->block_groups;
+    return o / IMAGE_PANEL * g->panel_stride + block * g->block_stride +
+           (group % g->block_groups * IMAGE_PANEL + o % IMAGE_PANEL) * IMAGE_GROUP + i % IMAGE_GROUP;
+}
+
+static int64_t product(const struct cpu_gemm *g, const int16_t *numbers, size_t inputs, size_t o)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; i < inputs; i++)
+        sum += numbers[i] * g->weights[place(g, o, i)];
+    return sum;
+}
+
+static void check_case(const struct cpu_kernels *k, const struct gemm_case *c)
+{
+    size_t n = inputs_of(c), outputs = c->panels * IMAGE_PANEL, block = c->groups * 64;
+    struct cpu_gemm g = {.n_blocks = c->blocks, .block_groups = c->groups, .n_rows = c->rows, .n_panels = c->panels};
+    g.row_stride = n * k->operand_size + check_below(3) * k->operand_size * IMAGE_GROUP;
+    if (check_below(2)) { /* panels of a linear, or token blocks */
+        g.block_stride = block;
+        g.panel_stride = c->blocks * block;
+    } else {
+        g.panel_stride = block;
+        g.block_stride = c->panels * block;
+    }
+    g.acc_stride = outputs + check_below(2) * 16;
+    int8_t *weights = check_input(outputs * n);
+    char *operands = check_input(c->rows * g.row_stride);
+    int16_t *numbers = check_input(c->rows * n * sizeof *numbers);
+    int32_t *row_sums = check_input(outputs * sizeof *row_sums);
+    g.acc = check_output(((c->rows - 1) * g.acc_stride + outputs) * sizeof *g.acc);
+    check_bytes(weights, outputs * n);
+    g.weights = weights;
+    g.rows = operands;
+    memset(operands, 0x55, c->rows * g.row_stride);
+    fill_rows(k, c, numbers, operands, g.row_stride);
+    for (size_t o = 0; o < outputs; o++) {
+        row_sums[o] = 0;
+        for (size_t i = 0; i < n; i++)
+            row_sums[o] += weights[place(&g, o, i)];
+    }
+    g.row_sums = c->offset ? row_sums : NULL;
+    k->gemm(&g);
+    cr_assert(check_intact(g.acc), "%s: written outside of the accumulators", k->isa);
+    for (size_t r = 0; r < c->rows; r++)
+        for (size_t o = 0; o < outputs; o++) {
+            int64_t right = product(&g, numbers + r * n, n, o);
+            cr_assert_eq(g.acc[r * g.acc_stride + o], right,
+                         "%s: rows %zu, panels %zu, blocks %zu of %zu groups: row %zu, output %zu is %d, not %lld",
+                         k->isa, c->rows, c->panels, c->blocks, c->groups, r, o, g.acc[r * g.acc_stride + o],
+                         (long long)right);
+        }
+    check_free_output(g.acc);
+    free(row_sums);
+    free(numbers);
+    free(operands);
+    free(weights);
+}
+
+static void check_linear(const struct cpu_kernels *k, const struct cpu_kernels *before)
+{
+    if (!CHECK_NEW(k, before, gemm))
+        return;
+    for (int round = check_rounds(120); round > 0; round--) {
+        struct gemm_case c = {1 + check_below(30), 1 + check_below(9), 1, (check_width() + 3) / 4, true};
+        check_case(k, &c);
+    }
+    for (size_t rows = 1; rows <= 70; rows += 1 + (size_t)(100 / check_rounds(100) - 1)) {
+        struct gemm_case c = {rows, 1 + rows % 5, 1, 1 + rows % 3, true};
+        check_case(k, &c);
+    }
+}
+
+Test(cpu_gemm, linear)
+{
+    check_begin("linear");
+    check_each_set(check_linear);
+}
+
+/* Blocks of 16 tokens as inputs; up to the longest sequence, with every digit and value at its largest. */
+static void check_tokens(const struct cpu_kernels *k, const struct cpu_kernels *before)
+{
+    if (!CHECK_NEW(k, before, gemm))
+        return;
+    for (int round = check_rounds(60); round > 0; round--) {
+        struct gemm_case c = {1 + check_below(30), 1 + check_below(5), 1 + check_below(40), 4, false};
+        check_case(k, &c);
+    }
+    struct gemm_case longest = {2, 1, IMAGE_MAX_SEQUENCE / IMAGE_PANEL, 4, false};
+    check_case(k, &longest);
+}
+
+Test(cpu_gemm, tokens)
+{
+    check_begin("tokens");
+    check_each_set(check_tokens);
+}

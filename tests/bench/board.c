@@ -1,0 +1,403 @@
+/* How fast an engine computes: BERT shapes with random weights, by batch shape, instruction set and threads.
+ *
+ *     bench-board [--model minilm|bert-base] [--shape SEQSxTOKENS] [--isa NAME] [--threads N] [--seconds S]
+ * [--cpu-time]
+ *                 [--json]
+ *
+ * Prints the median time of a forward pass, GMAC/s of the linear layers and attention, and that as a share of the
+ * peak: what a loop of the best multiply instruction of the instruction set reaches in registers, on as many threads.
+ * With several threads whole sequences go to each where there are enough, else the rows of every layer are split
+ * (PROJECT, barrier, FINISH). On a busy machine --cpu-time counts a single thread's time on its core instead of
+ * elapsed time; the best run says more than the median there.
+ */
+#include <getopt.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "accel/cpu/cpu_flags.h"
+#include "accel/engine.h"
+#include "server/base/clock.h"
+#include "server/base/mem.h"
+
+enum { MAX_THREADS = 64, MAX_RUNS = 1000, VOCAB = 1000, POSITIONS = 512 };
+
+struct model {
+    const char *name;
+    uint32_t hidden, layers, heads, intermediate;
+};
+
+struct shape {
+    uint32_t seqs, tokens;
+};
+
+static const struct model models[] = {{"minilm", 384, 6, 12, 1536}, {"bert-base", 768, 12, 12, 3072}};
+static const struct shape shapes[] = {{1, 8},   {1, 16},  {1, 32},  {1, 64},  {1, 128},
+                                      {1, 256}, {1, 512}, {32, 16}, {8, 128}, {2, 512}};
+
+static struct {
+    const char *model, *isa;
+    struct shape shape;
+    uint32_t threads;
+    double seconds;
+    bool cpu_time, json;
+} options = {.threads = 1, .seconds = 1};
+
+/* Random weights ---------------------------------------------------------------------------------------------------*/
+
+static uint64_t random_state = 1;
+
+static uint64_t random_next(void)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return random_state;
+}
+
+/* Near enough to normal: the sum of four uniforms. */
+static void fill(float *values, size_t count, float deviation)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint64_t bits = random_next();
+        int32_t sum = (int32_t)(bits & 0xffff) + (int32_t)(bits >> 16 & 0xffff) + (int32_t)(bits >> 32 & 0xffff) +
+                      (int32_t)(bits >> 48) - 2 * 0xffff;
+        values[i] = (float)sum / 0xffff * 1.73f * deviation;
+    }
+}
+
+static float *random_values(size_t count, float deviation)
+{
+    float *values = mem_alloc(count * sizeof *values);
+    if (!values)
+        abort();
+    fill(values, count, deviation);
+    return values;
+}
+
+struct random_layer {
+    float *weights, *bias, *gamma;
+};
+
+static enum status make_layer(void *cookie, uint32_t index, struct image_source_layer *ret, struct error *err)
+{
+    (void)index;
+    (void)err;
+    const struct random_layer *random = cookie;
+    const struct image_source_linear linear = {random->weights, random->bias};
+    const struct image_source_norm norm = {random->gamma, random->bias};
+    *ret = (struct image_source_layer){linear, linear, linear, linear, linear, linear, norm, norm};
+    return STATUS_OK;
+}
+
+static struct image *make_image(const struct model *model)
+{
+    size_t hidden = model->hidden, inner = model->intermediate;
+    struct random_layer layer = {random_values(hidden * inner, 0.04f), random_values(inner, 0.02f),
+                                 random_values(hidden, 0.1f)};
+    for (size_t i = 0; i < hidden; i++)
+        layer.gamma[i] += 1;
+    float *table = random_values((size_t)VOCAB * hidden, 0.05f);
+    const struct image_source source = {
+        .shape = {.hidden = model->hidden,
+                  .layers = model->layers,
+                  .heads = model->heads,
+                  .intermediate = model->intermediate,
+                  .vocab = VOCAB,
+                  .positions = POSITIONS,
+                  .types = 2,
+                  .layer_norm_eps = 1e-12f},
+        .words = table,
+        .token_positions = table,
+        .token_types = table,
+        .embedding_norm = {layer.gamma, layer.bias},
+        .layer = make_layer,
+        .cookie = &layer,
+    };
+    struct image *image = NULL;
+    struct error err;
+    if (image_build(&image, &source, IMAGE_INT8, &err)) {
+        fprintf(stderr, "bench-board: %s\n", err.message);
+        exit(1);
+    }
+    mem_free(layer.weights);
+    mem_free(layer.bias);
+    mem_free(layer.gamma);
+    mem_free(table);
+    return image;
+}
+
+/* The peak ---------------------------------------------------------------------------------------------------------*/
+
+#define TWELVE(X) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+#define MADD(k)   "vpmaddwd %%ymm0, %%ymm0, %%ymm1\nvpaddd %%ymm1, %%ymm" #k ", %%ymm" #k "\n"
+#define VEX(k)    "%{vex%} vpdpbusd %%ymm0, %%ymm0, %%ymm" #k "\n"
+#define EVEX(k)   "vpdpbusd %%zmm0, %%zmm0, %%zmm" #k "\n"
+#define CLOBBERS                                                                                                       \
+    "xmm0", "xmm1", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
+
+/* Twelve independent instructions; returns the products of one of them. */
+static uint32_t peak_step(unsigned flags)
+{
+#if defined(__x86_64__)
+    if (flags & CPU_AVX512VNNI) {
+        __asm__ volatile(TWELVE(EVEX)::: CLOBBERS);
+        return 64;
+    }
+    if (flags & CPU_AVXVNNI) {
+        __asm__ volatile(TWELVE(VEX)::: CLOBBERS);
+        return 32;
+    }
+    if (flags & CPU_AVX2) {
+        __asm__ volatile(TWELVE(MADD)::: CLOBBERS);
+        return 16;
+    }
+#endif
+    (void)flags;
+    return 0;
+}
+
+/* GMAC/s of one thread: the best of many short stretches. 0 where no instruction is known. */
+static double measure_peak(unsigned flags)
+{
+    enum { STEPS = 20000, STRETCHES = 200 };
+    double best = 0;
+    for (int i = 0; i < STRETCHES; i++) {
+        uint64_t products = 0, begin = clock_now_ns();
+        for (int j = 0; j < STEPS; j++)
+            products += peak_step(flags) * 12;
+        double rate = (double)products / (double)(clock_now_ns() - begin);
+        best = rate > best ? rate : best;
+    }
+    return best;
+}
+
+/* A pass -----------------------------------------------------------------------------------------------------------*/
+
+struct work {
+    struct board_job job;
+    struct engine *engines[MAX_THREADS];
+    pthread_barrier_t barrier;
+    uint32_t threads;
+    bool split; /* rows, else sequences */
+    uint64_t times[MAX_RUNS];
+    int runs;
+    bool stop;
+};
+
+struct worker {
+    struct work *work;
+    uint32_t index;
+};
+
+static void must(enum status status, const struct error *err)
+{
+    if (!status)
+        return;
+    fprintf(stderr, "bench-board: %s\n", err->message);
+    exit(1);
+}
+
+static void run_part(struct work *work, uint32_t index)
+{
+    const struct board_job *job = &work->job;
+    struct engine *engine = work->engines[index];
+    struct error err;
+    uint32_t parts = work->split ? job->n_rows : job->n_seqs;
+    uint32_t begin = parts * index / work->threads, end = parts * (index + 1) / work->threads;
+    if (!work->split) {
+        begin = job->cu_seqlens[begin];
+        end = job->cu_seqlens[end];
+    }
+    for (uint32_t layer = 0; layer < job->image->shape.layers && begin < end; layer++) {
+        if (!work->split) {
+            must(engine->ops->run(engine, job, BOARD_RUN, layer, begin, end, &err), &err);
+            continue;
+        }
+        must(engine->ops->run(engine, job, BOARD_PROJECT, layer, begin, end, &err), &err);
+        pthread_barrier_wait(&work->barrier);
+        must(engine->ops->run(engine, job, BOARD_FINISH, layer, begin, end, &err), &err);
+    }
+}
+
+static uint64_t now_ns(void)
+{
+    if (!options.cpu_time)
+        return clock_now_ns();
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void *worker_main(void *cookie)
+{
+    const struct worker *worker = cookie;
+    struct work *work = worker->work;
+    uint64_t total = 0;
+    while (!work->stop) {
+        uint64_t begin = now_ns();
+        run_part(work, worker->index);
+        pthread_barrier_wait(&work->barrier);
+        if (worker->index == 0) {
+            uint64_t time = now_ns() - begin;
+            work->times[work->runs++] = time;
+            total += time;
+            work->stop = work->runs == MAX_RUNS || (work->runs >= 5 && (double)total > options.seconds * 1e9);
+        }
+        pthread_barrier_wait(&work->barrier);
+    }
+    return NULL;
+}
+
+static int compare(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void make_job(struct board_job *job, const struct image *image, struct shape shape)
+{
+    uint32_t rows = shape.seqs * shape.tokens, hidden = image->shape.hidden;
+    uint32_t *cu_seqlens = mem_alloc((shape.seqs + 1) * sizeof *cu_seqlens), *ids = mem_alloc(rows * sizeof *ids);
+    uint32_t *block_begin = mem_alloc((shape.seqs + 1) * sizeof *block_begin);
+    float *values = mem_alloc_aligned(64, (size_t)rows * hidden * sizeof *values);
+    struct board_kv *kv = mem_alloc(sizeof *kv);
+    if (!cu_seqlens || !ids || !block_begin || !values || !kv)
+        abort();
+    for (uint32_t s = 0; s <= shape.seqs; s++)
+        cu_seqlens[s] = s * shape.tokens;
+    for (uint32_t r = 0; r < rows; r++)
+        ids[r] = (uint32_t)(random_next() % VOCAB);
+    size_t size = board_kv_size(image, cu_seqlens, shape.seqs);
+    void *memory = mem_alloc_aligned(64, size);
+    if (!memory)
+        abort();
+    memset(memory, 0, size);
+    board_kv_init(kv, image, cu_seqlens, shape.seqs, memory, block_begin);
+    *job = (struct board_job){
+        .image = image, .n_seqs = shape.seqs, .n_rows = rows, .cu_seqlens = cu_seqlens, .ids = ids, .hidden = values};
+    job->kv = kv; /* its memory is kept in keys[0] for free_job */
+}
+
+static void free_job(struct board_job *job)
+{
+    mem_free(job->kv->keys[0]);
+    mem_free((void *)job->kv->block_begin);
+    mem_free(job->kv);
+    mem_free((void *)job->cu_seqlens);
+    mem_free((void *)job->ids);
+    mem_free(job->hidden);
+}
+
+/* Products of a pass: linear layers, scores and context once each. */
+static double products(const struct image_shape *m, struct shape shape)
+{
+    double rows = (double)shape.seqs * shape.tokens, hidden = m->hidden;
+    double linear = rows * hidden * (4 * hidden + 2 * (double)m->intermediate);
+    return m->layers * (linear + 2 * rows * shape.tokens * hidden);
+}
+
+static void measure(const struct model *model, const struct image *image, struct shape shape, double peak)
+{
+    struct work *work = mem_calloc(1, sizeof *work);
+    struct worker workers[MAX_THREADS];
+    pthread_t threads[MAX_THREADS];
+    struct error err;
+    if (!work)
+        abort();
+    work->threads = options.threads;
+    work->split = shape.seqs < options.threads;
+    make_job(&work->job, image, shape);
+    pthread_barrier_init(&work->barrier, NULL, options.threads);
+    for (uint32_t t = 0; t < options.threads; t++)
+        must(cpu_engine.create(&work->engines[t], image, &err), &err);
+    for (uint32_t t = 0; t < options.threads; t++) {
+        workers[t] = (struct worker){work, t};
+        if (pthread_create(&threads[t], NULL, worker_main, &workers[t]))
+            abort();
+    }
+    for (uint32_t t = 0; t < options.threads; t++)
+        pthread_join(threads[t], NULL);
+    qsort(work->times, (size_t)work->runs, sizeof *work->times, compare);
+    double median = (double)work->times[work->runs / 2], best = (double)work->times[0];
+    double rate = products(&image->shape, shape) / median, share = peak > 0 ? rate / (peak * options.threads) : 0;
+    const char *format = options.json ? "{\"model\": \"%s\", \"shape\": \"%ux%u\", \"ms\": %.3f, \"best_ms\": %.3f, "
+                                        "\"gmacs\": %.1f, \"share\": %.3f}\n"
+                                      : "%-10s %3ux%-4u %9.3f ms (best %9.3f) %7.1f GMAC/s  %4.2f of peak\n";
+    printf(format, model->name, shape.seqs, shape.tokens, median / 1e6, best / 1e6, rate, share);
+    fflush(stdout);
+    for (uint32_t t = 0; t < options.threads; t++)
+        cpu_engine.destroy(work->engines[t]);
+    pthread_barrier_destroy(&work->barrier);
+    free_job(&work->job);
+    mem_free(work);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------*/
+
+static void usage(void)
+{
+    fprintf(stderr, "usage: bench-board [--model minilm|bert-base] [--shape SEQSxTOKENS] [--isa c|avx2|avxvnni|"
+                    "avx512vnni] [--threads N] [--seconds S] [--cpu-time] [--json]\n");
+    exit(2);
+}
+
+static void parse(int argc, char **argv)
+{
+    static const struct option names[] = {
+        {"model", required_argument, NULL, 'm'},   {"shape", required_argument, NULL, 's'},
+        {"isa", required_argument, NULL, 'i'},     {"threads", required_argument, NULL, 't'},
+        {"seconds", required_argument, NULL, 'd'}, {"json", no_argument, NULL, 'j'},
+        {"cpu-time", no_argument, NULL, 'c'},      {NULL, 0, NULL, 0},
+    };
+    for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
+        if (c == 'm')
+            options.model = optarg;
+        else if (c == 's' && sscanf(optarg, "%ux%u", &options.shape.seqs, &options.shape.tokens) == 2)
+            continue;
+        else if (c == 'i')
+            options.isa = optarg;
+        else if (c == 't')
+            options.threads = (uint32_t)atoi(optarg);
+        else if (c == 'd')
+            options.seconds = atof(optarg);
+        else if (c == 'c')
+            options.cpu_time = true;
+        else if (c == 'j')
+            options.json = true;
+        else
+            usage();
+    }
+    if (optind != argc || options.threads < 1 || options.threads > MAX_THREADS ||
+        (options.cpu_time && options.threads > 1) || options.shape.tokens > POSITIONS)
+        usage();
+}
+
+int main(int argc, char **argv)
+{
+    unsigned mask;
+    parse(argc, argv);
+    if (options.isa && !cpu_flags_parse(options.isa, &mask))
+        usage();
+    if (options.isa)
+        cpu_flags_set_mask(mask);
+    unsigned flags = cpu_flags();
+    double peak = measure_peak(flags);
+    const char *isa = flags & CPU_AVX512VNNI ? "avx512vnni" : flags & CPU_AVXVNNI ? "avxvnni" : flags ? "avx2" : "c";
+    printf(options.json ? "{\"isa\": \"%s\", \"threads\": %u, \"peak_gmacs_a_thread\": %.1f}\n"
+                        : "%s, %u thread(s), peak %.1f GMAC/s a thread\n",
+           isa, options.threads, peak);
+    for (size_t m = 0; m < sizeof models / sizeof *models; m++) {
+        if (options.model && strcmp(options.model, models[m].name) != 0)
+            continue;
+        struct image *image = make_image(&models[m]);
+        if (options.shape.tokens)
+            measure(&models[m], image, options.shape, peak);
+        for (size_t s = 0; s < sizeof shapes / sizeof *shapes && !options.shape.tokens; s++)
+            measure(&models[m], image, shapes[s], peak);
+        image_release(&image);
+    }
+    return 0;
+}
