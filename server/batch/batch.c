@@ -193,10 +193,15 @@ enum status batch_create(struct batch **ret, const struct batch_options *options
 {
     if (options->n_boards == 0 || options->n_boards > PLANNER_MAX_BOARDS)
         return error_set(err, STATUS_USAGE, "%u boards: a pool has 1 to %d", options->n_boards, PLANNER_MAX_BOARDS);
+    bool whole_only = options->image->precision == IMAGE_FP32;
+    if (whole_only && options->placement == BATCH_SPLIT)
+        return error_set(err, STATUS_USAGE, "fp32 boards compute whole sequences: placement split needs int8");
     struct batch *batch = mem_calloc(1, sizeof *batch);
     if (!batch)
         return error_set(err, STATUS_NO_MEMORY, "no memory for the batch room");
     batch->options = *options;
+    if (whole_only && options->placement == BATCH_AUTO)
+        batch->options.placement = BATCH_REPLICATE;
     batch->options.boards = mem_calloc(options->n_boards, sizeof *options->boards);
     batch->slots = mem_calloc(options->n_boards, sizeof *batch->slots);
     if (!batch->options.boards || !batch->slots) {
