@@ -1,0 +1,307 @@
+/* The whole CPU engine under every instruction set against the reference engine, bit for bit: runs of whole sequences,
+ * and layers split by rows over several engines.
+ */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "accel/cpu/cpu_flags.h"
+#include "accel/engine.h"
+#include "server/base/mem.h"
+#include "tests/accel/cpu_check.h"
+
+enum { MAX_SEQS = 40, MAX_PARTS = 4 };
+
+struct batch {
+    struct board_job job;
+    struct board_kv kv;
+    uint32_t cu_seqlens[MAX_SEQS + 1], block_begin[MAX_SEQS + 1];
+    uint32_t *ids;
+    uint8_t *types;
+    char *kv_memory;
+    size_t kv_size;
+};
+
+static void batch_init(struct batch *b, const struct image *image, uint32_t n_seqs, uint32_t longest)
+{
+    b->cu_seqlens[0] = 0;
+    for (uint32_t s = 0; s < n_seqs; s++)
+        b->cu_seqlens[s + 1] = b->cu_seqlens[s] + 1 + check_below(longest);
+    uint32_t rows = b->cu_seqlens[n_seqs];
+    b->ids = check_input(rows * sizeof *b->ids);
+    b->types = check_input(rows);
+    for (uint32_t r = 0; r < rows; r++) {
+        b->ids[r] = check_below(image->shape.vocab);
+        b->types[r] = (uint8_t)check_below(image->shape.types);
+    }
+    b->kv_size = board_kv_size(image, b->cu_seqlens, n_seqs);
+    b->kv_memory = mem_alloc_aligned(64, b->kv_size);
+    cr_assert_not_null(b->kv_memory);
+    board_kv_init(&b->kv, image, b->cu_seqlens, n_seqs, b->kv_memory, b->block_begin);
+    b->job = (struct board_job){
+        .image = image,
+        .n_seqs = n_seqs,
+        .n_rows = rows,
+        .cu_seqlens = b->cu_seqlens,
+        .ids = b->ids,
+        .type_ids = check_below(2) ? b->types : NULL,
+        .hidden = check_output((size_t)rows * image->shape.hidden * sizeof(float)),
+        .kv = &b->kv,
+    };
+}
+
+static void batch_finish(struct batch *b)
+{
+    free(b->ids);
+    free(b->types);
+    mem_free(b->kv_memory);
+    check_free_output(b->job.hidden);
+}
+
+static struct engine *open_engine(const struct engine_ops *ops, const struct image *image)
+{
+    struct engine *engine = NULL;
+    struct error err = {0};
+    cr_assert_eq(ops->create(&engine, image, &err), STATUS_OK, "%s", err.message);
+    return engine;
+}
+
+static size_t hidden_size(const struct batch *b)
+{
+    return (size_t)b->job.n_rows * b->job.image->shape.hidden * sizeof(float);
+}
+
+/* Every layer over whole sequences; returns what the engine returned. */
+static enum status run_all(const struct engine_ops *ops, struct batch *b, struct error *err)
+{
+    struct engine *engine = open_engine(ops, b->job.image);
+    enum status status = STATUS_OK;
+    for (uint32_t layer = 0; layer < b->job.image->shape.layers && !status; layer++)
+        status = ops->run(engine, &b->job, BOARD_RUN, layer, 0, b->job.n_rows, err);
+    ops->destroy(engine);
+    return status;
+}
+
+/* Every layer over rows split among engines, which take turns in another order each time. */
+static void run_split(const struct engine_ops *ops, struct batch *b)
+{
+    struct engine *engines[MAX_PARTS];
+    uint32_t cuts[MAX_PARTS + 1], parts = 1 + check_below(MAX_PARTS), rows = b->job.n_rows;
+    struct error err = {0};
+    memset(b->kv_memory, 0, b->kv_size);
+    for (uint32_t p = 0; p < parts; p++) {
+        engines[p] = open_engine(ops, b->job.image);
+        cuts[p] = p == 0 ? 0 : cuts[p - 1] + check_below(rows - cuts[p - 1]);
+    }
+    cuts[parts] = rows;
+    for (uint32_t layer = 0; layer < b->job.image->shape.layers; layer++)
+        for (int kind = BOARD_PROJECT; kind <= BOARD_FINISH; kind++)
+            for (uint32_t i = 0, first = check_below(parts); i < parts; i++) {
+                uint32_t p = (first + i) % parts;
+                if (cuts[p] < cuts[p + 1])
+                    cr_assert_eq(
+                        ops->run(engines[p], &b->job, (enum board_task_kind)kind, layer, cuts[p], cuts[p + 1], &err),
+                        STATUS_OK, "%s", err.message);
+            }
+    for (uint32_t p = 0; p < parts; p++)
+        ops->destroy(engines[p]);
+}
+
+static void expect_hidden(const struct batch *b, const float *right, const char *isa, const char *how)
+{
+    size_t hidden = b->job.image->shape.hidden;
+    cr_assert(check_intact(b->job.hidden), "%s: %s: written outside of hidden", isa, how);
+    for (uint32_t r = 0; r < b->job.n_rows; r++)
+        cr_assert(memcmp(b->job.hidden + r * hidden, right + r * hidden, hidden * sizeof(float)) == 0,
+                  "%s: %s: row %u of %u differs (hidden %zu, %u sequences)", isa, how, r, b->job.n_rows, hidden,
+                  b->job.n_seqs);
+}
+
+static void set_mask(const struct cpu_kernels *kernels)
+{
+    unsigned mask = 0;
+    cr_assert(cpu_flags_parse(kernels->isa, &mask));
+    cpu_flags_set_mask(mask);
+}
+
+static struct batch *batch;
+static float *right_hidden;
+static char *right_kv;
+
+static void check_both_ways(const struct cpu_kernels *kernels, const struct cpu_kernels *before)
+{
+    (void)before;
+    unsigned all = cpu_flags();
+    struct error err = {0};
+    set_mask(kernels);
+    cr_assert_eq(run_all(&cpu_engine, batch, &err), STATUS_OK, "%s", err.message);
+    expect_hidden(batch, right_hidden, kernels->isa, "whole");
+    run_split(&cpu_engine, batch);
+    expect_hidden(batch, right_hidden, kernels->isa, "split");
+    cr_assert(memcmp(batch->kv_memory, right_kv, batch->kv_size) == 0, "%s: keys and values differ", kernels->isa);
+    cpu_flags_set_mask(all);
+}
+
+static void compare(const struct image_shape *shape, uint32_t n_seqs, uint32_t longest)
+{
+    struct image *image = check_image(shape, 0.3f);
+    struct batch b;
+    struct error err = {0};
+    batch_init(&b, image, n_seqs, longest);
+    cr_assert_eq(run_all(&ref_engine, &b, &err), STATUS_OK, "%s", err.message);
+    right_hidden = check_input(hidden_size(&b));
+    memcpy(right_hidden, b.job.hidden, hidden_size(&b));
+    run_split(&ref_engine, &b);
+    expect_hidden(&b, right_hidden, "ref", "split");
+    right_kv = check_input(b.kv_size);
+    memcpy(right_kv, b.kv_memory, b.kv_size);
+    batch = &b;
+    check_each_set(check_both_ways);
+    free(right_hidden);
+    free(right_kv);
+    batch_finish(&b);
+    image_release(&image);
+}
+
+Test(cpu_engine, ragged_batches)
+{
+    check_begin("ragged batches");
+    for (int round = check_rounds(12); round > 0; round--) {
+        struct image_shape shape = check_shape();
+        compare(&shape, 1 + check_below(MAX_SEQS), 1 + check_below(40));
+    }
+}
+
+Test(cpu_engine, long_sequences)
+{
+    check_begin("long sequences");
+    for (int round = check_rounds(3); round > 0; round--) {
+        struct image_shape shape = check_shape();
+        while (shape.hidden > 128)
+            shape = check_shape();
+        compare(&shape, 1 + check_below(3), 600);
+    }
+}
+
+/* A row that is not finite: both engines refuse it with the same words. */
+static void check_refusal(const struct cpu_kernels *kernels, const struct cpu_kernels *before)
+{
+    (void)before;
+    unsigned all = cpu_flags();
+    struct error ours = {0}, theirs = {0};
+    set_mask(kernels);
+    uint32_t bad = check_below(batch->job.n_rows), hidden = batch->job.image->shape.hidden;
+    const struct engine_ops *const engines[] = {&ref_engine, &cpu_engine};
+    for (size_t i = 0; i < 2; i++) {
+        struct engine *engine = open_engine(engines[i], batch->job.image);
+        for (size_t j = 0; j < (size_t)batch->job.n_rows * hidden; j++)
+            batch->job.hidden[j] = 0.5f;
+        batch->job.hidden[(size_t)bad * hidden + hidden / 2] = i + bad % 2 ? INFINITY : NAN;
+        cr_assert_eq(engine->ops->run(engine, &batch->job, BOARD_RUN, 1, 0, batch->job.n_rows, i ? &ours : &theirs),
+                     STATUS_BACKEND);
+        engine->ops->destroy(engine);
+    }
+    cr_assert_str_eq(ours.message, theirs.message, "%s: \"%s\", not \"%s\"", kernels->isa, ours.message,
+                     theirs.message);
+    cpu_flags_set_mask(all);
+}
+
+/* Weights so large that scores or sums overflow: refused by both, in the same row. */
+static void check_overflow(const struct cpu_kernels *kernels, const struct cpu_kernels *before)
+{
+    (void)before;
+    unsigned all = cpu_flags();
+    struct error ours = {0}, theirs = {0};
+    set_mask(kernels);
+    enum status right = run_all(&ref_engine, batch, &theirs), got = run_all(&cpu_engine, batch, &ours);
+    cr_assert_eq(got, right, "%s: status %s, not %s", kernels->isa, status_name(got), status_name(right));
+    cr_assert_str_eq(ours.message, theirs.message, "%s: \"%s\", not \"%s\"", kernels->isa, ours.message,
+                     theirs.message);
+    cpu_flags_set_mask(all);
+}
+
+Test(cpu_engine, not_finite)
+{
+    static const float gains[] = {0x1p20f, 0x1p40f, 0x1p55f};
+    check_begin("not finite");
+    for (size_t g = 0; g < sizeof gains / sizeof *gains; g++) {
+        struct image_shape shape = check_shape();
+        shape.layers = 2;
+        struct image *image = check_image(&shape, gains[g]);
+        struct batch b;
+        batch_init(&b, image, 1, 30);
+        batch = &b;
+        check_each_set(check_refusal);
+        check_each_set(check_overflow);
+        batch_finish(&b);
+        image_release(&image);
+    }
+}
+
+/* Each allocation in turn fails: a clean error. */
+Test(cpu_engine, no_memory)
+{
+    check_begin("no memory");
+    struct image_shape shape = check_shape();
+    struct image *image = check_image(&shape, 0.3f);
+    for (long n = 0;; n++) {
+        struct engine *engine = NULL;
+        struct error err = {0};
+        mem_fail_after(n);
+        enum status status = cpu_engine.create(&engine, image, &err);
+        if (status) {
+            cr_assert_eq(status, STATUS_NO_MEMORY);
+            cr_assert_null(engine);
+            continue;
+        }
+        mem_fail_after(-1);
+        cpu_engine.destroy(engine);
+        cr_assert_geq(n, 3);
+        break;
+    }
+    image_release(&image);
+}
+
+/* A sequence longer than any before needs room: where there is none, an error, and the engine goes on working. */
+Test(cpu_engine, no_memory_to_grow)
+{
+    check_begin("no memory to grow");
+    struct image_shape shape = check_shape();
+    struct image *image = check_image(&shape, 0.3f);
+    struct batch b;
+    do {
+        batch_init(&b, image, 1, 400);
+        if (b.job.n_rows > 200)
+            break;
+        batch_finish(&b);
+    } while (true);
+    struct engine *engine = open_engine(&cpu_engine, image);
+    struct error err = {0};
+    mem_fail_after(0);
+    cr_assert_eq(cpu_engine.run(engine, &b.job, BOARD_RUN, 0, 0, b.job.n_rows, &err), STATUS_NO_MEMORY);
+    mem_fail_after(-1);
+    cr_assert_eq(cpu_engine.run(engine, &b.job, BOARD_RUN, 0, 0, b.job.n_rows, &err), STATUS_OK, "%s", err.message);
+    cpu_engine.destroy(engine);
+    batch_finish(&b);
+    image_release(&image);
+}
+
+Test(cpu_engine, flags)
+{
+    unsigned mask = 99;
+    cr_assert(cpu_flags_parse("c", &mask) && mask == 0);
+    cr_assert(cpu_flags_parse("avx2", &mask) && mask == CPU_AVX2);
+    cr_assert(cpu_flags_parse("avxvnni", &mask) && mask == (CPU_AVX2 | CPU_AVXVNNI));
+    cr_assert(cpu_flags_parse("avx512vnni", &mask) && mask == (CPU_AVX2 | CPU_AVXVNNI | CPU_AVX512VNNI));
+    cr_assert(cpu_flags_parse("5", &mask) && mask == (CPU_AVX2 | CPU_AVX512VNNI));
+    mask = 99;
+    cr_assert_not(cpu_flags_parse("avx", &mask));
+    cr_assert_not(cpu_flags_parse("", &mask));
+    cr_assert_not(cpu_flags_parse("1x", &mask));
+    cr_assert_eq(mask, 99);
+    cpu_flags_set_mask(CPU_AVX2);
+    cr_assert_eq(cpu_flags(), cpu_flags_detected() & CPU_AVX2);
+    cpu_flags_set_mask(0);
+    cr_assert_eq(cpu_flags(), 0);
+}

@@ -1,0 +1,226 @@
+/* The row kernels of every instruction set against the reference's steps, bit for bit. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "accel/functions.h"
+#include "accel/ref/ref.h"
+#include "tests/accel/cpu_check.h"
+
+static float *some_floats(size_t n)
+{
+    float *x = check_input(n * sizeof *x);
+    check_floats(x, n);
+    return x;
+}
+
+static float *copy_of(const float *x, size_t n)
+{
+    return memcpy(check_input(n * sizeof *x), x, n * sizeof *x);
+}
+
+/* Equal bits, or both NaN: which NaN is nobody's promise. */
+static bool same(float a, float b)
+{
+    return function_bits(a) == function_bits(b) || (isnan(a) && isnan(b));
+}
+
+static void expect_same(const struct cpu_kernels *k, const char *kernel, const float *y, const float *right, size_t n)
+{
+    cr_assert(check_intact(y), "%s: %s: written outside of the row of %zu", k->isa, kernel, n);
+    for (size_t i = 0; i < n; i++)
+        cr_assert(same(y[i], right[i]), "%s: %s: element %zu of %zu is %a, not %a", k->isa, kernel, i, n, (double)y[i],
+                  (double)right[i]);
+}
+
+static void check_embed(const struct cpu_kernels *k, const struct cpu_kernels *before)
+{
+    if (!CHECK_NEW(k, before, embed))
+        return;
+    for (int round = check_rounds(100); round > 0; round--) {
+        size_t n = check_width();
+        float *a = some_floats(n), *b = some_floats(n), *c = some_floats(n), *right = check_input(n * sizeof(float));
+        float *y = check_output(n * sizeof *y);
+        for (size_t i = 0; i < n; i++)
+            right[i] = (a[i] + b[i]) + c[i];
+        k->embed(y, a, b, c, n);
+        expect_same(k, "embed", y, right, n);
+        free(a);
+        free(b);
+        free(c);
+        free(right);
+        check_free_output(y);
+    }
+}
+
+Test(cpu_rows, embed)
+{
+    check_begin("embed");
+    check_each_set(check_embed);
+}
+
+static void check_norm(const struct cpu_kernels *k, const struct cpu_kernels *before)
+{
+    if (!CHECK_NEW(k, before, norm))
+        return;
+    for (int round = check_rounds(200); round > 0; round--) {
+        size_t n = check_width();
+        float *x = some_floats(n), *gamma = some_floats(n), *beta = some_floats(n);
+        float *right = check_input(n * sizeof *right), *y = check_output(n * sizeof *y);
+        const struct image_norm norm = {gamma, beta};
+        float eps = check_below(2) ? 1e-12f : 1e-5f;
+        bool finite = ref_layernorm(right, x, &norm, (uint32_t)n, eps);
+        memcpy(y, x, n * sizeof *y);
+        cr_assert_eq(k->norm(y, &norm, eps, n), finite, "%s: norm of %zu: finite is %d", k->isa, n, !finite);
+        expect_same(k, "norm", y, finite ? right : y, n);
+        free(x);
+        free(gamma);
+        free(beta);
+        free(right);
+        check_free_output(y);
+    }
+}
+
+Test(cpu_rows, norm)
+{
+    check_begin("norm");
+    check_each_set(check_norm);
+}
+
+/* dequantise, add and activate: all begin with fma(float(acc) * s_w, s_x, bias). */
+static void check_epilogue(const struct cpu_kernels *k, const struct cpu_kernels *before)
+{
+    if (!CHECK_NEW(k, before, dequantise) && !CHECK_NEW(k, before, add) && !CHECK_NEW(k, before, activate))
+        return;
+    for (int round = check_rounds(200); round > 0; round--) {
+        size_t n = check_width();
+        float *scales = some_floats(n), *bias = some_floats(n), *x = some_floats(n);
+        int32_t *acc = check_input(n * sizeof *acc);
+        float *right = check_input(n * sizeof *right), *y = check_output(n * sizeof *y);
+        const struct cpu_epilogue e = {scales, bias, ldexpf(1 + (float)check_below(100) / 100, -(int)check_below(40))};
+        for (size_t i = 0; i < n; i++) {
+            acc[i] = (int32_t)(check_random() >> (32 + check_below(30))) * (check_below(2) ? 1 : -1);
+            right[i] = fmaf((float)acc[i] * scales[i], e.scale, bias[i]);
+        }
+        k->dequantise(y, acc, &e, n);
+        expect_same(k, "dequantise", y, right, n);
+        for (int a = IMAGE_GELU; a <= IMAGE_RELU; a++) {
+            float *activated = copy_of(right, n);
+            for (size_t i = 0; i < n; i++)
+                activated[i] = function_activation((enum image_activation)a, right[i]);
+            k->activate(y, acc, &e, (enum image_activation)a, n);
+            expect_same(k, "activate", y, activated, n);
+            free(activated);
+        }
+        memcpy(y, x, n * sizeof *y);
+        for (size_t i = 0; i < n; i++)
+            right[i] += x[i];
+        k->add(y, acc, &e, n);
+        expect_same(k, "add", y, right, n);
+        free(scales);
+        free(bias);
+        free(x);
+        free(acc);
+        free(right);
+        check_free_output(y);
+    }
+}
+
+Test(cpu_rows, epilogue)
+{
+    check_begin("epilogue");
+    check_each_set(check_epilogue);
+}
+
+static void check_rotate(const struct cpu_kernels *k, const struct cpu_kernels *before)
+{
+    if (!CHECK_NEW(k, before, rotate))
+        return;
+    for (int round = check_rounds(300); round > 0; round--) {
+        size_t n = check_width(), block = image_rotation((uint32_t)n) >> (check_below(3) ? 0 : check_below(8));
+        block = block ? block : 1;
+        float *x = some_floats(n), *right = copy_of(x, n), *y = check_output(n * sizeof *y);
+        ref_fwht(right, (uint32_t)n, (uint32_t)block);
+        uint32_t amax = ref_amax_bits(right, (uint32_t)n);
+        bool in_place = check_below(2);
+        if (in_place)
+            memcpy(y, x, n * sizeof *x);
+        uint32_t got = k->rotate(y, in_place ? y : x, n, block);
+        expect_same(k, "rotate", y, right, n);
+        cr_assert(got == amax || (got > 0x7f800000 && amax > 0x7f800000), "%s: rotate %zu by %zu: amax %x, not %x",
+                  k->isa, n, block, got, amax);
+        free(x);
+        free(right);
+        check_free_output(y);
+    }
+}
+
+Test(cpu_rows, rotate)
+{
+    check_begin("rotate");
+    check_each_set(check_rotate);
+}
+
+static void check_amax(const struct cpu_kernels *k, const struct cpu_kernels *before)
+{
+    static const float bad[] = {INFINITY, -INFINITY, NAN};
+    if (!CHECK_NEW(k, before, amax))
+        return;
+    for (int round = check_rounds(300); round > 0; round--) {
+        size_t n = check_width();
+        float *x = some_floats(n);
+        if (check_below(3) == 0)
+            x[check_below((uint32_t)n)] = bad[check_below(3)];
+        uint32_t right = ref_amax_bits(x, (uint32_t)n), got = k->amax(x, n);
+        cr_assert_eq(got, right, "%s: amax of %zu is %x, not %x", k->isa, n, got, right);
+        free(x);
+    }
+}
+
+Test(cpu_rows, amax)
+{
+    check_begin("amax");
+    check_each_set(check_amax);
+}
+
+/* One operand as the number it stands for. */
+static int32_t operand_at(const struct cpu_kernels *k, const void *operands, size_t i)
+{
+    if (k->operand_size == 1)
+        return ((const uint8_t *)operands)[i] - 128;
+    int16_t number;
+    memcpy(&number, (const char *)operands + i * sizeof number, sizeof number);
+    return number;
+}
+
+static void check_quantise(const struct cpu_kernels *k, const struct cpu_kernels *before)
+{
+    if (!CHECK_NEW(k, before, quantise) && !CHECK_NEW(k, before, quantise_bytes))
+        return;
+    for (int round = check_rounds(300); round > 0; round--) {
+        size_t n = check_width(), padded = (n + IMAGE_PANEL - 1) / IMAGE_PANEL * IMAGE_PANEL;
+        float *x = some_floats(n), scale;
+        int8_t *right = check_input(n), *bytes = check_output(n);
+        char *operands = check_output(padded * k->operand_size);
+        cr_assert(ref_quantise(right, &scale, x, (uint32_t)n));
+        float amax = function_from_bits(ref_amax_bits(x, (uint32_t)n)), factor = amax < IMAGE_TINY ? 0 : 127 / amax;
+        k->quantise(operands, x, factor, n);
+        k->quantise_bytes(bytes, x, factor, n);
+        cr_assert(check_intact(operands) && check_intact(bytes), "%s: written outside of a row of %zu", k->isa, n);
+        cr_assert(memcmp(bytes, right, n) == 0, "%s: quantise_bytes of %zu differs", k->isa, n);
+        for (size_t i = 0; i < padded; i++)
+            cr_assert_eq(operand_at(k, operands, i), i < n ? right[i] : 0, "%s: quantise: operand %zu of %zu is %d",
+                         k->isa, i, n, operand_at(k, operands, i));
+        free(x);
+        free(right);
+        check_free_output(bytes);
+        check_free_output(operands);
+    }
+}
+
+Test(cpu_rows, quantise)
+{
+    check_begin("quantise");
+    check_each_set(check_quantise);
+}
