@@ -12,6 +12,7 @@ struct board_backend {
                         struct error *err);
     void (*submit)(struct board *board, struct board_task *task);
     void (*cancel)(struct board *board, struct board_job *job);
+    enum status (*reset)(struct board *board, struct error *err);
     enum status (*selftest)(struct board *board, struct error *err);
     void (*stats)(struct board *board, struct board_stats *ret);
 };

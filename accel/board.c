@@ -46,6 +46,11 @@ void board_cancel(struct board *board, struct board_job *job)
     board->backend->cancel(board, job);
 }
 
+enum status board_reset(struct board *board, struct error *err)
+{
+    return board->backend->reset(board, err);
+}
+
 enum status board_selftest(struct board *board, struct error *err)
 {
     return board->backend->selftest(board, err);

@@ -97,6 +97,9 @@ enum status board_load(struct board *board, struct image *image, uint32_t layer_
 void board_submit(struct board *board, struct board_task *task);
 /** Mark the job cancelled: its tasks still complete, each once, with CANCELLED unless they were done before. */
 void board_cancel(struct board *board, struct board_job *job);
+/** Give up whatever the board is doing or stuck in (its tasks complete with BACKEND), and load its image again.
+ *  Blocks. Errors: BACKEND where it does not come back. */
+enum status board_reset(struct board *board, struct error *err);
 /** Compute a small fixed input and compare with the known bits. Blocks. OK, or BACKEND with the difference. */
 enum status board_selftest(struct board *board, struct error *err);
 void board_stats(struct board *board, struct board_stats *ret);

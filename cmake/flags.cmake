@@ -1,7 +1,7 @@
 # Flags that every target gets.
 add_compile_options(-Wall -Wextra -Werror -fno-strict-aliasing -fvisibility=hidden)
 if(BERTD_WARNINGS STREQUAL "strict")
-  add_compile_options(-Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wundef
+  add_compile_options(-Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wundef
                       -Wformat=2 -Wvla -Wswitch-enum)
 endif()
 # The numerics are written out operation by operation; the compiler must not fuse or reorder them.

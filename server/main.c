@@ -155,9 +155,7 @@ static enum status open_board(struct program *program, struct error *err)
     if (status != STATUS_OK)
         return status;
     program->boards[program->n_boards++] = board;
-    status = board_load(board, program->image, 0, program->info.shape.layers, err);
-    if (status == STATUS_OK)
-        status = board_selftest(board, err);
+    status = board_selftest(board, err);
     if (status != STATUS_OK)
         return error_prefix(err, status, "board %s: ", board_name(board));
     return STATUS_OK;
@@ -178,12 +176,14 @@ static enum status start_boards(struct program *program, struct error *err)
     }
     log_info("boards ready", log_str("kind", config_board_kind(config)), log_int("boards", n),
              log_int("cores", program->cores), log_real("seconds", seconds_since(begin)));
+    static const enum batch_placement placements[] = {BATCH_AUTO, BATCH_REPLICATE, BATCH_PIPELINE, BATCH_SPLIT};
     uint64_t queued = config->max_concurrent_requests * config->max_client_batch_size;
     struct batch_options options = {.image = program->image,
                                     .boards = program->boards,
                                     .n_boards = n,
                                     .max_tokens = (uint32_t)config->max_batch_tokens,
                                     .max_sequences = (uint32_t)config->max_batch_requests,
+                                    .placement = placements[config->placement],
                                     .max_queued_items = queued < UINT32_MAX ? (uint32_t)queued : UINT32_MAX};
     return batch_create(&program->batch, &options, err);
 }

@@ -11,8 +11,10 @@
 #include "server/base/clock.h"
 #include "server/base/mem.h"
 
-/* A hand-over between boards takes a few microseconds; longer than this a board with nothing to do sleeps. */
-enum { SPIN_NS = 5000 };
+/* A hand-over between boards takes a few microseconds; longer than this a board with nothing to do sleeps. In the
+ * middle of a split the next task comes as soon as the slowest board is done with its rows: waking up would cost more
+ * than waiting. */
+enum { SPIN_NS = 5000, SPLIT_SPIN_NS = 2000000 };
 
 struct emu {
     struct board base;
@@ -20,9 +22,11 @@ struct emu {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
+    pthread_cond_t empty; /* for a reset: no task is with the board */
     atomic_uint arrivals; /* counts submissions and the close: what a spinning thread looks at */
     /* Under the lock: */
-    bool asleep, closing;
+    bool asleep, closing, resetting;
+    bool in_split;                    /* the last task was a part of a split with more to come */
     struct board_task *first, **last; /* last: where the next one is linked */
     struct image *image;
     struct engine *engine;
@@ -65,21 +69,22 @@ static void relax(void)
 }
 
 /* Wait a moment for something to arrive without letting go of the core. */
-static void spin(struct emu *emu, unsigned seen)
+static void spin(struct emu *emu, unsigned seen, uint64_t for_ns)
 {
-    uint64_t end = clock_now_ns() + SPIN_NS;
+    uint64_t end = clock_now_ns() + for_ns;
     while (atomic_load_explicit(&emu->arrivals, memory_order_acquire) == seen && clock_now_ns() < end)
         relax();
 }
 
 /* The oldest task; NULL when the board closes and none is left. */
-static struct board_task *take(struct emu *emu, bool *ret_closing)
+static struct board_task *take(struct emu *emu, enum status *ret_refusal)
 {
     unsigned seen = atomic_load_explicit(&emu->arrivals, memory_order_acquire);
     pthread_mutex_lock(&emu->lock);
     if (!emu->first && !emu->closing) {
+        uint64_t for_ns = emu->in_split ? SPLIT_SPIN_NS : SPIN_NS;
         pthread_mutex_unlock(&emu->lock);
-        spin(emu, seen);
+        spin(emu, seen, for_ns);
         pthread_mutex_lock(&emu->lock);
     }
     while (!emu->first && !emu->closing) {
@@ -93,8 +98,10 @@ static struct board_task *take(struct emu *emu, bool *ret_closing)
         if (!emu->first)
             emu->last = &emu->first;
         task->next = NULL;
+        emu->in_split = task->kind == BOARD_PROJECT ||
+                        (task->kind == BOARD_FINISH && task->layer_end < task->job->image->shape.layers);
     }
-    *ret_closing = emu->closing;
+    *ret_refusal = emu->closing ? STATUS_CANCELLED : emu->resetting ? STATUS_BACKEND : STATUS_OK;
     pthread_mutex_unlock(&emu->lock);
     return task;
 }
@@ -133,6 +140,8 @@ static void account(struct emu *emu, const struct board_task *task, enum status 
         stats->tasks_failed++;
         snprintf(stats->last_error, sizeof stats->last_error, "%.*s", (int)sizeof stats->last_error - 1, err->message);
     }
+    if (stats->queued == 0 && emu->resetting)
+        pthread_cond_broadcast(&emu->empty);
     pthread_mutex_unlock(&emu->lock);
 }
 
@@ -140,14 +149,14 @@ static void *run(void *argument)
 {
     struct emu *emu = argument;
     for (;;) {
-        bool closing;
-        struct board_task *task = take(emu, &closing);
+        enum status refusal;
+        struct board_task *task = take(emu, &refusal);
         if (!task)
             return NULL;
         struct error err = {0};
         uint32_t layers = 0;
         uint64_t begin = clock_now_ns();
-        enum status status = closing ? error_set(&err, STATUS_CANCELLED, "the board is being closed")
+        enum status status = refusal ? error_set(&err, refusal, "the board is being closed or reset")
                                      : compute(emu, task, &layers, &err);
         if (status && status != STATUS_CANCELLED) /* NO_MEMORY is the board's failure, not the request's */
             status = error_prefix(&err, STATUS_BACKEND, "board %s: ", emu->base.name);
@@ -232,6 +241,20 @@ static enum status emu_load(struct board *board, struct image *image, uint32_t l
     return status;
 }
 
+static enum status emu_reset(struct board *board, struct error *err)
+{
+    struct emu *emu = (struct emu *)board;
+    pthread_mutex_lock(&emu->lock);
+    emu->resetting = true;
+    while (emu->stats.queued > 0)
+        pthread_cond_wait(&emu->empty, &emu->lock);
+    emu->resetting = false;
+    struct image *image = emu->image;
+    uint32_t layer_begin = emu->layer_begin, layer_end = emu->layer_end;
+    pthread_mutex_unlock(&emu->lock);
+    return image ? emu_load(board, image, layer_begin, layer_end, err) : STATUS_OK;
+}
+
 static enum status emu_selftest(struct board *board, struct error *err)
 {
     struct emu *emu = (struct emu *)board;
@@ -271,6 +294,7 @@ static void emu_close(struct board *board)
         emu->ops->destroy(emu->engine);
     image_release(&emu->image);
     pthread_cond_destroy(&emu->wake);
+    pthread_cond_destroy(&emu->empty);
     pthread_mutex_destroy(&emu->lock);
     mem_free(emu);
 }
@@ -312,9 +336,11 @@ static enum status open_with(struct board **ret, const struct board_backend *bac
     snprintf(emu->base.name, sizeof emu->base.name, "%s%s%u", backend->kind, dash, options->index);
     pthread_mutex_init(&emu->lock, NULL);
     pthread_cond_init(&emu->wake, NULL);
+    pthread_cond_init(&emu->empty, NULL);
     enum status status = start_thread(emu, options->cpu, err);
     if (status) {
         pthread_cond_destroy(&emu->wake);
+        pthread_cond_destroy(&emu->empty);
         pthread_mutex_destroy(&emu->lock);
         mem_free(emu);
         return status;
@@ -341,7 +367,7 @@ static enum status open_fp32(struct board **ret, const struct board_options *opt
 #define BACKEND(word, opener)                                                                                          \
     {                                                                                                                  \
         .kind = word, .open = opener, .close = emu_close, .load = emu_load, .submit = emu_submit,                      \
-        .cancel = emu_cancel, .selftest = emu_selftest, .stats = emu_stats                                             \
+        .cancel = emu_cancel, .reset = emu_reset, .selftest = emu_selftest, .stats = emu_stats                         \
     }
 
 const struct board_backend emu_backend = BACKEND("emu", open_emu);

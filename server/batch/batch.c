@@ -1,233 +1,159 @@
 #include "server/batch/batch.h"
 
-#include <pthread.h>
-#include <stddef.h>
-
 #include "server/base/clock.h"
 #include "server/base/mem.h"
-#include "server/batch/dispatch.h"
-#include "server/batch/queue.h"
+#include "server/batch/calibrate.h"
+#include "server/batch/room.h"
 
-/* An emulated board reaches its full speed with a few hundred rows; larger batches would only make others wait. */
-enum { TARGET_TOKENS = 2048, MAX_ENTRIES = 1024 };
+enum { BULK_ITEMS = 8, BULK_TOKENS = 2048 };
 
-struct batch {
-    pthread_mutex_t lock; /* guards everything below, and the `room's own` part of every work */
-    pthread_cond_t quiet; /* nothing queued, nothing running */
-    struct batch_options options;
-    struct queue queue;
-    struct dispatch **running; /* [n_boards]; NULL: the board is idle */
-    uint32_t n_running;
-    uint32_t running_items;
-    bool closing;
-    struct queue_entry *entries; /* [MAX_ENTRIES] scratch of the planner */
-    batch_on_dispatch *hook;
-    void *hook_cookie;
-};
-
-/* Works whose last item was settled under the lock; told after it is released. */
-struct settled {
-    struct batch_work *first;
-};
-
-static void settle_items(struct settled *settled, struct batch_work *work, uint32_t n)
+enum batch_class batch_class_of(uint32_t n_items, uint64_t tokens)
 {
-    work->items_left -= n;
-    if (work->items_left > 0 || n == 0)
-        return;
-    work->next = settled->first;
-    settled->first = work;
+    return n_items >= BULK_ITEMS || tokens >= BULK_TOKENS ? BATCH_BULK : BATCH_INTERACTIVE;
 }
 
-static void tell_settled(struct settled *settled)
+static uint32_t queued_items(const struct batch *batch)
 {
-    while (settled->first) {
-        struct batch_work *work = settled->first;
-        settled->first = work->next;
-        struct error err = work->err;
-        work->on_done(work, work->status, &err);
+    return batch->queues[BATCH_INTERACTIVE].items + batch->queues[BATCH_BULK].items;
+}
+
+/* What a new work of this class must wait for, roughly: rows only. */
+static struct cost_load load_ahead(const struct batch *batch, enum batch_class class)
+{
+    struct cost_load ahead = {.rows = (uint32_t)batch->queues[BATCH_INTERACTIVE].tokens};
+    if (class == BATCH_BULK)
+        ahead.rows += (uint32_t)batch->queues[BATCH_BULK].tokens;
+    return ahead;
+}
+
+static double predict_eta_ns(const struct batch *batch, const struct batch_work *work)
+{
+    struct cost_load load = {0};
+    for (uint32_t i = 0; i < work->n_items; i++)
+        load = cost_add(load, work->items[i].n_tokens);
+    return planner_eta(&batch->cost, batch->options.image->shape.layers, load, load_ahead(batch, work->class),
+                       batch->usable);
+}
+
+static enum status admit(struct batch *batch, const struct batch_work *work, struct error *err)
+{
+    if (batch->closing)
+        return error_set(err, STATUS_UNHEALTHY, "the server is shutting down");
+    if (batch->usable == 0)
+        return error_set(err, STATUS_UNHEALTHY, "no board is in service; they are being tested, try again soon");
+    uint32_t queued = queued_items(batch);
+    if (work->n_items > batch->options.max_queued_items - queued)
+        return error_set(err, STATUS_OVERLOADED, "%u texts are waiting and the limit is %u: try again later", queued,
+                         batch->options.max_queued_items);
+    if (work->deadline_ns) {
+        uint64_t now = clock_now_ns();
+        double left = work->deadline_ns > now ? (double)(work->deadline_ns - now) : 0;
+        double need = predict_eta_ns(batch, work);
+        if (need > left)
+            return error_set(err, STATUS_TIMEOUT, "about %.0f ms are needed and %.0f ms are left until the deadline",
+                             need / 1e6, left / 1e6);
     }
-}
-
-/* The first failure is the work's; what of it still waits is not worth computing. */
-static void fail_work(struct batch *batch, struct settled *settled, struct batch_work *work, enum status status,
-                      const struct error *err)
-{
-    if (work->status == STATUS_OK) {
-        work->status = status;
-        if (err)
-            work->err = *err;
-        work->err.status = status;
-    }
-    settle_items(settled, work, queue_remove(&batch->queue, work));
-}
-
-static void drop_expired(struct batch *batch, struct settled *settled)
-{
-    uint64_t now = clock_now_ns();
-    struct batch_work *work = batch->queue.first;
-    while (work) {
-        struct batch_work *next = work->next;
-        if (work->deadline_ns && work->deadline_ns <= now) {
-            struct error err;
-            error_set(&err, STATUS_TIMEOUT, "the deadline passed while the request waited for a board");
-            fail_work(batch, settled, work, STATUS_TIMEOUT, &err);
-        }
-        work = next;
-    }
-}
-
-static uint64_t token_budget(const struct batch *batch)
-{
-    uint32_t idle = batch->options.n_boards - batch->n_running;
-    uint64_t share = (batch->queue.tokens + idle - 1) / idle;
-    uint64_t budget = share < TARGET_TOKENS ? share : TARGET_TOKENS;
-    return budget < batch->options.max_tokens ? budget : batch->options.max_tokens;
-}
-
-static void on_task_done(struct board_task *task, enum status status, const struct error *err);
-
-static void start(struct batch *batch, struct dispatch *dispatch, uint32_t board)
-{
-    dispatch->board = board;
-    dispatch->started_ns = clock_now_ns();
-    dispatch->task.on_done = on_task_done;
-    dispatch->task.cookie = batch;
-    batch->running[board] = dispatch;
-    batch->n_running++;
-    batch->running_items += dispatch->n_entries;
-    if (batch->hook)
-        batch->hook(batch->hook_cookie, dispatch->n_entries, dispatch->job.n_rows);
-    board_submit(batch->options.boards[board], &dispatch->task);
-}
-
-/* Give every idle board its share of what waits. Called with the lock held whenever either changes. */
-static void plan(struct batch *batch, struct settled *settled)
-{
-    drop_expired(batch, settled);
-    uint32_t limit = batch->options.max_sequences;
-    uint32_t max_entries = limit && limit < MAX_ENTRIES ? limit : MAX_ENTRIES;
-    for (uint32_t b = 0; b < batch->options.n_boards && batch->queue.items > 0; b++) {
-        if (batch->running[b])
-            continue;
-        uint32_t n = queue_take(&batch->queue, token_budget(batch), batch->entries, max_entries);
-        struct dispatch *dispatch = dispatch_create(batch->options.image, batch->entries, n);
-        if (dispatch) {
-            start(batch, dispatch, b);
-            continue;
-        }
-        struct error err;
-        error_set(&err, STATUS_NO_MEMORY, "no memory for a batch of %u sequences", n);
-        for (uint32_t i = 0; i < n; i++)
-            fail_work(batch, settled, batch->entries[i].work, STATUS_NO_MEMORY, &err);
-        for (uint32_t i = 0; i < n; i++)
-            settle_items(settled, batch->entries[i].work, 1);
-    }
-    if (batch->n_running == 0 && batch->queue.items == 0)
-        pthread_cond_broadcast(&batch->quiet);
-}
-
-static void on_task_done(struct board_task *task, enum status status, const struct error *err)
-{
-    struct batch *batch = task->cookie;
-    struct dispatch *dispatch = (struct dispatch *)((char *)task - offsetof(struct dispatch, task));
-    struct settled settled = {0};
-    if (status == STATUS_OK)
-        dispatch_deliver(dispatch, clock_now_ns());
-    pthread_mutex_lock(&batch->lock);
-    batch->running[dispatch->board] = NULL;
-    batch->n_running--;
-    batch->running_items -= dispatch->n_entries;
-    if (status != STATUS_OK)
-        for (uint32_t i = 0; i < dispatch->n_entries; i++)
-            fail_work(batch, &settled, dispatch->entries[i].work, status, err);
-    for (uint32_t i = 0; i < dispatch->n_entries; i++)
-        settle_items(&settled, dispatch->entries[i].work, 1);
-    plan(batch, &settled);
-    pthread_mutex_unlock(&batch->lock);
-    dispatch_destroy(&dispatch);
-    tell_settled(&settled);
+    return STATUS_OK;
 }
 
 enum status batch_submit(struct batch *batch, struct batch_work *work, struct error *err)
 {
-    struct settled settled = {0};
+    struct room_settled settled = {0};
     pthread_mutex_lock(&batch->lock);
-    uint32_t queued = batch->queue.items;
-    if (batch->closing || work->n_items > batch->options.max_queued_items - queued) {
-        bool closing = batch->closing;
-        pthread_mutex_unlock(&batch->lock);
-        if (closing)
-            return error_set(err, STATUS_UNHEALTHY, "the server is shutting down");
-        return error_set(err, STATUS_OVERLOADED, "%u texts are waiting and the limit is %u: try again later", queued,
-                         batch->options.max_queued_items);
+    enum status status = admit(batch, work, err);
+    if (status == STATUS_OK) {
+        work->submitted_ns = clock_now_ns();
+        work->items_left = work->n_items;
+        work->status = STATUS_OK;
+        work->err = (struct error){0};
+        queue_push(&batch->queues[work->class], work);
+        room_plan(batch, &settled);
     }
-    work->submitted_ns = clock_now_ns();
-    work->items_left = work->n_items;
-    work->items_taken = 0;
-    work->status = STATUS_OK;
-    work->err = (struct error){0};
-    queue_push(&batch->queue, work);
-    plan(batch, &settled);
     pthread_mutex_unlock(&batch->lock);
-    tell_settled(&settled);
-    return STATUS_OK;
+    room_tell(&settled);
+    return status;
 }
 
-static bool all_settled(const struct dispatch *dispatch)
+static bool waits(const struct batch *batch, const struct batch_work *work)
 {
-    for (uint32_t i = 0; i < dispatch->n_entries; i++)
-        if (dispatch->entries[i].work->status == STATUS_OK)
-            return false;
-    return true;
+    for (int c = 0; c < BATCH_CLASSES; c++)
+        for (struct batch_work *w = queue_first(&batch->queues[c]); w; w = queue_after(&batch->queues[c], w))
+            if (w == work)
+                return true;
+    return false;
 }
 
-static bool has_work(const struct dispatch *dispatch, const struct batch_work *work)
+static bool has_work(const struct flight *flight, const struct batch_work *work)
 {
-    for (uint32_t i = 0; i < dispatch->n_entries; i++)
-        if (dispatch->entries[i].work == work)
+    for (uint32_t i = 0; i < flight->n_entries; i++)
+        if (flight->entries[i].work == work)
+            return true;
+    return false;
+}
+
+static bool in_flight(const struct batch *batch, const struct batch_work *work)
+{
+    for (uint32_t b = 0; b < batch->options.n_boards; b++)
+        if (batch->slots[b].flight && !batch->slots[b].flight->abandoned && has_work(batch->slots[b].flight, work))
+            return true;
+    for (const struct flight *flight = batch->parted; flight; flight = flight->next)
+        if (has_work(flight, work))
             return true;
     return false;
 }
 
 void batch_cancel(struct batch *batch, struct batch_work *work)
 {
-    struct settled settled = {0};
+    struct room_settled settled = {0};
     struct error err;
     error_set(&err, STATUS_CANCELLED, "the client has gone");
     pthread_mutex_lock(&batch->lock);
-    bool queued = false;
-    for (struct batch_work *w = batch->queue.first; w && !queued; w = w->next)
-        queued = w == work;
-    if (queued)
-        fail_work(batch, &settled, work, STATUS_CANCELLED, &err);
-    for (uint32_t b = 0; b < batch->options.n_boards; b++) {
-        struct dispatch *dispatch = batch->running[b];
-        if (!dispatch || !has_work(dispatch, work))
-            continue;
-        fail_work(batch, &settled, work, STATUS_CANCELLED, &err);
-        if (all_settled(dispatch))
-            board_cancel(batch->options.boards[b], &dispatch->job);
+    if (waits(batch, work) || in_flight(batch, work)) {
+        room_fail_work(batch, &settled, work, STATUS_CANCELLED, &err);
+        for (uint32_t b = 0; b < batch->options.n_boards; b++)
+            if (batch->slots[b].flight)
+                room_cancel_unwanted(batch, batch->slots[b].flight);
+        room_plan(batch, &settled);
     }
-    plan(batch, &settled);
     pthread_mutex_unlock(&batch->lock);
-    tell_settled(&settled);
+    room_tell(&settled);
 }
 
 void batch_get_stats(struct batch *batch, struct batch_stats *ret)
 {
-    struct batch_stats stats = {.boards = batch->options.n_boards};
-    for (uint32_t b = 0; b < batch->options.n_boards; b++) {
-        struct board_stats board;
-        board_stats(batch->options.boards[b], &board);
-        stats.boards_ready += board.state == BOARD_READY || board.state == BOARD_BUSY;
-    }
     pthread_mutex_lock(&batch->lock);
-    stats.queued_items = batch->queue.items;
-    stats.queued_tokens = batch->queue.tokens;
-    stats.running_items = batch->running_items;
+    struct cost_load ahead = load_ahead(batch, BATCH_BULK);
+    double drain_ns = planner_eta(&batch->cost, batch->options.image->shape.layers, (struct cost_load){0}, ahead,
+                                  batch->usable ? batch->usable : 1);
+    *ret = (struct batch_stats){.queued_items = queued_items(batch),
+                                .queued_tokens = batch->queues[0].tokens + batch->queues[1].tokens,
+                                .running_items = batch->running_items,
+                                .boards_ready = batch->usable,
+                                .boards = batch->options.n_boards,
+                                .retry_after_ms = (uint32_t)(drain_ns / 1e6) + 1};
     pthread_mutex_unlock(&batch->lock);
-    *ret = stats;
+}
+
+void batch_get_boards(struct batch *batch, struct batch_board_info *ret)
+{
+    pthread_mutex_lock(&batch->lock);
+    for (uint32_t b = 0; b < batch->options.n_boards; b++) {
+        const struct room_slot *slot = &batch->slots[b];
+        ret[b] = (struct batch_board_info){.name = board_name(batch->options.boards[b]),
+                                           .state = slot->health.state == HEALTH_QUARANTINED ? "quarantined"
+                                                    : slot->health.state == HEALTH_TESTING   ? "testing"
+                                                    : slot->flight                           ? "busy"
+                                                                                             : "idle",
+                                           .flights = slot->flights,
+                                           .splits = slot->splits,
+                                           .quarantined = slot->health.quarantined,
+                                           .readmitted = slot->health.readmitted,
+                                           .layer_begin = slot->layer_begin,
+                                           .layer_end = slot->layer_end};
+    }
+    pthread_mutex_unlock(&batch->lock);
+    for (uint32_t b = 0; b < batch->options.n_boards; b++)
+        board_stats(batch->options.boards[b], &ret[b].stats);
 }
 
 void batch_set_on_dispatch(struct batch *batch, batch_on_dispatch *hook, void *cookie)
@@ -240,44 +166,98 @@ void batch_set_on_dispatch(struct batch *batch, batch_on_dispatch *hook, void *c
 
 static void free_batch(struct batch *batch)
 {
-    mem_free(batch->entries);
-    mem_free(batch->running);
+    mem_free(batch->slots);
     mem_free(batch->options.boards);
     mem_free(batch);
 }
 
+/* Every board holds all layers, but in a pipeline, where they share them out. */
+static enum status load_boards(struct batch *batch, struct error *err)
+{
+    uint32_t layers = batch->options.image->shape.layers, n = batch->options.n_boards;
+    bool pipeline = batch->options.placement == BATCH_PIPELINE;
+    if (pipeline && layers < n)
+        return error_set(err, STATUS_USAGE, "a pipeline of %u boards needs as many layers; the model has %u", n,
+                         layers);
+    enum status status = STATUS_OK;
+    for (uint32_t b = 0; b < n && status == STATUS_OK; b++) {
+        struct room_slot *slot = &batch->slots[b];
+        slot->layer_begin = pipeline ? layers * b / n : 0;
+        slot->layer_end = pipeline ? layers * (b + 1) / n : layers;
+        status = board_load(batch->options.boards[b], batch->options.image, slot->layer_begin, slot->layer_end, err);
+    }
+    return status;
+}
+
 enum status batch_create(struct batch **ret, const struct batch_options *options, struct error *err)
 {
+    if (options->n_boards == 0 || options->n_boards > PLANNER_MAX_BOARDS)
+        return error_set(err, STATUS_USAGE, "%u boards: a pool has 1 to %d", options->n_boards, PLANNER_MAX_BOARDS);
+    bool whole_only = options->image->precision == IMAGE_FP32;
+    if (whole_only && options->placement == BATCH_SPLIT)
+        return error_set(err, STATUS_USAGE, "fp32 boards compute whole sequences: placement split needs int8");
     struct batch *batch = mem_calloc(1, sizeof *batch);
     if (!batch)
         return error_set(err, STATUS_NO_MEMORY, "no memory for the batch room");
     batch->options = *options;
+    if (whole_only && options->placement == BATCH_AUTO)
+        batch->options.placement = BATCH_REPLICATE;
     batch->options.boards = mem_calloc(options->n_boards, sizeof *options->boards);
-    batch->running = mem_calloc(options->n_boards, sizeof(struct dispatch *));
-    batch->entries = mem_calloc(MAX_ENTRIES, sizeof *batch->entries);
-    if (!batch->options.boards || !batch->running || !batch->entries) {
+    batch->slots = mem_calloc(options->n_boards, sizeof *batch->slots);
+    if (!batch->options.boards || !batch->slots) {
         free_batch(batch);
         return error_set(err, STATUS_NO_MEMORY, "no memory for a pool of %u boards", options->n_boards);
     }
     for (uint32_t b = 0; b < options->n_boards; b++)
         batch->options.boards[b] = options->boards[b];
-    image_retain(batch->options.image);
-    queue_init(&batch->queue);
+    for (int c = 0; c < BATCH_CLASSES; c++)
+        queue_init(&batch->queues[c]);
+    batch->usable = options->n_boards;
+    batch->bulk_turn_ns = 1e6;
+    cost_init(&batch->cost);
+    enum status status = load_boards(batch, err);
+    if (status == STATUS_OK)
+        status = calibrate_cost(&batch->cost, batch->options.image, batch->options.boards[0], err);
+    if (status != STATUS_OK) {
+        free_batch(batch);
+        return status;
+    }
     pthread_mutex_init(&batch->lock, NULL);
     pthread_cond_init(&batch->quiet, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&batch->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    status = room_start_threads(batch, err);
+    if (status != STATUS_OK) {
+        free_batch(batch);
+        return status;
+    }
+    image_retain(batch->options.image);
     *ret = batch;
     return STATUS_OK;
 }
 
-static void cancel_all(struct batch *batch, struct settled *settled)
+static void cancel_all(struct batch *batch, struct room_settled *settled)
 {
     struct error err;
     error_set(&err, STATUS_CANCELLED, "the server is shutting down");
-    while (batch->queue.first)
-        fail_work(batch, settled, batch->queue.first, STATUS_CANCELLED, &err);
-    for (uint32_t b = 0; b < batch->options.n_boards; b++)
-        if (batch->running[b])
-            board_cancel(batch->options.boards[b], &batch->running[b]->job);
+    for (int c = 0; c < BATCH_CLASSES; c++)
+        for (struct batch_work *work; (work = queue_first(&batch->queues[c]));)
+            room_fail_work(batch, settled, work, STATUS_CANCELLED, &err);
+    for (struct flight *flight; (flight = batch->parted);) {
+        room_unpark(batch, flight);
+        room_fail_flight(batch, settled, flight, STATUS_CANCELLED, &err);
+    }
+    for (uint32_t b = 0; b < batch->options.n_boards; b++) {
+        struct flight *flight = batch->slots[b].flight;
+        if (!flight || flight->abandoned)
+            continue;
+        for (uint32_t i = 0; i < flight->n_entries; i++)
+            room_fail_work(batch, settled, flight->entries[i].work, STATUS_CANCELLED, &err);
+        room_cancel_unwanted(batch, flight);
+    }
 }
 
 void batch_destroy(struct batch **ref, bool drain)
@@ -285,19 +265,21 @@ void batch_destroy(struct batch **ref, bool drain)
     struct batch *batch = *ref;
     if (!batch)
         return;
-    struct settled settled = {0};
+    struct room_settled settled = {0};
     pthread_mutex_lock(&batch->lock);
     batch->closing = true;
     if (!drain)
         cancel_all(batch, &settled);
-    while (batch->n_running > 0 || batch->queue.items > 0)
+    while (batch->n_flights > 0 || queued_items(batch) > 0)
         pthread_cond_wait(&batch->quiet, &batch->lock);
     pthread_mutex_unlock(&batch->lock);
-    tell_settled(&settled);
+    room_tell(&settled);
+    room_stop_threads(batch);
     for (uint32_t b = 0; b < batch->options.n_boards; b++)
         board_close(&batch->options.boards[b]);
     pthread_mutex_destroy(&batch->lock);
     pthread_cond_destroy(&batch->quiet);
+    pthread_cond_destroy(&batch->wake);
     image_release(&batch->options.image);
     free_batch(batch);
     *ref = NULL;

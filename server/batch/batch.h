@@ -1,7 +1,8 @@
-/* From token ids to embeddings: a queue, a planner that forms ragged batches, a pool of boards, pooling.
+/* From token ids to embeddings: the scheduler over a pool of boards.
  *
  * A work is what one request wants done: some items (one sequence each). Items of many works share batches; a work is
- * done when its last item is.
+ * done when its last item is. Inside: queue.h (what waits, fair between keys), planner.h (what to start, where), cost.h
+ * (how long it will take), flight.h (a batch in flight), health.h (which boards may serve), pooling.h.
  */
 #ifndef BERTD_BATCH_BATCH_H
 #define BERTD_BATCH_BATCH_H
@@ -13,6 +14,16 @@
 #include "server/base/status.h"
 
 struct batch;
+
+/* Interactive work goes first; bulk work yields to it at layer boundaries, and is never starved. */
+enum batch_class { BATCH_INTERACTIVE, BATCH_BULK, BATCH_CLASSES };
+
+enum batch_placement {
+    BATCH_AUTO,      /* whichever of the others is predicted to finish first */
+    BATCH_REPLICATE, /* a batch a board */
+    BATCH_PIPELINE,  /* each board holds some layers; a batch goes from board to board */
+    BATCH_SPLIT,     /* the rows of one batch over all idle boards */
+};
 
 enum batch_pooling { BATCH_POOL_CLS, BATCH_POOL_MEAN, BATCH_POOL_MAX, BATCH_POOL_NONE };
 
@@ -33,6 +44,8 @@ struct batch_work {
     struct batch_item *items;
     uint32_t n_items;
     uint64_t deadline_ns; /* on clock_now_ns; 0: none */
+    enum batch_class class;
+    uint64_t key; /* whose request: a hash of the API key or address; fairness is between keys */
     /** Called exactly once, from a board's or the room's thread, when no item is in use any more: OK, CANCELLED,
      * TIMEOUT, BACKEND or UNHEALTHY with `err` filled. Must be quick. The work may be freed in it. */
     void (*on_done)(struct batch_work *work, enum status status, const struct error *err);
@@ -53,6 +66,7 @@ struct batch_options {
     uint32_t max_tokens;       /* rows in one batch (--max-batch-tokens) */
     uint32_t max_sequences;    /* sequences in one batch; 0: no limit (--max-batch-requests) */
     uint32_t max_queued_items; /* beyond: OVERLOADED */
+    enum batch_placement placement;
 };
 
 /** What the room is doing, for metrics and health. */
@@ -60,25 +74,42 @@ struct batch_stats {
     uint32_t queued_items;
     uint64_t queued_tokens;
     uint32_t running_items;
-    uint32_t boards_ready; /* boards not failed */
+    uint32_t boards_ready; /* in service */
     uint32_t boards;
+    uint32_t retry_after_ms; /* until there is room again, as far as one can tell */
+};
+
+/** One board as the scheduler sees it. */
+struct batch_board_info {
+    const char *name;  /* lives as long as the room */
+    const char *state; /* "idle", "busy", "quarantined", "testing"; static */
+    struct board_stats stats;
+    uint64_t flights; /* launches it took part in */
+    uint64_t splits;  /* of them, split over several boards */
+    uint64_t quarantined, readmitted;
+    uint32_t layer_begin, layer_end;
 };
 
 /** Called after each dispatch, from the planner's thread; for metrics. */
 typedef void batch_on_dispatch(void *cookie, uint32_t sequences, uint32_t tokens);
 
-/** Start the room. `ret`: new; end with batch_destroy. Errors: NO_MEMORY, INTERNAL (threads). */
+/** Load the boards, measure what they cost, start the room. `ret`: new; end with batch_destroy. On failure the boards
+ * stay the caller's. Errors: NO_MEMORY, INTERNAL (threads), USAGE (number of boards), what a board's load said. */
 enum status batch_create(struct batch **ret, const struct batch_options *options, struct error *err);
 /** Finish what is queued (or, with `drain` false, cancel it), close the boards, free. Sets the pointer to NULL. */
 void batch_destroy(struct batch **batch, bool drain);
-/** Queue a work; never blocks. Errors: OVERLOADED, UNHEALTHY (no board), both before anything was taken: then on_done
- *  is not called. Thread: any. */
+/** Queue a work; never blocks. Errors: OVERLOADED (the queue is full), UNHEALTHY (no board in service), TIMEOUT (it
+ *  cannot be done by its deadline), all before anything was taken: then on_done is not called. Thread: any. */
 enum status batch_submit(struct batch *batch, struct batch_work *work, struct error *err);
 /** Its client has gone: drop what is queued, stop what runs at the next layer (unless others share the batch). on_done
  *  still comes, once (possibly with OK, possibly before this returns). Does nothing for a work that is done, whose
  * memory it does not look at. Thread: any, but not from on_done. */
 void batch_cancel(struct batch *batch, struct batch_work *work);
 void batch_get_stats(struct batch *batch, struct batch_stats *ret);
+/** Fill `ret` [n_boards of the options]. */
+void batch_get_boards(struct batch *batch, struct batch_board_info *ret);
+/** The class of a request that does not say: bulk from 8 texts or 2048 tokens on. */
+enum batch_class batch_class_of(uint32_t n_items, uint64_t tokens);
 void batch_set_on_dispatch(struct batch *batch, batch_on_dispatch *hook, void *cookie);
 
 #endif

@@ -1,61 +1,135 @@
 #include "server/batch/queue.h"
 
+static uint32_t flow_of(uint64_t key)
+{
+    key ^= key >> 32;
+    return (uint32_t)((key * 0x9E3779B97F4A7C15u) >> 58);
+}
+
 void queue_init(struct queue *queue)
 {
     *queue = (struct queue){0};
-    queue->end = &queue->first;
 }
 
 void queue_push(struct queue *queue, struct batch_work *work)
 {
+    struct queue_turn *turn = &queue->turn;
+    uint32_t flow = flow_of(work->key);
     work->next = NULL;
-    *queue->end = work;
-    queue->end = &work->next;
+    work->items_taken = 0;
+    if (turn->work[flow]) {
+        queue->last[flow]->next = work;
+    } else {
+        turn->work[flow] = work;
+        turn->item[flow] = 0;
+        turn->credit[flow] = 0;
+        turn->waiting |= 1ull << flow;
+    }
+    queue->last[flow] = work;
     queue->items += work->n_items;
     for (uint32_t i = 0; i < work->n_items; i++)
         queue->tokens += work->items[i].n_tokens;
 }
 
-static void unlink_work(struct queue *queue, struct batch_work **link)
+static uint32_t next_flow(const struct queue_turn *turn)
 {
-    struct batch_work *work = *link;
-    *link = work->next;
-    if (!work->next)
-        queue->end = link;
-    work->next = NULL;
+    uint32_t from = turn->flow + 1;
+    uint64_t behind = from < QUEUE_FLOWS ? turn->waiting >> from << from : 0;
+    return (uint32_t)__builtin_ctzll(behind ? behind : turn->waiting);
 }
 
-uint32_t queue_take(struct queue *queue, uint64_t max_tokens, struct queue_entry *entries, uint32_t max_entries)
+/* The flow whose item is next; gives credit to those it passes. Some flow must be waiting. */
+static uint32_t settle_turn(struct queue_turn *turn)
 {
-    uint32_t n = 0;
-    uint64_t tokens = 0;
-    while (queue->first && n < max_entries) {
-        struct batch_work *work = queue->first;
-        struct batch_item *item = &work->items[work->items_taken];
-        if (n > 0 && tokens + item->n_tokens > max_tokens)
-            break;
-        entries[n++] = (struct queue_entry){work, item};
-        tokens += item->n_tokens;
-        if (++work->items_taken == work->n_items)
-            unlink_work(queue, &queue->first);
+    while (!(turn->waiting >> turn->flow & 1) ||
+           turn->credit[turn->flow] < turn->work[turn->flow]->items[turn->item[turn->flow]].n_tokens) {
+        turn->flow = next_flow(turn);
+        turn->credit[turn->flow] += QUEUE_TURN_TOKENS;
     }
-    queue->items -= n;
-    queue->tokens -= tokens;
+    return turn->flow;
+}
+
+/* Step over the flow's next item and return it. A flow that runs dry keeps no credit. */
+static struct queue_entry advance(struct queue_turn *turn, uint32_t flow)
+{
+    struct batch_work *work = turn->work[flow];
+    struct queue_entry entry = {work, &work->items[turn->item[flow]]};
+    turn->credit[flow] -= entry.item->n_tokens;
+    if (++turn->item[flow] < work->n_items)
+        return entry;
+    turn->work[flow] = work->next;
+    turn->item[flow] = 0;
+    if (!work->next) {
+        turn->waiting &= ~(1ull << flow);
+        turn->credit[flow] = 0;
+    }
+    return entry;
+}
+
+uint32_t queue_peek(const struct queue *queue, uint32_t *lengths, uint32_t max)
+{
+    struct queue_turn turn = queue->turn;
+    uint32_t n = queue->items < max ? queue->items : max;
+    for (uint32_t i = 0; i < n; i++)
+        lengths[i] = advance(&turn, settle_turn(&turn)).item->n_tokens;
     return n;
+}
+
+void queue_take(struct queue *queue, struct queue_entry *entries, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        entries[i] = advance(&queue->turn, settle_turn(&queue->turn));
+        entries[i].work->items_taken++;
+        queue->items--;
+        queue->tokens -= entries[i].item->n_tokens;
+    }
 }
 
 uint32_t queue_remove(struct queue *queue, struct batch_work *work)
 {
-    struct batch_work **link = &queue->first;
-    while (*link && *link != work)
-        link = &(*link)->next;
-    if (!*link)
-        return 0;
-    uint32_t removed = work->n_items - work->items_taken;
-    for (uint32_t i = work->items_taken; i < work->n_items; i++)
-        queue->tokens -= work->items[i].n_tokens;
-    queue->items -= removed;
-    unlink_work(queue, link);
-    work->items_taken = work->n_items;
-    return removed;
+    struct queue_turn *turn = &queue->turn;
+    for (uint64_t left = turn->waiting; left; left &= left - 1) {
+        uint32_t flow = (uint32_t)__builtin_ctzll(left);
+        struct batch_work *before = NULL, *at = turn->work[flow];
+        while (at && at != work) {
+            before = at;
+            at = at->next;
+        }
+        if (!at)
+            continue;
+        uint32_t removed = work->n_items - work->items_taken;
+        for (uint32_t i = work->items_taken; i < work->n_items; i++)
+            queue->tokens -= work->items[i].n_tokens;
+        queue->items -= removed;
+        work->items_taken = work->n_items;
+        if (before) {
+            before->next = work->next;
+        } else {
+            turn->work[flow] = work->next;
+            turn->item[flow] = 0;
+        }
+        if (queue->last[flow] == work)
+            queue->last[flow] = before;
+        if (!turn->work[flow])
+            turn->waiting &= ~(1ull << flow);
+        work->next = NULL;
+        return removed;
+    }
+    return 0;
+}
+
+static struct batch_work *first_from(const struct queue *queue, uint32_t flow)
+{
+    uint64_t left = flow < QUEUE_FLOWS ? queue->turn.waiting >> flow << flow : 0;
+    return left ? queue->turn.work[__builtin_ctzll(left)] : NULL;
+}
+
+struct batch_work *queue_first(const struct queue *queue)
+{
+    return first_from(queue, 0);
+}
+
+struct batch_work *queue_after(const struct queue *queue, const struct batch_work *work)
+{
+    return work->next ? work->next : first_from(queue, flow_of(work->key) + 1);
 }

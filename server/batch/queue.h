@@ -1,16 +1,31 @@
-/* The works that wait, first in first out. No lock of its own: the batch room's lock guards it.
+/* The works of one class that wait, fair between keys. No lock of its own: the batch room's lock guards it.
  *
- * Invariants: every work in the queue has at least one item that no batch has taken; `items` and `tokens` count
- * exactly the untaken ones.
+ * Each key has a flow, first in first out; flows take turns by deficit round robin over tokens, so a key that asks for
+ * much waits for itself and not the others for it. Keys share QUEUE_FLOWS flows by hash.
+ *
+ * Invariants: every work in the queue has at least one item that nobody has taken; `items` and `tokens` count exactly
+ * the untaken ones; between any two items of a flow with waiting work, every other such flow is offered at least
+ * QUEUE_TURN_TOKENS.
  */
 #ifndef BERTD_BATCH_QUEUE_H
 #define BERTD_BATCH_QUEUE_H
 
 #include "server/batch/batch.h"
 
+enum { QUEUE_FLOWS = 64, QUEUE_TURN_TOKENS = 256 };
+
+/** Whose turn it is and what each flow may still take in it. A copy of it lets one look ahead. */
+struct queue_turn {
+    uint32_t flow;
+    uint64_t waiting; /* bit f: flow f has untaken items */
+    int64_t credit[QUEUE_FLOWS];
+    struct batch_work *work[QUEUE_FLOWS]; /* first with untaken items */
+    uint32_t item[QUEUE_FLOWS];           /* its next */
+};
+
 struct queue {
-    struct batch_work *first;
-    struct batch_work **end; /* where the next work is linked */
+    struct queue_turn turn;
+    struct batch_work *last[QUEUE_FLOWS];
     uint32_t items;
     uint64_t tokens;
 };
@@ -23,12 +38,15 @@ struct queue_entry {
 
 void queue_init(struct queue *queue);
 void queue_push(struct queue *queue, struct batch_work *work);
-/** Take the next items in order: at least one, then as long as `max_tokens` and `max_entries` allow.
- *  entries  [max_entries], filled
- *  Returns how many; 0 only when the queue is empty. */
-uint32_t queue_take(struct queue *queue, uint64_t max_tokens, struct queue_entry *entries, uint32_t max_entries);
+/** The lengths of the next items in the order queue_take would give them, at most `max`. Returns how many. */
+uint32_t queue_peek(const struct queue *queue, uint32_t *lengths, uint32_t max);
+/** Take the next `n` items (n <= items). */
+void queue_take(struct queue *queue, struct queue_entry *entries, uint32_t n);
 /** Take a work's untaken items out. Returns how many there were; 0 when the work does not wait here (its memory is
  *  then not looked at). */
 uint32_t queue_remove(struct queue *queue, struct batch_work *work);
+/** Any work in the queue, NULL when empty; and the one behind `work` in no particular order, NULL at the end. */
+struct batch_work *queue_first(const struct queue *queue);
+struct batch_work *queue_after(const struct queue *queue, const struct batch_work *work);
 
 #endif

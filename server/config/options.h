@@ -36,7 +36,10 @@
     CHOICE(board, "board", "BERTD_BOARD", "auto|emu|fp32|ref", 0,                                                      \
            "emu: emulated FPGA, int8. ref: its specification, int8, slow. fp32: floating point. auto: by "             \
            "--dtype, fp32 or emu.")                                                                                    \
-    COUNT(boards, "boards", "BERTD_BOARDS", 0, 0, 1024,                                                                \
+    CHOICE(placement, "placement", "BERTD_PLACEMENT", "auto|replicate|pipeline|split", 0,                              \
+           "How work is laid over boards: a batch a board, layers from board to board, or one batch "                  \
+           "over all. auto: what should finish first.")                                                                \
+    COUNT(boards, "boards", "BERTD_BOARDS", 0, 0, 64,                                                                  \
           "Number of boards; 0: one a physical core that this process may use.")                                       \
     GROUP("Limits")                                                                                                    \
     COUNT(max_concurrent_requests, "max-concurrent-requests", "MAX_CONCURRENT_REQUESTS", 512, 1, 1000000,              \

@@ -13,6 +13,8 @@ struct fake_board {
     pthread_mutex_t lock;
     struct board_task *held[64];
     uint32_t n_held;
+    atomic_bool broken; /* its self-test fails */
+    atomic_uint selftests;
 };
 
 static void fake_close(struct board *board)
@@ -34,14 +36,58 @@ static void fake_cancel(struct board *board, struct board_job *job)
     atomic_store(&job->cancelled, true);
 }
 
+static enum status fake_load(struct board *board, struct image *image, uint32_t layer_begin, uint32_t layer_end,
+                             struct error *err)
+{
+    (void)board;
+    (void)image;
+    (void)layer_begin;
+    (void)layer_end;
+    (void)err;
+    return STATUS_OK;
+}
+
+static inline struct board_task *fake_board_pop(struct board *board)
+{
+    struct fake_board *fake = (struct fake_board *)board;
+    pthread_mutex_lock(&fake->lock);
+    struct board_task *task = fake->n_held ? fake->held[0] : NULL;
+    if (task)
+        memmove(fake->held, fake->held + 1, --fake->n_held * sizeof fake->held[0]);
+    pthread_mutex_unlock(&fake->lock);
+    return task;
+}
+
+static enum status fake_reset(struct board *board, struct error *err)
+{
+    for (struct board_task *task; (task = fake_board_pop(board));) { /* what it was stuck in comes back failed */
+        error_set(err, STATUS_BACKEND, "reset");
+        task->on_done(task, STATUS_BACKEND, err);
+    }
+    return STATUS_OK;
+}
+
+static enum status fake_selftest(struct board *board, struct error *err)
+{
+    struct fake_board *fake = (struct fake_board *)board;
+    atomic_fetch_add(&fake->selftests, 1);
+    return atomic_load(&fake->broken) ? error_set(err, STATUS_BACKEND, "broken") : STATUS_OK;
+}
+
 static void fake_stats(struct board *board, struct board_stats *ret)
 {
     (void)board;
     *ret = (struct board_stats){.state = BOARD_READY};
 }
 
-static const struct board_backend fake_backend = {
-    .kind = "fake", .close = fake_close, .submit = fake_submit, .cancel = fake_cancel, .stats = fake_stats};
+static const struct board_backend fake_backend = {.kind = "fake",
+                                                  .close = fake_close,
+                                                  .load = fake_load,
+                                                  .submit = fake_submit,
+                                                  .cancel = fake_cancel,
+                                                  .reset = fake_reset,
+                                                  .selftest = fake_selftest,
+                                                  .stats = fake_stats};
 
 static inline struct board *fake_board_create(void)
 {
@@ -61,33 +107,64 @@ static inline uint32_t fake_board_held(struct board *board)
 }
 
 /* The rows of its "model": each row's values are its token id, so that a test knows what to expect. */
-static inline void fake_board_compute(struct board_job *job)
+static inline void fake_board_compute(const struct board_task *task)
 {
+    struct board_job *job = task->job;
     uint32_t width = job->image->shape.hidden;
-    for (uint32_t r = 0; r < job->n_rows; r++)
+    for (uint32_t r = task->row_begin; r < task->row_end && task->kind != BOARD_PROJECT; r++)
         for (uint32_t i = 0; i < width; i++)
             job->hidden[r * width + i] = (float)job->ids[r] + (job->type_ids ? 1000.0f * job->type_ids[r] : 0);
 }
 
-/* Finish the oldest held task with `status`; a cancelled job ends as CANCELLED as on a real board. */
-static inline bool fake_board_finish(struct board *board, enum status status)
+/* A copy of the oldest held task; zeroed when there is none. */
+static inline struct board_task fake_board_peek(struct board *board)
 {
     struct fake_board *fake = (struct fake_board *)board;
+    struct board_task task = {0};
     pthread_mutex_lock(&fake->lock);
-    struct board_task *task = fake->n_held ? fake->held[0] : NULL;
-    if (task)
-        memmove(fake->held, fake->held + 1, --fake->n_held * sizeof fake->held[0]);
+    if (fake->n_held)
+        task = *fake->held[0];
     pthread_mutex_unlock(&fake->lock);
-    if (!task)
-        return false;
+    return task;
+}
+
+static inline bool fake_board_cancelled(struct board *board)
+{
+    struct board_task task = fake_board_peek(board);
+    return task.job && atomic_load(&task.job->cancelled);
+}
+
+static inline void fake_board_end(struct board_task *task, enum status status)
+{
     struct error err;
     error_set(&err, status, "the fake board says so");
     if (atomic_load(&task->job->cancelled))
         status = STATUS_CANCELLED;
     if (status == STATUS_OK)
-        fake_board_compute(task->job);
+        fake_board_compute(task);
     task->on_done(task, status, &err);
-    return true;
+}
+
+/* Finish the oldest held task with `status`; a cancelled job ends as CANCELLED as on a real board. */
+static inline bool fake_board_finish(struct board *board, enum status status)
+{
+    struct board_task *task = fake_board_pop(board);
+    if (task)
+        fake_board_end(task, status);
+    return task != NULL;
+}
+
+/* The same, OK unless the job holds the token `poison`. */
+static inline bool fake_board_finish_unless(struct board *board, uint32_t poison)
+{
+    struct board_task *task = fake_board_pop(board);
+    enum status status = STATUS_OK;
+    for (uint32_t r = 0; task && r < task->job->n_rows; r++)
+        if (task->job->ids[r] == poison)
+            status = STATUS_BACKEND;
+    if (task)
+        fake_board_end(task, status);
+    return task != NULL;
 }
 
 #endif

@@ -323,10 +323,13 @@ static void measure(const struct model *model, const struct image *image, struct
     qsort(work->times, (size_t)work->runs, sizeof *work->times, compare);
     double median = (double)work->times[work->runs / 2], best = (double)work->times[0];
     double rate = products(&image->shape, shape) / median, share = peak > 0 ? rate / (peak * options.threads) : 0;
-    const char *format = options.json ? "{\"model\": \"%s\", \"shape\": \"%ux%u\", \"ms\": %.3f, \"best_ms\": %.3f, "
-                                        "\"gmacs\": %.1f, \"share\": %.3f}\n"
-                                      : "%-10s %3ux%-4u %9.3f ms (best %9.3f) %7.1f GMAC/s  %4.2f of peak\n";
-    printf(format, model->name, shape.seqs, shape.tokens, median / 1e6, best / 1e6, rate, share);
+    if (options.json)
+        printf("{\"model\": \"%s\", \"shape\": \"%ux%u\", \"ms\": %.3f, \"best_ms\": %.3f, \"gmacs\": %.1f, "
+               "\"share\": %.3f}\n",
+               model->name, shape.seqs, shape.tokens, median / 1e6, best / 1e6, rate, share);
+    else
+        printf("%-10s %3ux%-4u %9.3f ms (best %9.3f) %7.1f GMAC/s  %4.2f of peak\n", model->name, shape.seqs,
+               shape.tokens, median / 1e6, best / 1e6, rate, share);
     fflush(stdout);
     for (uint32_t t = 0; t < options.threads; t++)
         cpu_engine.destroy(work->engines[t]);

@@ -25,7 +25,7 @@ enum { MAX_ARGS = 16 };
 static enum status read_line(struct config *config, const char *line, struct error *err)
 {
     static char text[512];
-    char *argv[MAX_ARGS] = {"bertd"};
+    char *argv[MAX_ARGS] = {(char *)"bertd"};
     int argc = 1;
     snprintf(text, sizeof text, "%s", line);
     for (char *word = strtok(text, " "); word; word = strtok(NULL, " "))

@@ -1,0 +1,46 @@
+/* How long boards take: a model with few terms, measured at start and corrected as it runs.
+ *
+ *   one board    task + layers * (layer + row * rows + pair * pairs)
+ *   k boards     task + layers * (layer + (row * rows + pair * pairs) / k + barrier)
+ *
+ * `pairs` is the sum of S^2 over the sequences: what attention costs. Invariant: every term is > 0 and finite, so more
+ * work never looks cheaper.
+ */
+#ifndef BERTD_BATCH_COST_H
+#define BERTD_BATCH_COST_H
+
+#include <stdint.h>
+
+struct cost_model {
+    double task_ns;
+    double layer_ns;
+    double row_ns;
+    double pair_ns;
+    double barrier_ns;
+    double scale; /* measured / predicted of late; multiplies everything */
+};
+
+struct cost_load {
+    uint32_t rows;
+    double pairs;
+};
+
+/** What one layer of a load took alone on one board. */
+struct cost_sample {
+    struct cost_load load;
+    double layer_ns;
+};
+
+/** Guesses for the time before anything was measured. */
+void cost_init(struct cost_model *model);
+/** Fit to one layer of a short, a medium and a long sequence, measured alone, in this order. */
+void cost_fit(struct cost_model *model, const struct cost_sample samples[3]);
+/** Predicted nanoseconds of `layers` layers on one board, and split over `boards` of them (1: as on one). */
+double cost_whole(const struct cost_model *model, struct cost_load load, uint32_t layers);
+double cost_split(const struct cost_model *model, struct cost_load load, uint32_t layers, uint32_t boards);
+/** Learn from a finished task: move `scale` a little towards measured / predicted, within 1/64 to 64. */
+void cost_observe(struct cost_model *model, double predicted_ns, double measured_ns);
+/** A load with one more sequence. */
+struct cost_load cost_add(struct cost_load load, uint32_t tokens);
+
+#endif

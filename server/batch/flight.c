@@ -1,0 +1,269 @@
+#include "server/batch/flight.h"
+
+#include <string.h>
+
+#include "server/base/mem.h"
+#include "server/batch/pooling.h"
+
+enum { ALIGN = 64 };
+
+static size_t round_up(size_t size)
+{
+    return (size + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+/* Hand out the next part of one allocation. */
+static void *carve(unsigned char **at, size_t size)
+{
+    void *part = *at;
+    *at += round_up(size);
+    return part;
+}
+
+static bool any_types(const struct queue_entry *entries, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (entries[i].item->type_ids)
+            return true;
+    return false;
+}
+
+static void fill_rows(struct flight *flight, uint32_t *cu_seqlens, uint32_t *ids, uint8_t *types)
+{
+    uint32_t row = 0;
+    for (uint32_t i = 0; i < flight->n_entries; i++) {
+        const struct batch_item *item = flight->entries[i].item;
+        cu_seqlens[i] = row;
+        memcpy(ids + row, item->ids, item->n_tokens * sizeof *ids);
+        if (types && item->type_ids)
+            memcpy(types + row, item->type_ids, item->n_tokens);
+        else if (types)
+            memset(types + row, 0, item->n_tokens);
+        row += item->n_tokens;
+        flight->load = cost_add(flight->load, item->n_tokens);
+    }
+    cu_seqlens[flight->n_entries] = row;
+}
+
+struct flight *flight_create(const struct image *image, const struct queue_entry *entries, uint32_t n)
+{
+    size_t rows = 0;
+    for (uint32_t i = 0; i < n; i++)
+        rows += entries[i].item->n_tokens;
+    size_t hidden_size = rows * image->shape.hidden * sizeof(float);
+    bool types = any_types(entries, n);
+    size_t size = round_up(sizeof(struct flight)) + round_up(n * sizeof *entries) +
+                  round_up((n + 1) * sizeof(uint32_t)) + round_up(rows * sizeof(uint32_t)) +
+                  (types ? round_up(rows) : 0) + round_up(hidden_size);
+    unsigned char *at = mem_alloc_aligned(ALIGN, size);
+    if (!at)
+        return NULL;
+    struct flight *flight = carve(&at, sizeof *flight);
+    memset(flight, 0, sizeof *flight);
+    flight->class = entries[0].work->class;
+    flight->n_entries = n;
+    flight->entries = carve(&at, n * sizeof *entries);
+    memcpy(flight->entries, entries, n * sizeof *entries);
+    uint32_t *cu_seqlens = carve(&at, (n + 1) * sizeof *cu_seqlens);
+    uint32_t *ids = carve(&at, rows * sizeof *ids);
+    uint8_t *type_ids = types ? carve(&at, rows) : NULL;
+    fill_rows(flight, cu_seqlens, ids, type_ids);
+    flight->job.image = image;
+    flight->job.n_seqs = n;
+    flight->job.n_rows = (uint32_t)rows;
+    flight->job.cu_seqlens = cu_seqlens;
+    flight->job.ids = ids;
+    flight->job.type_ids = type_ids;
+    flight->job.hidden = carve(&at, hidden_size);
+    return flight;
+}
+
+void flight_destroy(struct flight **flight)
+{
+    if (!*flight)
+        return;
+    mem_free((*flight)->kv_memory);
+    mem_free(*flight);
+    *flight = NULL;
+}
+
+/* Keys and values of the whole job, once, when it is first split. */
+static enum status add_kv(struct flight *flight)
+{
+    if (flight->job.kv)
+        return STATUS_OK;
+    const struct board_job *job = &flight->job;
+    size_t kv_size = board_kv_size(job->image, job->cu_seqlens, job->n_seqs);
+    size_t blocks_size = round_up((job->n_seqs + 1) * sizeof(uint32_t));
+    unsigned char *memory = mem_alloc_aligned(ALIGN, kv_size + blocks_size + sizeof(struct board_kv));
+    if (!memory)
+        return STATUS_NO_MEMORY;
+    memset(memory, 0, kv_size);
+    flight->kv_memory = memory;
+    struct board_kv *kv = (struct board_kv *)(memory + kv_size + blocks_size);
+    board_kv_init(kv, job->image, job->cu_seqlens, job->n_seqs, memory, (uint32_t *)(memory + kv_size));
+    flight->job.kv = kv;
+    return STATUS_OK;
+}
+
+static void submit(struct flight_part *part, struct board_task *task, enum board_task_kind kind, uint32_t layer_begin,
+                   uint32_t layer_end)
+{
+    task->kind = kind;
+    task->layer_begin = layer_begin;
+    task->layer_end = layer_end;
+    board_submit(part->flight->pool[part->board], task);
+}
+
+static void note_failure(struct flight_part *part, enum status status, const struct error *err)
+{
+    struct flight *flight = part->flight;
+    if (status == STATUS_OK || atomic_exchange(&flight->failing, true))
+        return;
+    flight->status = status;
+    flight->failed_board = part->board;
+    if (err)
+        flight->err = *err;
+    flight->err.status = status;
+}
+
+/* Round 0 projects `layer`; every later round finishes `layer` and projects the one behind it. */
+static void start_round(struct flight *flight)
+{
+    uint32_t layer = flight->layer, n = flight->n_parts;
+    bool finish = flight->projected, project = !finish || layer + 1 < flight->until;
+    atomic_store(&flight->pending, n);
+    for (uint32_t p = 0; p < n; p++)
+        atomic_store(&flight->parts[p].busy, true);
+    for (uint32_t p = 0; p < n; p++) {
+        struct flight_part *part = &flight->parts[p];
+        if (finish)
+            submit(part, &part->finish, BOARD_FINISH, layer, layer + 1);
+        if (project)
+            submit(part, &part->project, BOARD_PROJECT, layer + finish, layer + finish + 1);
+    }
+}
+
+/* The part's last task of a round is done. */
+static void report(struct flight_part *part)
+{
+    struct flight *flight = part->flight;
+    atomic_store(&part->busy, false);
+    if (atomic_fetch_sub(&flight->pending, 1) != 1)
+        return;
+    if (flight->projected)
+        flight->layer++;
+    flight->projected = true;
+    bool stop = atomic_load(&flight->failing) || atomic_load(&flight->job.cancelled);
+    if (flight->layer < flight->until && !stop)
+        start_round(flight);
+    else
+        flight->on_parted(flight, flight->cookie);
+}
+
+static void on_project_done(struct board_task *task, enum status status, const struct error *err)
+{
+    struct flight_part *part = task->cookie;
+    note_failure(part, status, err);
+    report(part);
+}
+
+static void on_finish_done(struct board_task *task, enum status status, const struct error *err)
+{
+    struct flight_part *part = task->cookie;
+    note_failure(part, status, err);
+    if (task->layer_end == part->flight->until)
+        report(part);
+}
+
+static void on_run_done(struct board_task *task, enum status status, const struct error *err)
+{
+    struct flight_part *part = task->cookie;
+    struct flight *flight = part->flight;
+    note_failure(part, status, err);
+    if (status == STATUS_OK)
+        flight->layer = task->layer_end;
+    atomic_store(&part->busy, false);
+    flight->on_parted(flight, flight->cookie);
+}
+
+/* The row where part `p` of `n` begins, so that every part costs the same: a row costs 1 + pair_weight * S. */
+static uint32_t part_begin(const struct flight *flight, uint32_t p, uint32_t n)
+{
+    const struct board_job *job = &flight->job;
+    double total = flight->load.rows + flight->pair_weight * flight->load.pairs;
+    double wanted = total * p / n;
+    for (uint32_t s = 0; s < job->n_seqs; s++) {
+        uint32_t first = job->cu_seqlens[s], length = job->cu_seqlens[s + 1] - first;
+        double row = 1 + flight->pair_weight * length;
+        if (wanted < row * length) {
+            uint32_t at = first + (uint32_t)(wanted / row + 0.5);
+            return job->n_rows / n >= 8 ? (at + 2) / 4 * 4 : at; /* kernels like rows by fours */
+        }
+        wanted -= row * length;
+    }
+    return job->n_rows;
+}
+
+static void divide(struct flight *flight)
+{
+    uint32_t n = flight->n_parts, begin = 0;
+    for (uint32_t p = 0; p < n; p++) {
+        uint32_t end = p + 1 < n ? part_begin(flight, p + 1, n) : flight->job.n_rows;
+        struct board_task *tasks[] = {&flight->parts[p].project, &flight->parts[p].finish};
+        for (int t = 0; t < 2; t++) {
+            tasks[t]->row_begin = begin;
+            tasks[t]->row_end = end;
+        }
+        begin = end;
+    }
+}
+
+static void prepare_part(struct flight *flight, uint32_t p, uint32_t board)
+{
+    struct flight_part *part = &flight->parts[p];
+    part->flight = flight;
+    part->board = board;
+    part->project = (struct board_task){.job = &flight->job, .on_done = on_project_done, .cookie = part};
+    part->finish = (struct board_task){
+        .job = &flight->job, .on_done = flight->n_parts > 1 ? on_finish_done : on_run_done, .cookie = part};
+}
+
+enum status flight_launch(struct flight *flight, struct board *const *pool, const uint32_t *boards, uint32_t n,
+                          uint32_t until, void (*on_parted)(struct flight *flight, void *cookie), void *cookie)
+{
+    if (n > 1 && add_kv(flight) != STATUS_OK)
+        return STATUS_NO_MEMORY;
+    flight->pool = pool;
+    flight->until = until;
+    flight->on_parted = on_parted;
+    flight->cookie = cookie;
+    flight->n_parts = n;
+    flight->projected = false;
+    flight->last_board = boards[0];
+    flight->status = STATUS_OK;
+    atomic_store(&flight->failing, false);
+    for (uint32_t p = 0; p < n; p++)
+        prepare_part(flight, p, boards[p]);
+    divide(flight);
+    if (n > 1) {
+        start_round(flight);
+    } else {
+        atomic_store(&flight->parts[0].busy, true);
+        submit(&flight->parts[0], &flight->parts[0].finish, BOARD_RUN, flight->layer, until);
+    }
+    return STATUS_OK;
+}
+
+void flight_deliver(struct flight *flight, uint64_t now_ns)
+{
+    const struct board_job *job = &flight->job;
+    uint32_t width = job->image->shape.hidden;
+    for (uint32_t i = 0; i < flight->n_entries; i++) {
+        struct batch_item *item = flight->entries[i].item;
+        const float *rows = job->hidden + (size_t)job->cu_seqlens[i] * width;
+        batch_pool_rows(item->pooling, rows, item->n_tokens, width, item->out);
+        item->queue_ns = flight->begun_ns - flight->entries[i].work->submitted_ns;
+        item->inference_ns = now_ns - flight->begun_ns;
+    }
+}

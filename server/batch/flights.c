@@ -1,0 +1,222 @@
+/* Flights of the room: made, parked between layers, computed again after a failure, ended. */
+#include "server/base/clock.h"
+#include "server/batch/room.h"
+
+enum { MAX_ATTEMPTS = 3 };
+
+struct flight *room_new_flight(struct batch *batch, struct room_settled *settled, const struct queue_entry *entries,
+                               uint32_t n)
+{
+    struct flight *flight = flight_create(batch->options.image, entries, n);
+    if (!flight) {
+        struct error err;
+        error_set(&err, STATUS_NO_MEMORY, "no memory for a batch of %u sequences", n);
+        for (uint32_t i = 0; i < n; i++)
+            room_fail_work(batch, settled, entries[i].work, STATUS_NO_MEMORY, &err);
+        for (uint32_t i = 0; i < n; i++)
+            room_settle(settled, entries[i].work, 1);
+        return NULL;
+    }
+    flight->begun_ns = clock_now_ns();
+    flight->pair_weight = batch->cost.pair_ns / batch->cost.row_ns;
+    batch->n_flights++;
+    batch->running_items += n;
+    return flight;
+}
+
+void room_end_flight(struct batch *batch, struct room_settled *settled, struct flight *flight)
+{
+    for (uint32_t i = 0; i < flight->n_entries; i++)
+        room_settle(settled, flight->entries[i].work, 1);
+    batch->n_flights--;
+    batch->running_items -= flight->n_entries;
+    flight_destroy(&flight);
+}
+
+void room_fail_flight(struct batch *batch, struct room_settled *settled, struct flight *flight, enum status status,
+                      const struct error *err)
+{
+    for (uint32_t i = 0; i < flight->n_entries; i++)
+        room_fail_work(batch, settled, flight->entries[i].work, status, err);
+    room_end_flight(batch, settled, flight);
+}
+
+void room_park(struct batch *batch, struct flight *flight)
+{
+    struct flight **link = &batch->parted;
+    while (*link && (*link)->begun_ns <= flight->begun_ns)
+        link = &(*link)->next;
+    flight->next = *link;
+    *link = flight;
+}
+
+static void unlink_flight(struct flight **list, const struct flight *flight)
+{
+    while (*list != flight)
+        list = &(*list)->next;
+    *list = flight->next;
+}
+
+void room_unpark(struct batch *batch, struct flight *flight)
+{
+    unlink_flight(&batch->parted, flight);
+}
+
+static bool wanted(const struct flight *flight)
+{
+    for (uint32_t i = 0; i < flight->n_entries; i++)
+        if (flight->entries[i].work->status == STATUS_OK)
+            return true;
+    return false;
+}
+
+void room_cancel_unwanted(struct batch *batch, struct flight *flight)
+{
+    if (flight->abandoned || wanted(flight))
+        return;
+    for (uint32_t p = 0; p < flight->n_parts; p++)
+        board_cancel(batch->options.boards[flight->parts[p].board], &flight->job);
+}
+
+void room_drop_unwanted(struct batch *batch, struct room_settled *settled)
+{
+    for (struct flight *flight = batch->parted, *next; flight; flight = next) {
+        next = flight->next;
+        if (wanted(flight))
+            continue;
+        room_unpark(batch, flight);
+        room_end_flight(batch, settled, flight);
+    }
+}
+
+/* Entries [first, first + n) of a flight in a new one, from the first layer. */
+static void again(struct batch *batch, struct room_settled *settled, const struct flight *from, uint32_t first,
+                  uint32_t n)
+{
+    struct flight *flight = room_new_flight(batch, settled, from->entries + first, n);
+    if (!flight)
+        return;
+    flight->begun_ns = from->begun_ns;
+    flight->attempts = from->attempts;
+    flight->avoid = from->avoid;
+    room_park(batch, flight);
+}
+
+/* Fail each text for good, by its place in its request. */
+static void fail_entries(struct batch *batch, struct room_settled *settled, const struct flight *flight,
+                         const struct error *err)
+{
+    for (uint32_t i = 0; i < flight->n_entries; i++) {
+        const struct queue_entry *entry = &flight->entries[i];
+        struct error own = *err;
+        error_prefix(&own, err->status,
+                     "inputs[%u] failed on %u boards, the last said: ", (uint32_t)(entry->item - entry->work->items),
+                     flight->attempts);
+        room_fail_work(batch, settled, entry->work, err->status, &own);
+    }
+    for (uint32_t i = 0; i < flight->n_entries; i++)
+        room_settle(settled, flight->entries[i].work, 1);
+}
+
+void room_retry(struct batch *batch, struct room_settled *settled, struct flight *flight, uint32_t board,
+                const struct error *err)
+{
+    uint32_t n = flight->n_entries;
+    flight->attempts++;
+    flight->avoid |= 1ull << board;
+    if (flight->attempts >= MAX_ATTEMPTS)
+        fail_entries(batch, settled, flight, err);
+    else if (flight->attempts == 1)
+        again(batch, settled, flight, 0, n);
+    else /* one text may be at fault: let it fail alone */
+        for (uint32_t i = 0; i < n; i++)
+            again(batch, settled, flight, i, 1);
+    batch->n_flights--;
+    batch->running_items -= n;
+    if (!flight->abandoned)
+        flight_destroy(&flight);
+}
+
+void room_quarantine(struct batch *batch, uint32_t board, uint64_t now_ns)
+{
+    struct room_slot *slot = &batch->slots[board];
+    if (slot->health.state == HEALTH_IN_SERVICE) {
+        batch->usable--;
+        if (batch->usable == 0)
+            batch->none_usable_since_ns = now_ns;
+    }
+    health_failed(&slot->health, now_ns);
+    pthread_cond_broadcast(&batch->wake);
+}
+
+static void free_slots(struct batch *batch, const struct flight *flight)
+{
+    for (uint32_t b = 0; b < batch->options.n_boards; b++)
+        if (batch->slots[b].flight == flight)
+            batch->slots[b].flight = NULL;
+}
+
+/* Its entries run elsewhere already; only its memory was still in use. */
+static void bury(struct batch *batch, struct flight *flight)
+{
+    unlink_flight(&batch->abandoned, flight);
+    flight_destroy(&flight);
+}
+
+static void part_with_results(struct batch *batch, struct room_settled *settled, struct flight *flight)
+{
+    room_plan(batch, settled);
+    pthread_mutex_unlock(&batch->lock);
+    flight_deliver(flight, clock_now_ns());
+    pthread_mutex_lock(&batch->lock);
+    room_end_flight(batch, settled, flight);
+}
+
+void room_on_parted(struct flight *flight, void *cookie)
+{
+    struct batch *batch = cookie;
+    struct room_settled settled = {0};
+    uint64_t now = clock_now_ns();
+    pthread_mutex_lock(&batch->lock);
+    free_slots(batch, flight);
+    if (flight->abandoned) {
+        bury(batch, flight);
+    } else if (flight->status == STATUS_CANCELLED) {
+        room_end_flight(batch, &settled, flight);
+    } else if (flight->status != STATUS_OK) {
+        room_quarantine(batch, flight->failed_board, now);
+        struct error err = flight->err;
+        room_retry(batch, &settled, flight, flight->failed_board, &err);
+    } else {
+        if (flight->layer == flight->until)
+            cost_observe(&batch->cost, flight->predicted_ns, (double)(now - flight->launched_ns));
+        if (flight->layer == batch->options.image->shape.layers)
+            part_with_results(batch, &settled, flight);
+        else
+            room_park(batch, flight);
+    }
+    room_plan(batch, &settled);
+    pthread_mutex_unlock(&batch->lock);
+    room_tell(&settled);
+}
+
+void room_abandon(struct batch *batch, struct room_settled *settled, struct flight *flight, uint64_t now_ns)
+{
+    uint32_t hung = flight->parts[0].board;
+    flight->abandoned = true;
+    flight->next = batch->abandoned;
+    batch->abandoned = flight;
+    for (uint32_t p = 0; p < flight->n_parts; p++) {
+        struct flight_part *part = &flight->parts[p];
+        board_cancel(batch->options.boards[part->board], &flight->job);
+        if (!atomic_load(&part->busy)) {
+            batch->slots[part->board].flight = NULL;
+            continue;
+        }
+        hung = part->board;
+        room_quarantine(batch, hung, now_ns);
+    }
+    struct error err;
+    error_set(&err, STATUS_BACKEND, "board %s did not answer in time", board_name(batch->options.boards[hung]));
+    room_retry(batch, settled, flight, hung, &err);
+}

@@ -1,0 +1,35 @@
+#include "server/batch/health.h"
+
+void health_failed(struct health *health, uint64_t now_ns)
+{
+    if (health->state == HEALTH_IN_SERVICE) {
+        health->quarantined++;
+        if (now_ns - health->failed_ns > HEALTH_FORGIVE_NS)
+            health->strikes = 0;
+    }
+    uint64_t wait = 0;
+    if (health->strikes > 0) {
+        uint32_t doublings = health->strikes - 1 < 16 ? health->strikes - 1 : 16;
+        wait = HEALTH_FIRST_WAIT_NS << doublings;
+    }
+    if (wait > HEALTH_MAX_WAIT_NS)
+        wait = HEALTH_MAX_WAIT_NS;
+    health->strikes++;
+    health->failed_ns = now_ns;
+    health->due_ns = now_ns + wait;
+    health->state = HEALTH_QUARANTINED;
+}
+
+bool health_take_due(struct health *health, uint64_t now_ns)
+{
+    if (health->state != HEALTH_QUARANTINED || now_ns < health->due_ns)
+        return false;
+    health->state = HEALTH_TESTING;
+    return true;
+}
+
+void health_passed(struct health *health)
+{
+    health->state = HEALTH_IN_SERVICE;
+    health->readmitted++;
+}

@@ -1,0 +1,183 @@
+/* Two threads that look after time: the keeper drops what is past its deadline and gives up on boards that hang; the
+ * medic resets and tests boards in quarantine, one at a time, and lets them serve again.
+ */
+#include "server/base/clock.h"
+#include "server/batch/room.h"
+
+/* A board hangs when it takes this long: many times the prediction, and no less than a stall of the machine. */
+#define HANG_FACTOR 20
+#define HANG_NS     500e6
+/* What waits is told after this long without any board in service. */
+#define GRACE_NS     1000000000ull
+#define TICK_NS      10000000ull
+#define IDLE_TICK_NS 100000000ull
+
+static void wait_ns(struct batch *batch, uint64_t ns)
+{
+    uint64_t at = clock_now_ns() + ns;
+    struct timespec until = {(time_t)(at / 1000000000u), (long)(at % 1000000000u)};
+    pthread_cond_timedwait(&batch->wake, &batch->lock, &until);
+}
+
+static void drop_expired_waiting(struct batch *batch, struct room_settled *settled, uint64_t now)
+{
+    struct error err;
+    error_set(&err, STATUS_TIMEOUT, "the deadline passed while the request waited for a board");
+    for (int c = 0; c < BATCH_CLASSES; c++) {
+        struct queue *queue = &batch->queues[c];
+        for (struct batch_work *work = queue_first(queue), *next; work; work = next) {
+            next = queue_after(queue, work);
+            if (work->deadline_ns && work->deadline_ns <= now)
+                room_fail_work(batch, settled, work, STATUS_TIMEOUT, &err);
+        }
+    }
+}
+
+static void drop_expired_running(struct batch *batch, struct room_settled *settled, struct flight *flight, uint64_t now)
+{
+    struct error err;
+    error_set(&err, STATUS_TIMEOUT, "the deadline passed while the request was computed");
+    for (uint32_t i = 0; i < flight->n_entries; i++) {
+        struct batch_work *work = flight->entries[i].work;
+        if (work->deadline_ns && work->deadline_ns <= now)
+            room_fail_work(batch, settled, work, STATUS_TIMEOUT, &err);
+    }
+    room_cancel_unwanted(batch, flight);
+}
+
+static void fail_all_waiting(struct batch *batch, struct room_settled *settled)
+{
+    struct error err;
+    error_set(&err, STATUS_UNHEALTHY, "no board is in service; they are being tested, try again soon");
+    for (int c = 0; c < BATCH_CLASSES; c++)
+        for (struct batch_work *work; (work = queue_first(&batch->queues[c]));)
+            room_fail_work(batch, settled, work, STATUS_UNHEALTHY, &err);
+    for (struct flight *flight; (flight = batch->parted);) {
+        room_unpark(batch, flight);
+        room_fail_flight(batch, settled, flight, STATUS_UNHEALTHY, &err);
+    }
+}
+
+static void keep(struct batch *batch, struct room_settled *settled)
+{
+    uint64_t now = clock_now_ns();
+    drop_expired_waiting(batch, settled, now);
+    for (uint32_t b = 0; b < batch->options.n_boards; b++) {
+        struct flight *flight = batch->slots[b].flight;
+        if (!flight)
+            continue;
+        if (flight->abandoned) { /* a part of it that came back late */
+            for (uint32_t p = 0; p < flight->n_parts; p++)
+                if (flight->parts[p].board == b && !atomic_load(&flight->parts[p].busy))
+                    batch->slots[b].flight = NULL;
+            continue;
+        }
+        drop_expired_running(batch, settled, flight, now);
+        if ((double)(now - flight->launched_ns) > HANG_FACTOR * flight->predicted_ns + HANG_NS)
+            room_abandon(batch, settled, flight, now);
+    }
+    if (batch->usable == 0 && now - batch->none_usable_since_ns > GRACE_NS)
+        fail_all_waiting(batch, settled);
+    room_plan(batch, settled);
+}
+
+static void *keeper_main(void *cookie)
+{
+    struct batch *batch = cookie;
+    pthread_mutex_lock(&batch->lock);
+    while (!batch->stop_threads) {
+        struct room_settled settled = {0};
+        keep(batch, &settled);
+        if (settled.first) {
+            pthread_mutex_unlock(&batch->lock);
+            room_tell(&settled);
+            pthread_mutex_lock(&batch->lock);
+            continue;
+        }
+        bool idle =
+            batch->n_flights == 0 && !batch->queues[BATCH_INTERACTIVE].items && !batch->queues[BATCH_BULK].items;
+        wait_ns(batch, idle ? IDLE_TICK_NS : TICK_NS);
+    }
+    pthread_mutex_unlock(&batch->lock);
+    return NULL;
+}
+
+/* A board whose test is due, or -1. */
+static int next_patient(struct batch *batch, uint64_t now)
+{
+    for (uint32_t b = 0; b < batch->options.n_boards; b++)
+        if (health_take_due(&batch->slots[b].health, now))
+            return (int)b;
+    return -1;
+}
+
+static bool any_quarantined(const struct batch *batch)
+{
+    for (uint32_t b = 0; b < batch->options.n_boards; b++)
+        if (batch->slots[b].health.state == HEALTH_QUARANTINED)
+            return true;
+    return false;
+}
+
+static void treat(struct batch *batch, uint32_t b)
+{
+    struct board *board = batch->options.boards[b];
+    pthread_mutex_unlock(&batch->lock);
+    struct error err;
+    enum status status = board_reset(board, &err);
+    if (status == STATUS_OK)
+        status = board_selftest(board, &err);
+    pthread_mutex_lock(&batch->lock);
+    if (status != STATUS_OK || batch->slots[b].flight) {
+        health_failed(&batch->slots[b].health, clock_now_ns());
+        return;
+    }
+    health_passed(&batch->slots[b].health);
+    batch->usable++;
+    struct room_settled settled = {0};
+    room_plan(batch, &settled);
+    pthread_mutex_unlock(&batch->lock);
+    room_tell(&settled);
+    pthread_mutex_lock(&batch->lock);
+}
+
+static void *medic_main(void *cookie)
+{
+    struct batch *batch = cookie;
+    pthread_mutex_lock(&batch->lock);
+    while (!batch->stop_threads) {
+        int patient = next_patient(batch, clock_now_ns());
+        if (patient >= 0)
+            treat(batch, (uint32_t)patient);
+        else if (any_quarantined(batch))
+            wait_ns(batch, TICK_NS);
+        else
+            pthread_cond_wait(&batch->wake, &batch->lock);
+    }
+    pthread_mutex_unlock(&batch->lock);
+    return NULL;
+}
+
+enum status room_start_threads(struct batch *batch, struct error *err)
+{
+    if (pthread_create(&batch->keeper, NULL, keeper_main, batch) != 0)
+        return error_set(err, STATUS_INTERNAL, "could not start the batch room's keeper thread");
+    if (pthread_create(&batch->medic, NULL, medic_main, batch) == 0)
+        return STATUS_OK;
+    pthread_mutex_lock(&batch->lock);
+    batch->stop_threads = true;
+    pthread_cond_broadcast(&batch->wake);
+    pthread_mutex_unlock(&batch->lock);
+    pthread_join(batch->keeper, NULL);
+    return error_set(err, STATUS_INTERNAL, "could not start the batch room's medic thread");
+}
+
+void room_stop_threads(struct batch *batch)
+{
+    pthread_mutex_lock(&batch->lock);
+    batch->stop_threads = true;
+    pthread_cond_broadcast(&batch->wake);
+    pthread_mutex_unlock(&batch->lock);
+    pthread_join(batch->keeper, NULL);
+    pthread_join(batch->medic, NULL);
+}

@@ -1,0 +1,77 @@
+/* What to do next, as a pure function of a snapshot: no clock, no lock, no memory of its own.
+ *
+ * Rules, in order:
+ *  1. interactive work goes before bulk work, unless bulk is owed a turn (it may wait for at most 8 times its own
+ *     service, so it never starves);
+ *  2. a batch that has begun goes before one that has not, so no more batches are in flight than boards;
+ *  3. what waits is shared out: a batch a board, or one batch split over several boards, whichever the cost model
+ *     says is finished first;
+ *  4. bulk work runs a layer at a time (more only while that is shorter than a hand-over matters), so that a board is
+ *     never further from an interactive request than one bulk layer.
+ */
+#ifndef BERTD_BATCH_PLANNER_H
+#define BERTD_BATCH_PLANNER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "server/batch/batch.h"
+#include "server/batch/cost.h"
+
+enum { PLANNER_MAX_BOARDS = 64, PLANNER_WINDOW = 256 };
+
+struct planner_board {
+    bool usable;                     /* in service */
+    bool free;                       /* nothing runs on it */
+    uint32_t layer_begin, layer_end; /* what it has loaded */
+};
+
+/** A batch that has begun and is on no board now. */
+struct planner_flight {
+    enum batch_class class;
+    struct cost_load load;
+    uint32_t layer; /* the next to compute */
+    uint64_t avoid; /* bit b: board b failed it; used only while there is another */
+    uint32_t last_board;
+};
+
+/** What of a class waits to begin: the next sequences in the order they would be taken. */
+struct planner_queue {
+    uint32_t lengths[PLANNER_WINDOW];
+    uint32_t n;      /* filled of `lengths` */
+    uint64_t tokens; /* of all that waits, the window and behind it */
+};
+
+struct planner_snapshot {
+    enum batch_placement placement;
+    const struct cost_model *cost;
+    uint32_t layers;                    /* of the model */
+    uint32_t max_tokens, max_sequences; /* in a batch */
+    bool bulk_owed;
+    uint32_t n_boards;
+    struct planner_board boards[PLANNER_MAX_BOARDS];
+    uint32_t n_flights;
+    struct planner_flight flights[PLANNER_MAX_BOARDS]; /* oldest first */
+    struct planner_queue queues[BATCH_CLASSES];
+};
+
+struct planner_action {
+    bool resume;     /* a flight of the snapshot; else a new batch from the queue of `class` */
+    uint32_t flight; /* resume: which */
+    enum batch_class class;
+    uint32_t n_sequences; /* new: the next so many of the queue, behind those of earlier actions */
+    uint32_t layers;      /* how many to run before asking again */
+    uint32_t n_boards;    /* 1: the whole batch there; more: split by rows */
+    uint32_t boards[PLANNER_MAX_BOARDS];
+};
+
+/** Fill `ret` [max] with what to start now, in order. Every action uses boards that are free and in no other action.
+ *  Returns how many; 0 when nothing can start. */
+uint32_t planner_plan(const struct planner_snapshot *snapshot, struct planner_action *ret, uint32_t max);
+
+/** Predicted nanoseconds until a request of `load` that came now would be finished: what is ahead of it, shared by the
+ *  usable boards, then itself. `ahead` is the work of its class and above, waiting or running. */
+double planner_eta(const struct cost_model *cost, uint32_t layers, struct cost_load load, struct cost_load ahead,
+                   uint32_t usable_boards);
+
+#endif

@@ -1,0 +1,94 @@
+/* The batch room from inside: what batch.c (requests), events.c (boards) and keeper.c (time) share.
+ *
+ * Invariants, whenever the lock is free: an item taken from a queue is in exactly one flight; a flight is on boards
+ * (each of its slots names it), parted (in `parted`) or abandoned (in `abandoned`); a work is told exactly once, when
+ * items_left reaches 0, with the lock released.
+ */
+#ifndef BERTD_BATCH_ROOM_H
+#define BERTD_BATCH_ROOM_H
+
+#include <pthread.h>
+
+#include "server/batch/batch.h"
+#include "server/batch/flight.h"
+#include "server/batch/health.h"
+#include "server/batch/planner.h"
+#include "server/batch/queue.h"
+
+/* One board of the pool. */
+struct room_slot {
+    struct flight *flight; /* NULL: free */
+    struct health health;
+    uint32_t layer_begin, layer_end;
+    uint64_t flights, splits;
+};
+
+struct batch {
+    pthread_mutex_t lock; /* guards everything below, and the `room's own` part of every work */
+    pthread_cond_t quiet; /* nothing waits, nothing is in flight */
+    pthread_cond_t wake;  /* for the keeper and the medic */
+    struct batch_options options;
+    struct queue queues[BATCH_CLASSES];
+    struct room_slot *slots;  /* [n_boards] */
+    struct flight *parted;    /* between layers, oldest first */
+    struct flight *abandoned; /* given up, until their last part is back */
+    struct cost_model cost;
+    double interactive_ns;  /* served while bulk waited and got nothing */
+    double bulk_turn_ns;    /* what bulk's last turn was */
+    uint32_t n_flights;     /* not yet ended, but for the abandoned */
+    uint32_t running_items; /* of these flights */
+    uint32_t usable;        /* boards in service */
+    uint64_t none_usable_since_ns;
+    bool closing;
+    batch_on_dispatch *hook;
+    void *hook_cookie;
+    struct planner_snapshot snapshot; /* scratch of room_plan */
+    pthread_t keeper, medic;
+    bool stop_threads;
+};
+
+/* Works whose last item was settled under the lock; told after it is released. */
+struct room_settled {
+    struct batch_work *first;
+};
+
+/** Count `n` of a work's items as finished. */
+void room_settle(struct room_settled *settled, struct batch_work *work, uint32_t n);
+/** Tell them. Call without the lock. */
+void room_tell(struct room_settled *settled);
+/** The work's first failure is its result; what of it still waits is not computed. */
+void room_fail_work(struct batch *batch, struct room_settled *settled, struct batch_work *work, enum status status,
+                    const struct error *err);
+
+/** Start what the planner says; call with the lock after anything changed. */
+void room_plan(struct batch *batch, struct room_settled *settled);
+
+/* Flights. All with the lock held. */
+/** A flight of these entries, counted; NULL after failing their works when there is no memory. */
+struct flight *room_new_flight(struct batch *batch, struct room_settled *settled, const struct queue_entry *entries,
+                               uint32_t n);
+/** Settle all entries of a flight and free it; room_fail_flight gives their works an error first. */
+void room_end_flight(struct batch *batch, struct room_settled *settled, struct flight *flight);
+void room_fail_flight(struct batch *batch, struct room_settled *settled, struct flight *flight, enum status status,
+                      const struct error *err);
+/** Into and out of the list of parted flights. */
+void room_park(struct batch *batch, struct flight *flight);
+void room_unpark(struct batch *batch, struct flight *flight);
+/** What flight_launch calls, from a board's thread, without the lock. */
+void room_on_parted(struct flight *flight, void *cookie);
+/** The flight failed on `board`: compute it again from the first layer, or fail its works. Takes the flight. */
+void room_retry(struct batch *batch, struct room_settled *settled, struct flight *flight, uint32_t board,
+                const struct error *err);
+/** Give up a flight whose board does not answer: quarantine the board, run the flight again elsewhere. */
+void room_abandon(struct batch *batch, struct room_settled *settled, struct flight *flight, uint64_t now_ns);
+/** A board is out of service until the medic has tested it. */
+void room_quarantine(struct batch *batch, uint32_t board, uint64_t now_ns);
+/** Stop a running flight at the next layer if no work of it is wanted any more; end parted ones that are not. */
+void room_cancel_unwanted(struct batch *batch, struct flight *flight);
+void room_drop_unwanted(struct batch *batch, struct room_settled *settled);
+
+/** The threads: keeper (deadlines, watchdog) and medic (tests boards in quarantine). Errors: INTERNAL. */
+enum status room_start_threads(struct batch *batch, struct error *err);
+void room_stop_threads(struct batch *batch);
+
+#endif

@@ -1,0 +1,35 @@
+/* How works end: exactly once each, told without the lock. */
+#include "server/batch/room.h"
+
+void room_settle(struct room_settled *settled, struct batch_work *work, uint32_t n)
+{
+    if (n == 0)
+        return;
+    work->items_left -= n;
+    if (work->items_left > 0)
+        return;
+    work->next = settled->first;
+    settled->first = work;
+}
+
+void room_tell(struct room_settled *settled)
+{
+    while (settled->first) {
+        struct batch_work *work = settled->first;
+        settled->first = work->next;
+        struct error err = work->err;
+        work->on_done(work, work->status, &err);
+    }
+}
+
+void room_fail_work(struct batch *batch, struct room_settled *settled, struct batch_work *work, enum status status,
+                    const struct error *err)
+{
+    if (work->status == STATUS_OK) {
+        work->status = status;
+        if (err)
+            work->err = *err;
+        work->err.status = status;
+    }
+    room_settle(settled, work, queue_remove(&batch->queues[work->class], work));
+}

@@ -1,0 +1,117 @@
+/* Carry out the plan: a snapshot for the planner, then its actions. */
+#include "server/base/clock.h"
+#include "server/batch/room.h"
+
+/* Bulk work that waits is owed a turn once interactive work has had this many times the service of such a turn. */
+#define BULK_PATIENCE 8
+
+static bool fill_boards(const struct batch *batch, struct planner_snapshot *out)
+{
+    bool any_free = false;
+    out->n_boards = batch->options.n_boards;
+    for (uint32_t b = 0; b < batch->options.n_boards; b++) {
+        const struct room_slot *slot = &batch->slots[b];
+        bool usable = slot->health.state == HEALTH_IN_SERVICE;
+        out->boards[b] = (struct planner_board){usable, !slot->flight, slot->layer_begin, slot->layer_end};
+        any_free |= usable && !slot->flight;
+    }
+    return any_free;
+}
+
+static void fill_work(const struct batch *batch, struct planner_snapshot *out)
+{
+    out->n_flights = 0;
+    for (const struct flight *f = batch->parted; f && out->n_flights < PLANNER_MAX_BOARDS; f = f->next)
+        out->flights[out->n_flights++] = (struct planner_flight){f->class, f->load, f->layer, f->avoid, f->last_board};
+    for (int c = 0; c < BATCH_CLASSES; c++) {
+        out->queues[c].n = queue_peek(&batch->queues[c], out->queues[c].lengths, PLANNER_WINDOW);
+        out->queues[c].tokens = batch->queues[c].tokens;
+    }
+}
+
+/* False where there is nothing to plan: no board is free, or nothing waits. */
+static bool fill_snapshot(struct batch *batch)
+{
+    struct planner_snapshot *out = &batch->snapshot;
+    bool any_waits = batch->parted || batch->queues[BATCH_INTERACTIVE].items || batch->queues[BATCH_BULK].items;
+    if (!fill_boards(batch, out) || !any_waits)
+        return false;
+    fill_work(batch, out);
+    out->placement = batch->options.placement;
+    out->cost = &batch->cost;
+    out->layers = batch->options.image->shape.layers;
+    out->max_tokens = batch->options.max_tokens;
+    out->max_sequences = batch->options.max_sequences ? batch->options.max_sequences : PLANNER_WINDOW;
+    out->bulk_owed = batch->interactive_ns > BULK_PATIENCE * batch->bulk_turn_ns;
+    return true;
+}
+
+static struct flight *begin_flight(struct batch *batch, struct room_settled *settled, struct queue *queue, uint32_t n)
+{
+    struct queue_entry entries[PLANNER_WINDOW];
+    queue_take(queue, entries, n);
+    struct flight *flight = room_new_flight(batch, settled, entries, n);
+    if (flight && batch->hook)
+        batch->hook(batch->hook_cookie, n, flight->job.n_rows);
+    return flight;
+}
+
+/* Whose turn the service was, so that bulk work is not starved. */
+static void account(struct batch *batch, const struct flight *flight)
+{
+    if (flight->class == BATCH_BULK) {
+        batch->interactive_ns = 0;
+        batch->bulk_turn_ns = flight->predicted_ns;
+    } else if (batch->queues[BATCH_BULK].items > 0 || batch->parted) {
+        batch->interactive_ns += flight->predicted_ns * flight->n_parts;
+    }
+}
+
+static void launch(struct batch *batch, struct room_settled *settled, struct flight *flight,
+                   const struct planner_action *action)
+{
+    flight->launched_ns = clock_now_ns();
+    flight->predicted_ns = cost_split(&batch->cost, flight->load, action->layers, action->n_boards);
+    for (uint32_t i = 0; i < action->n_boards; i++) {
+        struct room_slot *slot = &batch->slots[action->boards[i]];
+        slot->flight = flight;
+        slot->flights++;
+        slot->splits += action->n_boards > 1;
+    }
+    uint32_t until = flight->layer + action->layers;
+    enum status status =
+        flight_launch(flight, batch->options.boards, action->boards, action->n_boards, until, room_on_parted, batch);
+    if (status == STATUS_OK) {
+        account(batch, flight);
+        return;
+    }
+    for (uint32_t i = 0; i < action->n_boards; i++)
+        batch->slots[action->boards[i]].flight = NULL;
+    struct error err;
+    error_set(&err, status, "no memory to split a batch of %u rows", flight->job.n_rows);
+    room_fail_flight(batch, settled, flight, status, &err);
+}
+
+void room_plan(struct batch *batch, struct room_settled *settled)
+{
+    struct planner_action actions[PLANNER_MAX_BOARDS];
+    struct flight *flights[PLANNER_MAX_BOARDS];
+    room_drop_unwanted(batch, settled);
+    uint32_t n = fill_snapshot(batch) ? planner_plan(&batch->snapshot, actions, PLANNER_MAX_BOARDS) : 0;
+    uint32_t f = 0;
+    for (struct flight *flight = batch->parted; flight && f < PLANNER_MAX_BOARDS; flight = flight->next)
+        flights[f++] = flight;
+    for (uint32_t i = 0; i < n; i++) {
+        struct flight *flight;
+        if (actions[i].resume) {
+            flight = flights[actions[i].flight];
+            room_unpark(batch, flight);
+        } else {
+            flight = begin_flight(batch, settled, &batch->queues[actions[i].class], actions[i].n_sequences);
+        }
+        if (flight)
+            launch(batch, settled, flight, &actions[i]);
+    }
+    if (batch->n_flights == 0 && batch->queues[BATCH_INTERACTIVE].items == 0 && batch->queues[BATCH_BULK].items == 0)
+        pthread_cond_broadcast(&batch->quiet);
+}

@@ -1,0 +1,143 @@
+/* A batch room over fake boards, and requests to give it. */
+#ifndef TESTS_BATCH_ROOM_FIXTURE_H
+#define TESTS_BATCH_ROOM_FIXTURE_H
+
+#include <criterion/criterion.h>
+#include <unistd.h>
+
+#include "server/base/clock.h"
+#include "server/base/mem.h"
+#include "server/batch/batch.h"
+#include "tests/batch/fake_board.h"
+
+enum { WIDTH = 4, MAX_BOARDS = 3, LAYERS = 2 };
+
+struct room {
+    struct batch *batch;
+    struct board *boards[MAX_BOARDS];
+    struct image *image;
+};
+
+static atomic_int tokens_dispatched;
+
+static inline void count_dispatch(void *cookie, uint32_t sequences, uint32_t tokens)
+{
+    (void)cookie;
+    (void)sequences;
+    atomic_fetch_add(&tokens_dispatched, (int)tokens);
+}
+
+static inline enum status zero_layer(void *cookie, uint32_t index, struct image_source_layer *ret, struct error *err)
+{
+    static const float zeros[WIDTH * WIDTH];
+    const struct image_source_linear linear = {zeros, zeros};
+    const struct image_source_norm norm = {zeros, zeros};
+    (void)cookie;
+    (void)index;
+    (void)err;
+    *ret = (struct image_source_layer){linear, linear, linear, linear, linear, linear, norm, norm};
+    return STATUS_OK;
+}
+
+/* The fake boards look at the shape only. */
+static inline struct image *make_image(void)
+{
+    static const float zeros[WIDTH];
+    const struct image_source source = {.shape = {.hidden = WIDTH,
+                                                  .layers = LAYERS,
+                                                  .heads = 1,
+                                                  .intermediate = WIDTH,
+                                                  .vocab = 1,
+                                                  .positions = 1,
+                                                  .types = 1,
+                                                  .layer_norm_eps = 1e-12f},
+                                        .words = zeros,
+                                        .token_positions = zeros,
+                                        .token_types = zeros,
+                                        .embedding_norm = {zeros, zeros},
+                                        .layer = zero_layer};
+    struct image *image = NULL;
+    cr_assert_eq(image_build(&image, &source, IMAGE_INT8, NULL), STATUS_OK);
+    return image;
+}
+
+static inline void open_placed(struct room *room, uint32_t n_boards, uint32_t max_tokens, uint32_t max_queued,
+                               enum batch_placement placement)
+{
+    *room = (struct room){.image = make_image()};
+    for (uint32_t b = 0; b < n_boards; b++)
+        room->boards[b] = fake_board_create();
+    struct batch_options options = {.image = room->image,
+                                    .boards = room->boards,
+                                    .n_boards = n_boards,
+                                    .max_tokens = max_tokens,
+                                    .max_queued_items = max_queued,
+                                    .placement = placement};
+    cr_assert_eq(batch_create(&room->batch, &options, NULL), STATUS_OK);
+    tokens_dispatched = 0;
+    batch_set_on_dispatch(room->batch, count_dispatch, NULL);
+}
+
+static inline void open_room(struct room *room, uint32_t n_boards, uint32_t max_tokens, uint32_t max_queued)
+{
+    open_placed(room, n_boards, max_tokens, max_queued, BATCH_REPLICATE);
+}
+
+static inline void close_room(struct room *room)
+{
+    batch_destroy(&room->batch, true);
+    cr_assert_null(room->batch);
+    image_release(&room->image);
+}
+
+/* A work of `n` texts of `len` tokens; token t of text i has the id 10 * (i + 1) + t. */
+struct request {
+    struct batch_work work;
+    struct batch_item items[64];
+    uint32_t ids[64][16];
+    float out[64][16 * WIDTH];
+    enum status status;
+    struct error err;
+    atomic_int done;
+};
+
+static inline void on_done(struct batch_work *work, enum status status, const struct error *err)
+{
+    struct request *request = work->cookie;
+    request->status = status;
+    request->err = *err;
+    atomic_fetch_add(&request->done, 1);
+}
+
+static inline struct request *make_request(uint32_t n, uint32_t len, enum batch_pooling pooling)
+{
+    struct request *request = calloc(1, sizeof *request);
+    for (uint32_t i = 0; i < n; i++) {
+        for (uint32_t t = 0; t < len; t++)
+            request->ids[i][t] = 10 * (i + 1) + t;
+        request->items[i] =
+            (struct batch_item){.ids = request->ids[i], .n_tokens = len, .pooling = pooling, .out = request->out[i]};
+    }
+    request->work = (struct batch_work){.items = request->items, .n_items = n, .on_done = on_done, .cookie = request};
+    return request;
+}
+
+static inline void finish_all(struct room *room)
+{
+    for (bool any = true; any;) {
+        any = false;
+        for (int b = 0; b < MAX_BOARDS; b++)
+            any |= room->boards[b] && fake_board_finish(room->boards[b], STATUS_OK);
+    }
+}
+
+/* Let the room's own threads work until `condition` holds; fail after ten seconds. */
+#define WAIT_FOR(condition)                                                                                            \
+    do {                                                                                                               \
+        for (int tries = 0; !(condition); tries++) {                                                                   \
+            cr_assert_lt(tries, 10000, "never: " #condition);                                                          \
+            usleep(1000);                                                                                              \
+        }                                                                                                              \
+    } while (0)
+
+#endif

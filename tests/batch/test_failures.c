@@ -1,0 +1,246 @@
+/* The batch room when boards fail, hang, or must yield; and its placements. */
+#include "tests/batch/room_fixture.h"
+
+static struct batch_board_info info_of(struct room *room, int board)
+{
+    struct batch_board_info infos[MAX_BOARDS];
+    batch_get_boards(room->batch, infos);
+    return infos[board];
+}
+
+static uint32_t in_service(struct room *room)
+{
+    struct batch_stats stats;
+    batch_get_stats(room->batch, &stats);
+    return stats.boards_ready;
+}
+
+Test(failures, a_failed_batch_runs_again_elsewhere)
+{
+    struct room room;
+    open_room(&room, 2, 100, 100);
+    struct request *request = make_request(1, 8, BATCH_POOL_MEAN);
+    cr_assert_eq(batch_submit(room.batch, &request->work, NULL), STATUS_OK);
+    cr_assert(fake_board_finish(room.boards[0], STATUS_BACKEND));
+    WAIT_FOR(fake_board_held(room.boards[1]) == 1);
+    cr_assert(fake_board_finish(room.boards[1], STATUS_OK));
+    cr_assert_eq(request->done, 1);
+    cr_assert_eq(request->status, STATUS_OK);
+    cr_assert_float_eq(request->out[0][0], 13.5f, 0);
+    WAIT_FOR(info_of(&room, 0).readmitted == 1);
+    cr_assert_eq(info_of(&room, 0).quarantined, 1);
+    cr_assert_eq(in_service(&room), 2);
+    free(request);
+    close_room(&room);
+}
+
+/* One text that no board can compute must not take its batch mates with it. */
+Test(failures, a_poisonous_text_fails_alone_and_is_named)
+{
+    struct room room;
+    open_room(&room, 2, 100, 100);
+    struct request *first = make_request(1, 8, BATCH_POOL_MEAN), *second = make_request(1, 8, BATCH_POOL_MEAN);
+    batch_submit(room.batch, &first->work, NULL);
+    batch_submit(room.batch, &second->work, NULL); /* both boards are busy */
+    struct request *mates = make_request(3, 8, BATCH_POOL_MEAN);
+    const uint32_t poison = mates->ids[1][0];
+    batch_submit(room.batch, &mates->work, NULL);
+    struct request *innocent = make_request(1, 9, BATCH_POOL_MEAN);
+    batch_submit(room.batch, &innocent->work, NULL);
+    for (int tries = 0; !(mates->done && innocent->done); tries++) {
+        cr_assert_lt(tries, 10000);
+        for (int b = 0; b < 2; b++)
+            fake_board_finish_unless(room.boards[b], poison);
+        usleep(1000);
+    }
+    cr_assert_eq(mates->done, 1);
+    cr_assert_eq(mates->status, STATUS_BACKEND);
+    cr_assert_not_null(strstr(mates->err.message, "inputs[1]"), "%s", mates->err.message);
+    cr_assert_eq(innocent->status, STATUS_OK);
+    WAIT_FOR(in_service(&room) == 2);
+    close_room(&room);
+    free(first);
+    free(second);
+    free(mates);
+    free(innocent);
+}
+
+Test(failures, a_hung_board_is_given_up_and_comes_back_after_a_reset)
+{
+    struct room room;
+    open_room(&room, 2, 100, 100);
+    struct request *request = make_request(1, 8, BATCH_POOL_MEAN);
+    batch_submit(room.batch, &request->work, NULL);
+    cr_assert_eq(fake_board_held(room.boards[0]), 1);
+    WAIT_FOR(fake_board_held(room.boards[1]) == 1); /* the watchdog gave up on board 0 */
+    cr_assert(fake_board_finish(room.boards[1], STATUS_OK));
+    cr_assert_eq(request->status, STATUS_OK);
+    WAIT_FOR(in_service(&room) == 2);
+    cr_assert_eq(fake_board_held(room.boards[0]), 0, "the reset took the old task back");
+    cr_assert_eq(request->done, 1);
+    free(request);
+    close_room(&room);
+}
+
+Test(failures, a_broken_board_stays_out_and_the_rest_goes_on)
+{
+    struct room room;
+    open_room(&room, 2, 100, 100);
+    atomic_store(&((struct fake_board *)room.boards[0])->broken, true);
+    struct request *request = make_request(1, 8, BATCH_POOL_MEAN);
+    batch_submit(room.batch, &request->work, NULL);
+    fake_board_finish(room.boards[0], STATUS_BACKEND);
+    WAIT_FOR(atomic_load(&((struct fake_board *)room.boards[0])->selftests) >= 3);
+    cr_assert_eq(in_service(&room), 1);
+    finish_all(&room);
+    cr_assert_eq(request->status, STATUS_OK);
+    atomic_store(&((struct fake_board *)room.boards[0])->broken, false);
+    WAIT_FOR(in_service(&room) == 2);
+    free(request);
+    close_room(&room);
+}
+
+Test(failures, with_no_board_left_requests_are_refused_until_one_is_back)
+{
+    struct room room;
+    open_room(&room, 1, 100, 100);
+    atomic_store(&((struct fake_board *)room.boards[0])->broken, true);
+    struct request *request = make_request(1, 8, BATCH_POOL_MEAN), *late = make_request(1, 8, BATCH_POOL_MEAN);
+    batch_submit(room.batch, &request->work, NULL);
+    fake_board_finish(room.boards[0], STATUS_BACKEND);
+    struct error err;
+    cr_assert_eq(batch_submit(room.batch, &late->work, &err), STATUS_UNHEALTHY);
+    WAIT_FOR(request->done);
+    cr_assert_eq(request->status, STATUS_UNHEALTHY, "what waited is told, not kept for ever");
+    atomic_store(&((struct fake_board *)room.boards[0])->broken, false);
+    WAIT_FOR(in_service(&room) == 1);
+    cr_assert_eq(batch_submit(room.batch, &late->work, &err), STATUS_OK);
+    finish_all(&room);
+    cr_assert_eq(late->status, STATUS_OK);
+    free(request);
+    free(late);
+    close_room(&room);
+}
+
+Test(failures, what_cannot_be_done_in_time_is_refused_at_once)
+{
+    struct room room;
+    open_room(&room, 1, 100, 100);
+    struct request *request = make_request(1, 8, BATCH_POOL_MEAN);
+    request->work.deadline_ns = clock_now_ns() + 1;
+    struct error err;
+    cr_assert_eq(batch_submit(room.batch, &request->work, &err), STATUS_TIMEOUT);
+    cr_assert_eq(request->done, 0);
+    cr_assert_not_null(strstr(err.message, "deadline"));
+    free(request);
+    close_room(&room);
+}
+
+Test(failures, running_work_past_its_deadline_is_cancelled)
+{
+    struct room room;
+    open_room(&room, 1, 100, 100);
+    struct request *request = make_request(1, 8, BATCH_POOL_MEAN);
+    request->work.deadline_ns = clock_now_ns() + 50000000;
+    cr_assert_eq(batch_submit(room.batch, &request->work, NULL), STATUS_OK);
+    WAIT_FOR(fake_board_cancelled(room.boards[0]));
+    fake_board_finish(room.boards[0], STATUS_OK);
+    cr_assert_eq(request->done, 1);
+    cr_assert_eq(request->status, STATUS_TIMEOUT);
+    free(request);
+    close_room(&room);
+}
+
+Test(placement, bulk_yields_after_a_layer)
+{
+    struct room room;
+    open_room(&room, 1, 4000, 100);
+    struct request *bulk = make_request(60, 16, BATCH_POOL_MEAN), *quick = make_request(1, 8, BATCH_POOL_MEAN);
+    bulk->work.class = BATCH_BULK;
+    batch_submit(room.batch, &bulk->work, NULL);
+    struct board_task task = fake_board_peek(room.boards[0]);
+    cr_assert_eq(task.layer_end - task.layer_begin, 1);
+    batch_submit(room.batch, &quick->work, NULL);
+    fake_board_finish(room.boards[0], STATUS_OK);
+    task = fake_board_peek(room.boards[0]);
+    cr_assert_eq(task.row_end, 8, "the interactive text is next");
+    cr_assert_eq(task.layer_end, LAYERS);
+    fake_board_finish(room.boards[0], STATUS_OK);
+    cr_assert_eq(quick->done, 1);
+    task = fake_board_peek(room.boards[0]);
+    cr_assert_eq(task.layer_begin, 1, "bulk goes on where it was");
+    finish_all(&room);
+    cr_assert_eq(bulk->status, STATUS_OK);
+    cr_assert_float_eq(bulk->out[59][0], 600 + 7.5f, 0);
+    free(bulk);
+    free(quick);
+    close_room(&room);
+}
+
+Test(placement, a_split_text_alternates_project_and_finish)
+{
+    struct room room;
+    open_placed(&room, 2, 100, 100, BATCH_SPLIT);
+    struct request *request = make_request(1, 16, BATCH_POOL_MEAN);
+    batch_submit(room.batch, &request->work, NULL);
+    for (int b = 0; b < 2; b++) {
+        struct board_task task = fake_board_peek(room.boards[b]);
+        cr_assert_eq(task.kind, BOARD_PROJECT);
+        cr_assert_eq(task.row_begin, (uint32_t)b * 8);
+        cr_assert_eq(task.row_end, (uint32_t)b * 8 + 8);
+    }
+    fake_board_finish(room.boards[0], STATUS_OK);
+    cr_assert_eq(fake_board_held(room.boards[0]), 0, "it waits for the other's keys and values");
+    fake_board_finish(room.boards[1], STATUS_OK);
+    for (int b = 0; b < 2; b++) {
+        cr_assert_eq(fake_board_held(room.boards[b]), 2);
+        cr_assert_eq(fake_board_peek(room.boards[b]).kind, BOARD_FINISH);
+    }
+    finish_all(&room);
+    cr_assert_eq(request->status, STATUS_OK);
+    cr_assert_float_eq(request->out[0][0], 10 + 7.5f, 0);
+    cr_assert_eq(info_of(&room, 0).splits, 1);
+    free(request);
+    close_room(&room);
+}
+
+Test(placement, a_split_that_fails_on_one_board_is_computed_again)
+{
+    struct room room;
+    open_placed(&room, 2, 100, 100, BATCH_SPLIT);
+    struct request *request = make_request(1, 16, BATCH_POOL_MEAN);
+    batch_submit(room.batch, &request->work, NULL);
+    fake_board_finish(room.boards[0], STATUS_OK);
+    fake_board_finish(room.boards[1], STATUS_BACKEND);
+    for (int tries = 0; !request->done; tries++) {
+        cr_assert_lt(tries, 10000);
+        finish_all(&room);
+        usleep(1000);
+    }
+    cr_assert_eq(request->status, STATUS_OK);
+    cr_assert_float_eq(request->out[0][0], 10 + 7.5f, 0);
+    cr_assert_eq(info_of(&room, 1).quarantined, 1);
+    WAIT_FOR(in_service(&room) == 2);
+    free(request);
+    close_room(&room);
+}
+
+Test(placement, a_pipeline_goes_from_board_to_board)
+{
+    struct room room;
+    open_placed(&room, 2, 100, 100, BATCH_PIPELINE);
+    struct request *request = make_request(1, 16, BATCH_POOL_MEAN), *behind = make_request(1, 16, BATCH_POOL_MEAN);
+    batch_submit(room.batch, &request->work, NULL);
+    cr_assert_eq(fake_board_peek(room.boards[0]).layer_end, LAYERS / 2);
+    batch_submit(room.batch, &behind->work, NULL);
+    fake_board_finish(room.boards[0], STATUS_OK);
+    cr_assert_eq(fake_board_peek(room.boards[1]).layer_begin, LAYERS / 2);
+    cr_assert_eq(fake_board_held(room.boards[0]), 1, "the next batch enters behind it");
+    finish_all(&room);
+    cr_assert_eq(request->status, STATUS_OK);
+    cr_assert_eq(behind->status, STATUS_OK);
+    cr_assert_float_eq(behind->out[0][0], 10 + 7.5f, 0);
+    free(request);
+    free(behind);
+    close_room(&room);
+}

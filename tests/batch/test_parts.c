@@ -1,0 +1,195 @@
+/* The scheduler's small parts: queue, cost model, health, pooling. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "server/batch/cost.h"
+#include "server/batch/health.h"
+#include "server/batch/pooling.h"
+#include "server/batch/queue.h"
+
+static struct batch_work *make_work(uint64_t key, uint32_t n, uint32_t tokens)
+{
+    struct batch_work *work = calloc(1, sizeof *work);
+    work->items = calloc(n, sizeof *work->items);
+    work->n_items = n;
+    work->key = key;
+    for (uint32_t i = 0; i < n; i++)
+        work->items[i].n_tokens = tokens + i;
+    return work;
+}
+
+Test(queue, one_key_is_first_in_first_out)
+{
+    struct queue queue;
+    queue_init(&queue);
+    struct batch_work *works[5];
+    for (int i = 0; i < 5; i++) {
+        works[i] = make_work(7, 3, 10);
+        queue_push(&queue, works[i]);
+    }
+    cr_assert_eq(queue.items, 15);
+    cr_assert_eq(queue.tokens, 5 * (10 + 11 + 12));
+    struct queue_entry entries[15];
+    queue_take(&queue, entries, 4);
+    queue_take(&queue, entries + 4, 11);
+    for (int i = 0; i < 15; i++) {
+        cr_assert_eq(entries[i].work, works[i / 3]);
+        cr_assert_eq(entries[i].item, &works[i / 3]->items[i % 3]);
+    }
+    cr_assert_eq(queue.items, 0);
+    cr_assert_eq(queue.tokens, 0);
+    cr_assert_null(queue_first(&queue));
+}
+
+Test(queue, peek_tells_what_take_gives)
+{
+    struct queue queue;
+    queue_init(&queue);
+    srand(3);
+    for (int i = 0; i < 40; i++)
+        queue_push(&queue, make_work((uint64_t)(rand() % 9), 1 + (uint32_t)(rand() % 6), 1 + (uint32_t)(rand() % 500)));
+    while (queue.items > 0) {
+        uint32_t lengths[300];
+        struct queue_entry entries[300];
+        uint32_t n = queue_peek(&queue, lengths, 300);
+        cr_assert_eq(n, queue.items);
+        uint32_t take = 1 + (uint32_t)rand() % n;
+        queue_take(&queue, entries, take);
+        for (uint32_t i = 0; i < take; i++)
+            cr_assert_eq(entries[i].item->n_tokens, lengths[i]);
+    }
+}
+
+Test(queue, a_greedy_key_waits_for_itself)
+{
+    struct queue queue;
+    queue_init(&queue);
+    for (int i = 0; i < 100; i++)
+        queue_push(&queue, make_work(1, 10, 64));
+    struct batch_work *modest = make_work(2, 1, 64);
+    queue_push(&queue, modest);
+    struct queue_entry entries[16];
+    queue_take(&queue, entries, 16);
+    bool served = false;
+    for (int i = 0; i < 16; i++)
+        served |= entries[i].work == modest;
+    cr_assert(served, "within a turn or two of the other key");
+}
+
+Test(queue, removing_keeps_count_and_order)
+{
+    struct queue queue;
+    queue_init(&queue);
+    struct batch_work *works[6];
+    for (int i = 0; i < 6; i++) {
+        works[i] = make_work(5, 2, 10);
+        queue_push(&queue, works[i]);
+    }
+    struct queue_entry entries[12];
+    queue_take(&queue, entries, 1);
+    cr_assert_eq(queue_remove(&queue, works[0]), 1, "one of its two was taken");
+    cr_assert_eq(queue_remove(&queue, works[3]), 2);
+    cr_assert_eq(queue_remove(&queue, works[5]), 2, "the last");
+    cr_assert_eq(queue_remove(&queue, works[5]), 0, "no longer there");
+    queue_push(&queue, works[5]);
+    cr_assert_eq(queue.items, 8);
+    queue_take(&queue, entries, 8);
+    struct batch_work *expected[] = {works[1], works[2], works[4], works[5]};
+    for (int i = 0; i < 8; i++)
+        cr_assert_eq(entries[i].work, expected[i / 2]);
+    cr_assert_eq(queue.tokens, 0);
+}
+
+Test(queue, walking_visits_every_work)
+{
+    struct queue queue;
+    queue_init(&queue);
+    for (uint64_t key = 0; key < 200; key++)
+        queue_push(&queue, make_work(key, 1, 5));
+    int seen = 0;
+    for (struct batch_work *work = queue_first(&queue); work; work = queue_after(&queue, work))
+        seen++;
+    cr_assert_eq(seen, 200);
+}
+
+Test(cost, fit_finds_the_terms_again)
+{
+    struct cost_sample samples[3];
+    uint32_t rows[3] = {8, 64, 256};
+    for (int i = 0; i < 3; i++) {
+        samples[i].load = cost_add((struct cost_load){0}, rows[i]);
+        samples[i].layer_ns = 40000 + 9000.0 * rows[i] + 12 * samples[i].load.pairs;
+    }
+    struct cost_model model;
+    cost_init(&model);
+    cost_fit(&model, samples);
+    cr_assert_float_eq(model.layer_ns, 40000, 1);
+    cr_assert_float_eq(model.row_ns, 9000, 0.1);
+    cr_assert_float_eq(model.pair_ns, 12, 0.01);
+}
+
+Test(cost, nonsense_measurements_still_give_a_usable_model)
+{
+    struct cost_sample samples[3] = {{{8, 64}, 5000}, {{64, 4096}, 100}, {{256, 65536}, NAN}};
+    struct cost_model model;
+    cost_init(&model);
+    cost_fit(&model, samples);
+    double small = cost_whole(&model, (struct cost_load){8, 64}, 6);
+    double large = cost_whole(&model, (struct cost_load){512, 512 * 512}, 6);
+    cr_assert(isfinite(small) && small > 0 && large > small);
+}
+
+Test(cost, learns_from_what_it_sees)
+{
+    struct cost_model model;
+    cost_init(&model);
+    struct cost_load load = {100, 10000};
+    double truth = 3 * cost_whole(&model, load, 6);
+    for (int i = 0; i < 200; i++)
+        cost_observe(&model, cost_whole(&model, load, 6), truth);
+    cr_assert_float_eq(cost_whole(&model, load, 6) / truth, 1, 0.02);
+    cost_observe(&model, 0, 5);
+    cost_observe(&model, 5, NAN);
+    cr_assert(isfinite(model.scale));
+}
+
+Test(health, waits_longer_each_time_and_forgives)
+{
+    struct health health = {0};
+    uint64_t now = 100 * HEALTH_FORGIVE_NS;
+    health_failed(&health, now);
+    cr_assert_eq(health.state, HEALTH_QUARANTINED);
+    cr_assert(health_take_due(&health, now), "the first strike is tested at once");
+    cr_assert_not(health_take_due(&health, now), "by one at a time");
+    uint64_t last = 0;
+    for (int i = 0; i < 40; i++) {
+        health_failed(&health, now);
+        uint64_t wait = health.due_ns - now;
+        cr_assert_geq(wait, last);
+        cr_assert_leq(wait, HEALTH_MAX_WAIT_NS);
+        cr_assert_not(health_take_due(&health, now));
+        now = health.due_ns;
+        cr_assert(health_take_due(&health, now));
+        last = wait;
+    }
+    cr_assert_eq(last, HEALTH_MAX_WAIT_NS);
+    health_passed(&health);
+    cr_assert_eq(health.state, HEALTH_IN_SERVICE);
+    now += HEALTH_FORGIVE_NS + 1;
+    health_failed(&health, now);
+    cr_assert(health_take_due(&health, now), "forgiven after serving long enough");
+    cr_assert_eq(health.quarantined, 2);
+    cr_assert_eq(health.readmitted, 1);
+}
+
+Test(pooling, normalises_like_torch)
+{
+    float vector[] = {3, 0, 4, 0};
+    batch_normalize(vector, 4);
+    cr_assert_float_eq(vector[0], 0.6f, 1e-7);
+    cr_assert_float_eq(vector[2], 0.8f, 1e-7);
+    float zero[] = {0, 0};
+    batch_normalize(zero, 2);
+    cr_assert_eq(zero[0], 0);
+}
