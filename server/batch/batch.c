@@ -50,7 +50,7 @@ static enum status admit(struct batch *batch, const struct batch_work *work, str
         double left = work->deadline_ns > now ? (double)(work->deadline_ns - now) : 0;
         double need = predict_eta_ns(batch, work);
         if (need > left)
-            return error_set(err, STATUS_TIMEOUT, "about %.0f ms are needed and %.0f ms are left until the deadline",
+            return error_set(err, STATUS_TIMEOUT, "about %.0f ms are needed and %.0f ms are left of the time limit",
                              need / 1e6, left / 1e6);
     }
     return STATUS_OK;

@@ -22,7 +22,7 @@ static void wait_ns(struct batch *batch, uint64_t ns)
 static void drop_expired_waiting(struct batch *batch, struct room_settled *settled, uint64_t now)
 {
     struct error err;
-    error_set(&err, STATUS_TIMEOUT, "the deadline passed while the request waited for a board");
+    error_set(&err, STATUS_TIMEOUT, "the time limit passed while the request waited for a board");
     for (int c = 0; c < BATCH_CLASSES; c++) {
         struct queue *queue = &batch->queues[c];
         for (struct batch_work *work = queue_first(queue), *next; work; work = next) {
@@ -36,7 +36,7 @@ static void drop_expired_waiting(struct batch *batch, struct room_settled *settl
 static void drop_expired_running(struct batch *batch, struct room_settled *settled, struct flight *flight, uint64_t now)
 {
     struct error err;
-    error_set(&err, STATUS_TIMEOUT, "the deadline passed while the request was computed");
+    error_set(&err, STATUS_TIMEOUT, "the time limit passed while the request was computed");
     for (uint32_t i = 0; i < flight->n_entries; i++) {
         struct batch_work *work = flight->entries[i].work;
         if (work->deadline_ns && work->deadline_ns <= now)

@@ -131,7 +131,7 @@ Test(failures, what_cannot_be_done_in_time_is_refused_at_once)
     struct error err;
     cr_assert_eq(batch_submit(room.batch, &request->work, &err), STATUS_TIMEOUT);
     cr_assert_eq(request->done, 0);
-    cr_assert_not_null(strstr(err.message, "deadline"));
+    cr_assert_not_null(strstr(err.message, "time limit"));
     free(request);
     close_room(&room);
 }
