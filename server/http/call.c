@@ -156,22 +156,29 @@ static void encode(struct http_call *call)
     wire_write_error(&call->reply.body, call->status, call->err.message);
 }
 
+static void count(struct http_call *call)
+{
+    if (call->status != STATUS_OK)
+        metrics_counter_add(call->server->telemetry.failures[call->status], 1);
+    else if (call->infer)
+        http_infer_count(call->infer);
+}
+
 struct http_reply *http_call_answer(struct http_call *call)
 {
     if (call->answered)
         return &call->reply;
     encode(call);
     call->answered = true;
-    if (call->status != STATUS_OK)
-        metrics_counter_add(call->server->telemetry.failures[call->status], 1);
-    else if (call->infer)
-        http_infer_count(call->infer);
+    count(call);
     leave(call);
     return &call->reply;
 }
 
 void http_call_finish(struct http_call *call)
 {
+    if (!call->answered && call->status != STATUS_OK)
+        count(call); /* there was nobody left to answer */
     leave(call);
     if (call->memory)
         atomic_fetch_sub(&call->server->memory, call->memory);

@@ -1,0 +1,181 @@
+/* The same text gives the same bytes: alone or among others, in any order, whatever the boards and the instruction
+ * set. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/buf.h"
+#include "server/wire/response.h"
+#include "tests/http/client.h"
+#include "tests/http/process.h"
+
+enum { TEXTS = 32 };
+
+PROCESS_MAIN
+{
+    return process_main(argc, argv, "--boards 2 --drain-seconds 0 --request-timeout-ms 0");
+}
+
+/* Texts of very different lengths: 5 to about 90 tokens. */
+static const char *text_of(int i)
+{
+    static char text[TEXTS][2048];
+    if (!text[i][0]) {
+        char *to = text[i] + sprintf(text[i], "text number %d", i);
+        for (int w = 0; w < i * i / 12; w++)
+            to += sprintf(to, " %s", w % 3 ? "embedding" : "of words");
+    }
+    return text[i];
+}
+
+/* {"inputs": [the texts of `order`]}; the caller frees. */
+static char *request_of(const int *order, int n)
+{
+    struct buf buf = {0};
+    buf_puts(&buf, "{\"inputs\":[");
+    for (int i = 0; i < n; i++) {
+        if (i)
+            buf_puts(&buf, ",");
+        wire_write_text(&buf, text_of(order[i]));
+    }
+    buf_puts(&buf, "]}");
+    buf_append(&buf, "", 1);
+    size_t len;
+    return buf_take(&buf, &len);
+}
+
+/* The text of each vector in a response body, cut at its brackets; they are written over with NUL. */
+static void split(char *body, char **rows, int n)
+{
+    char *at = body + 1;
+    for (int i = 0; i < n; i++) {
+        at = strchr(at, '[');
+        cr_assert(at != NULL);
+        rows[i] = at + 1;
+        at = strchr(at, ']');
+        *at++ = '\0';
+    }
+}
+
+static void expect_rows(int port, const int *order, int n, char *const *want)
+{
+    char *request = request_of(order, n);
+    struct answer answer = client_post(port, "/embed", request);
+    cr_assert_eq(answer.code, 200, "%.200s", answer.body);
+    char *rows[TEXTS];
+    split(answer.body, rows, n);
+    for (int i = 0; i < n; i++)
+        cr_assert(strcmp(rows[i], want[order[i]]) == 0, "text %d, one of %d", order[i], n);
+    client_free(&answer);
+    free(request);
+}
+
+/* What the shared server says to each text alone; the caller keeps it. */
+static void reference(char **want)
+{
+    for (int i = 0; i < TEXTS; i++) {
+        char *request = request_of(&i, 1);
+        struct answer answer = client_post(process_shared(), "/embed", request);
+        cr_assert_eq(answer.code, 200);
+        char *row;
+        split(answer.body, &row, 1);
+        want[i] = strdup(row);
+        client_free(&answer);
+        free(request);
+    }
+}
+
+static void in_many_company(int port, char *const *want)
+{
+    int order[TEXTS];
+    for (int i = 0; i < TEXTS; i++)
+        order[i] = i;
+    expect_rows(port, order, TEXTS, want);
+    for (int i = 0; i < TEXTS; i++)
+        order[i] = TEXTS - 1 - i;
+    expect_rows(port, order, TEXTS, want);
+    for (int i = 0; i < TEXTS; i++)
+        order[i] = i * 13 % TEXTS;
+    expect_rows(port, order, TEXTS, want);
+    for (int i = 0; i < TEXTS; i += 7)
+        expect_rows(port, order + i, 3, want);
+}
+
+struct visitor {
+    int port;
+    int first;
+    char *const *want;
+};
+
+static void *visit(void *cookie)
+{
+    const struct visitor *visitor = cookie;
+    int order[TEXTS];
+    for (int i = 0; i < TEXTS; i++)
+        order[i] = (visitor->first + i * 5) % TEXTS;
+    for (int n = 1; n <= TEXTS; n = n * 3 + 1)
+        expect_rows(visitor->port, order, n, visitor->want);
+    return NULL;
+}
+
+static void at_the_same_time(int port, char *const *want)
+{
+    enum { THREADS = 6 };
+    pthread_t threads[THREADS];
+    struct visitor visitors[THREADS];
+    for (int i = 0; i < THREADS; i++) {
+        visitors[i] = (struct visitor){port, i * 3, want};
+        cr_assert_eq(pthread_create(&threads[i], NULL, visit, &visitors[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+}
+
+static void forget(char **want)
+{
+    for (int i = 0; i < TEXTS; i++)
+        free(want[i]);
+}
+
+Test(determinism, in_any_company)
+{
+    char *want[TEXTS];
+    reference(want);
+    in_many_company(process_shared(), want);
+    at_the_same_time(process_shared(), want);
+    forget(want);
+}
+
+Test(determinism, on_any_number_of_boards)
+{
+    static const char *const options[] = {"--boards 1 --drain-seconds 0 --request-timeout-ms 0",
+                                          "--boards 5 --drain-seconds 0 --request-timeout-ms 0",
+                                          "--boards 3 --drain-seconds 0 --max-batch-tokens 300 --max-batch-requests 2"};
+    char *want[TEXTS];
+    reference(want);
+    for (int i = 0; i < 3; i++) {
+        struct process process = process_start(options[i]);
+        in_many_company(process.port, want);
+        at_the_same_time(process.port, want);
+        process_stop(&process);
+    }
+    forget(want);
+}
+
+/* A mask names the best set that may be used; what the machine has not, it does not use anyway. */
+Test(determinism, on_any_instruction_set)
+{
+    static const char *const masks[] = {"c", "avx2", "avxvnni", "avx512vnni"};
+    char *want[TEXTS];
+    reference(want);
+    for (int i = 0; i < 4; i++) {
+        struct process process =
+            process_start_with("--boards 2 --drain-seconds 0 --request-timeout-ms 0", "BERTD_CPU_MASK", masks[i]);
+        in_many_company(process.port, want);
+        process_stop(&process);
+    }
+    forget(want);
+}
