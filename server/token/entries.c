@@ -87,10 +87,8 @@ static enum status read_added(struct token_vocab *vocab, const json_t *entries, 
         enum status status = read_flags(&added, json_array_get(tokens, i), err);
         if (status != STATUS_OK)
             return error_prefix(err, status, "added_tokens[%zu]: ", i);
-        if (added.text[0] == '\0')
-            continue;
-        if (is_listed(vocab, added.text))
-            return error_set(err, STATUS_FORMAT, "added_tokens: \"%.100s\" is listed twice", added.text);
+        if (added.text[0] == '\0' || is_listed(vocab, added.text))
+            continue; /* as the library does */
         const json_t *id = json_object_get(entries, added.text);
         added.id = id ? (uint32_t)json_integer_value(id) : next;
         if (added.id >= next)
@@ -107,8 +105,8 @@ static enum status read_added(struct token_vocab *vocab, const json_t *entries, 
 static enum status keep(struct token_vocab *vocab, const char *text, uint32_t id, size_t *used, struct error *err)
 {
     if (vocab->texts[id])
-        return error_set(err, STATUS_FORMAT, "\"%.100s\" and \"%.100s\" both have the id %u", vocab->texts[id], text,
-                         id);
+        return error_set(err, STATUS_FORMAT, "\"%s\" and \"%s\" both have the id %u",
+                         token_json_shown(vocab->texts[id]), token_json_shown(text), id);
     size_t size = strlen(text) + 1;
     vocab->texts[id] = memcpy(vocab->bytes + *used, text, size);
     *used += size;
@@ -168,7 +166,8 @@ static enum status find_parts(struct token_vocab *vocab, const json_t *model, st
         return error_prefix(err, status, "model: ");
     vocab->unk_id = token_trie_find(&vocab->pieces, unk, strlen(unk));
     if (vocab->unk_id == TOKEN_TRIE_NONE)
-        return error_set(err, STATUS_FORMAT, "the unknown token \"%.100s\" is not in the vocabulary", unk);
+        return error_set(err, STATUS_FORMAT, "the unknown token \"%s\" is not in the vocabulary",
+                         token_json_shown(unk));
     vocab->continuation = token_trie_walk(&vocab->pieces, prefix, strlen(prefix));
     return STATUS_OK;
 }

@@ -22,5 +22,7 @@ enum status token_json_text(const json_t *object, const char *field, const char 
 enum status token_json_part(const json_t *object, const char *field, json_type type, json_t **ret, struct error *err);
 /** Words for a message: the "type" of an object, "null", or what sort of value it is. Borrowed. */
 const char *token_json_kind(const json_t *value);
+/** A string of the file as a message may show it: itself, or a stand-in where it is long. Borrowed. */
+const char *token_json_shown(const char *text);
 
 #endif

@@ -104,7 +104,7 @@ static enum status describe(json_t **ret, json_t *entries, const json_t *config,
     const char *cls = special_text(config, "cls_token", "[CLS]"), *sep = special_text(config, "sep_token", "[SEP]");
     const json_t *cls_id = json_object_get(entries, cls), *sep_id = json_object_get(entries, sep);
     if (!cls_id || !sep_id)
-        return error_set(err, STATUS_FORMAT, "\"%.100s\" is not in vocab.txt", cls_id ? sep : cls);
+        return error_set(err, STATUS_FORMAT, "\"%s\" is not in vocab.txt", token_json_shown(cls_id ? sep : cls));
     json_t *root =
         json_pack("{s:{s:s, s:b, s:b, s:b, s:b}, s:{s:s}, s:{s:s, s:s, s:s, s:i, s:O}, s:o, s:{s:s, s:[sI], s:[sI]}, "
                   "s:{s:s, s:s, s:b}}",

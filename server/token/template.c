@@ -48,7 +48,7 @@ static enum status add_sequence(struct token_template *t, const json_t *item, ui
     if (status != STATUS_OK)
         return status;
     if (strcmp(name, "A") != 0 && strcmp(name, "B") != 0)
-        return error_set(err, STATUS_FORMAT, "sequence \"%.100s\" is neither A nor B", name);
+        return error_set(err, STATUS_FORMAT, "sequence \"%s\" is neither A nor B", token_json_shown(name));
     return add_item(t, name[0] == 'A' ? TOKEN_SLOT_FIRST : TOKEN_SLOT_SECOND, 0, type_id, err);
 }
 
@@ -111,8 +111,7 @@ enum status token_template_read(struct token_vocab *vocab, const json_t *post_pr
         return read_bert(vocab, post_processor, err);
     if (!json_is_object(post_processor) || strcmp(kind, "TemplateProcessing") != 0)
         return error_set(err, STATUS_UNSUPPORTED,
-                         "\"post_processor\" is %.100s; only TemplateProcessing and BertProcessing are supported",
-                         kind);
+                         "\"post_processor\" is %s; only TemplateProcessing and BertProcessing are supported", kind);
     enum status status = read_items(vocab, &vocab->single, post_processor, "single", 1, err);
     if (status == STATUS_OK)
         status = read_items(vocab, &vocab->pair, post_processor, "pair", 2, err);

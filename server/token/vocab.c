@@ -79,9 +79,10 @@ static enum status pattern_of(const struct token_vocab *vocab, const struct toke
     token_normal_init(normal);
     token_normalise(&vocab->switches, (const uint8_t *)added->text, 0, strlen(added->text), &normal->sink, &steps);
     if (normal->failed)
-        return error_set(err, STATUS_NO_MEMORY, "no memory for added token \"%.100s\"", added->text);
+        return error_set(err, STATUS_NO_MEMORY, "no memory for an added token");
     if (normal->len == 0)
-        return error_set(err, STATUS_UNSUPPORTED, "added token \"%.100s\" normalises to nothing", added->text);
+        return error_set(err, STATUS_UNSUPPORTED, "added token \"%s\" normalises to nothing",
+                         token_json_shown(added->text));
     key->bytes = (const char *)normal->bytes;
     key->len = normal->len;
     return STATUS_OK;

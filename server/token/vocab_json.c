@@ -25,7 +25,7 @@ static enum status part_of_type(const json_t *root, const char *field, const cha
     json_t *part = json_object_get(root, field);
     const char *found = token_json_kind(part);
     if (!json_is_object(part) || strcmp(found, type) != 0)
-        return error_set(err, STATUS_UNSUPPORTED, "\"%s\" is %.100s; only %s is supported", field, found, type);
+        return error_set(err, STATUS_UNSUPPORTED, "\"%s\" is %s; only %s is supported", field, found, type);
     *ret = part;
     return STATUS_OK;
 }
