@@ -81,7 +81,8 @@ Test(bert_base, last_hidden_state_begins_as_in_the_original_work)
     free(hidden);
 }
 
-int main(int argc, char **argv)
+/* Visible: Criterion looks it up by name when it starts a test in a process of its own. */
+__attribute__((visibility("default"))) int main(int argc, char **argv)
 {
     if (!getenv("BERTD_BERT_BASE_DIR")) {
         puts("skipped: BERTD_BERT_BASE_DIR names no bert-base-uncased directory (see the head of "
