@@ -210,7 +210,6 @@ static enum status start_server(struct program *program, struct error *err)
         .version = CONFIG_VERSION,
         .vocab = program->vocab,
         .batch = program->batch,
-        .boards = program->boards,
         .n_boards = program->n_boards,
         .width = program->info.shape.hidden,
         .pooling = pooling_of(program),

@@ -1,3 +1,4 @@
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -32,6 +33,24 @@ static void on_ready(struct http_call *call)
     MHD_resume_connection(exchange->connection);
 }
 
+/* A number for the client's address, whatever its port; FNV-1a. */
+static uint64_t client_of(const struct sockaddr *address)
+{
+    const unsigned char *bytes = NULL;
+    size_t n = 0;
+    if (address && address->sa_family == AF_INET) {
+        bytes = (const unsigned char *)&((const struct sockaddr_in *)address)->sin_addr;
+        n = sizeof(struct in_addr);
+    } else if (address && address->sa_family == AF_INET6) {
+        bytes = (const unsigned char *)&((const struct sockaddr_in6 *)address)->sin6_addr;
+        n = sizeof(struct in6_addr);
+    }
+    uint64_t hash = 0xCBF29CE484222325u;
+    for (size_t i = 0; i < n; i++)
+        hash = (hash ^ bytes[i]) * 0x100000001B3u;
+    return n ? hash : 0;
+}
+
 static struct http_exchange *create(struct http_transport *transport, struct MHD_Connection *connection,
                                     const char *method)
 {
@@ -48,6 +67,8 @@ static struct http_exchange *create(struct http_transport *transport, struct MHD
     exchange->timer = info ? info->socket_context : NULL;
     info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     exchange->call.socket = info ? info->connect_fd : -1;
+    info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    exchange->call.client = client_of(info ? info->client_addr : NULL);
     return exchange;
 }
 

@@ -96,12 +96,10 @@ static enum status submit(struct http_infer *infer, struct error *err)
 {
     struct http_call *call = infer->call;
     struct http_server *server = call->server;
-    uint64_t tokens = 0;
-    for (uint32_t i = 0; i < infer->n_items; i++)
-        tokens += infer->items[i].n_tokens;
     infer->work = (struct batch_work){.items = infer->items,
                                       .n_items = infer->n_items,
-                                      .class = batch_class_of(infer->n_items, tokens),
+                                      .class = batch_class_of(infer->n_items, infer->tokens),
+                                      .key = call->client,
                                       .deadline_ns = call->deadline_ns,
                                       .on_done = on_done,
                                       .cookie = call};

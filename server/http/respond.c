@@ -34,6 +34,14 @@ static void add_times(struct MHD_Response *response, const struct http_call *cal
     add_number(response, "x-inference-time", milliseconds(http_infer_inference_ns(infer)));
 }
 
+/* Seconds, at least one. */
+static uint64_t retry_after(const struct http_call *call)
+{
+    struct batch_stats stats;
+    batch_get_stats(call->server->options.batch, &stats);
+    return stats.retry_after_ms > 1000 ? (stats.retry_after_ms + 999u) / 1000 : 1;
+}
+
 static void add_cors(struct MHD_Response *response, const struct http_exchange *exchange)
 {
     if (!exchange->transport->server->options.cors_allow_origin)
@@ -66,7 +74,7 @@ static void add_headers(struct MHD_Response *response, const struct http_exchang
     if (call->status == STATUS_OK && call->infer)
         add_times(response, call);
     if (call->status == STATUS_OVERLOADED)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+        add_number(response, MHD_HTTP_HEADER_RETRY_AFTER, retry_after(call));
     if (call->status == STATUS_UNAUTHENTICATED)
         MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
     if (atomic_load(&call->server->draining))

@@ -75,7 +75,7 @@ Test(overload, more_requests_than_allowed)
     client_send(b, request, len);
     cr_expect(becomes(process.port, "bertd_active_requests", 2));
     struct answer answer = client_post(process.port, "/embed", short_body);
-    cr_expect_str_eq(client_header(&answer, "Retry-After"), "1");
+    cr_expect(atoi(client_header(&answer, "Retry-After")) >= 1);
     client_expect_error(answer, 429, "Overloaded", "2 requests are being worked on");
     client_expect_error(client_post(process.port, "/tokenize", short_body), 429, "Overloaded", "limit");
     client_expect_ok(client_ask(process.port, "GET", "/health", NULL));
