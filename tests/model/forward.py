@@ -137,14 +137,14 @@ def embed(model, ids):
 
 
 def is_punctuation(c):
-    return (33 <= ord(c) <= 47 or 58 <= ord(c) <= 64 or 91 <= ord(c) <= 96 or 123 <= ord(c) <= 126) or unicodedata.category(
-        c
-    ).startswith("P")
+    ascii_ranges = ((33, 47), (58, 64), (91, 96), (123, 126))
+    return any(low <= ord(c) <= high for low, high in ascii_ranges) or unicodedata.category(c).startswith("P")
 
 
 def is_ideograph(c):
     ranges = ((0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F), (0x2B740, 0x2B81F))
-    return any(low <= ord(c) <= high for low, high in ranges + ((0x2B920, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F)))
+    ranges += ((0x2B920, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F))
+    return any(low <= ord(c) <= high for low, high in ranges)
 
 
 def words_of(text):
