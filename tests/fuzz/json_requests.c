@@ -6,6 +6,8 @@
 #include "server/wire/request.h"
 #include "server/wire/response.h"
 
+static volatile uint32_t sink;
+
 static void require(int condition)
 {
     if (!condition)
@@ -25,8 +27,8 @@ static void check_inputs(const struct wire_inputs *inputs, const struct wire_lim
         require(input->ids ? input->n_ids > 0 : input->text.len > 0);
         uint32_t sum = 0;
         for (uint32_t j = 0; j < input->n_ids; j++)
-            sum += input->ids[j]; /* readable, which the sanitizer checks */
-        require(sum == sum);
+            sum += input->ids[j]; /* the sanitizer checks that they are there */
+        sink = sum;
         if (!input->ids)
             check_string(input->text);
     }
