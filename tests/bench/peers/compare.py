@@ -1,0 +1,258 @@
+#!/usr/bin/env python3
+"""bertd's boards and its peers on this CPU: time, fidelity, ratios. Run it by tests/bench/peers/run.
+
+Every engine is a process that stays alive; within a round each answers the same cell in turn, so that all meet the
+same state of the machine. Before that each peer tries its settings for every cell and keeps the best one.
+"""
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+import report
+import texts
+
+BUILD = os.path.join(texts.ROOT, "build", "peers")
+CELLS = [(1, 8), (1, 16), (1, 32), (1, 64), (1, 128), (1, 256), (1, 512), (32, 16), (8, 128)]
+QUICK_CELLS = [(1, 16), (1, 128), (8, 128)]
+PEERS = ["openvino-int8", "onnxruntime-int8", "openvino-fp32", "onnxruntime-fp32", "torch-fp32"]
+RAGGED_TEXTS = {"minilm": 256, "bert-base": 96}
+SPLIT_CELLS = [("minilm", 1, 32), ("bert-base", 1, 128)]
+SETTLE_SECONDS = 0.03
+SLICE_MS = 120            # a turn of one engine in one round
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+class Process:
+    """An engine that answers a line with a line."""
+
+    def __init__(self, name, command):
+        self.name = name
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        stderr=open(os.path.join(BUILD, f"{name}.log"), "w", encoding="utf-8"))
+
+    def read(self, expected):
+        words = self.process.stdout.readline().split()
+        if not words or words[0] != expected:
+            raise SystemExit(f"error: {self.name} ended or said {words[:3]}: see build/peers/{self.name}.log")
+        return words[1:]
+
+    def ask(self, expected, *words):
+        self.process.stdin.write(" ".join(str(word) for word in words) + "\n")
+        self.process.stdin.flush()
+        return self.read(expected)
+
+    def times(self, *words):
+        return [float(word) for word in self.ask("ms", *words)]
+
+    def finish(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def start_engines(options, paths):
+    """Peers first, then bertd: {name: Process}."""
+    engines = {}
+    serve = os.path.join(os.path.dirname(os.path.abspath(__file__)), "serve.py")
+    for name in options.peers:
+        engines[name] = Process(name, [sys.executable, "-W", "ignore", serve, name, str(options.threads),
+                                       json.dumps(paths)])
+    for engine in engines.values():
+        engine.read("ok")
+    bertd = engines["bertd"] = Process("bertd", [os.path.join(BUILD, "tests", "bench", "bench-engine_cells")])
+    for model, forms in paths.items():
+        seconds = bertd.ask("ok", "open", model, forms["dir"], options.threads)[0]
+        say(f"  bertd: {model} on {options.threads} boards, open in {seconds} s")
+        if any(name == model for name, _, _ in SPLIT_CELLS):
+            bertd.ask("ok", "open", f"{model}@1", forms["dir"], 1)
+    return engines
+
+
+# Tuning ------------------------------------------------------------------------------------------------------------
+
+def tune(options, engines, lengths):
+    """{(engine, model, cell): setting}; every peer keeps its best in its own process."""
+    settings = {}
+    for name in options.peers:
+        say(f"Settings of {name}")
+        for model in options.models:
+            for seqs, tokens in options.cells:
+                seconds = 0.05 if name.endswith("fp32") or options.quick else 0.3
+                words = engines[name].ask("setting", "tune", model, seqs, tokens, seconds)
+                settings[name, model, (seqs, tokens)] = " ".join(words)
+            if name.endswith("int8"):
+                settings[name, model, "ragged"] = " ".join(
+                    engines[name].ask("setting", "tune-ragged", model, *lengths[model]))
+            say("  {}: {}".format(model, "; ".join(
+                f"{cell if cell == 'ragged' else report.cell_name(cell)}: {setting}"
+                for (n, m, cell), setting in settings.items() if (n, m) == (name, model))))
+    return settings
+
+
+# Rounds ------------------------------------------------------------------------------------------------------------
+
+def cpu_ticks():
+    with open("/proc/stat", encoding="ascii") as f:
+        ticks = [int(word) for word in f.readline().split()[1:9]]
+    return sum(ticks), ticks[3] + ticks[4]          # all, idle and waiting
+
+
+def measure_other_load():
+    """Share of the machine that is busy while every engine here is idle."""
+    time.sleep(0.1)
+    total, idle = cpu_ticks()
+    time.sleep(0.4)
+    total_after, idle_after = cpu_ticks()
+    return 1 - (idle_after - idle) / max(1, total_after - total)
+
+
+class Clock:
+    """The turns of all rounds: {key: [median of the turn]}; the first answer of a key only warms up."""
+
+    def __init__(self, engines):
+        self.engines, self.turns = engines, {}
+
+    def turn(self, key, engine, model, seqs, tokens):
+        if key not in self.turns:
+            self.turns[key] = []
+            self.engines[engine].times("time", model, seqs, tokens, 1)
+        last = self.turns[key][-1] if self.turns[key] else 20
+        count = max(1, min(100, int(SLICE_MS / last)))
+        time.sleep(SETTLE_SECONDS)
+        self.turns[key].append(statistics.median(self.engines[engine].times("time", model, seqs, tokens, count)))
+
+    def median(self, key):
+        return statistics.median(self.turns[key])
+
+
+def run_cells(options, engines):
+    """({(engine, model, cell): ms}, {split cell: (ms on one board, ms on all)}, load of others)"""
+    clock, loads = Clock(engines), []
+    splits = [split for split in SPLIT_CELLS if split[0] in options.models]
+    for number in range(options.rounds):
+        say(f"Round {number + 1} of {options.rounds}")
+        loads.append(measure_other_load())
+        for model in options.models:
+            for cell in options.cells:
+                for name in engines:
+                    if name.endswith("fp32") and number % 3:
+                        continue                    # never the best of the peers by far: a third of the rounds
+                    clock.turn((name, model, cell), name, model, *cell)
+        for model, *cell in splits:
+            for _ in range(2):
+                clock.turn((f"{model}@1", *cell), "bertd", f"{model}@1", *cell)
+                clock.turn((model, *cell), "bertd", model, *cell)
+    load = statistics.mean(loads)
+    times = {key: clock.median(key) for key in clock.turns if key[0] in engines}
+    split = {(model, *cell): (clock.median((f"{model}@1", *cell)), clock.median((model, *cell)))
+             for model, *cell in splits}
+    return times, split, load
+
+
+def run_ragged(options, engines, lengths):
+    """{(engine, model): tokens a second}"""
+    rates = {}
+    names = [name for name in engines if not name.endswith("fp32")]
+    for model in options.models:
+        say(f"Ragged mix, {model}: {len(lengths[model])} texts, {sum(lengths[model])} tokens")
+        turns = {name: [] for name in names}
+        for number in range(1 + min(3, options.rounds)):
+            for name in names:
+                time.sleep(SETTLE_SECONDS)
+                ms = engines[name].times("ragged", model, 1, *lengths[model])[0]
+                if number:                          # the first warms up
+                    turns[name].append(ms)
+        for name in names:
+            rates[name, model] = sum(lengths[model]) / statistics.median(turns[name]) * 1e3
+    return rates
+
+
+# Fidelity ----------------------------------------------------------------------------------------------------------
+
+def cosine(a, b):
+    product = sum(x * y for x, y in zip(a, b))
+    return product / (sum(x * x for x in a) * sum(y * y for y in b)) ** 0.5
+
+
+def run_fidelity(options, engines, minilm_dir):
+    """({engine: (mean, least cosine)}, what it was measured on)"""
+    ids, references, words = texts.load(minilm_dir)
+    say(f"Fidelity of MiniLM on {words}")
+
+    def embed(name, text):
+        return [float(word) for word in engines[name].ask("values", "embed", "minilm", *text)]
+    if references is None:
+        if "torch-fp32" not in engines:
+            return {}, "not measured: no golden data, no torch"
+        references = [embed("torch-fp32", text) for text in ids]
+    fidelity = {}
+    for name in engines:
+        values = [cosine(embed(name, text), reference) for text, reference in zip(ids, references)]
+        fidelity[name] = (statistics.mean(values), min(values))
+    return fidelity, words
+
+
+# -------------------------------------------------------------------------------------------------------------------
+
+def measure_peak(threads):
+    """(instruction set, GMAC/s of one core) by bertd's own bench."""
+    command = [os.path.join(BUILD, "tests", "bench", "bench-board"), "--model", "minilm", "--shape", "1x8",
+               "--seconds", "0.01", "--json"]
+    first = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[0])
+    return first["isa"], first["peak_gmacs_a_thread"] * threads
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(prog="tests/bench/peers/run", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true",
+                        help="three cells, two rounds, int8 peers only; writes to build/peers")
+    parser.add_argument("--models", nargs="+", choices=["minilm", "bert-base"], default=["minilm", "bert-base"])
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=None)
+    parser.add_argument("--rounds", type=int, default=None, help="default: 7")
+    parser.add_argument("--threads", type=int, default=2, help="threads of each peer, boards of bertd, cores of all")
+    parser.add_argument("--out", default=None, help="folder of peers.json and peers.svg; default: docs/bench")
+    parser.add_argument("--minilm", default=None, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.cells = QUICK_CELLS if options.quick else CELLS
+    options.peers = options.peers or (PEERS[:2] if options.quick else PEERS)
+    options.rounds = options.rounds or (2 if options.quick else 7)
+    options.out = options.out or (BUILD if options.quick else os.path.join(texts.ROOT, "docs", "bench"))
+    return options
+
+
+def main():
+    options = parse_options()
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, cores[:options.threads])
+    say("Models (made once, kept in build/peers/models)")
+    maker = os.path.join(os.path.dirname(os.path.abspath(__file__)), "models.py")
+    made = subprocess.run([sys.executable, "-W", "ignore", maker, os.path.join(BUILD, "models"), options.minilm,
+                           *options.models], check=True, stdout=subprocess.PIPE, text=True)
+    paths = json.loads(made.stdout)
+    begin = time.time()
+    isa, peak = measure_peak(options.threads)
+    say(f"Starting the engines, {options.threads} cores, {isa}")
+    engines = start_engines(options, paths)
+    lengths = {model: texts.ragged_lengths(RAGGED_TEXTS[model]) for model in options.models}
+    settings = tune(options, engines, lengths)
+    fidelity, fidelity_on = run_fidelity(options, engines, options.minilm) if "minilm" in options.models else ({}, "")
+    times, split, load = run_cells(options, engines)
+    ragged = run_ragged(options, engines, lengths)
+    for engine in engines.values():
+        engine.finish()
+    result = report.assemble(times, settings, fidelity, fidelity_on, ragged, split, lengths,
+                             report.describe_machine(options.threads, isa, peak, load))
+    report.write(result, options.out)
+    report.print_table(result)
+    say(f"\n{time.time() - begin:.0f} s; written to {os.path.relpath(options.out)}/peers.json and peers.svg")
+
+
+if __name__ == "__main__":
+    main()
