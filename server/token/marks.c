@@ -6,7 +6,7 @@
  * sorted run takes the place of the run's character r. Inserted code points come from the letter before the run
  * alone (those within it are all stripped), so they go before the others of their class and do not count in ranks.
  *
- * Of the classes only a handful has members that are not stripped. Each of those takes one pass through the run. */
+ * Of the classes only six have members that are not stripped. Each of those takes two passes through the run. */
 #include "server/token/marks.h"
 
 #include <utf8proc.h>
@@ -65,16 +65,45 @@ static size_t find_start(const struct token_run *run, size_t at)
     return at;
 }
 
-/* Count the run's combining characters by class and mark the classes to put; returns the run's end. */
-static size_t count_classes(const struct token_run *run, size_t at, uint32_t counts[CLASSES], bool kept[CLASSES])
+/* Classes to put, as bits. */
+struct classes {
+    uint64_t bits[CLASSES / 64];
+};
+
+static void add_class(struct classes *classes, uint32_t class)
+{
+    classes->bits[class / 64] |= (uint64_t)1 << class % 64;
+}
+
+/* The first of them from `class` on; CLASSES where there is none. */
+static uint32_t next_class(const struct classes *classes, uint32_t class)
+{
+    while (class < CLASSES) {
+        uint64_t bits = classes->bits[class / 64] >> class % 64;
+        if (bits)
+            return class + (uint32_t)__builtin_ctzll(bits);
+        class += 64 - class % 64;
+    }
+    return CLASSES;
+}
+
+/* Add the classes of which the run keeps something; returns the run's end. */
+static size_t find_classes(const struct token_run *run, size_t at, struct classes *classes)
 {
     struct place place;
-    for (; next_place(run, at, &place); at = place.stop) {
-        counts[place.c->ccc]++;
+    for (; next_place(run, at, &place); at = place.stop)
         if (place.c->flags & TOKEN_CHAR_ORDERED)
-            kept[place.c->ccc] = true;
-    }
+            add_class(classes, place.c->ccc);
     return place.start;
+}
+
+static uint32_t count_below(const struct token_run *run, size_t at, uint32_t class)
+{
+    uint32_t n = 0;
+    struct place place;
+    for (; next_place(run, at, &place); at = place.stop)
+        n += place.c->ccc < class;
+    return n;
 }
 
 /* The run's places by rank: 0 is the letter before it, 1 the first combining character. */
@@ -119,18 +148,18 @@ size_t token_marks_put(const struct token_run *run, size_t at, struct token_sink
     } else {
         begin = find_start(run, at);
     }
-    uint32_t counts[CLASSES] = {0};
-    bool kept[CLASSES] = {false};
-    size_t stop = count_classes(run, begin, counts, kept);
+    struct classes classes = {0};
+    for (uint32_t i = 0; i < n_inserted; i++)
+        add_class(&classes, token_char_of(inserted[i])->ccc);
+    size_t stop = find_classes(run, begin, &classes);
 
     struct dealer dealer = {run, {.start = at, .stop = begin}, 0};
-    uint32_t before = 0; /* combining characters of the classes below */
-    for (uint32_t class = 1; class < CLASSES; before += counts[class ++]) {
+    for (uint32_t class = next_class(&classes, 1); class < CLASSES; class = next_class(&classes, class + 1)) {
+        uint32_t below = count_below(run, begin, class);
         for (uint32_t i = 0; i < n_inserted; i++)
             if (token_char_of(inserted[i])->ccc == class)
-                sink->put(sink, inserted[i], start_of_rank(&dealer, before));
-        if (kept[class])
-            put_class(run, begin, class, before + 1, &dealer, sink);
+                sink->put(sink, inserted[i], start_of_rank(&dealer, below));
+        put_class(run, begin, class, below + 1, &dealer, sink);
     }
     return stop;
 }
