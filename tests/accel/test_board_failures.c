@@ -188,3 +188,42 @@ Test(board_failures, every_allocation_may_fail)
         image_release(&image);
     }
 }
+
+static void *reset_board(void *board)
+{
+    cr_assert_eq(board_reset(board, NULL), STATUS_OK);
+    return NULL;
+}
+
+Test(board_failures, reset_ends_what_waits_and_keeps_the_model)
+{
+    struct image *image = tiny_image(&tiny_shapes[0], IMAGE_INT8, 1);
+    struct log log = LOG_INIT;
+    sem_t hold;
+    sem_init(&hold, 0, 0);
+    struct board *board = open_loaded("emu", image);
+    struct note *notes[4];
+    for (int i = 0; i < 4; i++) {
+        notes[i] = note_create(&log, image, 1);
+        notes[i]->then_wait = i == 0 ? &hold : NULL;
+        board_submit(board, &notes[i]->task);
+    }
+    pthread_t resetter;
+    pthread_create(&resetter, NULL, reset_board, board);
+    sem_post(&hold);
+    pthread_join(resetter, NULL);
+    log_wait(&log, 4);
+    bool refused = false;
+    for (int i = 0; i < 4; i++) {
+        cr_assert_eq(notes[i]->done, 1);
+        cr_assert(notes[i]->status == STATUS_OK || notes[i]->status == STATUS_BACKEND);
+        cr_assert(!refused || notes[i]->status == STATUS_BACKEND);
+        refused |= notes[i]->status == STATUS_BACKEND;
+    }
+    cr_assert_eq(note_run(board, notes[3]), STATUS_OK);
+    cr_assert(tiny_batch_equal(&notes[0]->batch, &notes[3]->batch));
+    board_close(&board);
+    for (int i = 0; i < 4; i++)
+        note_destroy(notes[i]);
+    image_release(&image);
+}
