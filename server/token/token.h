@@ -31,7 +31,7 @@ enum token_direction { TOKEN_RIGHT, TOKEN_LEFT }; /* the end that truncation cut
 
 struct token_options {
     bool add_special_tokens;
-    uint32_t max_tokens; /* truncate to this many, special tokens included; 0: never truncate */
+    uint32_t max_tokens; /* truncate to this many, with the template's, which always stay; 0: never truncate */
     enum token_direction direction;
 };
 
@@ -56,7 +56,7 @@ bool token_vocab_is_special(const struct token_vocab *vocab, uint32_t id);
 /** Encode one text.
  *  text    [len] UTF-8, may hold NUL; borrowed for the call
  *  ret     arrays live in `arena`
- *  Errors: TOKENIZER (not UTF-8: names the byte's position), NO_MEMORY; `ret` untouched on failure
+ *  Errors: TOKENIZER (not UTF-8: names the byte's position; over 256 MiB), NO_MEMORY; `ret` untouched on failure
  *  Time:   linear in len, whatever the text
  *  Thread: any
  *  Source: huggingface/tokenizers 0.21, BertNormalizer, BertPreTokenizer, WordPiece */

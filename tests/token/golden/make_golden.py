@@ -32,13 +32,13 @@ TEXTS = [
     "e\u0301\u302e é\u302e \u302eé\u302e", "क\u093f \u0915\u094d\u0937 a\u20dd", "a\u1df6 \u1df6\u0301 \u08d3", "\u0378a \ufffe 🙂a🙂🙂",
     "a\u180eb a\u061cb a\u2061b \U000e0041", "\u0890a \u08e2a \U000110bda \U000110cda", "\u0301\u0302\u0303", "a " + "\u0301" * 60 + "\u302e" + "\u0323" * 60 + "b",
     "中\u0301\u302e文\u302e", "tok TOK tokx xtok tok. .tok étok tok\u0301", "foo Foo FOO fOo  foo\t foox", "a b  a b a\u00a0b A B", " \u3000tok \n Foo\u2003x",
-    "中文 中文中文", "naïvetok", "x [MASK] \u3000[MASK]\n[MASK]x", "aaaaaab aab", "A À Å", "日本語テスト、全角！", "Ａ ａ \u2460",
+    "中文 中文中文", "naïvetok", "x [MASK] \u3000[MASK]\n[MASK]x", "aaaaaab aab", "A À Å", "日本語テスト、全角！", "Foo   y Foo y\n\n y x  y", "Ａ ａ \u2460",
 ]
 PAIRS = [("hello world", "the cat sat on the mat."), ("", "a"), ("a", ""), ("", ""), ("a b c d e", "x y z"), ("x y z", "a b c d e"), ("a b c", "x y z"),
          ("a", "a b c d e x y z"), ("é中[SEP]", "İ [MASK] 한")]
 LIMITS = [2, 3, 4, 5, 7, 8, 9]
 DECODED = ["the cat sat on mat .", "do n't 's 'm , ! ?", "[CLS] un ##aff ##able ##s [SEP] [PAD] [PAD]", "##ing the ##ing", "( a ' b ' ) ' '", "do not a . . .",
-           "[UNK] 中 文 한", "", "## ##a # a"]
+           "[UNK] 中 文 한", "", "## ##a # a", "a do|not . n't do|not"]
 
 
 def vocabulary():
@@ -82,7 +82,7 @@ def tokenizers():
     short = lambda vocab: {"unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 5, "vocab": vocab}   # no type, as of old
     flags = [("tok", ("single_word",)), ("foo", ("normalized", "single_word")), ("a b", ("lstrip", "rstrip")), ("中文", ("normalized",)), (" new", ("normalized",)),
              ("naïve", ("normalized", "lstrip", "rstrip")), ("aab", ()), ("aa", ()), ("NAIVE", ("normalized", "special"))]
-    raw = [("tok", ("single_word", "lstrip")), ("Foo", ("rstrip",)), ("\n", ("rstrip",)), ("x ", ("lstrip", "special"))]
+    raw = [("tok", ("single_word", "lstrip")), ("Foo", ("rstrip",)), ("\n", ("rstrip",)), ("x ", ("lstrip", "special")), (" y", ("lstrip",)), ("do not", ())]
     return {"uncased": tokenizer((True, True, None, True)), "cased": tokenizer((True, True, None, False)), "strip": tokenizer((True, True, True, False)),
             "lower": tokenizer((True, True, False, True)), "clean": tokenizer((True, False, False, False)), "cjk": tokenizer((False, True, False, False)),
             "dirty": tokenizer((False, True, True, True)), "none": tokenizer((False, False, False, False)), "added": tokenizer((True, True, None, True), flags),
@@ -125,7 +125,8 @@ def cases(name, tok):
             for left in (False, True):
                 yield encoded(tok, name, a, b, limit=limit, left=left)
     for text in DECODED:
-        ids = [tok.token_to_id(t) for t in text.split() if tok.token_to_id(t) is not None] + [1 << 20]
+        tokens = [t.replace("|", " ") for t in text.split()]
+        ids = [tok.token_to_id(t) for t in tokens if tok.token_to_id(t) is not None] + [1 << 20]
         for skip in (False, True):
             yield {"tokenizer": name, "decode": ids, "skip": skip, "text": tok.decode(ids, skip_special_tokens=skip)}
 
