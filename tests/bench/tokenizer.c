@@ -136,7 +136,7 @@ static void put_short_runs(struct buf *out)
 
 static void put_punctuation(struct buf *out)
 {
-    buf_append(out, "!#$%&()*+,-./:;<=>?@" + random_below(20), 1);
+    buf_append(out, &"!#$%&()*+,-./:;<=>?@"[random_below(20)], 1);
 }
 
 static void put_special(struct buf *out)
