@@ -59,7 +59,8 @@ static enum status load_file(struct http_prompts *prompts, const char *path, str
     enum status status = file_map(&map, path, err);
     if (status != STATUS_OK)
         return status;
-    char *text = map.size <= MAX_FILE ? arena_copy(prompts->arena, (const char *)map.data, map.size) : NULL;
+    char *text =
+        map.size <= MAX_FILE ? arena_copy(prompts->arena, map.data ? (const char *)map.data : "", map.size) : NULL;
     size_t size = map.size;
     file_unmap(&map);
     if (!text)
