@@ -119,7 +119,8 @@ CPU_TEMPLATE ints rotate_block(const int block, float *y, const float *x, ints a
     PUT(1)
     PUT(2)
     PUT(3)
-    PUT(4) PUT(5) PUT(6) PUT(7)
+    PUT(4)
+    PUT(5) PUT(6) PUT(7)
 #undef PUT
         return amax;
 }
