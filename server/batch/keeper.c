@@ -6,7 +6,7 @@
 
 /* A board hangs when it takes this long: many times the prediction, and no less than a stall of the machine. */
 #define HANG_FACTOR 20
-#define HANG_NS 1500e6
+#define HANG_NS     1500e6
 /* What waits is told after this long without any board in service. */
 #define GRACE_NS     1000000000ull
 #define TICK_NS      10000000ull
