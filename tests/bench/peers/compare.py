@@ -237,6 +237,9 @@ def main():
                            *options.models], check=True, stdout=subprocess.PIPE, text=True)
     paths = json.loads(made.stdout)
     begin = time.time()
+    load = measure_other_load()
+    if load > 0.1:
+        say(f"WARNING: other programs keep {load:.0%} of this machine busy: times will be wrong, and take long")
     isa, peak = measure_peak(options.threads)
     say(f"Starting the engines, {options.threads} cores, {isa}")
     engines = start_engines(options, paths)

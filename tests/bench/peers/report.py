@@ -129,7 +129,7 @@ def print_table(result):
               ", ".join(f"{engine} {rate:.0f}" for engine, rate in mix["tokens_per_s"].items()) +
               f"; ours / best peer {mix['ratio']}, of our uniform 8x128 {mix['of_uniform_8x128']}")
     for cell, split in summary["split"].items():
-        print(f"Boards, {cell}: {split['ms_one_board']} ms on one, {split['ms_all_boards']} on all: {split['speedup']}x")
+        print("Boards, {cell}: {ms_one_board} ms on one, {ms_all_boards} on all: {speedup}x".format(cell=cell, **split))
     shares = summary["share_of_int8_peak"]
     print("Share of the int8 peak:", ", ".join(f"{cell} {share:.0%}" for cell, share in shares.items()))
 
@@ -186,8 +186,8 @@ def draw(result):
     machine = result["machine"]
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif">',
              f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
-             svg_text(LEFT, 24, f"bertd's emulated boards and its peers on {machine['cores']} cores: {machine['cpu']} "
-                      f"(family {machine['family']}, model {machine['model']}), {machine['bertd_kernels']}", "start", 15)]
+             svg_text(LEFT, 24, "bertd's emulated boards and its peers on {cores} cores: {cpu} (family {family}, "
+                      "model {model}), {bertd_kernels}".format(**machine), "start", 15)]
     used = [engine for engine in COLOURS if any(row["engine"] == engine for row in result["rows"])]
     for index, engine in enumerate(used):
         x = LEFT + index * 148

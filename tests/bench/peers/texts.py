@@ -35,7 +35,7 @@ def load(model_dir):
 
 
 def ragged_lengths(count):
-    """Token counts of a long-tailed mix: log-normal with median 25 and p90 120, at most 512; even quantiles, shuffled."""
+    """Token counts of a long-tailed mix: log-normal, median 25, p90 120, at most 512; even quantiles, shuffled."""
     normal = statistics.NormalDist()
     sigma = math.log(120 / 25) / normal.inv_cdf(0.9)
     quantiles = [normal.inv_cdf((i + 0.5) / count) for i in range(count)]
