@@ -115,14 +115,16 @@ CPU_TEMPLATE ints rotate_block(const int block, float *y, const float *x, ints a
         lanes_store(y + 16 * k, v##k);                                                                                 \
         amax = ints_max(amax, ints_magnitude(v##k));                                                                   \
     }
-    PUT(0)
-    PUT(1)
-    PUT(2)
-    PUT(3)
-    PUT(4)
-    PUT(5) PUT(6) PUT(7)
+    PUT(0);
+    PUT(1);
+    PUT(2);
+    PUT(3);
+    PUT(4);
+    PUT(5);
+    PUT(6);
+    PUT(7);
 #undef PUT
-        return amax;
+    return amax;
 }
 
 CPU_TEMPLATE uint32_t rotate_blocks(const int block, float *y, const float *x, size_t n)
