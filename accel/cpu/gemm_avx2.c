@@ -15,6 +15,8 @@ struct cursor {
     const int16_t *rows;
     const int8_t *weights;
     int32_t *acc;
+    const char *ahead; /* what to prefetch: this tile's share of the next panel */
+    size_t step;       /* bytes of it a group */
 };
 
 static inline __m256i broadcast(const int16_t *group)
@@ -55,11 +57,14 @@ CPU_TEMPLATE void tile(const int R, const struct cpu_gemm *g, const struct curso
 {
     const size_t stride = g->row_stride / sizeof(int16_t);
     const int16_t *p0 = at->rows, *p1 = p0 + 3 * stride;
+    const char *ahead = at->ahead;
     EACH_ROW(DECLARE)
     for (size_t b = 0; b < g->n_blocks; b++) {
         const int8_t *w = at->weights + b * g->block_stride;
         for (size_t i = 0; i < g->block_groups; i++, w += GROUP_BYTES, p0 += IMAGE_GROUP, p1 += IMAGE_GROUP) {
             __m256i w0 = widen(w), w1 = widen(w + 16);
+            _mm_prefetch(ahead, _MM_HINT_T1);
+            ahead += at->step;
             EACH_ROW(MULTIPLY)
         }
     }
@@ -92,18 +97,25 @@ static void tile_n(size_t rows, const struct cpu_gemm *g, const struct cursor *a
 
 static void gemm(const struct cpu_gemm *g)
 {
+    const size_t step = cpu_prefetch_step((g->n_rows + TILE_ROWS - 1) / TILE_ROWS * 2);
+    const size_t share = step * g->block_groups;
     for (size_t panel = 0; panel < g->n_panels; panel++) {
+        const char *ahead = (const char *)g->weights + (panel + 1) * g->panel_stride;
         for (size_t row = 0, rows; row < g->n_rows; row += rows) {
             rows = cpu_tile_rows(g->n_rows - row, TILE_ROWS);
             struct cursor at = {
                 .rows = (const int16_t *)((const char *)g->rows + row * g->row_stride),
                 .weights = g->weights + panel * g->panel_stride,
                 .acc = g->acc + row * g->acc_stride + panel * IMAGE_PANEL,
+                .ahead = ahead,
+                .step = step,
             };
             tile_n(rows, g, &at);
             at.weights += HALF * IMAGE_GROUP;
             at.acc += HALF;
+            at.ahead += share;
             tile_n(rows, g, &at);
+            ahead += 2 * share;
         }
     }
 }

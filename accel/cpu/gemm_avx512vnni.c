@@ -17,6 +17,8 @@ struct cursor {
     const int8_t *weights;
     const int32_t *row_sums;
     int32_t *acc;
+    const char *ahead; /* what to prefetch: this tile's share of the next panels */
+    size_t step;       /* bytes of it a group */
 };
 
 static inline __m512i start(const int32_t *row_sums, int panel)
@@ -73,7 +75,7 @@ static inline __m512i broadcast(const uint8_t *group)
         }                                                                                                              \
     }
 
-/* R rows by P panels (1, 2 or 4). The panels of the next tile are prefetched into L2 as this one's are read. */
+/* R rows by P panels (1, 2 or 4). */
 CPU_TEMPLATE void tile(const int R, const int P, const struct cpu_gemm *g, const struct cursor *at)
 {
     const size_t stride = g->row_stride, panel = g->panel_stride;
@@ -81,6 +83,7 @@ CPU_TEMPLATE void tile(const int R, const int P, const struct cpu_gemm *g, const
     const __m512i s0 = start(at->row_sums, 0);
     const __m512i s1 = P > 1 ? start(at->row_sums, 1) : s0;
     const __m512i s2 = P > 2 ? start(at->row_sums, 2) : s0, s3 = P > 2 ? start(at->row_sums, 3) : s0;
+    const char *ahead = at->ahead;
     EACH_ROW(DECLARE)
     for (size_t b = 0; b < g->n_blocks; b++) {
         const int8_t *w = at->weights + b * g->block_stride;
@@ -89,13 +92,14 @@ CPU_TEMPLATE void tile(const int R, const int P, const struct cpu_gemm *g, const
             __m512i w0 = _mm512_loadu_si512(w);
             __m512i w1 = P > 1 ? _mm512_loadu_si512(w + panel) : w0;
             __m512i w2 = P > 2 ? _mm512_loadu_si512(v) : w0, w3 = P > 2 ? _mm512_loadu_si512(v + panel) : w0;
-            _mm_prefetch((const char *)w + P * panel, _MM_HINT_T1);
+            _mm_prefetch(ahead, _MM_HINT_T1);
             if (P > 1)
-                _mm_prefetch((const char *)w + (P + 1) * panel, _MM_HINT_T1);
+                _mm_prefetch(ahead + panel, _MM_HINT_T1);
             if (P > 2) {
-                _mm_prefetch((const char *)v + P * panel, _MM_HINT_T1);
-                _mm_prefetch((const char *)v + (P + 1) * panel, _MM_HINT_T1);
+                _mm_prefetch(ahead + 2 * panel, _MM_HINT_T1);
+                _mm_prefetch(ahead + 3 * panel, _MM_HINT_T1);
             }
+            ahead += at->step;
             EACH_ROW(MULTIPLY)
         }
     }
@@ -137,10 +141,12 @@ static void tile_4(size_t rows, const struct cpu_gemm *g, const struct cursor *a
 static void gemm(const struct cpu_gemm *g)
 {
     const size_t widest = g->n_rows <= WIDE_ROWS ? 4 : 2;
+    const size_t step = cpu_prefetch_step((g->n_rows + TILE_ROWS - 1) / TILE_ROWS);
     for (size_t panel = 0, width; panel < g->n_panels; panel += width) {
         width = widest;
         while (width > g->n_panels - panel)
             width /= 2;
+        const char *ahead = (const char *)g->weights + (panel + width) * g->panel_stride;
         for (size_t row = 0, rows; row < g->n_rows; row += rows) {
             rows = cpu_tile_rows(g->n_rows - row, TILE_ROWS);
             const struct cursor at = {
@@ -148,8 +154,11 @@ static void gemm(const struct cpu_gemm *g)
                 .weights = g->weights + panel * g->panel_stride,
                 .row_sums = g->row_sums ? g->row_sums + panel * IMAGE_PANEL : NULL,
                 .acc = g->acc + row * g->acc_stride + panel * IMAGE_PANEL,
+                .ahead = ahead,
+                .step = step,
             };
             (width == 4 ? tile_4 : width == 2 ? tile_2 : tile_1)(rows, g, &at);
+            ahead += step * g->block_groups;
         }
     }
 }

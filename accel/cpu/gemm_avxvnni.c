@@ -14,6 +14,8 @@ struct cursor {
     const int8_t *weights;
     const int32_t *row_sums;
     int32_t *acc;
+    const char *ahead; /* what to prefetch: this tile's share of the next panel */
+    size_t step;       /* bytes of it a group */
 };
 
 static inline __m256i start(const int32_t *row_sums, int offset)
@@ -47,19 +49,21 @@ static inline __m256i broadcast(const uint8_t *group)
         _mm256_storeu_si256((__m256i *)(at->acc + r * g->acc_stride + HALF), c##r##_1);                                \
     }
 
-/* R rows by a panel. The next panel is prefetched into L2 as this one is read. */
+/* R rows by a panel. */
 CPU_TEMPLATE void tile(const int R, const struct cpu_gemm *g, const struct cursor *at)
 {
     const size_t stride = g->row_stride;
     const uint8_t *p0 = at->rows, *p1 = p0 + 3 * stride;
     const __m256i s0 = start(at->row_sums, 0), s1 = start(at->row_sums, HALF);
+    const char *ahead = at->ahead;
     EACH_ROW(DECLARE)
     for (size_t b = 0; b < g->n_blocks; b++) {
         const int8_t *w = at->weights + b * g->block_stride;
         for (size_t i = 0; i < g->block_groups; i++, w += GROUP_BYTES, p0 += IMAGE_GROUP, p1 += IMAGE_GROUP) {
             __m256i w0 = _mm256_loadu_si256((const __m256i *)w);
             __m256i w1 = _mm256_loadu_si256((const __m256i *)(w + GROUP_BYTES / 2));
-            _mm_prefetch((const char *)w + g->panel_stride, _MM_HINT_T1);
+            _mm_prefetch(ahead, _MM_HINT_T1);
+            ahead += at->step;
             EACH_ROW(MULTIPLY)
         }
     }
@@ -92,7 +96,9 @@ static void tile_n(size_t rows, const struct cpu_gemm *g, const struct cursor *a
 
 static void gemm(const struct cpu_gemm *g)
 {
+    const size_t step = cpu_prefetch_step((g->n_rows + TILE_ROWS - 1) / TILE_ROWS);
     for (size_t panel = 0; panel < g->n_panels; panel++) {
+        const char *ahead = (const char *)g->weights + (panel + 1) * g->panel_stride;
         for (size_t row = 0, rows; row < g->n_rows; row += rows) {
             rows = cpu_tile_rows(g->n_rows - row, TILE_ROWS);
             const struct cursor at = {
@@ -100,8 +106,11 @@ static void gemm(const struct cpu_gemm *g)
                 .weights = g->weights + panel * g->panel_stride,
                 .row_sums = g->row_sums ? g->row_sums + panel * IMAGE_PANEL : NULL,
                 .acc = g->acc + row * g->acc_stride + panel * IMAGE_PANEL,
+                .ahead = ahead,
+                .step = step,
             };
             tile_n(rows, g, &at);
+            ahead += step * g->block_groups;
         }
     }
 }

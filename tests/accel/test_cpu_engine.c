@@ -289,7 +289,7 @@ Test(cpu_engine, no_memory_to_grow)
 
 Test(cpu_engine, flags)
 {
-    unsigned mask = 99;
+    unsigned mask = 99, all = cpu_flags();
     cr_assert(cpu_flags_parse("c", &mask) && mask == 0);
     cr_assert(cpu_flags_parse("avx2", &mask) && mask == CPU_AVX2);
     cr_assert(cpu_flags_parse("avxvnni", &mask) && mask == (CPU_AVX2 | CPU_AVXVNNI));
@@ -304,4 +304,5 @@ Test(cpu_engine, flags)
     cr_assert_eq(cpu_flags(), cpu_flags_detected() & CPU_AVX2);
     cpu_flags_set_mask(0);
     cr_assert_eq(cpu_flags(), 0);
+    cpu_flags_set_mask(all);
 }
