@@ -1,5 +1,6 @@
 /* The steps of a layer over blocks of rows. Row r of a block is the job's row `begin + r`. */
 #include "accel/cpu/cpu_engine.h"
+#include "accel/cpu/tiles.h"
 
 enum { PART_QUERY, PART_KEY, PART_VALUE };
 
@@ -212,9 +213,10 @@ static enum status put_part(const struct cpu_step *step, int part, const struct 
     return STATUS_OK;
 }
 
+/* Blocks of about the same size, so that no small one reads all the weights for itself. */
 static uint32_t block_rows(const struct cpu_step *step, uint32_t left)
 {
-    return left < step->engine->scratch.block_rows ? left : (uint32_t)step->engine->scratch.block_rows;
+    return (uint32_t)cpu_tile_rows(left, step->engine->scratch.block_rows);
 }
 
 enum status cpu_layer_project(const struct cpu_step *step, const struct cpu_kv *kv, bool with_queries,
