@@ -80,25 +80,26 @@ static void attend_head(const struct cpu_engine *engine, const struct cpu_kv *kv
     const size_t score_stride = head->padded + IMAGE_PANEL;
     const size_t weight_stride = score_stride * engine->kernels.operand_size;
     const bool split = engine->kernels.n_digits == 2;
+    const struct cpu_attention attention = {
+        .n_rows = head->rows,
+        .n = length,
+        .scores = s->scores,
+        .score_stride = score_stride,
+        .scales = head->query_scales,
+        .scale_stride = image->shape.heads,
+        .key_scales = s->token_scales,
+        .value_scales = s->token_scales + IMAGE_MAX_SEQUENCE,
+        .high = s->weights,
+        .low = split ? (char *)s->weights + head->rows * weight_stride : NULL,
+        .digit_stride = weight_stride,
+        .factors = s->factors,
+    };
     multiply_keys(engine, kv, head, score_stride);
-    for (size_t r = 0; r < head->rows; r++) {
-        char *weights = (char *)s->weights + r * weight_stride;
-        const struct cpu_attention_row row = {
-            .key_scales = s->token_scales,
-            .value_scales = s->token_scales + IMAGE_MAX_SEQUENCE,
-            .scale = head->query_scales[r * image->shape.heads],
-            .n = length,
-            .high = weights,
-            .low = split ? weights + head->rows * weight_stride : NULL,
-        };
-        s->factors[r] = engine->kernels.attend(s->scores + r * score_stride, &row);
-    }
+    engine->kernels.attend(&attention);
     multiply_values(engine, kv, head, weight_stride);
-    for (size_t r = 0; r < head->rows; r++) {
-        const int32_t *high = s->context + r * image->head_dim_padded;
-        const int32_t *low = split ? high + head->rows * image->head_dim_padded : NULL;
-        engine->kernels.context(head->mixed + r * image->shape.hidden, high, low, s->factors[r], image->head_dim);
-    }
+    engine->kernels.context(head->mixed, image->shape.hidden, s->context,
+                            split ? s->context + head->rows * image->head_dim_padded : NULL, image->head_dim_padded,
+                            s->factors, image->head_dim, head->rows);
 }
 
 static void attend_segment(const struct cpu_step *step, const struct cpu_kv *kv, const struct cpu_segment *segment,

@@ -14,7 +14,10 @@
 #include "accel/cpu/kernels.h"
 #include "accel/cpu/tiles.h"
 
-enum { DIGIT_BITS = 7 };
+enum {
+    DIGIT_BITS = 7,
+    TOGETHER = 4, /* rows that take each step together: the sums at a row's end overlap with the next row */
+};
 
 /* Accumulators to scores; returns the largest. */
 CPU_TEMPLATE float scores(float *s, const float *key_scales, float scale, size_t n)
@@ -55,27 +58,41 @@ CPU_TEMPLATE void digits(void *high, void *low, const float *w, float factor, si
     }
 }
 
-static float attend(float *s, const struct cpu_attention_row *row)
+static void attend_some(const struct cpu_attention *a, size_t row, size_t rows)
 {
-    float max = scores(s, row->key_scales, row->scale, row->n);
-    if (!isfinite(max))
-        return NAN;
-    struct softmax sums = softmax(s, row->value_scales, max, row->n);
-    bool tiny = sums.wmax < IMAGE_TINY;
-    float factor = tiny ? 0 : CPU_WHOLE / sums.wmax;
-    if (row->low)
-        digits(row->high, row->low, s, factor, row->n);
-    else
-        digits(row->high, NULL, s, factor, row->n);
-    return tiny ? 0 : sums.wmax * (1.0f / CPU_WHOLE) / sums.sum;
+    float max[TOGETHER], *s = a->scores + row * a->score_stride;
+    struct softmax sums[TOGETHER];
+    for (size_t r = 0; r < rows; r++)
+        max[r] = scores(s + r * a->score_stride, a->key_scales, a->scales[(row + r) * a->scale_stride], a->n);
+    for (size_t r = 0; r < rows; r++)
+        sums[r] = softmax(s + r * a->score_stride, a->value_scales, max[r], a->n);
+    for (size_t r = 0; r < rows; r++) {
+        bool tiny = sums[r].wmax < IMAGE_TINY, finite = isfinite(max[r]);
+        float factor = tiny ? 0 : CPU_WHOLE / sums[r].wmax;
+        char *high = (char *)a->high + (row + r) * a->digit_stride;
+        if (finite && a->low)
+            digits(high, (char *)a->low + (row + r) * a->digit_stride, s + r * a->score_stride, factor, a->n);
+        else if (finite)
+            digits(high, NULL, s + r * a->score_stride, factor, a->n);
+        a->factors[row + r] = !finite ? NAN : tiny ? 0 : sums[r].wmax * (1.0f / CPU_WHOLE) / sums[r].sum;
+    }
 }
 
-static void context(float *y, const int32_t *high, const int32_t *low, float scale, size_t n)
+static void attend(const struct cpu_attention *a)
 {
-    const lanes scales = lanes_set(scale);
-    EACH_GROUP(n, ints acc = load_ints(high + i, count);
-               if (low) acc = ints_add(ints_shift_left(acc, DIGIT_BITS), load_ints(low + i, count));
-               store(y + i, lanes_mul(lanes_from_ints(acc), scales), count);)
+    for (size_t row = 0; row < a->n_rows; row += TOGETHER)
+        attend_some(a, row, a->n_rows - row < TOGETHER ? a->n_rows - row : TOGETHER);
+}
+
+static void context(float *y, size_t y_stride, const int32_t *high, const int32_t *low, size_t stride,
+                    const float *factors, size_t n, size_t n_rows)
+{
+    for (size_t r = 0; r < n_rows; r++, y += y_stride, high += stride, low += low ? stride : 0) {
+        const lanes factor = lanes_set(factors[r]);
+        EACH_GROUP(n, ints acc = load_ints(high + i, count);
+                   if (low) acc = ints_add(ints_shift_left(acc, DIGIT_BITS), load_ints(low + i, count));
+                   store(y + i, lanes_mul(lanes_from_ints(acc), factor), count);)
+    }
 }
 
 static void attention_init(struct cpu_kernels *kernels)

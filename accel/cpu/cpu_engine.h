@@ -36,6 +36,7 @@ struct cpu_scratch {
     float *inner;          /* [block_rows][intermediate] */
     uint32_t *inner_amax;  /* [block_rows]: bits */
     int8_t *bytes;         /* [4][heads][head_dim_padded] */
+    float *head_scales;    /* [heads] */
     float *scores;         /* [attention_size] */
     void *weights;         /* operands [attention_size * n_digits] */
     int32_t *context;      /* [block_rows * n_digits][head_dim_padded] */

@@ -38,12 +38,21 @@ struct cpu_epilogue {
     float scale; /* of the row */
 };
 
-/** A row of attention over n tokens. Arrays of tokens have room for n rounded up to IMAGE_PANEL. */
-struct cpu_attention_row {
-    const float *key_scales, *value_scales; /* [n] */
-    float scale;                            /* of the query */
+/** Rows of attention over n tokens, between the two products. Arrays of tokens have room for n rounded up to
+ *  IMAGE_PANEL. */
+struct cpu_attention {
+    size_t n_rows;
     size_t n;
-    void *high, *low; /* where p goes: [n] operands without offset, zeros past n; low NULL: whole in high */
+    float *scores; /* [n_rows], score_stride elements apart: [n] accumulators of a query with every key; overwritten */
+    size_t score_stride;
+    const float *scales; /* [n_rows] of the queries, scale_stride elements apart */
+    size_t scale_stride;
+    const float *key_scales, *value_scales; /* [n] */
+    void *high, *low; /* p out: [n_rows], digit_stride bytes apart: [n] operands without offset, zeros past n; in
+                         n_digits digits, or `low` NULL: whole in `high` */
+    size_t digit_stride;
+    float *factors; /* [n_rows] out: what to multiply P x V by, (wmax / 16256) / z; NaN when the largest score is not
+                       finite, and p is not written then */
 };
 
 #define CPU_WHOLE 16256.0f /* what the largest weight of a row becomes: two digits of 127 */
@@ -74,14 +83,17 @@ struct cpu_kernels {
     uint32_t (*amax)(const float *x, size_t n);
     /** operand = rne(x * factor) clamped to +-127 */
     void (*quantise)(void *operand, const float *x, float factor, size_t n);
-    /** The same as signed bytes, exactly n of them. */
-    void (*quantise_bytes)(int8_t *q, const float *x, float factor, size_t n);
+    /** Each head's `dim` elements quantised by their own amax: operands, and scales [heads]. A head begins at a
+     * multiple of IMAGE_PANEL. */
+    uint32_t (*quantise_heads)(void *operands, float *scales, const float *x, size_t heads, size_t dim);
+    /** The same as signed bytes, exactly `dim` of each head: the bytes between heads are left alone. */
+    uint32_t (*quantise_head_bytes)(int8_t *q, float *scales, const float *x, size_t heads, size_t dim);
 
-    /** s [n]: accumulators of a query with every key, overwritten; p out (see struct cpu_attention_row). Returns what
-     *  to multiply P x V by, (wmax / 16256) / z; NaN when the largest score is not finite. */
-    float (*attend)(float *s, const struct cpu_attention_row *row);
-    /** y = float(128 * high + low) * scale; `low` NULL: y = float(high) * scale */
-    void (*context)(float *y, const int32_t *high, const int32_t *low, float scale, size_t n);
+    void (*attend)(const struct cpu_attention *attention);
+    /** y = float(128 * high + low) * factors[row], or float(high) * factors[row] where `low` is NULL. `n` elements of
+     *  rows that lie `y_stride` and `stride` elements apart. */
+    void (*context)(float *y, size_t y_stride, const int32_t *high, const int32_t *low, size_t stride,
+                    const float *factors, size_t n, size_t n_rows);
 };
 
 /** The fastest kernels that these flags (enum cpu_flag) allow. */

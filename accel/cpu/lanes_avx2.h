@@ -76,6 +76,11 @@ static inline lanes lanes_mul(lanes a, lanes b)
     return (lanes){_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)};
 }
 
+static inline lanes lanes_div(lanes a, lanes b)
+{
+    return (lanes){_mm256_div_ps(a.low, b.low), _mm256_div_ps(a.high, b.high)};
+}
+
 static inline lanes lanes_fma(lanes a, lanes b, lanes c)
 {
     return (lanes){_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
@@ -228,6 +233,8 @@ static inline void ints_store_bytes_part(int8_t *p, ints x, size_t n)
 }
 
 #ifdef CPU_BYTE_OPERANDS
+enum { OPERAND_SIZE = 1 };
+
 static inline void ints_store_operands(void *operands, size_t i, ints x)
 {
     __m128i bytes = _mm_xor_si128(ints_bytes(x), _mm_set1_epi8(-128));
@@ -239,6 +246,8 @@ static inline void ints_store_digits(void *operands, size_t i, ints x)
     _mm_storeu_si128((__m128i *)((uint8_t *)operands + i), ints_bytes(x));
 }
 #else
+enum { OPERAND_SIZE = sizeof(int16_t) };
+
 static inline void ints_store_operands(void *operands, size_t i, ints x)
 {
     _mm256_storeu_si256((__m256i *)((int16_t *)operands + i), ints_words(x));

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LANES = 16 };
+enum { LANES = 16, OPERAND_SIZE = 1 };
 
 typedef __m512 lanes;
 typedef __m512i ints;
@@ -59,6 +59,11 @@ static inline lanes lanes_sub(lanes a, lanes b)
 static inline lanes lanes_mul(lanes a, lanes b)
 {
     return _mm512_mul_ps(a, b);
+}
+
+static inline lanes lanes_div(lanes a, lanes b)
+{
+    return _mm512_div_ps(a, b);
 }
 
 static inline lanes lanes_fma(lanes a, lanes b, lanes c)

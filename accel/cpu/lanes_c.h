@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { LANES = 16 };
+enum { LANES = 16, OPERAND_SIZE = sizeof(int16_t) };
 
 typedef struct {
     float lane[LANES];
@@ -76,6 +76,12 @@ static inline lanes lanes_sub(lanes a, lanes b)
 static inline lanes lanes_mul(lanes a, lanes b)
 {
     EACH_LANE a.lane[l] *= b.lane[l];
+    return a;
+}
+
+static inline lanes lanes_div(lanes a, lanes b)
+{
+    EACH_LANE a.lane[l] /= b.lane[l];
     return a;
 }
 

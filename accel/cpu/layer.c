@@ -125,42 +125,32 @@ static enum status put_queries(const struct cpu_step *step, size_t query, uint32
     const struct cpu_kernels *k = &step->engine->kernels;
     const struct cpu_sequences *to = &step->engine->sequences;
     const struct image *image = step->engine->base.image;
-    for (uint32_t r = 0; r < rows; r++) {
+    const size_t heads = image->shape.heads;
+    for (uint32_t r = 0; r < rows; r++, query++) {
         dequantise_part(step, PART_QUERY, r);
-        for (uint32_t h = 0; h < image->shape.heads; h++) {
-            const float *x = step->engine->scratch.row + h * image->head_dim;
-            uint32_t amax = k->amax(x, image->head_dim);
-            enum status status = check_finite(step, amax, begin + r);
-            if (status)
-                return status;
-            struct factors factors = factors_of(amax);
-            to->query_scales[(query + r) * image->shape.heads + h] = factors.scale;
-            char *operands = (char *)to->queries + (query + r) * to->query_stride;
-            k->quantise(operands + h * image->head_dim_padded * k->operand_size, x, factors.inverse, image->head_dim);
-        }
+        uint32_t amax =
+            k->quantise_heads((char *)to->queries + query * to->query_stride, to->query_scales + query * heads,
+                              step->engine->scratch.row, heads, image->head_dim);
+        enum status status = check_finite(step, amax, begin + r);
+        if (status)
+            return status;
     }
     return STATUS_OK;
 }
 
-/* Accumulators of one row of K or V -> bytes and scales. */
-static enum status quantise_heads(const struct cpu_step *step, int part, const struct cpu_kv *kv,
+/* Accumulators of one row of K or V -> bytes, and scales into kv. */
+static enum status quantise_token(const struct cpu_step *step, int part, const struct cpu_kv *kv,
                                   const struct cpu_segment *segment, uint32_t token, uint32_t row, int8_t *bytes)
 {
-    const struct cpu_kernels *k = &step->engine->kernels;
+    const struct cpu_scratch *s = &step->engine->scratch;
     const struct image *image = step->engine->base.image;
     float *scales = part == PART_KEY ? kv->key_scales : kv->value_scales;
     dequantise_part(step, part, row);
-    for (uint32_t h = 0; h < image->shape.heads; h++) {
-        const float *x = step->engine->scratch.row + h * image->head_dim;
-        uint32_t amax = k->amax(x, image->head_dim);
-        enum status status = check_finite(step, amax, segment->row + (token - segment->token));
-        if (status)
-            return status;
-        struct factors factors = factors_of(amax);
-        scales[cpu_kv_scale_index(kv, image, segment, h, token)] = factors.scale;
-        k->quantise_bytes(bytes + h * image->head_dim_padded, x, factors.inverse, image->head_dim);
-    }
-    return STATUS_OK;
+    uint32_t amax =
+        step->engine->kernels.quantise_head_bytes(bytes, s->head_scales, s->row, image->shape.heads, image->head_dim);
+    for (uint32_t h = 0; h < image->shape.heads; h++)
+        scales[cpu_kv_scale_index(kv, image, segment, h, token)] = s->head_scales[h];
+    return check_finite(step, amax, segment->row + (token - segment->token));
 }
 
 static enum status put_keys(const struct cpu_step *step, const struct cpu_kv *kv, const struct cpu_segment *segment,
@@ -170,7 +160,7 @@ static enum status put_keys(const struct cpu_step *step, const struct cpu_kv *kv
     int8_t *bytes = step->engine->scratch.bytes;
     for (uint32_t i = 0; i < segment->rows; i++) {
         uint32_t token = segment->token + i;
-        enum status status = quantise_heads(step, PART_KEY, kv, segment, token, row + i, bytes);
+        enum status status = quantise_token(step, PART_KEY, kv, segment, token, row + i, bytes);
         if (status)
             return status;
         cpu_kv_put_key(kv, image, segment, token, bytes);
@@ -190,7 +180,7 @@ static enum status put_values(const struct cpu_step *step, const struct cpu_kv *
         uint32_t next = (token / IMAGE_GROUP + 1) * IMAGE_GROUP;
         count = (next < end ? next : end) - token;
         for (uint32_t i = 0; i < count; i++) {
-            enum status status = quantise_heads(step, PART_VALUE, kv, segment, token + i, row + i, bytes + i * stride);
+            enum status status = quantise_token(step, PART_VALUE, kv, segment, token + i, row + i, bytes + i * stride);
             if (status)
                 return status;
         }

@@ -8,6 +8,7 @@
 #include "accel/cpu/lanes_c.h"
 #endif
 #include <math.h>
+#include <string.h>
 
 #include "accel/cpu/elements.h"
 #include "accel/cpu/groups.h"
@@ -161,11 +162,16 @@ static uint32_t rotate(float *y, const float *x, size_t n, size_t block)
     }
 }
 
+static size_t padded(size_t n)
+{
+    return (n + IMAGE_PANEL - 1) / IMAGE_PANEL * IMAGE_PANEL;
+}
+
 static uint32_t amax(const float *x, size_t n)
 {
-    ints amax = ints_set(0);
-    EACH_GROUP(n, amax = ints_max(amax, ints_magnitude(load(x + i, count)));)
-    return (uint32_t)ints_largest(amax);
+    ints largest = ints_set(0);
+    EACH_GROUP(n, largest = ints_max(largest, ints_magnitude(load(x + i, count)));)
+    return (uint32_t)ints_largest(largest);
 }
 
 CPU_TEMPLATE ints quantised(const float *x, lanes factor, size_t count)
@@ -174,17 +180,57 @@ CPU_TEMPLATE ints quantised(const float *x, lanes factor, size_t count)
     return ints_max(ints_min(q, ints_set(127)), ints_set(-127));
 }
 
-static void quantise(void *operands, const float *x, float factor, size_t n)
+CPU_TEMPLATE void quantise_to(const bool bytes, void *to, const float *x, float factor, size_t n)
 {
     const lanes factors = lanes_set(factor);
-    EACH_GROUP(n, ints_store_operands(operands, i, quantised(x + i, factors, count));)
+    EACH_GROUP(n, ints q = quantised(x + i, factors, count); if (!bytes) ints_store_operands(to, i, q);
+               else if (count == LANES) ints_store_bytes((int8_t *)to + i, q);
+               else ints_store_bytes_part((int8_t *)to + i, q, count);)
 }
 
-static void quantise_bytes(int8_t *q, const float *x, float factor, size_t n)
+static void quantise(void *operands, const float *x, float factor, size_t n)
 {
-    const lanes factors = lanes_set(factor);
-    EACH_GROUP(n, ints bytes = quantised(x + i, factors, count); if (count == LANES) ints_store_bytes(q + i, bytes);
-               else ints_store_bytes_part(q + i, bytes, count);)
+    quantise_to(false, operands, x, factor, n);
+}
+
+/* Up to 16 heads: their scales are made in lanes. */
+CPU_TEMPLATE uint32_t heads_to(const bool bytes, char *to, size_t stride, float *scales, const float *x, size_t heads,
+                               size_t dim)
+{
+    float largest[LANES] = {0}, factors[LANES];
+    for (size_t h = 0; h < heads; h++) {
+        uint32_t bits = amax(x + h * dim, dim);
+        memcpy(&largest[h], &bits, sizeof bits);
+    }
+    const lanes all = lanes_load(largest), tiny = lanes_set(IMAGE_TINY), zero = lanes_set(0);
+    lanes scale = lanes_where_less(all, tiny, zero, lanes_mul(all, lanes_set(1.0f / 127)));
+    lanes_store(factors, lanes_where_less(all, tiny, zero, lanes_div(lanes_set(127), all)));
+    store(scales, scale, heads);
+    for (size_t h = 0; h < heads; h++)
+        quantise_to(bytes, to + h * stride, x + h * dim, factors[h], dim);
+    return (uint32_t)ints_largest(ints_bits(all));
+}
+
+CPU_TEMPLATE uint32_t all_heads_to(const bool bytes, char *to, size_t stride, float *scales, const float *x,
+                                   size_t heads, size_t dim)
+{
+    uint32_t largest = 0;
+    for (size_t h = 0; h < heads; h += LANES) {
+        size_t some = heads - h < LANES ? heads - h : LANES;
+        uint32_t bits = heads_to(bytes, to + h * stride, stride, scales + h, x + h * dim, some, dim);
+        largest = bits > largest ? bits : largest;
+    }
+    return largest;
+}
+
+static uint32_t quantise_heads(void *operands, float *scales, const float *x, size_t heads, size_t dim)
+{
+    return all_heads_to(false, operands, padded(dim) * OPERAND_SIZE, scales, x, heads, dim);
+}
+
+static uint32_t quantise_head_bytes(int8_t *q, float *scales, const float *x, size_t heads, size_t dim)
+{
+    return all_heads_to(true, (char *)q, padded(dim), scales, x, heads, dim);
 }
 
 static void rows_init(struct cpu_kernels *kernels)
@@ -197,7 +243,8 @@ static void rows_init(struct cpu_kernels *kernels)
     kernels->rotate = rotate;
     kernels->amax = amax;
     kernels->quantise = quantise;
-    kernels->quantise_bytes = quantise_bytes;
+    kernels->quantise_heads = quantise_heads;
+    kernels->quantise_head_bytes = quantise_head_bytes;
 }
 
 #endif

@@ -64,6 +64,7 @@ static void place_scratch(struct cpu_scratch *s, const struct cpu_engine *engine
     s->inner = take(slab, rows * inner * sizeof(float));
     s->inner_amax = take(slab, rows * sizeof(uint32_t));
     s->bytes = take(slab, (size_t)IMAGE_GROUP * image->shape.heads * image->head_dim_padded);
+    s->head_scales = take(slab, image->shape.heads * sizeof(float));
     s->scores = take(slab, s->attention_size * sizeof(float));
     s->weights = take(slab, s->attention_size * digits * operand);
     s->context = take(slab, rows * digits * image->head_dim_padded * sizeof(int32_t));

@@ -8,6 +8,8 @@
 #include "accel/ref/ref.h"
 #include "tests/accel/cpu_check.h"
 
+enum { MAX_ROWS = 11 };
+
 static size_t padded(size_t n)
 {
     return (n + IMAGE_PANEL - 1) / IMAGE_PANEL * IMAGE_PANEL;
@@ -31,48 +33,69 @@ static void fill_scales(float *scales, size_t n)
         scales[i] = fabsf(scales[i]);
 }
 
-static void check_row(const struct cpu_kernels *k, size_t n)
+static void expect_row(const struct cpu_kernels *k, const struct cpu_attention *a, size_t row, const float *scores,
+                       int32_t *p)
 {
-    const size_t size = padded(n) * sizeof(float), operands = padded(n) * k->operand_size;
-    float *key_scales = check_input(size), *value_scales = check_input(size), *scores = check_input(size);
-    int32_t *acc = check_input(size), *p = check_input(size);
-    float *s = check_output(size);
-    void *high = check_output(operands), *low = k->n_digits == 2 ? check_output(operands) : NULL;
-    uint32_t span = 1 + check_below(21);
-    fill_scales(key_scales, padded(n));
-    fill_scales(value_scales, padded(n));
-    float scale = fabsf(ldexpf(1.7f, -(int)check_below(60))), right = NAN;
-    for (size_t j = 0; j < padded(n); j++)
-        acc[j] = (int32_t)check_below(2u << span) - (1 << span);
-    for (size_t j = 0; j < n; j++)
-        scores[j] = ((float)acc[j] * key_scales[j]) * scale;
-    memcpy(s, acc, size);
-    const struct cpu_attention_row row = {key_scales, value_scales, scale, n, high, low};
-    float factor = k->attend(s, &row);
-    cr_assert(check_intact(s) && check_intact(high) && (!low || check_intact(low)),
-              "%s: written outside of a row of "
-              "%zu tokens",
-              k->isa, n);
-    if (ref_softmax(p, &right, scores, value_scales, (uint32_t)n)) {
-        for (size_t j = 0; j < padded(n); j++) {
-            int32_t number = low ? digit_at(k, high, j) << 7 | digit_at(k, low, j) : digit_at(k, high, j);
-            cr_assert_eq(number, j < n ? p[j] : 0, "%s: p %zu of %zu is %d, not %d", k->isa, j, n, number,
-                         j < n ? p[j] : 0);
-        }
-        cr_assert_eq(function_bits(factor), function_bits(right), "%s: %zu tokens: the factor is %a, not %a", k->isa, n,
-                     (double)factor, (double)right);
-    } else {
-        cr_assert(isnan(factor), "%s: %zu tokens: no finite score, but the factor is %a", k->isa, n, (double)factor);
+    const char *high = (const char *)a->high + row * a->digit_stride;
+    const char *low = a->low ? (const char *)a->low + row * a->digit_stride : NULL;
+    float right = NAN;
+    if (!ref_softmax(p, &right, scores, a->value_scales, (uint32_t)a->n)) {
+        cr_assert(isnan(a->factors[row]), "%s: %zu tokens: no finite score, but the factor is %a", k->isa, a->n,
+                  (double)a->factors[row]);
+        return;
     }
+    for (size_t j = 0; j < padded(a->n); j++) {
+        int32_t number = low ? digit_at(k, high, j) << 7 | digit_at(k, low, j) : digit_at(k, high, j);
+        cr_assert_eq(number, j < a->n ? p[j] : 0, "%s: row %zu: p %zu of %zu is %d, not %d", k->isa, row, j, a->n,
+                     number, j < a->n ? p[j] : 0);
+    }
+    cr_assert_eq(function_bits(a->factors[row]), function_bits(right),
+                 "%s: row %zu: %zu tokens: the factor is %a, "
+                 "not %a",
+                 k->isa, row, a->n, (double)a->factors[row], (double)right);
+}
+
+static void check_rows(const struct cpu_kernels *k, size_t rows, size_t n)
+{
+    const size_t width = padded(n), size = width * sizeof(float);
+    float *key_scales = check_input(size), *value_scales = check_input(size), *scores = check_input(rows * size);
+    float scales[2 * MAX_ROWS];
+    int32_t *p = check_input(size);
+    struct cpu_attention a = {.n_rows = rows, .n = n, .score_stride = width, .scale_stride = 1 + check_below(2)};
+    a.digit_stride = width * k->operand_size;
+    a.scores = check_output(rows * size);
+    a.high = check_output(rows * a.digit_stride);
+    a.low = k->n_digits == 2 ? check_output(rows * a.digit_stride) : NULL;
+    a.factors = check_output(rows * sizeof *a.factors);
+    a.key_scales = key_scales;
+    a.value_scales = value_scales;
+    a.scales = scales;
+    fill_scales(key_scales, width);
+    fill_scales(value_scales, width);
+    for (size_t r = 0; r < rows; r++) {
+        uint32_t span = 1 + check_below(21);
+        float scale = scales[r * a.scale_stride] = fabsf(ldexpf(1.7f, -(int)check_below(60)));
+        for (size_t j = 0; j < width; j++) {
+            int32_t acc = (int32_t)check_below(2u << span) - (1 << span);
+            memcpy(a.scores + r * width + j, &acc, sizeof acc);
+            scores[r * width + j] = ((float)acc * key_scales[j]) * scale;
+        }
+    }
+    k->attend(&a);
+    cr_assert(check_intact(a.scores) && check_intact(a.high) && check_intact(a.factors) &&
+                  (!a.low || check_intact(a.low)),
+              "%s: written outside of %zu rows of %zu tokens", k->isa, rows, n);
+    for (size_t r = 0; r < rows; r++)
+        expect_row(k, &a, r, scores + r * width, p);
     free(key_scales);
     free(value_scales);
     free(scores);
-    free(acc);
     free(p);
-    check_free_output(s);
-    check_free_output(high);
-    if (low)
-        check_free_output(low);
+    check_free_output(a.scores);
+    check_free_output(a.high);
+    check_free_output(a.factors);
+    if (a.low)
+        check_free_output(a.low);
 }
 
 static void check_attend(const struct cpu_kernels *k, const struct cpu_kernels *before)
@@ -80,9 +103,9 @@ static void check_attend(const struct cpu_kernels *k, const struct cpu_kernels *
     if (!CHECK_NEW(k, before, attend))
         return;
     for (size_t n = 1; n <= 70; n++)
-        check_row(k, n);
-    for (int round = check_rounds(300); round > 0; round--)
-        check_row(k, 1 + check_below(check_below(2) ? IMAGE_MAX_SEQUENCE : 150));
+        check_rows(k, 1 + check_below(3), n);
+    for (int round = check_rounds(150); round > 0; round--)
+        check_rows(k, 1 + check_below(MAX_ROWS), 1 + check_below(check_below(4) ? 150 : IMAGE_MAX_SEQUENCE));
 }
 
 Test(cpu_attention, attend)
@@ -96,18 +119,21 @@ static void check_context(const struct cpu_kernels *k, const struct cpu_kernels 
     if (!CHECK_NEW(k, before, context))
         return;
     for (int round = check_rounds(300); round > 0; round--) {
-        size_t n = 1 + check_below(130);
-        int32_t *high = check_input(n * sizeof *high), *low = check_input(n * sizeof *low);
-        float *y = check_output(n * sizeof *y), scale = ldexpf(1.3f, -(int)check_below(100));
+        size_t n = 1 + check_below(130), rows = 1 + check_below(MAX_ROWS), stride = n + check_below(9);
+        int32_t *high = check_input(rows * stride * sizeof *high), *low = check_input(rows * stride * sizeof *low);
+        float *y = check_output(rows * n * sizeof *y), factors[MAX_ROWS];
         bool whole = check_below(2);
-        for (size_t i = 0; i < n; i++) {
+        for (size_t i = 0; i < rows * stride; i++) {
             high[i] = (int32_t)check_below(1 << 24) - (1 << 23);
             low[i] = (int32_t)check_below(1 << 24) - (1 << 23);
         }
-        k->context(y, high, whole ? NULL : low, scale, n);
+        for (size_t r = 0; r < rows; r++)
+            factors[r] = ldexpf(1.3f, -(int)check_below(100));
+        k->context(y, n, high, whole ? NULL : low, stride, factors, n, rows);
         cr_assert(check_intact(y), "%s: written outside of a head of %zu", k->isa, n);
-        for (size_t i = 0; i < n; i++) {
-            float right = (float)(whole ? high[i] : 128 * high[i] + low[i]) * scale;
+        for (size_t i = 0; i < rows * n; i++) {
+            size_t at = i / n * stride + i % n;
+            float right = (float)(whole ? high[at] : 128 * high[at] + low[at]) * factors[i / n];
             cr_assert_eq(function_bits(y[i]), function_bits(right), "%s: context %zu of %zu is %a, not %a", k->isa, i,
                          n, (double)y[i], (double)right);
         }

@@ -194,27 +194,34 @@ static int32_t operand_at(const struct cpu_kernels *k, const void *operands, siz
     return number;
 }
 
+static size_t padded(size_t n)
+{
+    return (n + IMAGE_PANEL - 1) / IMAGE_PANEL * IMAGE_PANEL;
+}
+
+static void expect_operands(const struct cpu_kernels *k, const void *operands, const int8_t *right, size_t n)
+{
+    for (size_t i = 0; i < padded(n); i++)
+        cr_assert_eq(operand_at(k, operands, i), i < n ? right[i] : 0, "%s: operand %zu of %zu is %d", k->isa, i, n,
+                     operand_at(k, operands, i));
+}
+
 static void check_quantise(const struct cpu_kernels *k, const struct cpu_kernels *before)
 {
-    if (!CHECK_NEW(k, before, quantise) && !CHECK_NEW(k, before, quantise_bytes))
+    if (!CHECK_NEW(k, before, quantise))
         return;
     for (int round = check_rounds(300); round > 0; round--) {
-        size_t n = check_width(), padded = (n + IMAGE_PANEL - 1) / IMAGE_PANEL * IMAGE_PANEL;
+        size_t n = check_width();
         float *x = some_floats(n), scale;
-        int8_t *right = check_input(n), *bytes = check_output(n);
-        char *operands = check_output(padded * k->operand_size);
+        int8_t *right = check_input(n);
+        char *operands = check_output(padded(n) * k->operand_size);
         cr_assert(ref_quantise(right, &scale, x, (uint32_t)n));
         float amax = function_from_bits(ref_amax_bits(x, (uint32_t)n)), factor = amax < IMAGE_TINY ? 0 : 127 / amax;
         k->quantise(operands, x, factor, n);
-        k->quantise_bytes(bytes, x, factor, n);
-        cr_assert(check_intact(operands) && check_intact(bytes), "%s: written outside of a row of %zu", k->isa, n);
-        cr_assert(memcmp(bytes, right, n) == 0, "%s: quantise_bytes of %zu differs", k->isa, n);
-        for (size_t i = 0; i < padded; i++)
-            cr_assert_eq(operand_at(k, operands, i), i < n ? right[i] : 0, "%s: quantise: operand %zu of %zu is %d",
-                         k->isa, i, n, operand_at(k, operands, i));
+        cr_assert(check_intact(operands), "%s: written outside of a row of %zu", k->isa, n);
+        expect_operands(k, operands, right, n);
         free(x);
         free(right);
-        check_free_output(bytes);
         check_free_output(operands);
     }
 }
@@ -223,4 +230,42 @@ Test(cpu_rows, quantise)
 {
     check_begin("quantise");
     check_each_set(check_quantise);
+}
+
+static void check_heads(const struct cpu_kernels *k, const struct cpu_kernels *before)
+{
+    if (!CHECK_NEW(k, before, quantise_heads) && !CHECK_NEW(k, before, quantise_head_bytes))
+        return;
+    for (int round = check_rounds(200); round > 0; round--) {
+        size_t heads = 1 + check_below(40), dim = 1 + check_below(check_below(2) ? 20 : 130), stride = padded(dim);
+        float *x = check_input(heads * dim * sizeof *x), *scales = check_output(heads * sizeof *scales), scale;
+        int8_t *right = check_input(dim), *bytes = check_output(heads * stride);
+        char *operands = check_output(heads * stride * k->operand_size);
+        for (size_t h = 0; h < heads; h++)
+            check_floats(x + h * dim, dim);
+        uint32_t amax = ref_amax_bits(x, (uint32_t)(heads * dim));
+        cr_assert_eq(k->quantise_heads(operands, scales, x, heads, dim), amax);
+        cr_assert_eq(k->quantise_head_bytes(bytes, scales, x, heads, dim), amax);
+        cr_assert(check_intact(operands) && check_intact(bytes) && check_intact(scales),
+                  "%s: written outside of %zu heads of %zu", k->isa, heads, dim);
+        for (size_t h = 0; h < heads; h++) {
+            cr_assert(ref_quantise(right, &scale, x + h * dim, (uint32_t)dim));
+            cr_assert_eq(function_bits(scale), function_bits(scales[h]), "%s: scale of head %zu", k->isa, h);
+            cr_assert(memcmp(bytes + h * stride, right, dim) == 0, "%s: bytes of head %zu", k->isa, h);
+            for (size_t i = dim; i < stride; i++)
+                cr_assert_eq((uint8_t)bytes[h * stride + i], 0xa5, "%s: written between heads", k->isa);
+            expect_operands(k, operands + h * stride * k->operand_size, right, dim);
+        }
+        free(x);
+        free(right);
+        check_free_output(scales);
+        check_free_output(bytes);
+        check_free_output(operands);
+    }
+}
+
+Test(cpu_rows, heads)
+{
+    check_begin("heads");
+    check_each_set(check_heads);
 }
