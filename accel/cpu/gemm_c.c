@@ -12,10 +12,15 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "bytes are taken from 
 typedef int16_t vector16 __attribute__((vector_size(16)));
 typedef int32_t vector32 __attribute__((vector_size(16)));
 
-enum { TILE_ROWS = 2, GROUP_BYTES = IMAGE_PANEL * IMAGE_GROUP, QUARTER = IMAGE_PANEL / 4 };
+enum { TILE_ROWS = 2, GROUP_BYTES = IMAGE_PANEL * IMAGE_GROUP, QUARTER_BYTES = GROUP_BYTES / 4 };
 
 struct operand {
     vector16 even, odd; /* inputs 0 and 2, and 1 and 3, over and over */
+};
+
+/* Accumulators of a panel: its four quarters of 4 outputs. */
+struct panel {
+    vector32 a, b, c, d;
 };
 
 static inline struct operand load_operand(const int16_t *group)
@@ -28,41 +33,49 @@ static inline struct operand load_operand(const int16_t *group)
     return (struct operand){(vector16)evens, (vector16)odds};
 }
 
-static inline vector32 multiply(vector16 even, vector16 odd, struct operand x)
+/* What the products of 4 inputs with 4 outputs of weights add to the accumulators of one or two rows. */
+CPU_TEMPLATE void multiply(const int rows, vector32 *acc0, vector32 *acc1, const int8_t *weights, struct operand x0,
+                           struct operand x1)
 {
-    vector32 pairs = (vector32)(even * x.even + odd * x.odd);
-    return (pairs << 16 >> 16) + (pairs >> 16);
+    vector16 both;
+    memcpy(&both, weights, sizeof both);
+    vector16 even = both << 8 >> 8, odd = both >> 8;
+    vector32 pairs = (vector32)(even * x0.even + odd * x0.odd);
+    *acc0 += (pairs << 16 >> 16) + (pairs >> 16);
+    if (rows > 1) {
+        pairs = (vector32)(even * x1.even + odd * x1.odd);
+        *acc1 += (pairs << 16 >> 16) + (pairs >> 16);
+    }
 }
 
-/* 1 or 2 rows by a quarter panel of 4 outputs. */
+/* 1 or 2 rows by a panel. */
 CPU_TEMPLATE void tile(const int rows, const struct cpu_gemm *g, const int16_t *x0, const int8_t *weights, int32_t *acc)
 {
     const int16_t *x1 = rows > 1 ? x0 + g->row_stride / sizeof(int16_t) : x0;
-    vector32 c0 = {0}, c1 = {0};
+    struct panel p = {0}, q = {0};
     for (size_t b = 0; b < g->n_blocks; b++) {
         const int8_t *w = weights + b * g->block_stride;
         for (size_t i = 0; i < g->block_groups; i++, w += GROUP_BYTES, x0 += IMAGE_GROUP, x1 += IMAGE_GROUP) {
-            vector16 both;
-            memcpy(&both, w, sizeof both);
-            vector16 even = both << 8 >> 8, odd = both >> 8;
-            c0 += multiply(even, odd, load_operand(x0));
-            if (rows > 1)
-                c1 += multiply(even, odd, load_operand(x1));
+            struct operand first = load_operand(x0), second = load_operand(x1);
+            multiply(rows, &p.a, &q.a, w, first, second);
+            multiply(rows, &p.b, &q.b, w + QUARTER_BYTES, first, second);
+            multiply(rows, &p.c, &q.c, w + 2 * QUARTER_BYTES, first, second);
+            multiply(rows, &p.d, &q.d, w + 3 * QUARTER_BYTES, first, second);
         }
     }
-    memcpy(acc, &c0, sizeof c0);
+    memcpy(acc, &p, sizeof p);
     if (rows > 1)
-        memcpy(acc + g->acc_stride, &c1, sizeof c1);
+        memcpy(acc + g->acc_stride, &q, sizeof q);
 }
 
 static void gemm(const struct cpu_gemm *g)
 {
-    for (size_t quarter = 0; quarter < g->n_panels * 4; quarter++) {
-        const int8_t *weights = g->weights + quarter / 4 * g->panel_stride + quarter % 4 * (GROUP_BYTES / 4);
+    for (size_t panel = 0; panel < g->n_panels; panel++) {
+        const int8_t *weights = g->weights + panel * g->panel_stride;
         for (size_t row = 0, rows; row < g->n_rows; row += rows) {
             rows = cpu_tile_rows(g->n_rows - row, TILE_ROWS);
             const int16_t *x = (const int16_t *)((const char *)g->rows + row * g->row_stride);
-            int32_t *acc = g->acc + row * g->acc_stride + quarter * QUARTER;
+            int32_t *acc = g->acc + row * g->acc_stride + panel * IMAGE_PANEL;
             if (rows == TILE_ROWS)
                 tile(TILE_ROWS, g, x, weights, acc);
             else
