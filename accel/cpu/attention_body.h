@@ -14,10 +14,7 @@
 #include "accel/cpu/kernels.h"
 #include "accel/cpu/tiles.h"
 
-enum {
-    DIGIT_BITS = 7,
-    TOGETHER = 4, /* rows that take each step together: the sums at a row's end overlap with the next row */
-};
+enum { DIGIT_BITS = 7 };
 
 /* Accumulators to scores; returns the largest. */
 CPU_TEMPLATE float scores(float *s, const float *key_scales, float scale, size_t n)
@@ -60,8 +57,8 @@ CPU_TEMPLATE void digits(void *high, void *low, const float *w, float factor, si
 
 static void attend_some(const struct cpu_attention *a, size_t row, size_t rows)
 {
-    float max[TOGETHER], *s = a->scores + row * a->score_stride;
-    struct softmax sums[TOGETHER];
+    float max[CPU_TOGETHER], *s = a->scores + row * a->score_stride;
+    struct softmax sums[CPU_TOGETHER];
     for (size_t r = 0; r < rows; r++)
         max[r] = scores(s + r * a->score_stride, a->key_scales, a->scales[(row + r) * a->scale_stride], a->n);
     for (size_t r = 0; r < rows; r++)
@@ -80,8 +77,8 @@ static void attend_some(const struct cpu_attention *a, size_t row, size_t rows)
 
 static void attend(const struct cpu_attention *a)
 {
-    for (size_t row = 0; row < a->n_rows; row += TOGETHER)
-        attend_some(a, row, a->n_rows - row < TOGETHER ? a->n_rows - row : TOGETHER);
+    for (size_t row = 0; row < a->n_rows; row += CPU_TOGETHER)
+        attend_some(a, row, a->n_rows - row < CPU_TOGETHER ? a->n_rows - row : CPU_TOGETHER);
 }
 
 static void context(float *y, size_t y_stride, const int32_t *high, const int32_t *low, size_t stride,

@@ -69,8 +69,9 @@ struct cpu_kernels {
      * FLT_MAX where something is not finite. */
     /** y = (word + position) + type */
     void (*embed)(float *y, const float *word, const float *position, const float *type, size_t n);
-    /** x = LayerNorm(x). False when the variance is not finite; x is garbage then. */
-    bool (*norm)(float *x, const struct image_norm *norm, float eps, size_t n);
+    /** x = LayerNorm(x) of rows that lie `stride` elements apart. Returns the first row whose variance is not finite,
+     *  n_rows if there is none; rows are garbage then. */
+    size_t (*norm)(float *x, size_t stride, const struct image_norm *norm, float eps, size_t n, size_t n_rows);
     /** y = epilogue(acc) */
     void (*dequantise)(float *y, const int32_t *acc, const struct cpu_epilogue *epilogue, size_t n);
     /** x = epilogue(acc) + x */

@@ -49,7 +49,7 @@ enum status cpu_layer_embed(const struct cpu_step *step, uint32_t row_begin, uin
             size_t position = segment.token + (r - row), type = job->type_ids ? job->type_ids[r] : 0;
             k->embed(x, image->words + job->ids[r] * n, image->token_positions + position * n,
                      image->token_types + type * n, n);
-            if (!k->norm(x, &image->embedding_norm, image->shape.layer_norm_eps, n))
+            if (k->norm(x, n, &image->embedding_norm, image->shape.layer_norm_eps, n, 1) < 1)
                 return not_finite(step, r);
         }
     }
@@ -239,10 +239,10 @@ static enum status add_and_norm(const struct cpu_step *step, const struct image_
     for (uint32_t r = 0; r < rows; r++) {
         const struct cpu_epilogue e = epilogue(engine, linear, r, 0);
         engine->kernels.add(hidden_row(step, begin + r), s->acc + r * s->acc_stride, &e, shape->hidden);
-        if (!engine->kernels.norm(hidden_row(step, begin + r), norm, shape->layer_norm_eps, shape->hidden))
-            return not_finite(step, begin + r);
     }
-    return STATUS_OK;
+    size_t good =
+        engine->kernels.norm(hidden_row(step, begin), shape->hidden, norm, shape->layer_norm_eps, shape->hidden, rows);
+    return good < rows ? not_finite(step, begin + (uint32_t)good) : STATUS_OK;
 }
 
 /* Attention's output in scratch.mixed -> hidden. */

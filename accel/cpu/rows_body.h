@@ -21,21 +21,54 @@ static void embed(float *y, const float *word, const float *position, const floa
                store(y + i, lanes_add(sum, load(type + i, count)), count);)
 }
 
-static bool norm(float *x, const struct image_norm *weights, float eps, size_t n)
+static float mean_of(const float *x, size_t n)
 {
-    const float share = 1 / (float)n;
-    lanes sum = lanes_set(0), squares = lanes_set(0);
+    lanes sum = lanes_set(0);
     EACH_GROUP(n, sum = lanes_add(sum, load(x + i, count));)
-    const lanes mean = lanes_set(lanes_sum(sum) * share);
-    EACH_GROUP(n, lanes d = keep(lanes_sub(load(x + i, count), mean), count, 0); squares = lanes_fma(d, d, squares);)
-    const float inverse = 1 / sqrtf(lanes_sum(squares) * share + eps);
-    if (!(inverse > 0 && inverse < INFINITY))
-        return false;
-    const lanes r = lanes_set(inverse);
-    EACH_GROUP(n, lanes d = lanes_sub(load(x + i, count), mean);
-               lanes y = lanes_fma(lanes_mul(d, r), load(weights->gamma + i, count), load(weights->beta + i, count));
+    return lanes_sum(sum) * (1 / (float)n);
+}
+
+static float inverse_deviation(const float *x, float mean, float eps, size_t n)
+{
+    const lanes means = lanes_set(mean);
+    lanes squares = lanes_set(0);
+    EACH_GROUP(n, lanes d = keep(lanes_sub(load(x + i, count), means), count, 0); squares = lanes_fma(d, d, squares);)
+    return 1 / sqrtf(lanes_sum(squares) * (1 / (float)n) + eps);
+}
+
+static void normalise(float *x, float mean, float r, const struct image_norm *weights, size_t n)
+{
+    const lanes means = lanes_set(mean), rs = lanes_set(r);
+    EACH_GROUP(n, lanes d = lanes_sub(load(x + i, count), means);
+               lanes y = lanes_fma(lanes_mul(d, rs), load(weights->gamma + i, count), load(weights->beta + i, count));
                store(x + i, y, count);)
-    return true;
+}
+
+/* Rows take each step together, so that the long chains of sums overlap. */
+static size_t norm_some(float *x, size_t stride, const struct image_norm *weights, float eps, size_t n, size_t n_rows)
+{
+    float mean[CPU_TOGETHER], r[CPU_TOGETHER];
+    for (size_t row = 0; row < n_rows; row++)
+        mean[row] = mean_of(x + row * stride, n);
+    for (size_t row = 0; row < n_rows; row++)
+        r[row] = inverse_deviation(x + row * stride, mean[row], eps, n);
+    for (size_t row = 0; row < n_rows; row++)
+        if (!(r[row] > 0 && r[row] < INFINITY))
+            return row;
+    for (size_t row = 0; row < n_rows; row++)
+        normalise(x + row * stride, mean[row], r[row], weights, n);
+    return n_rows;
+}
+
+static size_t norm(float *x, size_t stride, const struct image_norm *weights, float eps, size_t n, size_t n_rows)
+{
+    for (size_t row = 0, rows; row < n_rows; row += rows) {
+        rows = n_rows - row < CPU_TOGETHER ? n_rows - row : CPU_TOGETHER;
+        size_t good = norm_some(x + row * stride, stride, weights, eps, n, rows);
+        if (good < rows)
+            return row + good;
+    }
+    return n_rows;
 }
 
 CPU_TEMPLATE lanes epilogue_at(const struct cpu_epilogue *e, const int32_t *acc, size_t i, size_t count)

@@ -7,6 +7,9 @@
 /* Kernels that must be compiled anew for each constant argument. */
 #define CPU_TEMPLATE static inline __attribute__((always_inline))
 
+/** Rows that take the steps of a reduction together: what one waits for at its end overlaps with the next row. */
+enum { CPU_TOGETHER = 4 };
+
 /** Rows of the next tile when `left` remain and a tile holds at most `most`: all tiles of a block about the same. */
 static inline size_t cpu_tile_rows(size_t left, size_t most)
 {
