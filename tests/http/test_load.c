@@ -216,8 +216,9 @@ Test(drain, waits_for_the_last_answer)
 /* A second signal does not wait: drain and work (minutes of both) are given up. */
 Test(drain, second_signal_hurries)
 {
-    struct process process = process_start("--board ref --boards 1 --drain-seconds 600 --request-timeout-ms 0 "
-                                           "--max-batch-tokens 24"); /* a layer ends soon, even under a sanitizer */
+    struct process process =
+        process_start("--board ref --boards 1 --drain-seconds 600 --request-timeout-ms 0 "
+                      "--max-input-length 24 --max-batch-tokens 24"); /* a layer ends soon, even under a sanitizer */
     size_t len = 0;
     char *request = slow_request(16, 20, &len);
     static char body[16384];
