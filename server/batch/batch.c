@@ -6,6 +6,8 @@
 #include "server/batch/room.h"
 
 enum { BULK_ITEMS = 8, BULK_TOKENS = 2048 };
+/* What one work may take of the queue's limit: a part of it, but no less than this. */
+enum { QUEUE_PARTS = 4, MIN_SHARE = 32 };
 
 enum batch_class batch_class_of(uint32_t n_items, uint64_t tokens)
 {
@@ -41,10 +43,10 @@ static enum status admit(struct batch *batch, const struct batch_work *work, str
         return error_set(err, STATUS_UNHEALTHY, "the server is shutting down");
     if (batch->usable == 0)
         return error_set(err, STATUS_UNHEALTHY, "no board is in service; they are being tested, try again soon");
-    uint32_t queued = queued_items(batch);
-    if (work->n_items > batch->options.max_queued_items - queued)
-        return error_set(err, STATUS_OVERLOADED, "%u texts are waiting and the limit is %u: try again later", queued,
-                         batch->options.max_queued_items);
+    uint32_t taken = batch->queues[BATCH_INTERACTIVE].room + batch->queues[BATCH_BULK].room;
+    if (queue_room(&batch->queues[work->class], work->n_items) > batch->options.max_queued_items - taken)
+        return error_set(err, STATUS_OVERLOADED, "%u texts are waiting and the limit is %u: try again later",
+                         queued_items(batch), batch->options.max_queued_items);
     if (work->deadline_ns) {
         uint64_t now = clock_now_ns();
         double left = work->deadline_ns > now ? (double)(work->deadline_ns - now) : 0;
@@ -210,8 +212,10 @@ enum status batch_create(struct batch **ret, const struct batch_options *options
     }
     for (uint32_t b = 0; b < options->n_boards; b++)
         batch->options.boards[b] = options->boards[b];
+    uint32_t limit = options->max_queued_items;
+    uint32_t share = limit / QUEUE_PARTS > MIN_SHARE ? limit / QUEUE_PARTS : MIN_SHARE;
     for (int c = 0; c < BATCH_CLASSES; c++)
-        queue_init(&batch->queues[c]);
+        queue_init(&batch->queues[c], share < limit ? share : limit);
     batch->usable = options->n_boards;
     batch->bulk_turn_ns = 1e6;
     cost_init(&batch->cost);

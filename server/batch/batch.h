@@ -33,7 +33,9 @@ struct batch_item {
     const uint8_t *type_ids; /* [n_tokens] or NULL: all 0 */
     uint32_t n_tokens;
     enum batch_pooling pooling;
-    float *out; /* [hidden]; with BATCH_POOL_NONE [n_tokens][hidden]. Written before on_done. Not normalised. */
+    uint32_t first_row, n_rows; /* pool (or with BATCH_POOL_NONE deliver) these rows only; n_rows 0: all */
+    uint32_t input;             /* of the request's inputs, the one it belongs to: for the words of errors */
+    float *out; /* [hidden]; with BATCH_POOL_NONE [rows][hidden]. Written before on_done. Not normalised. */
     /* Filled in by the room: */
     uint64_t queue_ns;     /* from submission to dispatch */
     uint64_t inference_ns; /* from dispatch to result */

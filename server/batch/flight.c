@@ -261,8 +261,8 @@ void flight_deliver(struct flight *flight, uint64_t now_ns)
     uint32_t width = job->image->shape.hidden;
     for (uint32_t i = 0; i < flight->n_entries; i++) {
         struct batch_item *item = flight->entries[i].item;
-        const float *rows = job->hidden + (size_t)job->cu_seqlens[i] * width;
-        batch_pool_rows(item->pooling, rows, item->n_tokens, width, item->out);
+        const float *rows = job->hidden + ((size_t)job->cu_seqlens[i] + item->first_row) * width;
+        batch_pool_rows(item->pooling, rows, item->n_rows ? item->n_rows : item->n_tokens, width, item->out);
         item->queue_ns = flight->begun_ns - flight->entries[i].work->submitted_ns;
         item->inference_ns = now_ns - flight->begun_ns;
     }

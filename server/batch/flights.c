@@ -109,8 +109,7 @@ static void fail_entries(struct batch *batch, struct room_settled *settled, cons
     for (uint32_t i = 0; i < flight->n_entries; i++) {
         const struct queue_entry *entry = &flight->entries[i];
         struct error own = *err;
-        error_prefix(&own, err->status,
-                     "inputs[%u] failed on %u boards, the last said: ", (uint32_t)(entry->item - entry->work->items),
+        error_prefix(&own, err->status, "inputs[%u] failed on %u boards, the last said: ", entry->item->input,
                      flight->attempts);
         room_fail_work(batch, settled, entry->work, err->status, &own);
     }

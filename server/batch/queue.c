@@ -6,9 +6,14 @@ static uint32_t flow_of(uint64_t key)
     return (uint32_t)((key * 0x9E3779B97F4A7C15u) >> 58);
 }
 
-void queue_init(struct queue *queue)
+void queue_init(struct queue *queue, uint32_t share)
 {
-    *queue = (struct queue){0};
+    *queue = (struct queue){.share = share};
+}
+
+uint32_t queue_room(const struct queue *queue, uint32_t items)
+{
+    return items < queue->share ? items : queue->share;
 }
 
 void queue_push(struct queue *queue, struct batch_work *work)
@@ -27,6 +32,7 @@ void queue_push(struct queue *queue, struct batch_work *work)
     }
     queue->last[flow] = work;
     queue->items += work->n_items;
+    queue->room += queue_room(queue, work->n_items);
     for (uint32_t i = 0; i < work->n_items; i++)
         queue->tokens += work->items[i].n_tokens;
 }
@@ -79,6 +85,7 @@ void queue_take(struct queue *queue, struct queue_entry *entries, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
         entries[i] = advance(&queue->turn, settle_turn(&queue->turn));
+        queue->room -= entries[i].work->n_items - entries[i].work->items_taken <= queue->share;
         entries[i].work->items_taken++;
         queue->items--;
         queue->tokens -= entries[i].item->n_tokens;
@@ -101,6 +108,7 @@ uint32_t queue_remove(struct queue *queue, struct batch_work *work)
         for (uint32_t i = work->items_taken; i < work->n_items; i++)
             queue->tokens -= work->items[i].n_tokens;
         queue->items -= removed;
+        queue->room -= queue_room(queue, removed);
         work->items_taken = work->n_items;
         if (before) {
             before->next = work->next;

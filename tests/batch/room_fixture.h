@@ -115,8 +115,8 @@ static inline struct request *make_request(uint32_t n, uint32_t len, enum batch_
     for (uint32_t i = 0; i < n; i++) {
         for (uint32_t t = 0; t < len; t++)
             request->ids[i][t] = 10 * (i + 1) + t;
-        request->items[i] =
-            (struct batch_item){.ids = request->ids[i], .n_tokens = len, .pooling = pooling, .out = request->out[i]};
+        request->items[i] = (struct batch_item){
+            .ids = request->ids[i], .n_tokens = len, .pooling = pooling, .input = i, .out = request->out[i]};
     }
     request->work = (struct batch_work){.items = request->items, .n_items = n, .on_done = on_done, .cookie = request};
     return request;

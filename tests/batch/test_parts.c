@@ -22,7 +22,7 @@ static struct batch_work *make_work(uint64_t key, uint32_t n, uint32_t tokens)
 Test(queue, one_key_is_first_in_first_out)
 {
     struct queue queue;
-    queue_init(&queue);
+    queue_init(&queue, 100);
     struct batch_work *works[5];
     for (int i = 0; i < 5; i++) {
         works[i] = make_work(7, 3, 10);
@@ -45,7 +45,7 @@ Test(queue, one_key_is_first_in_first_out)
 Test(queue, peek_tells_what_take_gives)
 {
     struct queue queue;
-    queue_init(&queue);
+    queue_init(&queue, 100);
     srand(3);
     for (int i = 0; i < 40; i++)
         queue_push(&queue, make_work((uint64_t)(rand() % 9), 1 + (uint32_t)(rand() % 6), 1 + (uint32_t)(rand() % 500)));
@@ -64,7 +64,7 @@ Test(queue, peek_tells_what_take_gives)
 Test(queue, a_greedy_key_waits_for_itself)
 {
     struct queue queue;
-    queue_init(&queue);
+    queue_init(&queue, 100);
     for (int i = 0; i < 100; i++)
         queue_push(&queue, make_work(1, 10, 64));
     struct batch_work *modest = make_work(2, 1, 64);
@@ -80,7 +80,7 @@ Test(queue, a_greedy_key_waits_for_itself)
 Test(queue, removing_keeps_count_and_order)
 {
     struct queue queue;
-    queue_init(&queue);
+    queue_init(&queue, 100);
     struct batch_work *works[6];
     for (int i = 0; i < 6; i++) {
         works[i] = make_work(5, 2, 10);
@@ -104,7 +104,7 @@ Test(queue, removing_keeps_count_and_order)
 Test(queue, walking_visits_every_work)
 {
     struct queue queue;
-    queue_init(&queue);
+    queue_init(&queue, 100);
     for (uint64_t key = 0; key < 200; key++)
         queue_push(&queue, make_work(key, 1, 5));
     int seen = 0;
