@@ -1,5 +1,7 @@
 #include "accel/engine.h"
 
+#include <stdatomic.h>
+
 #if defined(__x86_64__)
 #include <xmmintrin.h>
 
@@ -42,4 +44,24 @@ uint32_t engine_set_float_mode(void)
 void engine_restore_float_mode(uint32_t mode)
 {
     mode_set(mode);
+}
+
+static atomic_bool verify = true;
+
+void engine_set_verify(bool wanted)
+{
+    atomic_store_explicit(&verify, wanted, memory_order_relaxed);
+}
+
+bool engine_verify(void)
+{
+    return atomic_load_explicit(&verify, memory_order_relaxed);
+}
+
+bool engine_inject(struct engine *engine, unsigned faults, uint64_t seed)
+{
+    if (!engine->ops->inject)
+        return false;
+    engine->ops->inject(engine, faults, seed);
+    return true;
 }

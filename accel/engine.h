@@ -8,6 +8,16 @@
 
 struct engine;
 
+/** What an engine can be told to do wrong, once, so that it may be seen that the checksums find it: one random bit
+ *  flips in the next product with a linear layer's weights. A mask. */
+enum engine_fault {
+    ENGINE_FLIP_ACCUMULATOR = 1 << 0, /* before its epilogue */
+    ENGINE_FLIP_WEIGHT = 1 << 1,      /* as the kernel reads it: a copy; the image stays what it is */
+    ENGINE_FLIP_ACTIVATION = 1 << 2,  /* of the quantised input, after its check product was taken */
+    ENGINE_FLIP_HIDDEN = 1 << 3,      /* of a hidden state, after a layer has written it */
+    ENGINE_FLIP_ALL = (1 << 4) - 1,
+};
+
 /** How an engine is built: implemented in accel/ref, accel/cpu and accel/fp32. */
 struct engine_ops {
     const char *name;
@@ -21,6 +31,9 @@ struct engine_ops {
      *  Sets the thread's floating-point mode (round to nearest, flush subnormals) and leaves it so. */
     enum status (*run)(struct engine *engine, const struct board_job *job, enum board_task_kind kind, uint32_t layer,
                        uint32_t row_begin, uint32_t row_end, struct error *err);
+    /** Arms faults (a mask of enum engine_fault) for the next run: each happens once, at a place that `seed` picks.
+     *  NULL: the engine has no checksums that could find them. By the thread that runs the engine, between runs. */
+    void (*inject)(struct engine *engine, unsigned faults, uint64_t seed);
 };
 
 /** First member of every engine's own struct. */
@@ -28,6 +41,13 @@ struct engine {
     const struct engine_ops *ops;
     const struct image *image;
 };
+
+/** Whether engines check each product against its checksum (a mismatch ends a task with BACKEND, naming layer, product
+ *  and row): for all engines of the process, from their next run on. Thread: any. */
+void engine_set_verify(bool verify);
+bool engine_verify(void);
+/** Arms faults as `inject` does; false where the engine cannot. */
+bool engine_inject(struct engine *engine, unsigned faults, uint64_t seed);
 
 extern const struct engine_ops ref_engine;  /* numerics in plain C: the specification */
 extern const struct engine_ops cpu_engine;  /* the same bits, fast; kernels chosen by cpu_flags() */

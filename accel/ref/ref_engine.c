@@ -258,4 +258,4 @@ static enum status ref_run(struct engine *engine, const struct board_job *job, e
     return status;
 }
 
-const struct engine_ops ref_engine = {"ref", IMAGE_INT8, ref_create, ref_destroy, ref_run};
+const struct engine_ops ref_engine = {"ref", IMAGE_INT8, ref_create, ref_destroy, ref_run, NULL};
