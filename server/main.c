@@ -17,6 +17,7 @@
 #include "server/model/model.h"
 #include "server/token/token.h"
 
+enum { TYPICAL_TEXTS = 32 /* of a request that is not small: what the queue is made for */ };
 enum { FINISH_SECONDS = 10, LAST_RESORT_SECONDS = 30, SPARE_FILES = 64 };
 
 /* All that is to be ended, in the order it was begun. */
@@ -177,7 +178,8 @@ static enum status start_boards(struct program *program, struct error *err)
     log_info("boards ready", log_str("kind", config_board_kind(config)), log_int("boards", n),
              log_int("cores", program->cores), log_real("seconds", seconds_since(begin)));
     static const enum batch_placement placements[] = {BATCH_AUTO, BATCH_REPLICATE, BATCH_PIPELINE, BATCH_SPLIT};
-    uint64_t queued = config->max_concurrent_requests * config->max_client_batch_size;
+    uint64_t texts = config->max_client_batch_size < TYPICAL_TEXTS ? config->max_client_batch_size : TYPICAL_TEXTS;
+    uint64_t queued = config->max_concurrent_requests * texts;
     struct batch_options options = {.image = program->image,
                                     .boards = program->boards,
                                     .n_boards = n,
@@ -215,6 +217,9 @@ static enum status start_server(struct program *program, struct error *err)
         .pooling = pooling_of(program),
         .max_input_length = program->max_input_length,
         .auto_truncate = config->auto_truncate,
+        .auto_chunk = config->auto_chunk,
+        .chunk_overlap = (uint32_t)config->chunk_overlap,
+        .max_chunks = (uint32_t)config->max_chunks,
         .default_prompt = config->default_prompt,
         .default_prompt_name = config->default_prompt_name,
         .max_concurrent_requests = (uint32_t)config->max_concurrent_requests,

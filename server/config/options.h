@@ -28,6 +28,12 @@
           "Longest input in tokens, special ones included; 0: what the model directory says.")                         \
     FLAG(auto_truncate, "auto-truncate", "AUTO_TRUNCATE", true,                                                        \
          "Cut longer inputs where the request does not say; off: refuse them.")                                        \
+    FLAG(auto_chunk, "auto-chunk", "BERTD_AUTO_CHUNK", false,                                                          \
+         "Compute longer inputs in overlapping chunks, pooled into one vector, where the request does not say.")       \
+    COUNT(chunk_overlap, "chunk-overlap", "BERTD_CHUNK_OVERLAP", 32, 0, 65536,                                         \
+          "Tokens that neighbouring chunks share where the request does not say; at most half a chunk is.")            \
+    COUNT(max_chunks, "max-chunks", "BERTD_MAX_CHUNKS", 64, 1, 65536,                                                  \
+          "Chunks of one input; what goes beyond is truncated or refused.")                                            \
     STRING(default_prompt, "default-prompt", "DEFAULT_PROMPT", "TEXT", NULL,                                           \
            "Text put before every input where the request names no prompt.")                                           \
     STRING(default_prompt_name, "default-prompt-name", "DEFAULT_PROMPT_NAME", "NAME", NULL,                            \
@@ -47,8 +53,8 @@
     COUNT(max_batch_tokens, "max-batch-tokens", "MAX_BATCH_TOKENS", 16384, 1, 16777216, "Tokens in one batch.")        \
     COUNT(max_batch_requests, "max-batch-requests", "MAX_BATCH_REQUESTS", 0, 0, 1000000,                               \
           "Inputs in one batch; 0: no limit but the tokens.")                                                          \
-    COUNT(max_client_batch_size, "max-client-batch-size", "MAX_CLIENT_BATCH_SIZE", 32, 1, 65536,                       \
-          "Inputs in one request.")                                                                                    \
+    COUNT(max_client_batch_size, "max-client-batch-size", "MAX_CLIENT_BATCH_SIZE", 1024, 1, 65536,                     \
+          "Inputs in one request; many are shared out over the boards. (text-embeddings-inference: 32.)")              \
     COUNT(payload_limit, "payload-limit", "PAYLOAD_LIMIT", 2000000, 1, 1073741824, "Bytes in a request's body.")       \
     COUNT(max_memory, "max-request-memory", "BERTD_MAX_REQUEST_MEMORY", 1073741824, 1048576, 1099511627776,            \
           "Bytes that all requests hold at once (bodies, results); more are answered 429.")                            \

@@ -48,8 +48,10 @@ struct http_call {
     const char *body; /* [body_len], the transport's */
     size_t body_len;
     uint64_t started_ns;
-    uint64_t deadline_ns;                     /* on clock_now_ns; 0: none */
-    uint64_t client;                          /* who asks, for fairness between clients; 0: not known */
+    uint64_t deadline_ns; /* on clock_now_ns; 0: none */
+    uint64_t client;      /* who asks, for fairness between clients; 0: not known */
+    bool has_class;       /* the request says what it is: `class`; else its size does */
+    enum batch_class class;
     int socket;                               /* watched for the client going away; -1: none */
     void (*on_ready)(struct http_call *call); /* the transport's; must not block; the call may end in it */
     struct arena *arena;                      /* NULL until http_call_run */

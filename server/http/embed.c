@@ -7,12 +7,12 @@ static enum status start(struct http_call *call, bool *ret_pending, struct error
 {
     const struct http_options *options = &call->server->options;
     struct wire_limits limits = {.max_inputs = options->max_client_batch_size};
+    struct wire_embed_defaults defaults = {options->auto_truncate, options->auto_chunk, options->chunk_overlap};
     struct wire_embed *embed = arena_alloc(call->arena, sizeof *embed);
     if (!embed)
         return error_set(err, STATUS_NO_MEMORY, "no memory for the request");
     call->request = embed;
-    enum status status =
-        wire_embed_read(embed, call->body, call->body_len, &limits, options->auto_truncate, true, call->arena, err);
+    enum status status = wire_embed_read(embed, call->body, call->body_len, &limits, &defaults, true, call->arena, err);
     if (status != STATUS_OK)
         return status;
     if (embed->dimensions > options->width)
@@ -20,6 +20,8 @@ static enum status start(struct http_call *call, bool *ret_pending, struct error
                          options->width);
     struct http_infer_spec spec = {.inputs = &embed->inputs,
                                    .truncate = embed->truncate,
+                                   .chunk = embed->chunk,
+                                   .chunk_overlap = embed->chunk_overlap,
                                    .direction = embed->direction,
                                    .prompt_name = embed->prompt_name,
                                    .pooling = options->pooling};
@@ -34,11 +36,10 @@ static enum status encode(struct http_call *call, struct error *err)
     const struct wire_embed *embed = call->request;
     struct http_infer *infer = call->infer;
     uint32_t keep = embed->dimensions ? embed->dimensions : infer->width;
-    if (embed->normalize) {
-        for (uint32_t i = 0; i < infer->n_items; i++)
-            http_normalize(infer->items[i].out, keep);
-    }
-    wire_write_rows(&call->reply.body, infer->items[0].out, infer->n_items, infer->width, keep);
+    float *rows = http_infer_rows(infer);
+    for (uint32_t i = 0; i < infer->n_inputs && embed->normalize; i++)
+        http_normalize(rows + (size_t)i * infer->width, keep);
+    wire_write_rows(&call->reply.body, rows, infer->n_inputs, infer->width, keep);
     return STATUS_OK;
 }
 

@@ -33,22 +33,30 @@ static void on_ready(struct http_call *call)
     MHD_resume_connection(exchange->connection);
 }
 
-/* A number for the client's address, whatever its port; FNV-1a. */
-static uint64_t client_of(const struct sockaddr *address)
+/* The client's address, whatever its port; the bytes are the connection's. */
+static const void *address_of(struct MHD_Connection *connection, size_t *ret_len)
 {
-    const unsigned char *bytes = NULL;
-    size_t n = 0;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *address = info ? info->client_addr : NULL;
+    *ret_len = 0;
     if (address && address->sa_family == AF_INET) {
-        bytes = (const unsigned char *)&((const struct sockaddr_in *)address)->sin_addr;
-        n = sizeof(struct in_addr);
-    } else if (address && address->sa_family == AF_INET6) {
-        bytes = (const unsigned char *)&((const struct sockaddr_in6 *)address)->sin6_addr;
-        n = sizeof(struct in6_addr);
+        *ret_len = sizeof(struct in_addr);
+        return &((const struct sockaddr_in *)address)->sin_addr;
     }
-    uint64_t hash = 0xCBF29CE484222325u;
-    for (size_t i = 0; i < n; i++)
-        hash = (hash ^ bytes[i]) * 0x100000001B3u;
-    return n ? hash : 0;
+    if (address && address->sa_family == AF_INET6) {
+        *ret_len = sizeof(struct in6_addr);
+        return &((const struct sockaddr_in6 *)address)->sin6_addr;
+    }
+    return NULL;
+}
+
+static uint64_t client_of(struct http_exchange *exchange)
+{
+    const struct http_server *server = exchange->transport->server;
+    size_t len = 0;
+    const void *address = address_of(exchange->connection, &len);
+    return http_access_client(server->seed, header(exchange, "Authorization"), server->options.api_key != NULL, address,
+                              len);
 }
 
 static struct http_exchange *create(struct http_transport *transport, struct MHD_Connection *connection,
@@ -67,8 +75,7 @@ static struct http_exchange *create(struct http_transport *transport, struct MHD
     exchange->timer = info ? info->socket_context : NULL;
     info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     exchange->call.socket = info ? info->connect_fd : -1;
-    info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    exchange->call.client = client_of(info ? info->client_addr : NULL);
+    exchange->call.client = client_of(exchange);
     return exchange;
 }
 
@@ -94,6 +101,22 @@ static void check_timeout(struct http_exchange *exchange)
         exchange->call.deadline_ns = exchange->call.started_ns + limit * 1000000u;
 }
 
+static void check_priority(struct http_exchange *exchange)
+{
+    static const char *const names[BATCH_CLASSES] = {"interactive", "bulk"};
+    const char *text = header(exchange, "x-bertd-priority");
+    if (!text)
+        return;
+    for (int c = 0; c < BATCH_CLASSES; c++) {
+        if (strcasecmp(text, names[c]) == 0) {
+            exchange->call.has_class = true;
+            exchange->call.class = (enum batch_class)c;
+            return;
+        }
+    }
+    http_call_refuse(&exchange->call, STATUS_VALIDATION, "x-bertd-priority: expected interactive or bulk");
+}
+
 /* What can be said from the headers alone. */
 static void check_headers(struct http_exchange *exchange, const char *path)
 {
@@ -116,6 +139,7 @@ static void check_headers(struct http_exchange *exchange, const char *path)
     if (!is_json(header(exchange, "Content-Type")))
         http_call_refuse(call, STATUS_MEDIA_TYPE, "Expected request with `Content-Type: application/json`");
     check_timeout(exchange);
+    check_priority(exchange);
 }
 
 static void refuse_large(struct http_exchange *exchange)

@@ -33,6 +33,9 @@ struct http_options {
     enum batch_pooling pooling;
     uint32_t max_input_length; /* tokens */
     bool auto_truncate;
+    bool auto_chunk;                 /* what these two mean where a request does not say */
+    uint32_t chunk_overlap;          /* tokens */
+    uint32_t max_chunks;             /* of one input */
     const char *default_prompt;      /* NULL: none */
     const char *default_prompt_name; /* NULL: none */
     /* Limits. */

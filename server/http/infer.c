@@ -1,56 +1,13 @@
 #include "server/http/infer.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "server/base/clock.h"
-#include "server/http/texts.h"
+#include "server/http/prepare.h"
+#include "server/http/windows.h"
 #include "server/wire/response.h"
-
-enum { SCRATCH_LIMIT = 1 << 30 };
-
-/* Tokenise one input in memory of its own, which a long text may need a lot of, and keep only the ids. */
-static enum status prepare_item(struct http_infer *infer, const struct wire_input *input,
-                                const struct http_text_options *options, struct batch_item *item, struct error *err)
-{
-    struct arena *scratch = arena_create(SCRATCH_LIMIT);
-    if (!scratch)
-        return error_set(err, STATUS_NO_MEMORY, "no memory for tokenizing");
-    struct token_encoding encoding;
-    struct wire_string text;
-    enum status status = http_text_encode(infer->call->server, input, options, scratch, &encoding, &text, err);
-    if (status == STATUS_OK) {
-        uint32_t *ids = arena_alloc_array(infer->call->arena, encoding.n, sizeof *ids, sizeof *ids);
-        if (ids) {
-            memcpy(ids, encoding.ids, encoding.n * sizeof *ids);
-            item->ids = ids;
-            item->n_tokens = encoding.n;
-        } else {
-            status = error_set(err, STATUS_NO_MEMORY, "no memory for %u tokens", encoding.n);
-        }
-    }
-    arena_destroy(&scratch);
-    return status;
-}
-
-static enum status prepare_items(struct http_infer *infer, const struct http_infer_spec *spec, struct error *err)
-{
-    struct http_server *server = infer->call->server;
-    struct http_text_options options = {
-        .add_special_tokens = true, .truncate = spec->truncate, .limit_tokens = true, .direction = spec->direction};
-    enum status status = http_prompts_find(&server->prompts, spec->prompt_name, &options.prompt, err);
-    uint64_t begin = clock_now_ns();
-    for (uint32_t i = 0; i < infer->n_items && status == STATUS_OK; i++) {
-        struct batch_item *item = &infer->items[i];
-        item->pooling = spec->pooling;
-        status = prepare_item(infer, &spec->inputs->items[i], &options, item, err);
-        infer->tokens += item->n_tokens;
-        infer->chars += http_text_chars(&spec->inputs->items[i]);
-        infer->n_values += (uint64_t)infer->width * (spec->pooling == BATCH_POOL_NONE ? item->n_tokens : 1);
-    }
-    infer->tokenization_ns = clock_now_ns() - begin;
-    return status;
-}
 
 /* Memory for the results, and the text they will become. */
 static enum status make_room(struct http_infer *infer, struct error *err)
@@ -64,7 +21,7 @@ static enum status make_room(struct http_infer *infer, struct error *err)
     for (uint32_t i = 0; i < infer->n_items; i++) {
         struct batch_item *item = &infer->items[i];
         item->out = out;
-        out += (size_t)infer->width * (item->pooling == BATCH_POOL_NONE ? item->n_tokens : 1);
+        out += (size_t)infer->width * (item->pooling == BATCH_POOL_NONE ? item->n_rows : 1);
     }
     return STATUS_OK;
 }
@@ -96,16 +53,17 @@ static enum status submit(struct http_infer *infer, struct error *err)
 {
     struct http_call *call = infer->call;
     struct http_server *server = call->server;
-    infer->work = (struct batch_work){.items = infer->items,
-                                      .n_items = infer->n_items,
-                                      .class = batch_class_of(infer->n_items, infer->tokens),
-                                      .key = call->client,
-                                      .deadline_ns = call->deadline_ns,
-                                      .on_done = on_done,
-                                      .cookie = call};
+    infer->work =
+        (struct batch_work){.items = infer->items,
+                            .n_items = infer->n_items,
+                            .class = call->has_class ? call->class : batch_class_of(infer->n_items, infer->tokens),
+                            .key = call->client,
+                            .deadline_ns = call->deadline_ns,
+                            .on_done = on_done,
+                            .cookie = call};
     call->watched = (struct http_watched){
         .work = &infer->work, .socket = call->socket, .deadline_ns = call->deadline_ns, .on_released = on_released};
-    metrics_counter_add(server->telemetry.inputs, infer->n_items);
+    metrics_counter_add(server->telemetry.inputs, infer->n_inputs);
     http_watch_add(&server->watch, &call->watched);
     struct error why;
     enum status status = batch_submit(server->options.batch, &infer->work, &why);
@@ -126,17 +84,10 @@ enum status http_infer_start(struct http_call *call, const struct http_infer_spe
     enum http_method_label label = spec->inputs->single ? HTTP_SINGLE : HTTP_BATCH;
     metrics_counter_add(server->telemetry.requests[label], 1);
     struct http_infer *infer = arena_alloc(call->arena, sizeof *infer);
-    struct batch_item *items =
-        arena_alloc_array(call->arena, spec->inputs->n, sizeof *items, _Alignof(struct batch_item));
-    if (!infer || !items)
+    if (!infer)
         return error_set(err, STATUS_NO_MEMORY, "no memory for %u inputs", spec->inputs->n);
-    memset(items, 0, spec->inputs->n * sizeof *items);
-    *infer = (struct http_infer){.call = call,
-                                 .items = items,
-                                 .n_items = spec->inputs->n,
-                                 .width = server->options.width,
-                                 .single = spec->inputs->single};
-    enum status status = prepare_items(infer, spec, err);
+    *infer = (struct http_infer){.call = call, .width = server->options.width, .single = spec->inputs->single};
+    enum status status = http_prepare_items(infer, spec, err);
     if (status == STATUS_OK)
         status = make_room(infer, err);
     if (status != STATUS_OK)
@@ -151,6 +102,24 @@ enum status http_infer_start(struct http_call *call, const struct http_infer_spe
 uint64_t http_infer_values(const struct http_infer *infer)
 {
     return infer ? infer->n_values : 0;
+}
+
+float *http_infer_rows(struct http_infer *infer)
+{
+    float *rows = infer->items[0].out;
+    for (uint32_t i = 0; i < infer->n_inputs; i++) {
+        const struct http_infer_input *input = &infer->inputs[i];
+        const struct batch_item *items = &infer->items[input->first_item];
+        http_windows_pool(items, input->n_items, infer->width);
+        if (input->first_item > i)
+            memcpy(rows + (size_t)i * infer->width, items[0].out, infer->width * sizeof *rows);
+    }
+    return rows;
+}
+
+const float *http_infer_tokens(const struct http_infer *infer, uint32_t input)
+{
+    return infer->items[infer->inputs[input].first_item].out;
 }
 
 uint64_t http_infer_queue_ns(const struct http_infer *infer)
@@ -173,13 +142,36 @@ void http_infer_count(const struct http_infer *infer)
 {
     struct http_telemetry *t = &infer->call->server->telemetry;
     metrics_counter_add(t->successes[infer->single ? HTTP_SINGLE : HTTP_BATCH], 1);
-    metrics_counter_add(t->embedded, infer->n_items);
+    metrics_counter_add(t->embedded, infer->n_inputs);
     metrics_histogram_observe(t->duration, (double)(clock_now_ns() - infer->call->started_ns) * 1e-9);
-    metrics_histogram_observe(t->tokenization, (double)infer->tokenization_ns / infer->n_items * 1e-9);
+    metrics_histogram_observe(t->tokenization, (double)infer->tokenization_ns / infer->n_inputs * 1e-9);
     metrics_histogram_observe(t->queue, (double)http_infer_queue_ns(infer) * 1e-9);
     metrics_histogram_observe(t->inference, (double)http_infer_inference_ns(infer) * 1e-9);
-    for (uint32_t i = 0; i < infer->n_items; i++)
-        metrics_histogram_observe(t->input_length, infer->items[i].n_tokens);
+    for (uint32_t i = 0; i < infer->n_inputs; i++)
+        metrics_histogram_observe(t->input_length, infer->inputs[i].n_tokens);
+}
+
+uint32_t http_infer_truncated(const struct http_infer_input *inputs, uint32_t n, char *text, size_t size)
+{
+    uint32_t count = 0;
+    size_t len = 0;
+    bool full = false;
+    *text = '\0';
+    for (uint32_t i = 0, end; i < n; i = end) {
+        for (end = i; end < n && inputs[end].truncated;)
+            end++;
+        count += end - i;
+        char run[32];
+        int run_len = end - i > 1 ? snprintf(run, sizeof run, "%s%u-%u", len ? "," : "", i, end - 1)
+                                  : snprintf(run, sizeof run, "%s%u", len ? "," : "", i);
+        bool any = end > i;
+        end += !any;
+        if (!any || full)
+            continue;
+        full = len + (size_t)run_len + sizeof ",..." > size;
+        len += (size_t)snprintf(text + len, size - len, "%s", full ? len ? ",..." : "..." : run);
+    }
+    return count;
 }
 
 void http_normalize(float *values, uint32_t n)

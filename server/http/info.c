@@ -36,6 +36,8 @@ static enum status start(struct http_call *call, bool *ret_pending, struct error
         buf_puts(out, "\"max_batch_requests\":null,");
     buf_printf(out, "\"max_client_batch_size\":%u,\"auto_truncate\":%s,\"tokenization_workers\":%u,",
                options->max_client_batch_size, options->auto_truncate ? "true" : "false", options->workers);
+    buf_printf(out, "\"auto_chunk\":%s,\"chunk_overlap\":%u,\"max_chunks\":%u,", options->auto_chunk ? "true" : "false",
+               options->chunk_overlap, options->max_chunks);
     buf_printf(out, "\"version\":\"%s\"}", options->version);
     return STATUS_OK;
 }

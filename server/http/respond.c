@@ -19,8 +19,21 @@ static uint64_t milliseconds(uint64_t ns)
     return ns / 1000000u;
 }
 
+/* More would not fit into what proxies take as the head of a response. */
+enum { MAX_TRUNCATED = 1024 };
+
+/* Which inputs the vectors do not stand for as a whole. */
+static void add_truncated(struct MHD_Response *response, const struct http_infer *infer)
+{
+    char text[MAX_TRUNCATED];
+    uint32_t n = http_infer_truncated(infer->inputs, infer->n_inputs, text, sizeof text);
+    add_number(response, "x-truncated-count", n);
+    if (n > 0)
+        MHD_add_response_header(response, "x-truncated", text);
+}
+
 /* What inference took, in whole milliseconds as clients of text-embeddings-inference know them. */
-static void add_times(struct MHD_Response *response, const struct http_call *call)
+static void add_inference(struct MHD_Response *response, const struct http_call *call)
 {
     const struct http_infer *infer = call->infer;
     uint64_t total = clock_now_ns() - call->started_ns;
@@ -29,9 +42,10 @@ static void add_times(struct MHD_Response *response, const struct http_call *cal
     add_number(response, "x-compute-characters", infer->chars);
     add_number(response, "x-compute-tokens", infer->tokens);
     add_number(response, "x-total-time", milliseconds(total));
-    add_number(response, "x-tokenization-time", milliseconds(infer->tokenization_ns / infer->n_items));
+    add_number(response, "x-tokenization-time", milliseconds(infer->tokenization_ns / infer->n_inputs));
     add_number(response, "x-queue-time", milliseconds(http_infer_queue_ns(infer)));
     add_number(response, "x-inference-time", milliseconds(http_infer_inference_ns(infer)));
+    add_truncated(response, infer);
 }
 
 /* Seconds, at least one. */
@@ -53,12 +67,13 @@ static void add_cors(struct MHD_Response *response, const struct http_exchange *
     if (strcmp(exchange->method, "OPTIONS") == 0) {
         MHD_add_response_header(response, "Access-Control-Allow-Methods", "GET, POST");
         MHD_add_response_header(response, "Access-Control-Allow-Headers",
-                                "authorization, content-type, x-request-timeout-ms");
+                                "authorization, content-type, x-bertd-priority, x-request-timeout-ms");
         MHD_add_response_header(response, "Access-Control-Max-Age", "600");
     } else {
         MHD_add_response_header(response, "Access-Control-Expose-Headers",
                                 "x-compute-type, x-compute-time, x-compute-characters, x-compute-tokens, "
-                                "x-total-time, x-tokenization-time, x-queue-time, x-inference-time, retry-after");
+                                "x-total-time, x-tokenization-time, x-queue-time, x-inference-time, x-truncated, "
+                                "x-truncated-count, retry-after");
     }
 }
 
@@ -72,7 +87,7 @@ static void add_headers(struct MHD_Response *response, const struct http_exchang
     if (exchange->allow)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, exchange->allow);
     if (call->status == STATUS_OK && call->infer)
-        add_times(response, call);
+        add_inference(response, call);
     if (call->status == STATUS_OVERLOADED)
         add_number(response, MHD_HTTP_HEADER_RETRY_AFTER, retry_after(call));
     if (call->status == STATUS_UNAUTHENTICATED)

@@ -1,7 +1,9 @@
 #include "server/http/server.h"
 
+#include <sys/random.h>
 #include <unistd.h>
 
+#include "server/base/clock.h"
 #include "server/base/mem.h"
 #include "server/http/transport.h"
 
@@ -42,6 +44,8 @@ enum status http_server_create(struct http_server **ret, const struct http_optio
     if (!server)
         return error_set(err, STATUS_NO_MEMORY, "no memory for the server");
     server->options = *options;
+    if (getrandom(&server->seed, sizeof server->seed, 0) != sizeof server->seed)
+        server->seed = clock_now_ns();
     enum status status = http_prompts_load(&server->prompts, options->model_dir, options->default_prompt,
                                            options->default_prompt_name, err);
     if (status == STATUS_OK)

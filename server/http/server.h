@@ -18,9 +18,10 @@ struct http_server {
     struct http_telemetry telemetry;
     struct http_pool pool;
     struct http_watch watch;
-    atomic_uint active;                       /* calls admitted and not yet answered */
-    atomic_uint open;                         /* requests whose answer is not yet sent */
-    atomic_uint away;                         /* of these, suspended in the transport */
+    uint64_t seed;      /* of the numbers for clients: they tell nothing about a key, and nobody can aim at another's */
+    atomic_uint active; /* calls admitted and not yet answered */
+    atomic_uint open;   /* requests whose answer is not yet sent */
+    atomic_uint away;   /* of these, suspended in the transport */
     atomic_uint_fast64_t memory;              /* bytes reserved by calls */
     atomic_bool draining;                     /* /health says 503 */
     atomic_bool closing;                      /* nothing is taken any more */

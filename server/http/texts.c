@@ -1,5 +1,6 @@
 #include "server/http/texts.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Longer texts cannot have so few tokens: text-embeddings-inference's bound on the work a text may ask for. */
@@ -30,20 +31,35 @@ static struct wire_string keep_last(struct wire_string text, uint64_t chars)
     return (struct wire_string){text.bytes + at, text.len - at};
 }
 
-/* Refuse what is far too long, or cut it at the end that truncation cuts at, before the tokenizer sees it. */
-static enum status bound_chars(const struct http_server *server, const struct wire_input *input,
-                               const struct http_text_options *options, struct wire_string *ret, struct error *err)
+const char *http_text_name(int64_t index, char *name, size_t size)
 {
+    if (index < 0)
+        snprintf(name, size, "`inputs`");
+    else
+        snprintf(name, size, "`inputs[%lld]`", (long long)index);
+    return name;
+}
+
+/* Refuse what is far too long, or cut it at the end that truncation cuts at, before the tokenizer sees it. */
+static enum status bound_chars(const struct http_server *server, const struct wire_input *input, int64_t index,
+                               const struct http_text_options *options, struct http_text *ret, struct error *err)
+{
+    char name[32];
     uint64_t limit = (uint64_t)server->options.max_input_length * MAX_CHARS_PER_TOKEN;
+    if (options->chunk)
+        limit *= server->options.max_chunks;
     uint64_t chars = input->ids || input->text.len > limit ? http_text_chars(input) : 0;
-    *ret = input->text;
+    ret->text = input->text;
     if (chars <= limit)
         return STATUS_OK;
     if (!options->truncate)
-        return error_set(err, STATUS_VALIDATION, "`inputs` must have less than %llu characters. Given: %llu",
-                         (unsigned long long)limit, (unsigned long long)chars);
-    if (!input->ids)
-        *ret = options->direction == TOKEN_LEFT ? keep_last(*ret, limit) : keep_first(*ret, limit);
+        return error_set(err, STATUS_VALIDATION, "%s must have less than %llu characters. Given: %llu",
+                         http_text_name(index, name, sizeof name), (unsigned long long)limit,
+                         (unsigned long long)chars);
+    if (input->ids)
+        return STATUS_OK;
+    ret->text = options->direction == TOKEN_LEFT ? keep_last(ret->text, limit) : keep_first(ret->text, limit);
+    ret->cut = true;
     return STATUS_OK;
 }
 
@@ -72,42 +88,67 @@ static enum status decode_ids(const struct http_server *server, const struct wir
     return status;
 }
 
-static enum status check_length(const struct http_server *server, const struct token_encoding *encoding,
-                                struct error *err)
+static enum status check_length(const struct http_server *server, int64_t index, bool chunk,
+                                const struct token_encoding *encoding, struct error *err)
 {
+    char name[32];
     uint32_t limit = server->options.max_input_length;
-    if (encoding->n > limit)
-        return error_set(err, STATUS_VALIDATION, "`inputs` must have at most %u tokens. Given: %u", limit, encoding->n);
+    if (encoding->n > limit && !chunk)
+        return error_set(err, STATUS_VALIDATION, "%s must have at most %u tokens. Given: %u",
+                         http_text_name(index, name, sizeof name), limit, encoding->n);
     if (encoding->n == 0)
-        return error_set(err, STATUS_VALIDATION, "`inputs`: none of the token ids is in the vocabulary (%u entries)",
-                         token_vocab_size(server->options.vocab));
+        return error_set(err, STATUS_VALIDATION, "%s: none of the token ids is in the vocabulary (%u entries)",
+                         http_text_name(index, name, sizeof name), token_vocab_size(server->options.vocab));
     return STATUS_OK;
 }
 
-enum status http_text_encode(const struct http_server *server, const struct wire_input *input,
-                             const struct http_text_options *options, struct arena *arena, struct token_encoding *ret,
-                             struct wire_string *ret_text, struct error *err)
+/* Ids come with special tokens of their own: at most one at each end counts as such. */
+static void find_ends(const struct token_vocab *vocab, size_t prompt_len, bool template, struct http_text *text)
 {
-    struct wire_string text;
+    const struct token_encoding *e = &text->encoding;
+    uint32_t lead = 0, trail = 0;
+    if (!template) {
+        lead = token_vocab_is_special(vocab, e->ids[0]);
+        trail = e->n > 1 && token_vocab_is_special(vocab, e->ids[e->n - 1]);
+    } else {
+        while (lead < e->n && e->template_token[lead])
+            lead++;
+        while (trail < e->n - lead && e->template_token[e->n - 1 - trail])
+            trail++;
+        while (lead < e->n - trail && e->spans[lead].stop <= prompt_len)
+            lead++;
+    }
+    text->n_lead = lead;
+    text->n_trail = trail;
+}
+
+enum status http_text_encode(const struct http_server *server, const struct wire_input *input, int64_t index,
+                             const struct http_text_options *options, struct arena *arena, struct http_text *ret,
+                             struct error *err)
+{
+    struct http_text text = {0};
     bool has_prompt = options->prompt.bytes != NULL;
-    enum status status = bound_chars(server, input, options, &text, err);
+    bool template = options->add_special_tokens && (!input->ids || has_prompt);
+    bool chunk = options->limit_tokens && options->chunk;
+    enum status status = bound_chars(server, input, index, options, &text, err);
     if (status == STATUS_OK && input->ids)
-        status = decode_ids(server, input, has_prompt, arena, &text, err);
+        status = decode_ids(server, input, has_prompt, arena, &text.text, err);
     if (status == STATUS_OK && has_prompt)
-        status = join(options->prompt, text, arena, &text, err);
+        status = join(options->prompt, text.text, arena, &text.text, err);
     struct token_options how = {
-        .add_special_tokens = options->add_special_tokens && (!input->ids || has_prompt),
-        .max_tokens = options->limit_tokens && options->truncate ? server->options.max_input_length : 0,
+        .add_special_tokens = template,
+        .max_tokens = options->limit_tokens && options->truncate && !chunk ? server->options.max_input_length : 0,
         .direction = options->direction,
     };
-    struct token_encoding encoding = {0};
     if (status == STATUS_OK)
-        status = token_encode(server->options.vocab, text.bytes, text.len, &how, arena, &encoding, err);
+        status = token_encode(server->options.vocab, text.text.bytes, text.text.len, &how, arena, &text.encoding, err);
     if (status == STATUS_OK && options->limit_tokens)
-        status = check_length(server, &encoding, err);
+        status = check_length(server, index, chunk, &text.encoding, err);
     if (status != STATUS_OK)
         return status;
-    *ret = encoding;
-    *ret_text = text;
+    text.cut = text.cut || text.encoding.n < text.encoding.n_full;
+    if (chunk)
+        find_ends(server->options.vocab, options->prompt.len, template, &text);
+    *ret = text;
     return STATUS_OK;
 }

@@ -5,19 +5,18 @@
 
 enum { SCRATCH_LIMIT = 1 << 30, TOKEN_COST = 80 /* bytes of JSON, without its text */ };
 
-static enum status write_input(struct http_call *call, const struct wire_input *input,
+static enum status write_input(struct http_call *call, const struct wire_input *input, int64_t index,
                                const struct http_text_options *options, struct error *err)
 {
     struct arena *scratch = arena_create(SCRATCH_LIMIT);
     if (!scratch)
         return error_set(err, STATUS_NO_MEMORY, "no memory for tokenizing");
-    struct token_encoding encoding;
-    struct wire_string text;
-    enum status status = http_text_encode(call->server, input, options, scratch, &encoding, &text, err);
+    struct http_text text;
+    enum status status = http_text_encode(call->server, input, index, options, scratch, &text, err);
     if (status == STATUS_OK)
-        status = http_call_reserve(call, (uint64_t)encoding.n * TOKEN_COST + text.len, err);
+        status = http_call_reserve(call, (uint64_t)text.encoding.n * TOKEN_COST + text.text.len, err);
     if (status == STATUS_OK)
-        wire_write_tokens(&call->reply.body, call->server->options.vocab, &encoding, text.bytes);
+        wire_write_tokens(&call->reply.body, call->server->options.vocab, &text.encoding, text.text.bytes);
     arena_destroy(&scratch);
     return status;
 }
@@ -41,7 +40,7 @@ static enum status start(struct http_call *call, bool *ret_pending, struct error
     for (uint32_t i = 0; i < tokenize.inputs.n; i++) {
         if (i > 0)
             buf_append(out, ",", 1);
-        status = write_input(call, &tokenize.inputs.items[i], &options, err);
+        status = write_input(call, &tokenize.inputs.items[i], tokenize.inputs.single ? -1 : (int64_t)i, &options, err);
         if (status != STATUS_OK)
             return status;
     }

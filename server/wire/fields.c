@@ -87,17 +87,29 @@ bool wire_field_direction(struct wire_json *json, const char *name, const struct
     return true;
 }
 
-bool wire_field_positive(struct wire_json *json, const char *name, const struct wire_limits *limits, void *target)
+static bool read_integer(struct wire_json *json, const char *name, uint32_t least, uint32_t *ret)
 {
-    (void)limits;
     if (wire_json_peek(json) != WIRE_JSON_NUMBER)
-        return expected(json, name, "a positive integer");
+        return expected(json, name, least ? "a positive integer" : "an integer");
     uint64_t value = 0;
     bool integer = false;
     if (!wire_json_read_uint(json, &value, &integer))
         return false;
-    if (!integer || value == 0 || value > UINT32_MAX)
-        return wire_json_fail(json, STATUS_VALIDATION, "`%s`: expected an integer from 1 to %u", name, UINT32_MAX);
-    *(uint32_t *)target = (uint32_t)value;
+    if (!integer || value < least || value > UINT32_MAX)
+        return wire_json_fail(json, STATUS_VALIDATION, "`%s`: expected an integer from %u to %u", name, least,
+                              UINT32_MAX);
+    *ret = (uint32_t)value;
     return true;
+}
+
+bool wire_field_positive(struct wire_json *json, const char *name, const struct wire_limits *limits, void *target)
+{
+    (void)limits;
+    return read_integer(json, name, 1, target);
+}
+
+bool wire_field_count(struct wire_json *json, const char *name, const struct wire_limits *limits, void *target)
+{
+    (void)limits;
+    return read_integer(json, name, 0, target);
 }

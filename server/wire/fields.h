@@ -27,6 +27,8 @@ bool wire_field_string(struct wire_json *json, const char *name, const struct wi
 bool wire_field_direction(struct wire_json *json, const char *name, const struct wire_limits *limits, void *target);
 /** An integer from 1 to 2^32-1 into a uint32_t. */
 bool wire_field_positive(struct wire_json *json, const char *name, const struct wire_limits *limits, void *target);
+/** The same from 0 on. */
+bool wire_field_count(struct wire_json *json, const char *name, const struct wire_limits *limits, void *target);
 /** A string, token ids, or an array of both, into a struct wire_inputs. */
 bool wire_field_inputs(struct wire_json *json, const char *name, const struct wire_limits *limits, void *target);
 /** A string or an array of them. */

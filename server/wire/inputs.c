@@ -59,9 +59,12 @@ static bool read_id(struct wire_json *json, const struct place *place, int64_t i
     return true;
 }
 
-static bool is_empty(struct wire_json *json, const struct place *place)
+/* `index` is -1 for the only input, and for an array without any. */
+static bool is_empty(struct wire_json *json, const struct place *place, int64_t index)
 {
-    return wire_json_fail(json, STATUS_EMPTY, "`%s` cannot be empty", place->name);
+    if (index < 0)
+        return wire_json_fail(json, STATUS_EMPTY, "`%s` cannot be empty", place->name);
+    return wire_json_fail(json, STATUS_EMPTY, "`%s[%lld]` cannot be empty", place->name, (long long)index);
 }
 
 /* The array has been entered; `index` is its place among the inputs, -1 where it is the only one. */
@@ -79,18 +82,18 @@ static bool read_ids(struct wire_json *json, const struct place *place, int64_t 
     if (json->status != STATUS_OK)
         return false;
     if (n == 0)
-        return is_empty(json, place);
+        return is_empty(json, place, index);
     *ret = (struct wire_input){.ids = ids, .n_ids = n};
     return true;
 }
 
-static bool read_text(struct wire_json *json, const struct place *place, struct wire_input *ret)
+static bool read_text(struct wire_json *json, const struct place *place, int64_t index, struct wire_input *ret)
 {
     struct wire_input input = {0};
     if (!wire_json_read_string(json, &input.text))
         return false;
     if (input.text.len == 0)
-        return is_empty(json, place);
+        return is_empty(json, place, index);
     *ret = input;
     return true;
 }
@@ -99,7 +102,7 @@ static bool read_input(struct wire_json *json, const struct place *place, uint32
 {
     enum wire_json_kind kind = wire_json_peek(json);
     if (kind == WIRE_JSON_STRING && place->accepted & TEXTS)
-        return read_text(json, place, ret);
+        return read_text(json, place, index, ret);
     if (kind == WIRE_JSON_ARRAY && place->accepted & IDS)
         return wire_json_enter_array(json) && read_ids(json, place, index, ret);
     return wrong_kind(json, place, index, -1, one_input(place));
@@ -145,7 +148,7 @@ static bool read_batch(struct wire_json *json, const struct place *place, bool f
     if (json->status != STATUS_OK)
         return false;
     if (n == 0)
-        return is_empty(json, place);
+        return is_empty(json, place, -1);
     *ret = (struct wire_inputs){.items = items, .n = n};
     return true;
 }
@@ -155,7 +158,7 @@ static bool read_single(struct wire_json *json, const struct place *place, bool 
     struct wire_input *item = arena_alloc(json->arena, sizeof *item);
     if (!item)
         return wire_json_fail(json, STATUS_NO_MEMORY, "no memory for the inputs");
-    if (ids ? !read_ids(json, place, -1, item) : !read_text(json, place, item))
+    if (ids ? !read_ids(json, place, -1, item) : !read_text(json, place, -1, item))
         return false;
     *ret = (struct wire_inputs){.items = item, .n = 1, .single = true};
     return true;

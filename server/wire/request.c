@@ -3,14 +3,20 @@
 #include "server/wire/fields.h"
 
 enum status wire_embed_read(struct wire_embed *ret, const char *body, size_t len, const struct wire_limits *limits,
-                            bool auto_truncate, bool with_output, struct arena *arena, struct error *err)
+                            const struct wire_embed_defaults *defaults, bool with_output, struct arena *arena,
+                            struct error *err)
 {
-    struct wire_embed embed = {.truncate = auto_truncate, .normalize = true};
+    struct wire_embed embed = {.truncate = defaults->truncate,
+                               .chunk = defaults->chunk,
+                               .chunk_overlap = defaults->chunk_overlap,
+                               .normalize = true};
     const struct wire_field fields[] = {
         {"inputs", wire_field_inputs, &embed.inputs, true},
         {"truncate", wire_field_bool, &embed.truncate, false},
         {"truncation_direction", wire_field_direction, &embed.direction, false},
         {"prompt_name", wire_field_string, &embed.prompt_name, false},
+        {"chunk", wire_field_bool, &embed.chunk, false},
+        {"chunk_overlap", wire_field_count, &embed.chunk_overlap, false},
         {"normalize", wire_field_bool, &embed.normalize, false},
         {"dimensions", wire_field_positive, &embed.dimensions, false},
     };

@@ -27,11 +27,20 @@ struct wire_inputs {
     bool single;              /* `inputs` was no array of inputs */
 };
 
+/** What the server's options say for fields that are absent. */
+struct wire_embed_defaults {
+    bool truncate;
+    bool chunk;
+    uint32_t chunk_overlap;
+};
+
 /** What embedding requests have in common. */
 struct wire_embed {
     struct wire_inputs inputs;
-    bool truncate; /* preset it with the server's default */
+    bool truncate;
     enum token_direction direction;
+    bool chunk;                     /* cut longer inputs up instead */
+    uint32_t chunk_overlap;         /* tokens that neighbouring chunks share */
     struct wire_string prompt_name; /* bytes NULL: none */
     /* Only where `with_output` was asked for: */
     bool normalize;
@@ -50,9 +59,10 @@ struct wire_decode {
 };
 
 /** POST /embed, and with `with_output` false /embed_all: {inputs, truncate?, truncation_direction?, prompt_name?,
- *  normalize?, dimensions?}. `auto_truncate` is what an absent `truncate` means. */
+ * chunk?, chunk_overlap?, normalize?, dimensions?}; `chunk` and `chunk_overlap` are bertd's own. */
 enum status wire_embed_read(struct wire_embed *ret, const char *body, size_t len, const struct wire_limits *limits,
-                            bool auto_truncate, bool with_output, struct arena *arena, struct error *err);
+                            const struct wire_embed_defaults *defaults, bool with_output, struct arena *arena,
+                            struct error *err);
 /** POST /tokenize: {inputs, add_special_tokens?, prompt_name?}. */
 enum status wire_tokenize_read(struct wire_tokenize *ret, const char *body, size_t len,
                                const struct wire_limits *limits, struct arena *arena, struct error *err);

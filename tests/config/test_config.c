@@ -57,7 +57,6 @@ Test(config, defaults_of_the_convention)
     cr_expect_eq(config.max_concurrent_requests, 512u);
     cr_expect_eq(config.max_batch_tokens, 16384u);
     cr_expect_eq(config.max_batch_requests, 0u);
-    cr_expect_eq(config.max_client_batch_size, 32u);
     cr_expect_eq(config.payload_limit, 2000000u);
     cr_expect_eq(config.port, 3000u);
     cr_expect(config.auto_truncate);
@@ -68,6 +67,20 @@ Test(config, defaults_of_the_convention)
     cr_expect_str_eq(config_board_kind(&config), "emu");
     cr_expect_null(config.api_key);
     cr_expect_eq(config.action, CONFIG_SERVE);
+}
+
+Test(config, defaults_of_our_own)
+{
+    struct config config = config_of("--model-id m");
+    cr_expect_eq(config.max_client_batch_size, 1024u, "larger batches than the convention's 32 are shared out");
+    cr_expect_not(config.auto_chunk);
+    cr_expect_eq(config.chunk_overlap, 32u);
+    cr_expect_eq(config.max_chunks, 64u);
+    config = config_of("--model-id m --auto-chunk --chunk-overlap 0 --max-chunks 1 --max-client-batch-size 32");
+    cr_expect(config.auto_chunk);
+    cr_expect_eq(config.chunk_overlap, 0u);
+    cr_expect_eq(config.max_chunks, 1u);
+    cr_expect_eq(config.max_client_batch_size, 32u);
 }
 
 Test(config, ways_to_give_a_value)

@@ -57,11 +57,12 @@ static void check_status(enum status status, const struct error *err)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct wire_limits limits = {.max_inputs = 8};
+    static const struct wire_embed_defaults defaults = {.truncate = true, .chunk_overlap = 32};
     const char *body = (const char *)data;
     struct arena *arena = arena_create(1 << 24);
     struct error err = {0};
     struct wire_embed embed;
-    enum status status = wire_embed_read(&embed, body, size, &limits, true, true, arena, &err);
+    enum status status = wire_embed_read(&embed, body, size, &limits, &defaults, true, arena, &err);
     check_status(status, &err);
     if (status == STATUS_OK) {
         check_inputs(&embed.inputs, &limits);
@@ -70,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (embed.prompt_name.bytes)
             check_string(embed.prompt_name);
     }
-    check_status(wire_embed_read(&embed, body, size, &limits, false, false, arena, &err), &err);
+    check_status(wire_embed_read(&embed, body, size, &limits, &defaults, false, arena, &err), &err);
     struct wire_tokenize tokenize;
     status = wire_tokenize_read(&tokenize, body, size, &limits, arena, &err);
     check_status(status, &err);

@@ -13,7 +13,8 @@ enum { WIDTH = 384, LIMIT = 256 };
 PROCESS_MAIN
 {
     return process_main(argc, argv,
-                        "--boards 1 --drain-seconds 0 --cors-allow-origin http://a.example,http://b.example");
+                        "--boards 1 --drain-seconds 0 --max-client-batch-size 32 --cors-allow-origin "
+                        "http://a.example,http://b.example");
 }
 
 static struct answer post(const char *path, const char *json)
@@ -221,8 +222,8 @@ Test(embed, empty_inputs)
 {
     client_expect_error(post("/embed", "{\"inputs\":\"\"}"), 400, "Empty", "`inputs` cannot be empty");
     client_expect_error(post("/embed", "{\"inputs\":[]}"), 400, "Empty", "`inputs` cannot be empty");
-    client_expect_error(post("/embed", "{\"inputs\":[\"a\",\"\"]}"), 400, "Empty", "`inputs` cannot be empty");
-    client_expect_error(post("/embed", "{\"inputs\":[[]]}"), 400, "Empty", "`inputs` cannot be empty");
+    client_expect_error(post("/embed", "{\"inputs\":[\"a\",\"\"]}"), 400, "Empty", "`inputs[1]` cannot be empty");
+    client_expect_error(post("/embed", "{\"inputs\":[[]]}"), 400, "Empty", "`inputs[0]` cannot be empty");
     json_decref(embeddings("/embed", "{\"inputs\":\" \"}", 1));
     json_decref(embeddings("/embed", "{\"inputs\":\"\\u0000\"}", 1));
 }
@@ -360,6 +361,9 @@ Test(routes, info)
     cr_expect_eq(json_integer_value(json_object_get(info, "max_batch_tokens")), 16384);
     cr_expect(json_is_null(json_object_get(info, "max_batch_requests")));
     cr_expect(json_is_true(json_object_get(info, "auto_truncate")));
+    cr_expect(json_is_false(json_object_get(info, "auto_chunk")));
+    cr_expect_eq(json_integer_value(json_object_get(info, "chunk_overlap")), 32);
+    cr_expect_eq(json_integer_value(json_object_get(info, "max_chunks")), 64);
     cr_expect_str_eq(json_string_value(json_object_get(info, "model_dtype")), "int8");
     json_t *kind = json_object_get(json_object_get(info, "model_type"), "embedding");
     cr_expect_str_eq(json_string_value(json_object_get(kind, "pooling")), "mean");

@@ -60,6 +60,7 @@ static struct http_options options_of(const struct ground *ground, struct metric
                                  .pooling = BATCH_POOL_MEAN,
                                  .max_input_length = 256,
                                  .auto_truncate = true,
+                                 .max_chunks = 8,
                                  .max_concurrent_requests = 8,
                                  .max_client_batch_size = 32,
                                  .payload_limit = 100000,
@@ -132,6 +133,11 @@ Test(torture, requests)
         to += sprintf(to, "%s\"%0*d\"", i ? "," : "", 80, i);
     sprintf(to, "]}");
     torture(port, "POST", "/embed", "{\"inputs\":[\"a\\u00e9\",[101,102]],\"dimensions\":4}");
+    torture(port, "POST", "/embed", long_body);
+    to = long_body + sprintf(long_body, "{\"chunk\":true,\"inputs\":[\"x\",\"");
+    for (int i = 0; i < 600; i++)
+        to += sprintf(to, "word ");
+    sprintf(to, "\"]}");
     torture(port, "POST", "/embed", long_body);
     torture(port, "POST", "/embed_all", "{\"inputs\":\"hello world\"}");
     torture(port, "POST", "/tokenize", "{\"inputs\":\"hello\"}");

@@ -5,6 +5,7 @@
 #include "server/wire/request.h"
 
 static const struct wire_limits limits = {.max_inputs = 4};
+static const struct wire_embed_defaults defaults = {.truncate = true, .chunk_overlap = 32};
 static struct arena *arena;
 
 static void begin(void)
@@ -23,7 +24,7 @@ static struct wire_embed embed_of(const char *body)
 {
     struct wire_embed embed = {0};
     struct error err = {0};
-    enum status status = wire_embed_read(&embed, body, strlen(body), &limits, true, true, arena, &err);
+    enum status status = wire_embed_read(&embed, body, strlen(body), &limits, &defaults, true, arena, &err);
     cr_assert_eq(status, STATUS_OK, "%s: %s", body, err.message);
     return embed;
 }
@@ -32,7 +33,7 @@ static void refused(const char *body, enum status want, const char *words)
 {
     struct wire_embed embed = {.dimensions = 77};
     struct error err = {0};
-    enum status status = wire_embed_read(&embed, body, strlen(body), &limits, true, true, arena, &err);
+    enum status status = wire_embed_read(&embed, body, strlen(body), &limits, &defaults, true, arena, &err);
     cr_expect_eq(status, want, "%s: %s, %s", body, status_name(status), err.message);
     cr_expect(strstr(err.message, words), "%s: \"%s\" does not say \"%s\"", body, err.message, words);
     cr_expect_eq(embed.dimensions, 77u, "ret is untouched on failure");
@@ -78,6 +79,24 @@ Test(request, null_is_absent)
     cr_expect_null(embed.prompt_name.bytes);
 }
 
+Test(request, chunks)
+{
+    struct wire_embed embed = embed_of("{\"inputs\":\"a\"}");
+    cr_expect_not(embed.chunk);
+    cr_expect_eq(embed.chunk_overlap, 32u);
+    embed = embed_of("{\"inputs\":\"a\",\"chunk\":true,\"chunk_overlap\":0}");
+    cr_expect(embed.chunk);
+    cr_expect_eq(embed.chunk_overlap, 0u);
+    embed = embed_of("{\"inputs\":\"a\",\"chunk\":null,\"chunk_overlap\":4294967295}");
+    cr_expect_not(embed.chunk);
+    cr_expect_eq(embed.chunk_overlap, UINT32_MAX);
+    refused("{\"inputs\":\"a\",\"chunk\":1}", STATUS_VALIDATION, "`chunk`: expected a boolean, got a number");
+    refused("{\"inputs\":\"a\",\"chunk_overlap\":true}", STATUS_VALIDATION,
+            "`chunk_overlap`: expected an integer, got");
+    refused("{\"inputs\":\"a\",\"chunk_overlap\":-1}", STATUS_VALIDATION, "an integer from 0 to 4294967295");
+    refused("{\"inputs\":\"a\",\"chunk_overlap\":1.5}", STATUS_VALIDATION, "an integer from 0 to 4294967295");
+}
+
 Test(request, one_array_of_ids_is_one_input)
 {
     struct wire_embed embed = embed_of("{\"inputs\":[101,7592,102]}");
@@ -93,8 +112,8 @@ Test(request, empty)
 {
     refused("{\"inputs\":\"\"}", STATUS_EMPTY, "`inputs` cannot be empty");
     refused("{\"inputs\":[]}", STATUS_EMPTY, "`inputs` cannot be empty");
-    refused("{\"inputs\":[\"a\",\"\"]}", STATUS_EMPTY, "`inputs` cannot be empty");
-    refused("{\"inputs\":[[]]}", STATUS_EMPTY, "`inputs` cannot be empty");
+    refused("{\"inputs\":[\"a\",\"\"]}", STATUS_EMPTY, "`inputs[1]` cannot be empty");
+    refused("{\"inputs\":[[]]}", STATUS_EMPTY, "`inputs[0]` cannot be empty");
     embed_of("{\"inputs\":\" \"}");
     embed_of("{\"inputs\":\"\\u0000\"}");
 }
@@ -145,7 +164,9 @@ Test(request, embed_all_has_no_output_fields)
     static const char body[] = "{\"inputs\":\"a\",\"normalize\":\"whatever\",\"dimensions\":0}";
     struct wire_embed embed;
     struct error err = {0};
-    cr_expect_eq(wire_embed_read(&embed, body, sizeof body - 1, &limits, false, false, arena, &err), STATUS_OK);
+    cr_expect_eq(wire_embed_read(&embed, body, sizeof body - 1, &limits, &(struct wire_embed_defaults){.chunk = true},
+                                 false, arena, &err),
+                 STATUS_OK);
     cr_expect_not(embed.truncate);
 }
 
@@ -186,7 +207,7 @@ Test(request, memory_runs_out)
         struct wire_embed embed = {.dimensions = 7};
         struct error err = {0};
         mem_fail_after(n);
-        enum status status = wire_embed_read(&embed, body, sizeof body - 1, &limits, true, true, own, &err);
+        enum status status = wire_embed_read(&embed, body, sizeof body - 1, &limits, &defaults, true, own, &err);
         mem_fail_after(-1);
         cr_assert(status == STATUS_OK || status == STATUS_NO_MEMORY, "%s", err.message);
         cr_assert(status == STATUS_OK || embed.dimensions == 7);
@@ -197,6 +218,7 @@ Test(request, memory_runs_out)
     struct arena *small = arena_create(16);
     struct wire_embed embed;
     struct error err = {0};
-    cr_expect_eq(wire_embed_read(&embed, body, sizeof body - 1, &limits, true, true, small, &err), STATUS_NO_MEMORY);
+    cr_expect_eq(wire_embed_read(&embed, body, sizeof body - 1, &limits, &defaults, true, small, &err),
+                 STATUS_NO_MEMORY);
     arena_destroy(&small);
 }
