@@ -177,6 +177,47 @@ void client_expect_ok(struct answer answer)
     client_free(&answer);
 }
 
+double client_metric(int port, const char *name)
+{
+    struct answer answer = client_ask(port, "GET", "/metrics", NULL);
+    char line[128];
+    snprintf(line, sizeof line, "\n%s ", name);
+    const char *found = strstr(answer.body, line);
+    double value = found ? strtod(found + strlen(line), NULL) : -1;
+    client_free(&answer);
+    return value;
+}
+
+bool client_becomes(int port, const char *name, double value)
+{
+    for (int tries = 0; tries < 3000; tries++) {
+        if (client_metric(port, name) == value)
+            return true;
+        usleep(20000);
+    }
+    return false;
+}
+
+char *client_request(int texts, int words, const char *headers, size_t *ret_len)
+{
+    char *body = malloc((size_t)texts * ((size_t)words * 5 + 4) + 200);
+    char *to = body + sprintf(body, "{\"inputs\":[");
+    for (int t = 0; t < texts; t++) {
+        to += sprintf(to, "%s\"", t ? "," : "");
+        for (int w = 0; w < words; w++)
+            to += sprintf(to, "word ");
+        to += sprintf(to, "\"");
+    }
+    sprintf(to, "]}");
+    char *request = malloc(strlen(body) + strlen(headers) + 300);
+    *ret_len = (size_t)sprintf(request,
+                               "POST /embed HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n%s"
+                               "Content-Length: %zu\r\n\r\n%s",
+                               headers, strlen(body), body);
+    free(body);
+    return request;
+}
+
 int client_connect(int port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};

@@ -41,9 +41,15 @@ json_t *client_json(const struct answer *answer);
 void client_expect_error(struct answer answer, long code, const char *type, const char *words);
 /** Expect 200 and free. */
 void client_expect_ok(struct answer answer);
+/** The value of a metric, -1 when it is not there. */
+double client_metric(int port, const char *name);
+/** Wait until a metric has this value, up to a minute. */
+bool client_becomes(int port, const char *name, double value);
 
 /** A connected socket with a receive timeout of 30 seconds. */
 int client_connect(int port);
+/** New: a whole POST /embed of so many texts of so many words. `headers`: more of them, each with its end of line. */
+char *client_request(int texts, int words, const char *headers, size_t *ret_len);
 void client_send(int fd, const char *text, size_t len);
 /** Read one response: its code, its body in `body` [size] (cut). -1 when the connection ends first. */
 int client_read(int fd, char *body, size_t size);

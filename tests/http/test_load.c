@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,49 +17,6 @@ PROCESS_MAIN
     return process_main(argc, argv, "--boards 1 --drain-seconds 0 --idle-timeout-seconds 3 --request-timeout-ms 0");
 }
 
-/* A raw request of this many texts of this many words. */
-static char *slow_request(int texts, int words, size_t *ret_len)
-{
-    char *body = malloc((size_t)texts * (size_t)words * 5 + 200);
-    char *to = body + sprintf(body, "{\"inputs\":[");
-    for (int t = 0; t < texts; t++) {
-        to += sprintf(to, "%s\"", t ? "," : "");
-        for (int w = 0; w < words; w++)
-            to += sprintf(to, "word ");
-        to += sprintf(to, "\"");
-    }
-    sprintf(to, "]}");
-    char *request = malloc(strlen(body) + 300);
-    *ret_len = (size_t)sprintf(request,
-                               "POST /embed HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
-                               "Content-Length: %zu\r\n\r\n%s",
-                               strlen(body), body);
-    free(body);
-    return request;
-}
-
-static double metric(int port, const char *name)
-{
-    struct answer answer = client_ask(port, "GET", "/metrics", NULL);
-    char line[128];
-    snprintf(line, sizeof line, "\n%s ", name);
-    const char *found = strstr(answer.body, line);
-    double value = found ? strtod(found + strlen(line), NULL) : -1;
-    client_free(&answer);
-    return value;
-}
-
-/* Wait until a metric has this value, up to a minute. */
-static bool becomes(int port, const char *name, double value)
-{
-    for (int tries = 0; tries < 3000; tries++) {
-        if (metric(port, name) == value)
-            return true;
-        usleep(20000);
-    }
-    return false;
-}
-
 static const char short_body[] = "{\"inputs\":\"hello\"}";
 
 Test(overload, more_requests_than_allowed)
@@ -68,13 +24,13 @@ Test(overload, more_requests_than_allowed)
     struct process process =
         process_start("--board ref --boards 1 --drain-seconds 0 --max-concurrent-requests 2 --request-timeout-ms 0");
     size_t len = 0;
-    char *request = slow_request(1, 12, &len);
+    char *request = client_request(1, 12, "", &len);
     static char body[16384];
     int a = client_connect(process.port);
     int b = client_connect(process.port);
     client_send(a, request, len);
     client_send(b, request, len);
-    cr_expect(becomes(process.port, "bertd_active_requests", 2));
+    cr_expect(client_becomes(process.port, "bertd_active_requests", 2));
     struct answer answer = client_post(process.port, "/embed", short_body);
     cr_expect(atoi(client_header(&answer, "Retry-After")) >= 1);
     client_expect_error(answer, 429, "Overloaded", "2 requests are being worked on");
@@ -82,7 +38,7 @@ Test(overload, more_requests_than_allowed)
     client_expect_ok(client_ask(process.port, "GET", "/health", NULL));
     cr_expect_eq(client_read(a, body, sizeof body), 200);
     cr_expect_eq(client_read(b, body, sizeof body), 200);
-    cr_expect(metric(process.port, "te_request_failure{err=\"overloaded\"}") == 2);
+    cr_expect(client_metric(process.port, "te_request_failure{err=\"overloaded\"}") == 2);
     client_expect_ok(client_post(process.port, "/embed", short_body));
     close(a);
     close(b);
@@ -106,7 +62,7 @@ Test(overload, more_memory_than_allowed)
     memset(large, ' ', 1200000);
     large[1200000] = '\0';
     client_expect_error(client_post(process.port, "/embed", large), 422, "Validation", "--max-request-memory");
-    cr_expect(becomes(process.port, "bertd_request_memory_bytes", 0));
+    cr_expect(client_becomes(process.port, "bertd_request_memory_bytes", 0));
     free(large);
     free(text);
     process_stop(&process);
@@ -117,20 +73,20 @@ Test(disconnect, cancels)
 {
     struct process process = process_start("--board ref --boards 1 --drain-seconds 0 --request-timeout-ms 0");
     size_t len = 0;
-    char *request = slow_request(4, 40, &len);
+    char *request = client_request(4, 40, "", &len);
     int running = client_connect(process.port);
     client_send(running, request, len);
-    cr_expect(becomes(process.port, "bertd_active_requests", 1));
+    cr_expect(client_becomes(process.port, "bertd_active_requests", 1));
     int waiting = client_connect(process.port);
     client_send(waiting, request, len);
-    cr_expect(becomes(process.port, "bertd_active_requests", 2));
+    cr_expect(client_becomes(process.port, "bertd_active_requests", 2));
     close(waiting);
-    cr_expect(becomes(process.port, "bertd_active_requests", 1), "the one that waits is dropped");
+    cr_expect(client_becomes(process.port, "bertd_active_requests", 1), "the one that waits is dropped");
     close(running);
-    cr_expect(becomes(process.port, "bertd_active_requests", 0), "the one that runs is stopped");
-    cr_expect_eq(metric(process.port, "te_request_failure{err=\"cancelled\"}"), 2);
-    cr_expect_eq(metric(process.port, "te_request_success{method=\"batch\"}"), 0);
-    cr_expect_eq(metric(process.port, "bertd_request_memory_bytes"), 0);
+    cr_expect(client_becomes(process.port, "bertd_active_requests", 0), "the one that runs is stopped");
+    cr_expect_eq(client_metric(process.port, "te_request_failure{err=\"cancelled\"}"), 2);
+    cr_expect_eq(client_metric(process.port, "te_request_success{method=\"batch\"}"), 0);
+    cr_expect_eq(client_metric(process.port, "bertd_request_memory_bytes"), 0);
     client_expect_ok(client_post(process.port, "/embed", short_body));
     free(request);
     process_stop(&process);
@@ -159,14 +115,14 @@ Test(drain, serves_on)
 {
     struct process process = process_start("--board ref --boards 1 --drain-seconds 600 --request-timeout-ms 0");
     size_t len = 0;
-    char *request = slow_request(1, 12, &len);
+    char *request = client_request(1, 12, "", &len);
     static char body[16384];
     void *handle = NULL;
     struct sending sending = {.body = short_body};
     client_expect_ok(client_ask_kept(&handle, process.port, "POST", "/embed", &sending));
     int running = client_connect(process.port);
     client_send(running, request, len);
-    cr_expect(becomes(process.port, "bertd_active_requests", 1));
+    cr_expect(client_becomes(process.port, "bertd_active_requests", 1));
     kill(process.pid, SIGTERM);
     for (int tries = 0; tries < 500 && !process_logged(&process, "\"draining\""); tries++)
         usleep(10000);
@@ -198,11 +154,11 @@ Test(drain, waits_for_the_last_answer)
 {
     struct process process = process_start("--board ref --boards 1 --drain-seconds 0 --request-timeout-ms 0");
     size_t len = 0;
-    char *request = slow_request(1, 20, &len);
+    char *request = client_request(1, 20, "", &len);
     static char body[16384];
     int fd = client_connect(process.port);
     client_send(fd, request, len);
-    cr_expect(becomes(process.port, "bertd_active_requests", 1));
+    cr_expect(client_becomes(process.port, "bertd_active_requests", 1));
     kill(process.pid, SIGTERM);
     cr_expect_eq(client_read(fd, body, sizeof body), 200);
     int status = 0;
@@ -220,11 +176,11 @@ Test(drain, second_signal_hurries)
         process_start("--board ref --boards 1 --drain-seconds 600 --request-timeout-ms 0 "
                       "--max-input-length 24 --max-batch-tokens 24"); /* a layer ends soon, even under a sanitizer */
     size_t len = 0;
-    char *request = slow_request(16, 20, &len);
+    char *request = client_request(16, 20, "", &len);
     static char body[16384];
     int fd = client_connect(process.port);
     client_send(fd, request, len);
-    cr_expect(becomes(process.port, "bertd_active_requests", 1));
+    cr_expect(client_becomes(process.port, "bertd_active_requests", 1));
     kill(process.pid, SIGINT);
     for (int tries = 0; tries < 500 && !process_logged(&process, "\"draining\""); tries++)
         usleep(10000);
@@ -256,7 +212,7 @@ static void *hammer(void *cookie)
             continue;
         }
         size_t len = 0;
-        char *request = slow_request(8, 60, &len);
+        char *request = client_request(8, 60, "", &len);
         int fd = client_connect(port);
         client_send(fd, request, len - (size_t)(i % 3 == 0) * 20);
         usleep((useconds_t)(i * 97 % 3000));
@@ -277,7 +233,7 @@ Test(hammer, leaves_nothing_behind)
     }
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
-    cr_expect(becomes(process_shared(), "bertd_active_requests", 0));
-    cr_expect(becomes(process_shared(), "bertd_request_memory_bytes", 0));
+    cr_expect(client_becomes(process_shared(), "bertd_active_requests", 0));
+    cr_expect(client_becomes(process_shared(), "bertd_request_memory_bytes", 0));
     client_expect_ok(client_post(process_shared(), "/embed", short_body));
 }

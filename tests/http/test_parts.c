@@ -26,6 +26,21 @@ Test(access, key)
         cr_expect_not(http_access_key("abc", wrong[i]), "%s", wrong[i] ? wrong[i] : "(none)");
 }
 
+Test(access, client)
+{
+    const unsigned char here[4] = {127, 0, 0, 1}, there[4] = {127, 0, 0, 2};
+    uint64_t by_key = http_access_client(1, "Bearer a", false, here, 4);
+    uint64_t by_address = http_access_client(1, NULL, false, here, 4);
+    cr_expect_eq(http_access_client(1, "Bearer a", false, there, 4), by_key, "wherever it comes from");
+    cr_expect_neq(http_access_client(1, "Bearer b", false, here, 4), by_key);
+    cr_expect_neq(http_access_client(1, NULL, false, there, 4), by_address);
+    cr_expect_neq(by_key, by_address);
+    cr_expect_neq(http_access_client(1, "Bearer a", true, here, 4), http_access_client(1, "Bearer a", true, there, 4),
+                  "the key says nothing where all have the same");
+    cr_expect_neq(http_access_client(2, "Bearer a", false, here, 4), by_key, "another process, another number");
+    cr_expect_neq(http_access_client(0xCBF29CE484222325u, NULL, false, NULL, 0), 0u);
+}
+
 Test(access, origin)
 {
     static const char list[] = "http://a.example, http://b.example:8080";
