@@ -15,6 +15,9 @@ struct board_backend {
     enum status (*reset)(struct board *board, struct error *err);
     enum status (*selftest)(struct board *board, struct error *err);
     void (*stats)(struct board *board, struct board_stats *ret);
+    /* Where there is none, NULL: */
+    enum status (*scrub)(struct board *board, struct error *err);
+    enum status (*inject)(struct board *board, const struct board_fault *fault, struct error *err);
 };
 
 /** First member of every backend's own struct. */

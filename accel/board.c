@@ -1,5 +1,6 @@
 #include "accel/board.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "accel/backend.h"
@@ -61,9 +62,38 @@ void board_stats(struct board *board, struct board_stats *ret)
     board->backend->stats(board, ret);
 }
 
+enum status board_scrub(struct board *board, struct error *err)
+{
+    return board->backend->scrub ? board->backend->scrub(board, err) : STATUS_OK;
+}
+
+enum status board_inject(struct board *board, const struct board_fault *fault, struct error *err)
+{
+    if ((unsigned)fault->kind >= BOARD_FAULTS)
+        return error_set(err, STATUS_USAGE, "unknown kind of fault %u", (unsigned)fault->kind);
+    if (fault->kind == BOARD_FAULT_SLOW && !(fault->factor >= 1 && isfinite(fault->factor)))
+        return error_set(err, STATUS_USAGE, "a slow board takes at least 1 times as long, not %g", fault->factor);
+    if (!board->backend->inject)
+        return error_set(err, STATUS_UNSUPPORTED, "board %s: a board of kind %s has no faults to inject", board->name,
+                         board->backend->kind);
+    return board->backend->inject(board, fault, err);
+}
+
+const char *board_fault_name(enum board_fault_kind kind)
+{
+    static const char *const names[] = {"fail",       "hang",   "slow", "accumulator", "weight",
+                                        "activation", "hidden", "load", "image"};
+    return (unsigned)kind < BOARD_FAULTS ? names[kind] : "unknown";
+}
+
 const char *board_name(const struct board *board)
 {
     return board->name;
+}
+
+const char *board_kind(const struct board *board)
+{
+    return board->backend->kind;
 }
 
 /* Keys and values ------------------------------------------------------------------------------------------------- */

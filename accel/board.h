@@ -73,7 +73,31 @@ struct board_stats {
     uint64_t rows;    /* rows times layers */
     uint64_t busy_ns; /* time spent computing */
     uint32_t queued;  /* tasks waiting or running */
+    bool has_temperature;
+    double temperature; /* degrees Celsius, where the board has a sensor */
     char last_error[256];
+};
+
+/** What can be made to go wrong on an emulated board, to see that what stands around it copes. */
+enum board_fault_kind {
+    BOARD_FAULT_FAIL,        /* the next tasks fail */
+    BOARD_FAULT_HANG,        /* the next tasks get no answer until the board is reset or closed */
+    BOARD_FAULT_SLOW,        /* tasks take `factor` times as long, for `for_ns` */
+    BOARD_FAULT_ACCUMULATOR, /* a bit flips in each of the next tasks: of a product's accumulator, .. */
+    BOARD_FAULT_WEIGHT,      /* .. of a weight as it is read, .. */
+    BOARD_FAULT_ACTIVATION,  /* .. of a quantised activation, .. */
+    BOARD_FAULT_HIDDEN,      /* .. of a hidden state after a layer */
+    BOARD_FAULT_LOAD,        /* it loses its image: tasks fail, and so do the next loads and resets */
+    BOARD_FAULT_IMAGE,       /* a bit of its image flips and stays so until it is loaded again */
+    BOARD_FAULTS
+};
+
+struct board_fault {
+    enum board_fault_kind kind;
+    uint32_t count;  /* tasks (of LOAD: loads) that it hits; 0: one */
+    double factor;   /* SLOW: at least 1 */
+    uint64_t for_ns; /* SLOW: from now on */
+    uint64_t seed;   /* which bit flips */
 };
 
 /** What to open. Zeroed members mean the defaults. */
@@ -103,7 +127,15 @@ enum status board_reset(struct board *board, struct error *err);
 /** Compute a small fixed input and compare with the known bits. Blocks. OK, or BACKEND with the difference. */
 enum status board_selftest(struct board *board, struct error *err);
 void board_stats(struct board *board, struct board_stats *ret);
-const char *board_name(const struct board *board); /**< "emu0", "fp32-0"; lives as long as the board */
+/** Compare what the board itself holds of the image with its checksum, in slices with pauses between. Blocks. OK where
+ *  it holds nothing of its own (or cannot tell). Errors: BACKEND. Thread: any, but no load or reset meanwhile. */
+enum status board_scrub(struct board *board, struct error *err);
+/** Make something go wrong, from the next task or load on; never blocks. Errors: UNSUPPORTED (a board, or an engine in
+ *  it, that cannot), USAGE (a parameter). Thread: any. */
+enum status board_inject(struct board *board, const struct board_fault *fault, struct error *err);
+const char *board_fault_name(enum board_fault_kind kind); /**< "fail", "hang", ..; static */
+const char *board_name(const struct board *board);        /**< "emu0", "fp32-0"; lives as long as the board */
+const char *board_kind(const struct board *board);        /**< "emu"; static */
 
 /** Bytes of memory for the kv of a job with these sequences; `board_kv_init` lays it out over `memory` (aligned to 64,
  *  zeroed by the caller) and `block_begin` [n_seqs + 1], which it fills. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #include "accel/engine.h"
@@ -13,6 +14,8 @@
 #include "server/base/mem.h"
 
 enum { ALIGN = 64, HUGE_PAGE = 2 << 20 };
+/* A slice takes some tenths of a millisecond. */
+enum { SCRUB_SLICE = 4 << 20, SCRUB_PAUSE_US = 1000 };
 
 struct image_owned {
     struct image image; /* first: what the world sees */
@@ -64,6 +67,23 @@ void image_release(struct image **image)
 bool image_verify(const struct image *image)
 {
     return XXH3_64bits(image->bytes, image->size) == image->checksum;
+}
+
+bool image_scrub(const struct image *image)
+{
+    XXH3_state_t *state = XXH3_createState();
+    if (!state)
+        return image_verify(image);
+    XXH3_64bits_reset(state);
+    for (size_t at = 0; at < image->size; at += SCRUB_SLICE) {
+        if (at > 0)
+            usleep(SCRUB_PAUSE_US);
+        size_t left = image->size - at;
+        XXH3_64bits_update(state, (const char *)image->bytes + at, left < SCRUB_SLICE ? left : SCRUB_SLICE);
+    }
+    bool intact = XXH3_64bits_digest(state) == image->checksum;
+    XXH3_freeState(state);
+    return intact;
 }
 
 /* The limits ------------------------------------------------------------------------------------------------------ */
@@ -319,6 +339,46 @@ static void *blob_create(size_t size)
     return bytes;
 }
 
+/* An image of this shape with its memory, not yet filled; NULL when there is none. */
+static struct image_owned *owned_create(const struct image_shape *shape, enum image_precision precision)
+{
+    struct image_owned *owned = mem_calloc(1, sizeof *owned + shape->layers * sizeof owned->layers[0]);
+    if (!owned)
+        return NULL;
+    owned->image = (struct image){.shape = *shape, .precision = precision, .head_dim = shape->hidden / shape->heads};
+    owned->image.head_dim_padded = (uint32_t)round_up(owned->image.head_dim, IMAGE_PANEL);
+    atomic_init(&owned->references, 1);
+    struct blob blob = {0};
+    place(owned, &blob);
+    blob.base = blob_create(blob.size);
+    if (!blob.base) {
+        mem_free(owned);
+        return NULL;
+    }
+    blob.size = 0;
+    place(owned, &blob);
+    return owned;
+}
+
+enum status image_copy(struct image **ret, const struct image *image, struct error *err)
+{
+    struct image_owned *owned = owned_create(&image->shape, image->precision);
+    if (!owned)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for a copy of the model image");
+    memcpy((void *)owned->image.bytes, image->bytes, image->size);
+    owned->image.checksum = image->checksum;
+    *ret = &owned->image;
+    return STATUS_OK;
+}
+
+enum status image_repair(struct image *image, const struct image *fresh, struct error *err)
+{
+    if (fresh->size != image->size || fresh->checksum != image->checksum)
+        return error_set(err, STATUS_FORMAT, "the model is no longer the one that was loaded");
+    memcpy((void *)image->bytes, fresh->bytes, image->size);
+    return STATUS_OK;
+}
+
 enum status image_build(struct image **ret, const struct image_source *source, enum image_precision precision,
                         struct error *err)
 {
@@ -326,21 +386,10 @@ enum status image_build(struct image **ret, const struct image_source *source, e
     enum status status = check_shape(shape, err);
     if (status)
         return status;
-    struct image_owned *owned = mem_calloc(1, sizeof *owned + shape->layers * sizeof owned->layers[0]);
+    struct image_owned *owned = owned_create(shape, precision);
     uint32_t widest = shape->hidden > shape->intermediate ? shape->hidden : shape->intermediate;
     float *scratch = mem_alloc_aligned(ALIGN, image_pack_scratch(widest) * sizeof(float));
-    struct blob blob = {0};
     if (owned && scratch) {
-        owned->image =
-            (struct image){.shape = *shape, .precision = precision, .head_dim = shape->hidden / shape->heads};
-        owned->image.head_dim_padded = (uint32_t)round_up(owned->image.head_dim, IMAGE_PANEL);
-        atomic_init(&owned->references, 1);
-        place(owned, &blob);
-        blob.base = blob_create(blob.size);
-    }
-    if (blob.base) {
-        blob.size = 0;
-        place(owned, &blob);
         uint32_t mode = engine_set_float_mode();
         status = fill(&owned->image, source, scratch, err);
         engine_restore_float_mode(mode);
@@ -348,11 +397,10 @@ enum status image_build(struct image **ret, const struct image_source *source, e
         status = error_set(err, STATUS_NO_MEMORY, "no memory for the model image");
     }
     mem_free(scratch);
-    if (status) {
-        mem_free(blob.base);
-        mem_free(owned);
-        return status;
-    }
-    *ret = &owned->image;
-    return STATUS_OK;
+    struct image *image = owned ? &owned->image : NULL;
+    if (status)
+        image_release(&image);
+    else
+        *ret = image;
+    return status;
 }

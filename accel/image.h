@@ -133,6 +133,14 @@ void image_release(struct image **image);
 
 /** True when the blob's bytes still have the checksum of the day it was built. */
 bool image_verify(const struct image *image);
+/** The same in slices with pauses between, for a thread that must not be in the way of others. Blocks. */
+bool image_scrub(const struct image *image);
+/** The same bytes in memory of their own: what a board holds that does not share this process's. `ret`: new reference.
+ *  Errors: NO_MEMORY. Thread: any. */
+enum status image_copy(struct image **ret, const struct image *image, struct error *err);
+/** Put the bytes of `fresh`, the same image built once more, in place of those of a damaged one; all pointers stay.
+ *  Nobody may be reading it. Errors: FORMAT (`fresh` is not the same image), `image` is then untouched. */
+enum status image_repair(struct image *image, const struct image *fresh, struct error *err);
 /** First output row of Q (part 0), K (1) or V (2) in the qkv linear. */
 uint32_t image_qkv_offset(const struct image *image, int part);
 /** One int8 weight by its place in the matrix: for reading and tests, not for speed. */

@@ -1,13 +1,11 @@
 #include "accel/emu/emu.h"
 
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "accel/backend_selftest.h"
-#include "accel/engine.h"
+#include "accel/emu/emu_board.h"
 #include "server/base/clock.h"
 #include "server/base/mem.h"
 
@@ -15,47 +13,6 @@
  * middle of a split the next task comes as soon as the slowest board is done with its rows: waking up would cost more
  * than waiting. */
 enum { SPIN_NS = 5000, SPLIT_SPIN_NS = 2000000 };
-
-struct emu {
-    struct board base;
-    const struct engine_ops *ops;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    pthread_cond_t empty; /* for a reset: no task is with the board */
-    atomic_uint arrivals; /* counts submissions and the close: what a spinning thread looks at */
-    /* Under the lock: */
-    bool asleep, closing, resetting;
-    bool in_split;                    /* the last task was a part of a split with more to come */
-    struct board_task *first, **last; /* last: where the next one is linked */
-    struct image *image;
-    struct engine *engine;
-    uint32_t layer_begin, layer_end;
-    struct board_stats stats;
-};
-
-/* The self-test goes through the queue like any task, but with an engine of its own. */
-struct selftest {
-    struct board_task task;
-    struct engine *engine;
-    pthread_mutex_t lock;
-    pthread_cond_t done_wake;
-    bool done;
-    enum status status;
-    struct error err;
-};
-
-static void selftest_done(struct board_task *task, enum status status, const struct error *err)
-{
-    struct selftest *test = (struct selftest *)task;
-    pthread_mutex_lock(&test->lock);
-    test->status = status;
-    if (status)
-        test->err = *err;
-    test->done = true;
-    pthread_cond_signal(&test->done_wake);
-    pthread_mutex_unlock(&test->lock);
-}
 
 /* The thread ------------------------------------------------------------------------------------------------------ */
 
@@ -74,6 +31,18 @@ static void spin(struct emu *emu, unsigned seen, uint64_t for_ns)
     uint64_t end = clock_now_ns() + for_ns;
     while (atomic_load_explicit(&emu->arrivals, memory_order_acquire) == seen && clock_now_ns() < end)
         relax();
+}
+
+enum status emu_refusal(const struct emu *emu)
+{
+    return emu->closing ? STATUS_CANCELLED : emu->resetting ? STATUS_BACKEND : STATUS_OK;
+}
+
+/* With the lock. */
+static void interrupt(struct emu *emu)
+{
+    atomic_store(&emu->interrupted, true);
+    pthread_cond_broadcast(&emu->interrupt);
 }
 
 /* The oldest task; NULL when the board closes and none is left. */
@@ -101,26 +70,9 @@ static struct board_task *take(struct emu *emu, enum status *ret_refusal)
         emu->in_split = task->kind == BOARD_PROJECT ||
                         (task->kind == BOARD_FINISH && task->layer_end < task->job->image->shape.layers);
     }
-    *ret_refusal = emu->closing ? STATUS_CANCELLED : emu->resetting ? STATUS_BACKEND : STATUS_OK;
+    *ret_refusal = emu_refusal(emu);
     pthread_mutex_unlock(&emu->lock);
     return task;
-}
-
-static enum status compute(struct emu *emu, struct board_task *task, uint32_t *layers, struct error *err)
-{
-    bool testing = task->on_done == selftest_done;
-    struct engine *engine = testing ? ((struct selftest *)task)->engine : emu->engine;
-    if (!engine || task->job->image != engine->image)
-        return error_set(err, STATUS_BACKEND, "the job's model is not loaded");
-    uint32_t begin = testing ? task->layer_begin : emu->layer_begin, end = testing ? task->layer_end : emu->layer_end;
-    enum status status = backend_check_task(task, begin, end, err);
-    for (uint32_t layer = task->layer_begin; layer < task->layer_end && !status; layer++) {
-        if (atomic_load(&task->job->cancelled))
-            return error_set(err, STATUS_CANCELLED, "the job was cancelled");
-        status = engine->ops->run(engine, task->job, task->kind, layer, task->row_begin, task->row_end, err);
-        *layers += !status;
-    }
-    return status;
 }
 
 static void account(struct emu *emu, const struct board_task *task, enum status status, const struct error *err,
@@ -149,15 +101,15 @@ static void *run(void *argument)
 {
     struct emu *emu = argument;
     for (;;) {
-        enum status refusal;
-        struct board_task *task = take(emu, &refusal);
+        enum status refused;
+        struct board_task *task = take(emu, &refused);
         if (!task)
             return NULL;
         struct error err = {0};
         uint32_t layers = 0;
         uint64_t begin = clock_now_ns();
-        enum status status = refusal ? error_set(&err, refusal, "the board is being closed or reset")
-                                     : compute(emu, task, &layers, &err);
+        enum status status = refused ? error_set(&err, refused, "the board is being closed or reset")
+                                     : emu_task_compute(emu, task, &layers, &err);
         if (status && status != STATUS_CANCELLED) /* NO_MEMORY is the board's failure, not the request's */
             status = error_prefix(&err, STATUS_BACKEND, "board %s: ", emu->base.name);
         account(emu, task, status, &err, layers, clock_now_ns() - begin);
@@ -167,7 +119,7 @@ static void *run(void *argument)
 
 /* The backend ----------------------------------------------------------------------------------------------------- */
 
-static void emu_submit(struct board *board, struct board_task *task)
+void emu_submit(struct board *board, struct board_task *task)
 {
     struct emu *emu = (struct emu *)board;
     task->next = NULL;
@@ -216,6 +168,12 @@ static enum status emu_load(struct board *board, struct image *image, uint32_t l
 {
     struct emu *emu = (struct emu *)board;
     struct engine *engine = NULL;
+    pthread_mutex_lock(&emu->lock);
+    bool dies = emu_faults_take_load(&emu->faults);
+    pthread_mutex_unlock(&emu->lock);
+    if (dies)
+        return error_set(err, STATUS_BACKEND, "board %s: an injected fault: it died while it was loaded",
+                         emu->base.name);
     enum status status = check_load(emu, image, layer_begin, layer_end, err);
     if (!status)
         status = emu->ops->create(&engine, image, err);
@@ -234,6 +192,7 @@ static enum status emu_load(struct board *board, struct image *image, uint32_t l
         emu->layer_end = layer_end;
         engine = old_engine;
         image_release(&old_image);
+        image_release(&emu->copy);
     }
     pthread_mutex_unlock(&emu->lock);
     if (engine)
@@ -241,44 +200,63 @@ static enum status emu_load(struct board *board, struct image *image, uint32_t l
     return status;
 }
 
-static enum status emu_reset(struct board *board, struct error *err)
+void emu_give_up(struct emu *emu)
 {
-    struct emu *emu = (struct emu *)board;
     pthread_mutex_lock(&emu->lock);
     emu->resetting = true;
+    interrupt(emu);
     while (emu->stats.queued > 0)
         pthread_cond_wait(&emu->empty, &emu->lock);
     emu->resetting = false;
-    struct image *image = emu->image;
-    uint32_t layer_begin = emu->layer_begin, layer_end = emu->layer_end;
+    atomic_store(&emu->interrupted, emu->closing);
     pthread_mutex_unlock(&emu->lock);
-    return image ? emu_load(board, image, layer_begin, layer_end, err) : STATUS_OK;
 }
 
-static enum status emu_selftest(struct board *board, struct error *err)
+static enum status emu_reset(struct board *board, struct error *err)
 {
     struct emu *emu = (struct emu *)board;
-    struct backend_selftest *input = NULL;
-    struct selftest test = {.lock = PTHREAD_MUTEX_INITIALIZER, .done_wake = PTHREAD_COND_INITIALIZER};
-    enum status status = backend_selftest_create(&input, emu->ops->precision, err);
-    if (!status)
-        status = emu->ops->create(&test.engine, input->image, err);
-    if (!status) {
-        test.task = input->task;
-        test.task.on_done = selftest_done;
-        emu_submit(board, &test.task);
-        pthread_mutex_lock(&test.lock);
-        while (!test.done)
-            pthread_cond_wait(&test.done_wake, &test.lock);
-        pthread_mutex_unlock(&test.lock);
-        emu->ops->destroy(test.engine);
-        status = test.status ? error_set(err, STATUS_BACKEND, "self-test: %s", test.err.message)
-                             : backend_selftest_check(input, err);
-        if (status)
-            error_prefix(err, status, "board %s: ", emu->base.name);
-    }
-    backend_selftest_destroy(&input);
+    emu_give_up(emu);
+    pthread_mutex_lock(&emu->lock);
+    struct image *image = emu->image ? image_retain(emu->image) : NULL;
+    uint32_t layer_begin = emu->layer_begin, layer_end = emu->layer_end;
+    pthread_mutex_unlock(&emu->lock);
+    enum status status = image ? emu_load(board, image, layer_begin, layer_end, err) : STATUS_OK;
+    image_release(&image);
     return status;
+}
+
+static enum status emu_scrub(struct board *board, struct error *err)
+{
+    struct emu *emu = (struct emu *)board;
+    pthread_mutex_lock(&emu->lock);
+    struct image *copy = emu->copy ? image_retain(emu->copy) : NULL;
+    pthread_mutex_unlock(&emu->lock);
+    bool intact = !copy || image_scrub(copy);
+    image_release(&copy);
+    return intact
+               ? STATUS_OK
+               : error_set(err, STATUS_BACKEND, "board %s: its model image no longer has its checksum", emu->base.name);
+}
+
+static enum status emu_inject(struct board *board, const struct board_fault *fault, struct error *err)
+{
+    struct emu *emu = (struct emu *)board;
+    if (emu_faults_flip(fault->kind) && !emu->ops->inject)
+        return error_set(err, STATUS_UNSUPPORTED, "board %s: its engine has no %s to flip a bit of", emu->base.name,
+                         board_fault_name(fault->kind));
+    pthread_mutex_lock(&emu->lock);
+    emu_faults_add(&emu->faults, fault, clock_now_ns());
+    pthread_mutex_unlock(&emu->lock);
+    return STATUS_OK;
+}
+
+static void destroy(struct emu *emu)
+{
+    pthread_cond_destroy(&emu->wake);
+    pthread_cond_destroy(&emu->empty);
+    pthread_cond_destroy(&emu->interrupt);
+    pthread_mutex_destroy(&emu->lock);
+    mem_free(emu);
 }
 
 static void emu_close(struct board *board)
@@ -286,6 +264,7 @@ static void emu_close(struct board *board)
     struct emu *emu = (struct emu *)board;
     pthread_mutex_lock(&emu->lock);
     emu->closing = true;
+    interrupt(emu);
     atomic_fetch_add_explicit(&emu->arrivals, 1, memory_order_release);
     pthread_cond_signal(&emu->wake);
     pthread_mutex_unlock(&emu->lock);
@@ -293,10 +272,8 @@ static void emu_close(struct board *board)
     if (emu->engine)
         emu->ops->destroy(emu->engine);
     image_release(&emu->image);
-    pthread_cond_destroy(&emu->wake);
-    pthread_cond_destroy(&emu->empty);
-    pthread_mutex_destroy(&emu->lock);
-    mem_free(emu);
+    image_release(&emu->copy);
+    destroy(emu);
 }
 
 static enum status start_thread(struct emu *emu, int cpu, struct error *err)
@@ -337,12 +314,10 @@ static enum status open_with(struct board **ret, const struct board_backend *bac
     pthread_mutex_init(&emu->lock, NULL);
     pthread_cond_init(&emu->wake, NULL);
     pthread_cond_init(&emu->empty, NULL);
+    pthread_cond_init(&emu->interrupt, NULL);
     enum status status = start_thread(emu, options->cpu, err);
     if (status) {
-        pthread_cond_destroy(&emu->wake);
-        pthread_cond_destroy(&emu->empty);
-        pthread_mutex_destroy(&emu->lock);
-        mem_free(emu);
+        destroy(emu);
         return status;
     }
     *ret = &emu->base;
@@ -367,7 +342,8 @@ static enum status open_fp32(struct board **ret, const struct board_options *opt
 #define BACKEND(word, opener)                                                                                          \
     {                                                                                                                  \
         .kind = word, .open = opener, .close = emu_close, .load = emu_load, .submit = emu_submit,                      \
-        .cancel = emu_cancel, .reset = emu_reset, .selftest = emu_selftest, .stats = emu_stats                         \
+        .cancel = emu_cancel, .reset = emu_reset, .selftest = emu_selftest, .stats = emu_stats, .scrub = emu_scrub,    \
+        .inject = emu_inject                                                                                           \
     }
 
 const struct board_backend emu_backend = BACKEND("emu", open_emu);

@@ -1,0 +1,89 @@
+/* The self-test goes through the queue like any task, but with an engine of its own. */
+#include <time.h>
+
+#include "accel/backend_selftest.h"
+#include "accel/emu/emu_board.h"
+#include "server/base/clock.h"
+
+/* A self-test that takes longer has met a board that hangs. */
+#define SELFTEST_NS 5000000000ull
+
+struct selftest {
+    struct board_task task;
+    struct engine *engine;
+    pthread_mutex_t lock;
+    pthread_cond_t done_wake;
+    bool done;
+    enum status status;
+    struct error err;
+};
+
+/* On the clock that clock_now_ns reads. */
+static void cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
+static void selftest_done(struct board_task *task, enum status status, const struct error *err)
+{
+    struct selftest *test = (struct selftest *)task;
+    pthread_mutex_lock(&test->lock);
+    test->status = status;
+    if (status)
+        test->err = *err;
+    test->done = true;
+    pthread_cond_signal(&test->done_wake);
+    pthread_mutex_unlock(&test->lock);
+}
+
+struct engine *emu_selftest_engine(const struct board_task *task)
+{
+    return task->on_done == selftest_done ? ((const struct selftest *)task)->engine : NULL;
+}
+
+/* Wait for the test's end, which a hanging board must be forced to. */
+static void selftest_wait(struct emu *emu, struct selftest *test)
+{
+    uint64_t at = clock_now_ns() + SELFTEST_NS;
+    struct timespec until = {(time_t)(at / 1000000000u), (long)(at % 1000000000u)};
+    pthread_mutex_lock(&test->lock);
+    while (!test->done && pthread_cond_timedwait(&test->done_wake, &test->lock, &until) == 0) {
+    }
+    bool done = test->done;
+    pthread_mutex_unlock(&test->lock);
+    if (!done)
+        emu_give_up(emu);
+    pthread_mutex_lock(&test->lock);
+    while (!test->done)
+        pthread_cond_wait(&test->done_wake, &test->lock);
+    pthread_mutex_unlock(&test->lock);
+}
+
+enum status emu_selftest(struct board *board, struct error *err)
+{
+    struct emu *emu = (struct emu *)board;
+    struct backend_selftest *input = NULL;
+    struct selftest test = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    cond_init(&test.done_wake);
+    enum status status = backend_selftest_create(&input, emu->ops->precision, err);
+    if (!status)
+        status = emu->ops->create(&test.engine, input->image, err);
+    if (!status) {
+        test.task = input->task;
+        test.task.on_done = selftest_done;
+        emu_submit(board, &test.task);
+        selftest_wait(emu, &test);
+        emu->ops->destroy(test.engine);
+        status = test.status ? error_set(err, STATUS_BACKEND, "self-test: %s", test.err.message)
+                             : backend_selftest_check(input, err);
+        if (status)
+            error_prefix(err, status, "board %s: ", emu->base.name);
+    }
+    backend_selftest_destroy(&input);
+    pthread_cond_destroy(&test.done_wake);
+    return status;
+}

@@ -1,0 +1,116 @@
+/* A task on an emulated board: the engine's layers one after another, and the faults that are to be suffered. */
+#include <time.h>
+
+#include "accel/emu/emu_board.h"
+#include "server/base/clock.h"
+
+/* How long a slowed board sleeps before it looks whether it is still wanted. */
+#define NAP_NS 2000000ull
+
+static enum status refuse(struct emu *emu, struct error *err)
+{
+    pthread_mutex_lock(&emu->lock);
+    enum status status = emu_refusal(emu);
+    pthread_mutex_unlock(&emu->lock);
+    return error_set(err, status ? status : STATUS_BACKEND, "the board is being closed or reset");
+}
+
+/* Flip a bit of the image, in a copy of the board's own. The engine was made before: it knows the right checksums. */
+static enum status damage(struct emu *emu, uint64_t seed, struct error *err)
+{
+    struct image *copy = NULL;
+    struct engine *engine = NULL;
+    enum status status = image_copy(&copy, emu->image, err);
+    if (!status)
+        status = emu->ops->create(&engine, copy, err);
+    if (status) {
+        image_release(&copy);
+        return status;
+    }
+    ((unsigned char *)copy->bytes)[seed / 8 % copy->size] ^= (unsigned char)(1u << seed % 8);
+    pthread_mutex_lock(&emu->lock);
+    struct engine *old_engine = emu->engine;
+    image_release(&emu->copy);
+    emu->engine = engine;
+    emu->copy = copy;
+    pthread_mutex_unlock(&emu->lock);
+    emu->ops->destroy(old_engine);
+    return STATUS_OK;
+}
+
+static enum status hang(struct emu *emu, struct error *err)
+{
+    pthread_mutex_lock(&emu->lock);
+    while (!emu_refusal(emu))
+        pthread_cond_wait(&emu->interrupt, &emu->lock);
+    enum status status = emu_refusal(emu);
+    pthread_mutex_unlock(&emu->lock);
+    return error_set(err, status, "an injected fault: the task hung");
+}
+
+/* Let a layer that began at `begin_ns` take `factor` times as long. */
+static void drag(struct emu *emu, const struct board_job *job, uint64_t begin_ns, double factor)
+{
+    uint64_t now = clock_now_ns();
+    double until = (double)begin_ns + (double)(now - begin_ns) * factor;
+    while ((double)now < until && !atomic_load(&emu->interrupted) && !atomic_load(&job->cancelled)) {
+        double left = until - (double)now;
+        nanosleep(&(struct timespec){.tv_nsec = (long)(left < NAP_NS ? left : NAP_NS)}, NULL);
+        now = clock_now_ns();
+    }
+}
+
+/* What is to go wrong before the task is computed, and how. */
+static enum status suffer(struct emu *emu, struct engine *engine, const struct emu_hit *hit, struct error *err)
+{
+    if (hit->lost)
+        return error_set(err, STATUS_BACKEND, "an injected fault: it has lost its image");
+    if (hit->hang)
+        return hang(emu, err);
+    if (hit->fail)
+        return error_set(err, STATUS_BACKEND, "an injected fault: the task failed");
+    if (hit->flips)
+        engine_inject(engine, hit->flips, hit->seed);
+    return STATUS_OK;
+}
+
+static enum status run_layers(struct emu *emu, struct engine *engine, struct board_task *task, double slow,
+                              uint32_t *layers, struct error *err)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t layer = task->layer_begin; layer < task->layer_end && !status; layer++) {
+        if (atomic_load(&task->job->cancelled))
+            return error_set(err, STATUS_CANCELLED, "the job was cancelled");
+        if (atomic_load(&emu->interrupted))
+            return refuse(emu, err);
+        uint64_t begin = clock_now_ns();
+        status = engine->ops->run(engine, task->job, task->kind, layer, task->row_begin, task->row_end, err);
+        *layers += !status;
+        if (slow > 1)
+            drag(emu, task->job, begin, slow);
+    }
+    return status;
+}
+
+enum status emu_task_compute(struct emu *emu, struct board_task *task, uint32_t *layers, struct error *err)
+{
+    struct engine *testing = emu_selftest_engine(task);
+    const struct image *image = testing ? testing->image : emu->image;
+    if (!image || task->job->image != image)
+        return error_set(err, STATUS_BACKEND, "the job's model is not loaded");
+    uint32_t begin = testing ? task->layer_begin : emu->layer_begin, end = testing ? task->layer_end : emu->layer_end;
+    enum status status = backend_check_task(task, begin, end, err);
+    if (status)
+        return status;
+    if (atomic_load(&task->job->cancelled))
+        return error_set(err, STATUS_CANCELLED, "the job was cancelled");
+    pthread_mutex_lock(&emu->lock);
+    struct emu_hit hit = emu_faults_take(&emu->faults, clock_now_ns());
+    pthread_mutex_unlock(&emu->lock);
+    if (hit.damage && emu->image)
+        status = damage(emu, hit.seed, err);
+    struct engine *engine = testing ? testing : emu->engine;
+    if (!status)
+        status = suffer(emu, engine, &hit, err);
+    return status ? status : run_layers(emu, engine, task, hit.slow, layers, err);
+}
