@@ -121,43 +121,6 @@ void batch_cancel(struct batch *batch, struct batch_work *work)
     room_tell(&settled);
 }
 
-void batch_get_stats(struct batch *batch, struct batch_stats *ret)
-{
-    pthread_mutex_lock(&batch->lock);
-    struct cost_load ahead = load_ahead(batch, BATCH_BULK);
-    double drain_ns = planner_eta(&batch->cost, batch->options.image->shape.layers, (struct cost_load){0}, ahead,
-                                  batch->usable ? batch->usable : 1);
-    *ret = (struct batch_stats){.queued_items = queued_items(batch),
-                                .queued_tokens = batch->queues[0].tokens + batch->queues[1].tokens,
-                                .running_items = batch->running_items,
-                                .boards_ready = batch->usable,
-                                .boards = batch->options.n_boards,
-                                .retry_after_ms = (uint32_t)(drain_ns / 1e6) + 1};
-    pthread_mutex_unlock(&batch->lock);
-}
-
-void batch_get_boards(struct batch *batch, struct batch_board_info *ret)
-{
-    pthread_mutex_lock(&batch->lock);
-    for (uint32_t b = 0; b < batch->options.n_boards; b++) {
-        const struct room_slot *slot = &batch->slots[b];
-        ret[b] = (struct batch_board_info){.name = board_name(batch->options.boards[b]),
-                                           .state = slot->health.state == HEALTH_QUARANTINED ? "quarantined"
-                                                    : slot->health.state == HEALTH_TESTING   ? "testing"
-                                                    : slot->flight                           ? "busy"
-                                                                                             : "idle",
-                                           .flights = slot->flights,
-                                           .splits = slot->splits,
-                                           .quarantined = slot->health.quarantined,
-                                           .readmitted = slot->health.readmitted,
-                                           .layer_begin = slot->layer_begin,
-                                           .layer_end = slot->layer_end};
-    }
-    pthread_mutex_unlock(&batch->lock);
-    for (uint32_t b = 0; b < batch->options.n_boards; b++)
-        board_stats(batch->options.boards[b], &ret[b].stats);
-}
-
 void batch_set_on_dispatch(struct batch *batch, batch_on_dispatch *hook, void *cookie)
 {
     pthread_mutex_lock(&batch->lock);

@@ -23,6 +23,7 @@ enum batch_placement {
     BATCH_REPLICATE, /* a batch a board */
     BATCH_PIPELINE,  /* each board holds some layers; a batch goes from board to board */
     BATCH_SPLIT,     /* the rows of one batch over all idle boards */
+    BATCH_PLACEMENTS
 };
 
 enum batch_pooling { BATCH_POOL_CLS, BATCH_POOL_MEAN, BATCH_POOL_MAX, BATCH_POOL_NONE };
@@ -61,6 +62,23 @@ struct batch_work {
     struct error err;
 };
 
+/** Something that whoever runs the server wants to read about. */
+enum batch_event_kind {
+    BATCH_BOARD_OUT,      /* a board was taken out of service */
+    BATCH_TEST_FAILED,    /* it did not come back from its reset and self-test; tried again later */
+    BATCH_BOARD_BACK,     /* it passed and serves again */
+    BATCH_IMAGE_DAMAGED,  /* the model image in memory is not what was loaded: all boards are out of service */
+    BATCH_IMAGE_REPAIRED, /* it was built again */
+    BATCH_IMAGE_LOST,     /* it could not be; tried again later */
+    BATCH_FAULT,          /* a fault was injected on purpose, */
+    BATCH_FAULT_REFUSED,  /* or could not be */
+};
+struct batch_event {
+    enum batch_event_kind kind;
+    const char *board; /* NULL: none in particular */
+    const char *words; /* why; both borrowed for the call */
+};
+
 struct batch_options {
     struct image *image;   /* retained */
     struct board **boards; /* [n_boards], opened and loaded; the room closes them in batch_destroy */
@@ -69,6 +87,12 @@ struct batch_options {
     uint32_t max_sequences;    /* sequences in one batch; 0: no limit (--max-batch-requests) */
     uint32_t max_queued_items; /* beyond: OVERLOADED */
     enum batch_placement placement;
+    uint64_t scrub_interval_ns; /* the image's checksum is verified so often; 0: only when a board loads it */
+    /* These may be NULL and come without the lock, from threads of the room (on_event: also from batch_inject's): */
+    void (*on_event)(void *cookie, const struct batch_event *event);
+    /** Build the image once more, from where it came from; new reference. */
+    enum status (*rebuild)(void *cookie, struct image **ret, struct error *err);
+    void *cookie; /* of both */
 };
 
 /** What the room is doing, for metrics and health. */
@@ -78,16 +102,27 @@ struct batch_stats {
     uint32_t running_items;
     uint32_t boards_ready; /* in service */
     uint32_t boards;
-    uint32_t retry_after_ms; /* until there is room again, as far as one can tell */
+    uint32_t retry_after_ms; /* until there is room, or a board, again, as far as one can tell */
+    uint32_t queued_items_of[BATCH_CLASSES];
+    uint64_t queued_tokens_of[BATCH_CLASSES];
+    uint64_t flights[BATCH_PLACEMENTS]
+                    [BATCH_CLASSES]; /* batches begun; under AUTO: none, they count as what they got */
+    uint64_t scrubs;                 /* rounds of verifying checksums, */
+    uint64_t scrub_failures;         /* and what they found: damaged images */
 };
 
 /** One board as the scheduler sees it. */
 struct batch_board_info {
     const char *name;  /* lives as long as the room */
+    const char *kind;  /* static */
     const char *state; /* "idle", "busy", "quarantined", "testing"; static */
     struct board_stats stats;
-    uint64_t flights; /* launches it took part in */
-    uint64_t splits;  /* of them, split over several boards */
+    double busy_share;      /* 0 to 1, of the last seconds */
+    char last_error[256];   /* why it was last taken out of service, or not let back; "": never */
+    uint64_t last_error_ns; /* on clock_now_ns */
+    uint64_t faults;        /* injected */
+    uint64_t flights;       /* launches it took part in */
+    uint64_t splits;        /* of them, split over several boards */
     uint64_t quarantined, readmitted;
     uint32_t layer_begin, layer_end;
 };
@@ -110,6 +145,8 @@ void batch_cancel(struct batch *batch, struct batch_work *work);
 void batch_get_stats(struct batch *batch, struct batch_stats *ret);
 /** Fill `ret` [n_boards of the options]. */
 void batch_get_boards(struct batch *batch, struct batch_board_info *ret);
+/** Make something go wrong on a board, see board_inject. Errors: those, and USAGE (no such board). Thread: any. */
+enum status batch_inject(struct batch *batch, uint32_t board, const struct board_fault *fault, struct error *err);
 /** The class of a request that does not say: bulk from 8 texts or 2048 tokens on. */
 enum batch_class batch_class_of(uint32_t n_items, uint64_t tokens);
 void batch_set_on_dispatch(struct batch *batch, batch_on_dispatch *hook, void *cookie);

@@ -1,4 +1,6 @@
 /* Flights of the room: made, parked between layers, computed again after a failure, ended. */
+#include <stdio.h>
+
 #include "server/base/clock.h"
 #include "server/batch/room.h"
 
@@ -117,6 +119,30 @@ static void fail_entries(struct batch *batch, struct room_settled *settled, cons
         room_settle(settled, flight->entries[i].work, 1);
 }
 
+static void leave(struct batch *batch, struct flight *flight)
+{
+    batch->n_flights--;
+    batch->running_items -= flight->n_entries;
+    if (!flight->abandoned)
+        flight_destroy(&flight);
+}
+
+void room_restart(struct batch *batch, struct room_settled *settled, struct flight *flight)
+{
+    again(batch, settled, flight, 0, flight->n_entries);
+    leave(batch, flight);
+}
+
+void room_restart_parted(struct batch *batch, struct room_settled *settled)
+{
+    struct flight *parted = batch->parted;
+    batch->parted = NULL; /* the new ones are parked there */
+    for (struct flight *next; parted; parted = next) {
+        next = parted->next;
+        room_restart(batch, settled, parted);
+    }
+}
+
 void room_retry(struct batch *batch, struct room_settled *settled, struct flight *flight, uint32_t board,
                 const struct error *err)
 {
@@ -130,20 +156,25 @@ void room_retry(struct batch *batch, struct room_settled *settled, struct flight
     else /* one text may be at fault: let it fail alone */
         for (uint32_t i = 0; i < n; i++)
             again(batch, settled, flight, i, 1);
-    batch->n_flights--;
-    batch->running_items -= n;
-    if (!flight->abandoned)
-        flight_destroy(&flight);
+    leave(batch, flight);
 }
 
-void room_quarantine(struct batch *batch, uint32_t board, uint64_t now_ns)
+void room_note_error(struct room_slot *slot, uint64_t now_ns, const struct error *why)
+{
+    snprintf(slot->last_error, sizeof slot->last_error, "%.*s", (int)sizeof slot->last_error - 1, why->message);
+    slot->last_error_ns = now_ns;
+}
+
+void room_quarantine(struct batch *batch, uint32_t board, uint64_t now_ns, const struct error *why)
 {
     struct room_slot *slot = &batch->slots[board];
     if (slot->health.state == HEALTH_IN_SERVICE) {
+        slot->announced = false;
         batch->usable--;
         if (batch->usable == 0)
             batch->none_usable_since_ns = now_ns;
     }
+    room_note_error(slot, now_ns, why);
     health_failed(&slot->health, now_ns);
     pthread_cond_broadcast(&batch->wake);
 }
@@ -171,6 +202,15 @@ static void part_with_results(struct batch *batch, struct room_settled *settled,
     room_end_flight(batch, settled, flight);
 }
 
+/* A board of it was taken out of service meanwhile: not by its doing, so by the scrub. */
+static bool distrusted(const struct batch *batch, const struct flight *flight)
+{
+    for (uint32_t p = 0; p < flight->n_parts; p++)
+        if (batch->slots[flight->parts[p].board].health.state != HEALTH_IN_SERVICE)
+            return true;
+    return false;
+}
+
 void room_on_parted(struct flight *flight, void *cookie)
 {
     struct batch *batch = cookie;
@@ -182,9 +222,11 @@ void room_on_parted(struct flight *flight, void *cookie)
         bury(batch, flight);
     } else if (flight->status == STATUS_CANCELLED) {
         room_end_flight(batch, &settled, flight);
+    } else if (distrusted(batch, flight)) {
+        room_restart(batch, &settled, flight);
     } else if (flight->status != STATUS_OK) {
-        room_quarantine(batch, flight->failed_board, now);
         struct error err = flight->err;
+        room_quarantine(batch, flight->failed_board, now, &err);
         room_retry(batch, &settled, flight, flight->failed_board, &err);
     } else {
         if (flight->layer == flight->until)
@@ -202,6 +244,7 @@ void room_on_parted(struct flight *flight, void *cookie)
 void room_abandon(struct batch *batch, struct room_settled *settled, struct flight *flight, uint64_t now_ns)
 {
     uint32_t hung = flight->parts[0].board;
+    struct error err = {.status = STATUS_BACKEND, .message = "no board answered in time"};
     flight->abandoned = true;
     flight->next = batch->abandoned;
     batch->abandoned = flight;
@@ -213,9 +256,8 @@ void room_abandon(struct batch *batch, struct room_settled *settled, struct flig
             continue;
         }
         hung = part->board;
-        room_quarantine(batch, hung, now_ns);
+        error_set(&err, STATUS_BACKEND, "board %s did not answer in time", board_name(batch->options.boards[hung]));
+        room_quarantine(batch, hung, now_ns, &err);
     }
-    struct error err;
-    error_set(&err, STATUS_BACKEND, "board %s did not answer in time", board_name(batch->options.boards[hung]));
     room_retry(batch, settled, flight, hung, &err);
 }

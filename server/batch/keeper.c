@@ -1,12 +1,13 @@
-/* Two threads that look after time: the keeper drops what is past its deadline and gives up on boards that hang; the
- * medic resets and tests boards in quarantine, one at a time, and lets them serve again.
- */
+/* The keeper looks after time: it drops what is past its deadline and gives up on boards that hang. */
 #include "server/base/clock.h"
 #include "server/batch/room.h"
 
-/* A board hangs when it takes this long: many times the prediction, and no less than a stall of the machine. */
-#define HANG_FACTOR 20
-#define HANG_NS     1500e6
+/* A board hangs when it takes longer than a stall of the machine and many times the prediction; of a long task fewer
+ * times, so that a pool that hangs in what it mostly does is known within two seconds. */
+#define HANG_NS          1500e6
+#define HANG_FACTOR      20
+#define HANG_SHORT_NS    300e6
+#define HANG_FACTOR_LONG 4
 /* What waits is told after this long without any board in service. */
 #define GRACE_NS     1000000000ull
 #define TICK_NS      10000000ull
@@ -58,9 +59,19 @@ static void fail_all_waiting(struct batch *batch, struct room_settled *settled)
     }
 }
 
+static double hang_ns(double predicted_ns)
+{
+    double many = HANG_FACTOR * predicted_ns;
+    if (many > HANG_SHORT_NS)
+        many = HANG_SHORT_NS;
+    double few = HANG_FACTOR_LONG * predicted_ns;
+    return HANG_NS + (few > many ? few : many);
+}
+
 static void keep(struct batch *batch, struct room_settled *settled)
 {
     uint64_t now = clock_now_ns();
+    room_sample_boards(batch, now);
     drop_expired_waiting(batch, settled, now);
     for (uint32_t b = 0; b < batch->options.n_boards; b++) {
         struct flight *flight = batch->slots[b].flight;
@@ -73,7 +84,7 @@ static void keep(struct batch *batch, struct room_settled *settled)
             continue;
         }
         drop_expired_running(batch, settled, flight, now);
-        if ((double)(now - flight->launched_ns) > HANG_FACTOR * flight->predicted_ns + HANG_NS)
+        if ((double)(now - flight->launched_ns) > hang_ns(flight->predicted_ns))
             room_abandon(batch, settled, flight, now);
     }
     if (batch->usable == 0 && now - batch->none_usable_since_ns > GRACE_NS)
@@ -102,67 +113,11 @@ static void *keeper_main(void *cookie)
     return NULL;
 }
 
-/* A board whose test is due, or -1. */
-static int next_patient(struct batch *batch, uint64_t now)
-{
-    for (uint32_t b = 0; b < batch->options.n_boards; b++)
-        if (health_take_due(&batch->slots[b].health, now))
-            return (int)b;
-    return -1;
-}
-
-static bool any_quarantined(const struct batch *batch)
-{
-    for (uint32_t b = 0; b < batch->options.n_boards; b++)
-        if (batch->slots[b].health.state == HEALTH_QUARANTINED)
-            return true;
-    return false;
-}
-
-static void treat(struct batch *batch, uint32_t b)
-{
-    struct board *board = batch->options.boards[b];
-    pthread_mutex_unlock(&batch->lock);
-    struct error err;
-    enum status status = board_reset(board, &err);
-    if (status == STATUS_OK)
-        status = board_selftest(board, &err);
-    pthread_mutex_lock(&batch->lock);
-    if (status != STATUS_OK || batch->slots[b].flight) {
-        health_failed(&batch->slots[b].health, clock_now_ns());
-        return;
-    }
-    health_passed(&batch->slots[b].health);
-    batch->usable++;
-    struct room_settled settled = {0};
-    room_plan(batch, &settled);
-    pthread_mutex_unlock(&batch->lock);
-    room_tell(&settled);
-    pthread_mutex_lock(&batch->lock);
-}
-
-static void *medic_main(void *cookie)
-{
-    struct batch *batch = cookie;
-    pthread_mutex_lock(&batch->lock);
-    while (!batch->stop_threads) {
-        int patient = next_patient(batch, clock_now_ns());
-        if (patient >= 0)
-            treat(batch, (uint32_t)patient);
-        else if (any_quarantined(batch))
-            wait_ns(batch, TICK_NS);
-        else
-            pthread_cond_wait(&batch->wake, &batch->lock);
-    }
-    pthread_mutex_unlock(&batch->lock);
-    return NULL;
-}
-
 enum status room_start_threads(struct batch *batch, struct error *err)
 {
     if (pthread_create(&batch->keeper, NULL, keeper_main, batch) != 0)
         return error_set(err, STATUS_INTERNAL, "could not start the batch room's keeper thread");
-    if (pthread_create(&batch->medic, NULL, medic_main, batch) == 0)
+    if (pthread_create(&batch->medic, NULL, room_medic_main, batch) == 0)
         return STATUS_OK;
     pthread_mutex_lock(&batch->lock);
     batch->stop_threads = true;

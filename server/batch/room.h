@@ -1,4 +1,5 @@
-/* The batch room from inside: what batch.c (requests), events.c (boards) and keeper.c (time) share.
+/* The batch room from inside: what batch.c (requests), flights.c (boards), keeper.c (time), medic.c
+ * and scrub.c (health) share.
  *
  * Invariants, whenever the lock is free: an item taken from a queue is in exactly one flight; a flight is on boards
  * (each of its slots names it), parted (in `parted`) or abandoned (in `abandoned`); a work is told exactly once, when
@@ -20,7 +21,12 @@ struct room_slot {
     struct flight *flight; /* NULL: free */
     struct health health;
     uint32_t layer_begin, layer_end;
-    uint64_t flights, splits;
+    uint64_t flights, splits, faults;
+    char last_error[256];
+    uint64_t last_error_ns;
+    bool announced; /* out of service: BATCH_BOARD_OUT was told */
+    /* Two samples of how long it was busy in all, SAMPLE_NS apart: */
+    uint64_t sampled_ns[2], busy_ns[2];
 };
 
 struct batch {
@@ -42,6 +48,9 @@ struct batch {
     bool closing;
     batch_on_dispatch *hook;
     void *hook_cookie;
+    uint64_t begun[BATCH_PLACEMENTS][BATCH_CLASSES]; /* flights, by what they got */
+    uint64_t scrubs, scrub_failures;
+    uint64_t rebuild_at_ns;           /* a damaged image is not built again before */
     struct planner_snapshot snapshot; /* scratch of room_plan */
     pthread_t keeper, medic;
     bool stop_threads;
@@ -81,11 +90,29 @@ void room_retry(struct batch *batch, struct room_settled *settled, struct flight
                 const struct error *err);
 /** Give up a flight whose board does not answer: quarantine the board, run the flight again elsewhere. */
 void room_abandon(struct batch *batch, struct room_settled *settled, struct flight *flight, uint64_t now_ns);
-/** A board is out of service until the medic has tested it. */
-void room_quarantine(struct batch *batch, uint32_t board, uint64_t now_ns);
+/** Compute it again from the first layer, without counting that as a failure. Takes the flight; and all parted ones. */
+void room_restart(struct batch *batch, struct room_settled *settled, struct flight *flight);
+void room_restart_parted(struct batch *batch, struct room_settled *settled);
+/** A board is out of service until the medic has tested it. What it computes just now will not be trusted. */
+void room_quarantine(struct batch *batch, uint32_t board, uint64_t now_ns, const struct error *why);
 /** Stop a running flight at the next layer if no work of it is wanted any more; end parted ones that are not. */
 void room_cancel_unwanted(struct batch *batch, struct flight *flight);
 void room_drop_unwanted(struct batch *batch, struct room_settled *settled);
+
+/* Of the medic's thread, without the lock. */
+/** Verify the checksum of the image and of what each board in service holds of it. */
+void room_scrub(struct batch *batch);
+/** The image in memory is damaged: take all boards out of service and build it again. Errors: BACKEND, saying what to
+ *  do. */
+enum status room_heal(struct batch *batch, struct error *err);
+/** Tell whoever listens. */
+void room_announce(struct batch *batch, enum batch_event_kind kind, const char *board, const char *words);
+/** Note why a board is not in service; with the lock. */
+void room_note_error(struct room_slot *slot, uint64_t now_ns, const struct error *why);
+/** Note how busy the boards are, from time to time, and what share of it that was; with the lock. */
+void room_sample_boards(struct batch *batch, uint64_t now_ns);
+double room_busy_share(const struct room_slot *slot, uint64_t busy_ns, uint64_t now_ns);
+void *room_medic_main(void *batch);
 
 /** The threads: keeper (deadlines, watchdog) and medic (tests boards in quarantine). Errors: INTERNAL. */
 enum status room_start_threads(struct batch *batch, struct error *err);

@@ -67,10 +67,19 @@ static void account(struct batch *batch, const struct flight *flight)
     }
 }
 
+static enum batch_placement placement_of(const struct batch *batch, const struct planner_action *action)
+{
+    if (batch->options.placement == BATCH_PIPELINE)
+        return BATCH_PIPELINE;
+    return action->n_boards > 1 ? BATCH_SPLIT : BATCH_REPLICATE;
+}
+
 static void launch(struct batch *batch, struct room_settled *settled, struct flight *flight,
                    const struct planner_action *action)
 {
     flight->launched_ns = clock_now_ns();
+    if (flight->layer == 0)
+        batch->begun[placement_of(batch, action)][flight->class]++;
     flight->predicted_ns = cost_split(&batch->cost, flight->load, action->layers, action->n_boards);
     for (uint32_t i = 0; i < action->n_boards; i++) {
         struct room_slot *slot = &batch->slots[action->boards[i]];

@@ -1,0 +1,90 @@
+/* What the room is doing, for metrics, health and whoever looks. */
+#include <string.h>
+
+#include "server/base/clock.h"
+#include "server/batch/room.h"
+
+/* Until the next board is tested that is out of service. */
+static double next_test_ns(const struct batch *batch)
+{
+    uint64_t now = clock_now_ns(), least = HEALTH_MAX_WAIT_NS;
+    for (uint32_t b = 0; b < batch->options.n_boards; b++) {
+        const struct health *health = &batch->slots[b].health;
+        uint64_t left = health->state == HEALTH_QUARANTINED && health->due_ns > now ? health->due_ns - now : 0;
+        least = left < least ? left : least;
+    }
+    return (double)least;
+}
+
+void batch_get_stats(struct batch *batch, struct batch_stats *ret)
+{
+    *ret = (struct batch_stats){0};
+    pthread_mutex_lock(&batch->lock);
+    for (int c = 0; c < BATCH_CLASSES; c++) {
+        ret->queued_items_of[c] = batch->queues[c].items;
+        ret->queued_tokens_of[c] = batch->queues[c].tokens;
+        ret->queued_items += batch->queues[c].items;
+        ret->queued_tokens += batch->queues[c].tokens;
+    }
+    struct cost_load ahead = {.rows = (uint32_t)ret->queued_tokens};
+    double wait_ns = batch->usable ? planner_eta(&batch->cost, batch->options.image->shape.layers,
+                                                 (struct cost_load){0}, ahead, batch->usable)
+                                   : next_test_ns(batch);
+    ret->retry_after_ms = (uint32_t)(wait_ns / 1e6) + 1;
+    ret->running_items = batch->running_items;
+    ret->boards_ready = batch->usable;
+    ret->boards = batch->options.n_boards;
+    memcpy(ret->flights, batch->begun, sizeof ret->flights);
+    ret->scrubs = batch->scrubs;
+    ret->scrub_failures = batch->scrub_failures;
+    pthread_mutex_unlock(&batch->lock);
+}
+
+static const char *state_of(const struct room_slot *slot)
+{
+    if (slot->health.state == HEALTH_QUARANTINED)
+        return "quarantined";
+    if (slot->health.state == HEALTH_TESTING)
+        return "testing";
+    return slot->flight ? "busy" : "idle";
+}
+
+void batch_get_boards(struct batch *batch, struct batch_board_info *ret)
+{
+    uint64_t now = clock_now_ns();
+    pthread_mutex_lock(&batch->lock);
+    for (uint32_t b = 0; b < batch->options.n_boards; b++) {
+        const struct room_slot *slot = &batch->slots[b];
+        struct board *board = batch->options.boards[b];
+        ret[b] = (struct batch_board_info){.name = board_name(board),
+                                           .kind = board_kind(board),
+                                           .state = state_of(slot),
+                                           .last_error_ns = slot->last_error_ns,
+                                           .faults = slot->faults,
+                                           .flights = slot->flights,
+                                           .splits = slot->splits,
+                                           .quarantined = slot->health.quarantined,
+                                           .readmitted = slot->health.readmitted,
+                                           .layer_begin = slot->layer_begin,
+                                           .layer_end = slot->layer_end};
+        memcpy(ret[b].last_error, slot->last_error, sizeof ret[b].last_error);
+        board_stats(board, &ret[b].stats);
+        ret[b].busy_share = room_busy_share(slot, ret[b].stats.busy_ns, now);
+    }
+    pthread_mutex_unlock(&batch->lock);
+}
+
+enum status batch_inject(struct batch *batch, uint32_t board, const struct board_fault *fault, struct error *err)
+{
+    if (board >= batch->options.n_boards)
+        return error_set(err, STATUS_USAGE, "there is no board %u: there are %u", board, batch->options.n_boards);
+    struct board *target = batch->options.boards[board];
+    enum status status = board_inject(target, fault, err);
+    if (status != STATUS_OK)
+        return status;
+    pthread_mutex_lock(&batch->lock);
+    batch->slots[board].faults++;
+    pthread_mutex_unlock(&batch->lock);
+    room_announce(batch, BATCH_FAULT, board_name(target), board_fault_name(fault->kind));
+    return STATUS_OK;
+}
