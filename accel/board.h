@@ -130,8 +130,8 @@ void board_stats(struct board *board, struct board_stats *ret);
 /** Compare what the board itself holds of the image with its checksum, in slices with pauses between. Blocks. OK where
  *  it holds nothing of its own (or cannot tell). Errors: BACKEND. Thread: any, but no load or reset meanwhile. */
 enum status board_scrub(struct board *board, struct error *err);
-/** Make something go wrong, from the next task or load on; never blocks. Errors: UNSUPPORTED (a board, or an engine in
- *  it, that cannot), USAGE (a parameter). Thread: any. */
+/** Make something go wrong, from the next task or load on (the image of an idle board: at once); waits for no task.
+ *  Errors: UNSUPPORTED (a board, or an engine in it, that cannot), USAGE (a parameter), NO_MEMORY. Thread: any. */
 enum status board_inject(struct board *board, const struct board_fault *fault, struct error *err);
 const char *board_fault_name(enum board_fault_kind kind); /**< "fail", "hang", ..; static */
 const char *board_name(const struct board *board);        /**< "emu0", "fp32-0"; lives as long as the board */

@@ -9,13 +9,16 @@
 #include <unistd.h>
 
 #include "server/base/clock.h"
+#include "server/base/file.h"
 #include "server/base/log.h"
 #include "server/base/mem.h"
 #include "server/batch/batch.h"
+#include "server/batch/faults.h"
 #include "server/config/config.h"
 #include "server/http/http.h"
 #include "server/model/model.h"
 #include "server/token/token.h"
+#include "server/wire/faults.h"
 
 enum { TYPICAL_TEXTS = 32 /* of a request that is not small: what the queue is made for */ };
 enum { FINISH_SECONDS = 10, LAST_RESORT_SECONDS = 30, SPARE_FILES = 64 };
@@ -35,6 +38,8 @@ struct program {
     uint32_t n_boards;
     uint32_t cores;
     struct batch *batch;
+    struct wire_faults schedule;
+    struct batch_faults *faults;
     struct metrics_registry *metrics;
     struct http_server *server;
 };
@@ -94,6 +99,8 @@ static void warn_of_settings(const struct program *program)
     if (!local && !config->api_key)
         log_warn("anyone who reaches this address may use the server: there is no --api-key",
                  log_str("hostname", config->hostname));
+    if (config->enable_fault_injection)
+        log_warn("faults are injected on request: whoever may call the server may make its boards fail");
     if (config->pooling == CONFIG_POOL_MODEL && !program->info.pooling_known)
         log_warn("the model directory names no pooling; using cls (see --pooling)");
 }
@@ -148,6 +155,50 @@ static enum status load_model(struct program *program, struct error *err)
     return STATUS_OK;
 }
 
+/* What the batch room has to tell. */
+static void on_event(void *cookie, const struct batch_event *event)
+{
+    (void)cookie;
+    static const struct {
+        enum log_level level;
+        const char *message;
+    } words[] = {
+        [BATCH_BOARD_OUT] = {LOG_WARN, "board out of service"},
+        [BATCH_TEST_FAILED] = {LOG_WARN, "board failed its test"},
+        [BATCH_BOARD_BACK] = {LOG_INFO, "board back in service"},
+        [BATCH_IMAGE_DAMAGED] = {LOG_ERROR, "no board in service: the model in memory is damaged"},
+        [BATCH_IMAGE_REPAIRED] = {LOG_WARN, "model in memory repaired"},
+        [BATCH_IMAGE_LOST] = {LOG_ERROR, "model in memory not repaired"},
+        [BATCH_FAULT] = {LOG_WARN, "fault injected"},
+        [BATCH_FAULT_REFUSED] = {LOG_ERROR, "fault not injected"},
+    };
+    const struct log_field fields[] = {
+        log_str("board", event->board), log_str("reason", event->words), {NULL, LOG_END, {0}}};
+    log_write(words[event->kind].level, words[event->kind].message, fields);
+}
+
+static enum status rebuild(void *cookie, struct image **ret, struct error *err)
+{
+    const struct program *program = cookie;
+    return model_load_image(ret, program->model_dir, &program->info, program->image->precision, err);
+}
+
+static enum status read_faults(struct program *program, uint32_t n_boards, struct error *err)
+{
+    const char *path = program->config.fault_file;
+    struct file_map file = {0};
+    if (!path)
+        return STATUS_OK;
+    enum status status = file_map(&file, path, err);
+    if (status == STATUS_OK) {
+        status = wire_faults_read(&program->schedule, (const char *)file.data, file.size, n_boards, err);
+        if (status != STATUS_OK)
+            error_prefix(err, status, "%s: ", path);
+    }
+    file_unmap(&file);
+    return status == STATUS_OK ? STATUS_OK : error_prefix(err, STATUS_USAGE, "--fault-file: ");
+}
+
 static enum status open_board(struct program *program, struct error *err)
 {
     struct board_options options = {.kind = config_board_kind(&program->config), .index = program->n_boards};
@@ -167,6 +218,9 @@ static enum status start_boards(struct program *program, struct error *err)
     const struct config *config = &program->config;
     uint64_t begin = clock_now_ns();
     uint32_t n = config->boards ? (uint32_t)config->boards : program->cores;
+    enum status read = read_faults(program, n, err);
+    if (read != STATUS_OK)
+        return read;
     program->boards = mem_calloc(n, sizeof(struct board *));
     if (!program->boards)
         return error_set(err, STATUS_NO_MEMORY, "no memory for %u boards", n);
@@ -186,6 +240,10 @@ static enum status start_boards(struct program *program, struct error *err)
                                     .max_tokens = (uint32_t)config->max_batch_tokens,
                                     .max_sequences = (uint32_t)config->max_batch_requests,
                                     .placement = placements[config->placement],
+                                    .scrub_interval_ns = config->scrub_interval * 1000000000u,
+                                    .on_event = on_event,
+                                    .rebuild = rebuild,
+                                    .cookie = program,
                                     .max_queued_items = queued < UINT32_MAX ? (uint32_t)queued : UINT32_MAX};
     return batch_create(&program->batch, &options, err);
 }
@@ -213,6 +271,7 @@ static enum status start_server(struct program *program, struct error *err)
         .vocab = program->vocab,
         .batch = program->batch,
         .n_boards = program->n_boards,
+        .inject_faults = config->enable_fault_injection,
         .width = program->info.shape.hidden,
         .pooling = pooling_of(program),
         .max_input_length = program->max_input_length,
@@ -258,7 +317,15 @@ static enum status start(struct program *program, const sigset_t *signals, struc
     warn_of_settings(program);
     pthread_sigmask(SIG_BLOCK, signals, NULL); /* from here on there are threads, and signals are waited for */
     status = start_boards(program, err);
-    return status == STATUS_OK ? start_server(program, err) : status;
+    if (status == STATUS_OK)
+        status = start_server(program, err);
+    if (status == STATUS_OK && program->schedule.n > 0) {
+        log_warn("faults are injected by a schedule", log_str("path", config->fault_file),
+                 log_int("faults", program->schedule.n));
+        status = batch_faults_start(&program->faults, program->batch, program->schedule.rules, program->schedule.n,
+                                    program->schedule.seed, err);
+    }
+    return status;
 }
 
 /* True when another signal came before the time was over. */
@@ -289,6 +356,8 @@ static void serve_until_signal(struct program *program, const sigset_t *signals)
 static void finish(struct program *program)
 {
     alarm(LAST_RESORT_SECONDS); /* a board that never answers must not keep the process */
+    batch_faults_stop(&program->faults);
+    wire_faults_finish(&program->schedule);
     http_server_destroy(&program->server);
     if (program->batch)
         batch_destroy(&program->batch, false);

@@ -246,8 +246,9 @@ static enum status emu_inject(struct board *board, const struct board_fault *fau
                          board_fault_name(fault->kind));
     pthread_mutex_lock(&emu->lock);
     emu_faults_add(&emu->faults, fault, clock_now_ns());
+    bool idle = emu->stats.queued == 0;
     pthread_mutex_unlock(&emu->lock);
-    return STATUS_OK;
+    return fault->kind == BOARD_FAULT_IMAGE && idle ? emu_damage(emu, fault->seed, false, err) : STATUS_OK;
 }
 
 static void destroy(struct emu *emu)

@@ -36,6 +36,9 @@ enum status emu_refusal(const struct emu *emu);
 /** Compute a task's layers, counting them, and suffer the faults that are due. From the board's thread. Errors:
  *  BACKEND, CANCELLED, NO_MEMORY. */
 enum status emu_task_compute(struct emu *emu, struct board_task *task, uint32_t *layers, struct error *err);
+/** Flip a bit of the image, in a copy of the board's own. From one of its tasks, or where it has none: a busy board
+ *  stays as it is, and the fault waits for the next task. Errors: NO_MEMORY. */
+enum status emu_damage(struct emu *emu, uint64_t seed, bool from_task, struct error *err);
 /** Where the task is a self-test, the engine it brings; else NULL. */
 struct engine *emu_selftest_engine(const struct board_task *task);
 

@@ -15,27 +15,33 @@ static enum status refuse(struct emu *emu, struct error *err)
     return error_set(err, status ? status : STATUS_BACKEND, "the board is being closed or reset");
 }
 
-/* Flip a bit of the image, in a copy of the board's own. The engine was made before: it knows the right checksums. */
-static enum status damage(struct emu *emu, uint64_t seed, struct error *err)
+enum status emu_damage(struct emu *emu, uint64_t seed, bool from_task, struct error *err)
 {
-    struct image *copy = NULL;
-    struct engine *engine = NULL;
-    enum status status = image_copy(&copy, emu->image, err);
-    if (!status)
-        status = emu->ops->create(&engine, copy, err);
-    if (status) {
-        image_release(&copy);
-        return status;
-    }
-    ((unsigned char *)copy->bytes)[seed / 8 % copy->size] ^= (unsigned char)(1u << seed % 8);
     pthread_mutex_lock(&emu->lock);
-    struct engine *old_engine = emu->engine;
-    image_release(&emu->copy);
-    emu->engine = engine;
-    emu->copy = copy;
+    struct image *image = emu->image ? image_retain(emu->image) : NULL, *copy = NULL;
     pthread_mutex_unlock(&emu->lock);
-    emu->ops->destroy(old_engine);
-    return STATUS_OK;
+    struct engine *engine = NULL;
+    enum status status = image ? image_copy(&copy, image, err) : STATUS_OK;
+    if (copy)
+        status = emu->ops->create(&engine, copy, err);
+    if (engine) { /* made before the damage: it knows the right checksums */
+        ((unsigned char *)copy->bytes)[seed / 8 % copy->size] ^= (unsigned char)(1u << seed % 8);
+        pthread_mutex_lock(&emu->lock);
+        if (emu->image == image && (from_task || emu->stats.queued == 0)) {
+            struct engine *healthy = emu->engine;
+            struct image *older = emu->copy;
+            emu->engine = engine;
+            emu->copy = copy;
+            engine = healthy;
+            copy = older;
+            emu->faults.left[BOARD_FAULT_IMAGE] = 0;
+        }
+        pthread_mutex_unlock(&emu->lock);
+        emu->ops->destroy(engine);
+    }
+    image_release(&copy);
+    image_release(&image);
+    return status;
 }
 
 static enum status hang(struct emu *emu, struct error *err)
@@ -107,8 +113,8 @@ enum status emu_task_compute(struct emu *emu, struct board_task *task, uint32_t 
     pthread_mutex_lock(&emu->lock);
     struct emu_hit hit = emu_faults_take(&emu->faults, clock_now_ns());
     pthread_mutex_unlock(&emu->lock);
-    if (hit.damage && emu->image)
-        status = damage(emu, hit.seed, err);
+    if (hit.damage)
+        status = emu_damage(emu, hit.seed, true, err);
     struct engine *engine = testing ? testing : emu->engine;
     if (!status)
         status = suffer(emu, engine, &hit, err);

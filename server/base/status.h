@@ -14,6 +14,7 @@
     X(EMPTY, 400, 3, "Empty", "INVALID_ARGUMENT")                                                                      \
     X(MALFORMED, 400, 3, "Validation", "INVALID_ARGUMENT")                                                             \
     X(UNAUTHENTICATED, 401, 16, "Unauthenticated", "UNAUTHENTICATED")                                                  \
+    X(FORBIDDEN, 403, 7, "Forbidden", "PERMISSION_DENIED")                                                             \
     X(NOT_FOUND, 404, 5, "NotFound", "NOT_FOUND")                                                                      \
     X(METHOD, 405, 12, "MethodNotAllowed", "UNIMPLEMENTED")                                                            \
     X(TOO_LARGE, 413, 3, "Validation", "INVALID_ARGUMENT")                                                             \

@@ -47,6 +47,12 @@
            "over all. auto: what should finish first.")                                                                \
     COUNT(boards, "boards", "BERTD_BOARDS", 0, 0, 64,                                                                  \
           "Number of boards; 0: one a physical core that this process may use.")                                       \
+    COUNT(scrub_interval, "scrub-interval-seconds", "BERTD_SCRUB_INTERVAL_SECONDS", 600, 0, 604800,                    \
+          "Verify the checksum of the model in memory so often, and build it again where it is damaged; 0: never.")    \
+    STRING(fault_file, "fault-file", "BERTD_FAULT_FILE", "FILE", NULL,                                                 \
+           "For tests of an installation: make emulated boards fail by the schedule in this JSON file.")               \
+    FLAG(enable_fault_injection, "enable-fault-injection", "BERTD_ENABLE_FAULT_INJECTION", false,                      \
+         "For tests: make emulated boards fail on request (POST /admin/faults).")                                      \
     GROUP("Limits")                                                                                                    \
     COUNT(max_concurrent_requests, "max-concurrent-requests", "MAX_CONCURRENT_REQUESTS", 512, 1, 1000000,              \
           "Requests worked on at once; more are answered 429.")                                                        \

@@ -11,6 +11,8 @@ extern const struct http_endpoint http_decode;
 extern const struct http_endpoint http_health;
 extern const struct http_endpoint http_info;
 extern const struct http_endpoint http_metrics;
+extern const struct http_endpoint http_boards;
+extern const struct http_endpoint http_faults;
 
 /** The endpoint at this path for this method (HEAD counts as GET).
  *  Errors: NOT_FOUND; METHOD, with `ret_allow` set to the methods that there are, static. */

@@ -28,8 +28,9 @@ struct http_options {
     const char *version;
     const struct token_vocab *vocab;
     struct batch *batch;
-    uint32_t n_boards; /* of the batch room */
-    uint32_t width;    /* values of an embedding */
+    uint32_t n_boards;  /* of the batch room */
+    bool inject_faults; /* POST /admin/faults may */
+    uint32_t width;     /* values of an embedding */
     enum batch_pooling pooling;
     uint32_t max_input_length; /* tokens */
     bool auto_truncate;

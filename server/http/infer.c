@@ -146,6 +146,7 @@ void http_infer_count(const struct http_infer *infer)
     metrics_histogram_observe(t->duration, (double)(clock_now_ns() - infer->call->started_ns) * 1e-9);
     metrics_histogram_observe(t->tokenization, (double)infer->tokenization_ns / infer->n_inputs * 1e-9);
     metrics_histogram_observe(t->queue, (double)http_infer_queue_ns(infer) * 1e-9);
+    metrics_histogram_observe(t->queue_of[infer->work.class], (double)http_infer_queue_ns(infer) * 1e-9);
     metrics_histogram_observe(t->inference, (double)http_infer_inference_ns(infer) * 1e-9);
     for (uint32_t i = 0; i < infer->n_inputs; i++)
         metrics_histogram_observe(t->input_length, infer->inputs[i].n_tokens);

@@ -5,16 +5,6 @@
 #include "server/http/endpoints.h"
 #include "server/http/server.h"
 
-static double tasks(const struct batch_board_info *info)
-{
-    return (double)info->stats.tasks_done;
-}
-
-static double failures(const struct batch_board_info *info)
-{
-    return (double)info->stats.tasks_failed;
-}
-
 static double rows(const struct batch_board_info *info)
 {
     return (double)info->stats.rows;
@@ -40,24 +30,81 @@ static double quarantines(const struct batch_board_info *info)
     return (double)info->quarantined;
 }
 
+static double readmissions(const struct batch_board_info *info)
+{
+    return (double)info->readmitted;
+}
+
+static double faults(const struct batch_board_info *info)
+{
+    return (double)info->faults;
+}
+
+static double queue(const struct batch_board_info *info)
+{
+    return info->stats.queued;
+}
+
+static double busy_share(const struct batch_board_info *info)
+{
+    return info->busy_share;
+}
+
 static const struct {
     const char *name;
+    const char *type;
     const char *help;
     double (*read)(const struct batch_board_info *info);
-} counters[] = {
-    {"bertd_board_tasks_total", "Tasks the board has completed", tasks},
-    {"bertd_board_failures_total", "Tasks that failed on the board", failures},
-    {"bertd_board_rows_total", "Rows times layers computed", rows},
-    {"bertd_board_busy_seconds_total", "Seconds spent computing", busy_seconds},
-    {"bertd_board_flights_total", "Batches the board took part in", flights},
-    {"bertd_board_splits_total", "Batches of these that several boards shared", splits},
-    {"bertd_board_quarantines_total", "Times the board was taken out of service", quarantines},
+} series[] = {
+    {"bertd_board_rows_total", "counter", "Rows times layers computed", rows},
+    {"bertd_board_busy_seconds_total", "counter", "Seconds spent computing", busy_seconds},
+    {"bertd_board_busy_share", "gauge", "Share of the last 5 to 10 seconds spent computing", busy_share},
+    {"bertd_board_queue_tasks", "gauge", "Tasks waiting for the board or running on it", queue},
+    {"bertd_board_flights_total", "counter", "Launches of batches that the board took part in", flights},
+    {"bertd_board_splits_total", "counter", "Launches of these that several boards shared", splits},
+    {"bertd_board_quarantines_total", "counter", "Times the board was taken out of service", quarantines},
+    {"bertd_board_readmissions_total", "counter", "Times it was let back", readmissions},
+    {"bertd_board_faults_injected_total", "counter", "Faults injected on purpose", faults},
 };
+
+static void write_head(struct buf *out, const char *name, const char *type, const char *help)
+{
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void write_tasks(struct buf *out, const struct batch_board_info *boards, uint32_t n)
+{
+    static const char name[] = "bertd_board_tasks_total";
+    write_head(out, name, "counter", "Tasks that ended on the board");
+    for (uint32_t b = 0; b < n; b++) {
+        const struct board_stats *stats = &boards[b].stats;
+        const char *board = boards[b].name;
+        buf_printf(out, "%s{board=\"%s\",result=\"done\"} %llu\n", name, board, (unsigned long long)stats->tasks_done);
+        buf_printf(out, "%s{board=\"%s\",result=\"failed\"} %llu\n", name, board,
+                   (unsigned long long)stats->tasks_failed);
+        buf_printf(out, "%s{board=\"%s\",result=\"cancelled\"} %llu\n", name, board,
+                   (unsigned long long)stats->tasks_cancelled);
+    }
+}
+
+static void write_temperatures(struct buf *out, const struct batch_board_info *boards, uint32_t n)
+{
+    static const char name[] = "bertd_board_temperature_celsius";
+    bool any = false;
+    for (uint32_t b = 0; b < n; b++) {
+        if (!boards[b].stats.has_temperature)
+            continue;
+        if (!any)
+            write_head(out, name, "gauge", "Temperature of a board that has a sensor");
+        any = true;
+        buf_printf(out, "%s{board=\"%s\"} %.1f\n", name, boards[b].name, boards[b].stats.temperature);
+    }
+}
 
 static void write_states(struct buf *out, const struct batch_board_info *boards, uint32_t n)
 {
     static const char *const states[] = {"idle", "busy", "quarantined", "testing"};
-    buf_puts(out, "# HELP bertd_board_state 1 for the state the board is in\n# TYPE bertd_board_state gauge\n");
+    write_head(out, "bertd_board_state", "gauge", "1 for the state the board is in");
     for (uint32_t b = 0; b < n; b++) {
         for (size_t s = 0; s < sizeof states / sizeof *states; s++)
             buf_printf(out, "bertd_board_state{board=\"%s\",state=\"%s\"} %d\n", boards[b].name, states[s],
@@ -67,12 +114,38 @@ static void write_states(struct buf *out, const struct batch_board_info *boards,
 
 static void write_boards(struct buf *out, const struct batch_board_info *boards, uint32_t n)
 {
-    for (size_t c = 0; c < sizeof counters / sizeof *counters; c++) {
-        buf_printf(out, "# HELP %s %s\n# TYPE %s counter\n", counters[c].name, counters[c].help, counters[c].name);
+    write_tasks(out, boards, n);
+    for (size_t c = 0; c < sizeof series / sizeof *series; c++) {
+        write_head(out, series[c].name, series[c].type, series[c].help);
         for (uint32_t b = 0; b < n; b++)
-            buf_printf(out, "%s{board=\"%s\"} %.10g\n", counters[c].name, boards[b].name, counters[c].read(&boards[b]));
+            buf_printf(out, "%s{board=\"%s\"} %.10g\n", series[c].name, boards[b].name, series[c].read(&boards[b]));
     }
     write_states(out, boards, n);
+    write_temperatures(out, boards, n);
+}
+
+static void write_room(struct buf *out, struct batch *batch)
+{
+    static const char *const classes[BATCH_CLASSES] = {"interactive", "bulk"};
+    static const char *const placements[BATCH_PLACEMENTS] = {NULL, "replicate", "pipeline", "split"};
+    struct batch_stats stats;
+    batch_get_stats(batch, &stats);
+    write_head(out, "bertd_queue_items", "gauge", "Texts waiting for a board");
+    for (int c = 0; c < BATCH_CLASSES; c++)
+        buf_printf(out, "bertd_queue_items{class=\"%s\"} %u\n", classes[c], stats.queued_items_of[c]);
+    write_head(out, "bertd_queue_tokens", "gauge", "Tokens waiting for a board");
+    for (int c = 0; c < BATCH_CLASSES; c++)
+        buf_printf(out, "bertd_queue_tokens{class=\"%s\"} %llu\n", classes[c],
+                   (unsigned long long)stats.queued_tokens_of[c]);
+    write_head(out, "bertd_flights_total", "counter", "Batches begun, by how they were laid over boards");
+    for (int p = BATCH_REPLICATE; p < BATCH_PLACEMENTS; p++)
+        for (int c = 0; c < BATCH_CLASSES; c++)
+            buf_printf(out, "bertd_flights_total{placement=\"%s\",class=\"%s\"} %llu\n", placements[p], classes[c],
+                       (unsigned long long)stats.flights[p][c]);
+    write_head(out, "bertd_scrubs_total", "counter", "Times the checksum of the model in memory was verified");
+    buf_printf(out, "bertd_scrubs_total %llu\n", (unsigned long long)stats.scrubs);
+    write_head(out, "bertd_scrub_failures_total", "counter", "Times the model in memory was found damaged");
+    buf_printf(out, "bertd_scrub_failures_total %llu\n", (unsigned long long)stats.scrub_failures);
 }
 
 static enum status start(struct http_call *call, bool *ret_pending, struct error *err)
@@ -84,6 +157,7 @@ static enum status start(struct http_call *call, bool *ret_pending, struct error
         return error_set(err, STATUS_NO_MEMORY, "no memory for %u boards", options->n_boards);
     batch_get_boards(options->batch, boards);
     metrics_registry_write(options->metrics, &call->reply.body);
+    write_room(&call->reply.body, options->batch);
     write_boards(&call->reply.body, boards, options->n_boards);
     mem_free(boards);
     call->reply.content_type = "text/plain; version=0.0.4; charset=utf-8";

@@ -88,7 +88,7 @@ static void add_headers(struct MHD_Response *response, const struct http_exchang
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, exchange->allow);
     if (call->status == STATUS_OK && call->infer)
         add_inference(response, call);
-    if (call->status == STATUS_OVERLOADED)
+    if (call->status == STATUS_OVERLOADED || call->status == STATUS_UNHEALTHY)
         add_number(response, MHD_HTTP_HEADER_RETRY_AFTER, retry_after(call));
     if (call->status == STATUS_UNAUTHENTICATED)
         MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");

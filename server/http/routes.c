@@ -13,7 +13,7 @@ static const struct route routes[] = {
     {"/decode", NULL, &http_decode},   {"/", &http_health, &http_embed}, /* clients given no more than a host and a port
                                                                           */
     {"/health", &http_health, NULL},   {"/ping", &http_health, NULL},         {"/info", &http_info, NULL},
-    {"/metrics", &http_metrics, NULL},
+    {"/metrics", &http_metrics, NULL}, {"/boards", &http_boards, NULL},       {"/admin/faults", NULL, &http_faults},
 };
 
 static const struct route *find(const char *path)

@@ -43,6 +43,7 @@ static void make_counters(struct http_telemetry *t)
     t->failures[STATUS_MALFORMED] = t->failures[STATUS_TOO_LARGE] = t->failures[STATUS_VALIDATION];
     t->failures[STATUS_MEDIA_TYPE] = t->failures[STATUS_NOT_FOUND] = t->failures[STATUS_VALIDATION];
     t->failures[STATUS_METHOD] = t->failures[STATUS_UNIMPLEMENTED] = t->failures[STATUS_VALIDATION];
+    t->failures[STATUS_FORBIDDEN] = t->failures[STATUS_UNAUTHENTICATED];
     t->failures[STATUS_NO_MEMORY] = t->failures[STATUS_INTERNAL];
     t->inputs =
         metrics_counter_create(t->registry, (struct metrics_name){"te_embed_count", NULL, "Texts to be embedded"});
@@ -65,6 +66,11 @@ static void make_histograms(struct http_telemetry *t)
     t->duration = seconds(t, "te_request_duration", "Seconds from the whole request to its encoded answer");
     t->tokenization = seconds(t, "te_request_tokenization_duration", "Seconds of tokenizing, a text");
     t->queue = seconds(t, "te_request_queue_duration", "Seconds of waiting for a board, mean over the texts");
+    static const char *const classes[BATCH_CLASSES] = {"class=\"interactive\"", "class=\"bulk\""};
+    for (int c = 0; c < BATCH_CLASSES; c++)
+        t->queue_of[c] = metrics_histogram_create(
+            t->registry, (struct metrics_name){"bertd_queue_seconds", classes[c], "Seconds of waiting, by class"},
+            durations, DURATIONS);
     t->inference = seconds(t, "te_request_inference_duration", "Seconds on a board, mean over the texts");
     t->input_length = sizes(t, "te_request_input_length", "Tokens of a text, after truncation", 17);
     t->batch_size = sizes(t, "te_batch_next_size", "Texts in a batch", 13);
@@ -81,11 +87,6 @@ static struct batch_stats stats_of(void *cookie)
 static double queue_size(void *cookie)
 {
     return stats_of(cookie).queued_items;
-}
-
-static double queue_tokens(void *cookie)
-{
-    return (double)stats_of(cookie).queued_tokens;
 }
 
 static double running_items(void *cookie)
@@ -115,7 +116,6 @@ static int make_gauges(struct http_server *server)
         metrics_read *read;
     } gauges[] = {
         {{"te_queue_size", NULL, "Texts waiting for a board"}, queue_size},
-        {{"bertd_queue_tokens", NULL, "Tokens waiting for a board"}, queue_tokens},
         {{"bertd_running_texts", NULL, "Texts on a board"}, running_items},
         {{"bertd_active_requests", NULL, "Requests being worked on"}, active_requests},
         {{"bertd_request_memory_bytes", NULL, "Memory held by requests"}, request_memory},

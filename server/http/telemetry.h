@@ -20,6 +20,7 @@ struct http_telemetry {
     struct metrics_histogram *duration;
     struct metrics_histogram *tokenization;
     struct metrics_histogram *queue;
+    struct metrics_histogram *queue_of[BATCH_CLASSES];
     struct metrics_histogram *inference;
     struct metrics_histogram *input_length;
     struct metrics_histogram *batch_size;

@@ -150,6 +150,7 @@ Test(faults, a_damaged_image_is_found_by_the_scrub_and_gone_after_a_reset)
         struct error err;
         cr_assert_eq(board_scrub(bench.board, &err), STATUS_OK);
         inject(&bench, (struct board_fault){.kind = BOARD_FAULT_IMAGE, .seed = 8 * 12345 + 3});
+        cr_assert_eq(board_scrub(bench.board, &err), STATUS_BACKEND, "an idle board's at once");
         note_run(bench.board, bench.note); /* right or wrong: it depends on the bit */
         cr_assert_eq(board_scrub(bench.board, &err), STATUS_BACKEND);
         cr_assert_not_null(strstr(err.message, "checksum"), "%s", err.message);
@@ -159,6 +160,27 @@ Test(faults, a_damaged_image_is_found_by_the_scrub_and_gone_after_a_reset)
         expect_right(&bench);
         bench_end(&bench);
     }
+}
+
+Test(faults, a_busy_boards_image_is_damaged_by_the_next_task)
+{
+    struct bench bench;
+    bench_begin(&bench, "emu", kind_engines[0]);
+    sem_t hold;
+    sem_init(&hold, 0, 0);
+    bench.note->then_wait = &hold;
+    board_submit(bench.board, &bench.note->task);
+    while (queue_is(bench.board, 1)) /* it counts as done before on_done is called */
+        usleep(1000);
+    struct note *second = note_create(&bench.log, bench.image, 8);
+    board_submit(bench.board, &second->task);
+    inject(&bench, (struct board_fault){.kind = BOARD_FAULT_IMAGE, .seed = 77});
+    cr_assert_eq(board_scrub(bench.board, NULL), STATUS_OK);
+    sem_post(&hold);
+    log_wait(&bench.log, 3);
+    cr_assert_eq(board_scrub(bench.board, NULL), STATUS_BACKEND);
+    note_destroy(second);
+    bench_end(&bench);
 }
 
 Test(faults, flipped_bits_are_found_where_the_engine_has_checksums)

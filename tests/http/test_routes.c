@@ -413,7 +413,7 @@ Test(routes, metrics_count)
     cr_expect(metric("te_request_failure{err=\"empty\"}") > failed);
     cr_expect(metric("te_queue_size") >= 0);
     cr_expect_eq(metric("bertd_boards_ready"), 1);
-    cr_expect(metric("bertd_board_tasks_total{board=\"emu0\"}") > 0);
+    cr_expect(metric("bertd_board_tasks_total{board=\"emu0\",result=\"done\"}") > 0);
 }
 
 Test(routes, what_is_not_there)
