@@ -19,10 +19,15 @@ package bertd_pkg;
 
     // Pipeline depth of the floating-point units: result LATENCY enabled cycles after the operands.
     localparam int FP_ADD_LATENCY = 4;
-    localparam int FP_MUL_LATENCY = 3;
-    localparam int FP_FMA_LATENCY = 4;
-    localparam int FP_FROM_INT32_LATENCY = 2;
-    localparam int FP_ACTIVATION_LATENCY = 40;
+    localparam int FP_MUL_LATENCY = 4;
+    localparam int FP_FMA_LATENCY = 7;
+    localparam int FP_FROM_INT32_LATENCY = 3;
+    localparam int FP_PRODUCT_LATENCY = 3;
+    localparam int FP_TO_INT_LATENCY = 2;
+    localparam int FP_EXP_LATENCY = 58;
+    localparam int FP_DIV_LATENCY = 14;
+    localparam int FP_SQRT_LATENCY = 14;
+    localparam int FP_ACTIVATION_LATENCY = 50;
 
     localparam logic [31:0] FP_ONE = 32'h3f800000;
     localparam logic [31:0] FP_MINUS_ZERO = 32'h80000000;  // adding it changes nothing, not even the sign of a zero
@@ -45,5 +50,144 @@ package bertd_pkg;
         logic [31:0] inv_width;   // NORM: 1 / width
         logic [31:0] eps;         // NORM
     } slice_cmd_t;
+
+    // A command: one layer of one sequence, decoded and checked.
+    typedef struct packed {
+        logic project;              // keys and values of my rows
+        logic finish;               // everything behind them
+        logic load;                 // rows come from card memory; otherwise they are still here
+        logic store;
+        logic [10:0] hidden;
+        logic [12:0] intermediate;
+        logic [5:0] heads;
+        logic [6:0] head_dim;
+        logic [9:0] tokens;         // of the whole sequence
+        logic [9:0] first_block;    // the token block (of PANEL tokens) that my rows begin in
+        logic [3:0] skip;           // tokens of that block before my rows
+        logic [9:0] rows;           // mine
+        logic [9:0] padded_rows;    // skip + rows, rounded up to GROUP_ROWS
+        logic [1:0] activation;
+        logic [31:0] eps;
+        logic [31:0] inv_hidden;
+        logic [63:0] rows_address;
+        logic [63:0] keys;          // block 0 of the sequence, head 0
+        logic [63:0] values;
+        logic [63:0] key_scales;
+        logic [63:0] value_scales;
+        logic [63:0] weights_kv;
+        logic [63:0] weights_q;
+        logic [63:0] weights_output;
+        logic [63:0] weights_ffn1;
+        logic [63:0] weights_ffn2;
+        logic [63:0] attention_norm;
+        logic [63:0] output_norm;
+    } command_t;
+
+    // Where things lie on the card. A row of the operand memory has words of PANEL int8, a row of the row memory words
+    // of PANEL binary32, a row's scalars are one binary32 each.
+    localparam int OPERAND_WORDS = 320;
+    localparam logic [8:0] OPERAND_X = 9'd0;           // the quantised input of a linear as wide as the model
+    localparam logic [8:0] OPERAND_WIDE = 9'd64;       // of FFN2
+    localparam logic [8:0] OPERAND_QUERY = 9'd64;      // queries of all heads; dead before FFN2's input is made
+    localparam logic [8:0] OPERAND_DIGITS = 9'd128;    // two heads' probabilities: high digits, low digits
+    localparam logic [8:0] OPERAND_DIGIT_WORDS = 9'd32;
+    localparam int ROW_WORDS = 256;
+    localparam logic [7:0] ROW_KEY = 8'd0;
+    localparam logic [7:0] ROW_VALUE = 8'd64;
+    localparam logic [7:0] ROW_QUERY = 8'd128;
+    localparam logic [7:0] ROW_SCORES = 8'd0;          // two heads' scores; keys are dead by then
+    localparam logic [7:0] ROW_SCORE_WORDS = 8'd32;
+    localparam logic [7:0] ROW_CONTEXT = 8'd64;
+    localparam logic [7:0] ROW_SUM = 8'd0;             // what a linear leaves for a row program
+    localparam int INPUT_WORDS = 64;                   // the residual memory: x, then x1
+    localparam int SCALARS = 64;
+    localparam logic [5:0] SCALAR_X = 6'd0;
+    localparam logic [5:0] SCALAR_WIDE = 6'd1;
+    localparam logic [5:0] SCALAR_FACTOR = 6'd2;       // two heads' context factors
+    localparam logic [5:0] SCALAR_QUERY = 6'd32;       // one a head
+
+    localparam int RING_BEATS = 2048;                  // weights on their way: almost two panels of the widest input
+    localparam int RING_BITS = 11;
+    localparam int PARAM_SLOTS = 8;                    // panels whose scales and biases are at hand
+    localparam int PARAM_BITS = 3;
+
+    // Weights (or keys, or values) to fetch. A panel has `params` beats (scales, then biases), then `segments` times
+    // `beats`. Where the params do not lie just before the panel, they have an address of their own.
+    typedef struct packed {
+        logic wait_kv;              // not before keys and values are written
+        logic [8:0] panels;
+        logic [5:0] segments;
+        logic [10:0] beats;
+        logic [10:0] groups;        // segments * beats
+        logic [1:0] params;
+        logic params_apart;
+        logic [63:0] address;
+        logic [31:0] panel_stride;
+        logic [31:0] segment_stride;
+        logic [63:0] params_address;
+        logic [31:0] params_stride;
+    } fetch_job_t;
+
+    // Panels for the array, and what becomes of their accumulators.
+    typedef struct packed {
+        logic [9:0] wait_vector;    // vector jobs that must be done
+        logic [8:0] panels;
+        logic [10:0] groups;        // beats of a panel
+        logic two_digits;           // 128 * (high digits) + (low digits)
+        logic [8:0] operand;
+        logic [5:0] scalar;
+        logic [1:0] params;         // 2: scale and bias; 1: scale; 0: neither
+        logic activate;
+        logic residual;
+        logic [7:0] column;         // of the first panel's word in the row memory
+        logic checked;              // its accumulators take part in a checksum
+        logic check_first;          // its first panel is the first of a checksum
+        logic check_last;           // its last panel is the check panel
+    } array_job_t;
+
+    // A tile of accumulators on its way out.
+    typedef struct packed {
+        logic [6:0] tile;
+        logic last_tile;
+        logic [PARAM_BITS-1:0] slot;
+        logic [5:0] scalar;
+        logic [1:0] params;
+        logic activate;
+        logic residual;
+        logic [7:0] column;
+        logic checked;
+        logic check_first;
+        logic check;
+    } tile_t;
+
+    // A row program over all rows.
+    typedef struct packed {
+        logic [11:0] wait_panels;   // panels that must be drained
+        logic wait_load;            // rows must have been loaded
+        slice_cmd_t command;
+        logic [7:0] source;         // word of the row memory
+        logic to_kv;                // quantised rows go to the KV stage, not to the operand memory
+        logic side;                 // takes a side buffer
+        logic write_rows;           // normalised rows go to the residual memory
+        logic digits;               // two digits a value
+        logic [8:0] operand;
+        logic [5:0] scalar;
+    } vector_job_t;
+
+    // Side words for a vector job: gamma and beta in turn, or one beat of value scales a block.
+    typedef struct packed {
+        logic wait_kv;              // not before keys and values are written
+        logic [63:0] address;
+        logic [6:0] words;
+        logic pairs;
+        logic [31:0] stride;
+    } side_job_t;
+
+    // One head's quantised keys or values, from the stage to card memory.
+    typedef struct packed {
+        logic value;
+        logic [63:0] address;       // of my first block
+        logic [63:0] scale_address;
+    } kv_job_t;
 
 endpackage

@@ -1,0 +1,70 @@
+// ROWS x 16 accumulators, output-stationary: weights go to all rows, a row's operands to its 16 outputs. The sums of a
+// finished tile move at once into a second set of registers, where the drain takes them row by row while the next tile
+// is added up.
+module array #(
+    parameter int ROWS = 4
+) (
+    input  logic               clk_i,
+    input  logic               rst_ni,
+    input  logic               step_i,      // weights and operands come with the next cycle
+    input  logic [        1:0] group_i,
+    input  logic               first_i,
+    input  logic               shift_i,
+    input  logic               last_i,
+    input  logic [      511:0] weights_i,   // [16][4]
+    input  logic [ROWS*128-1:0] operands_i, // [ROWS][16]
+    output logic               result_o,    // a tile is in the second set from the next cycle on
+    input  logic               take_i,      // the next row, please
+    output logic [      511:0] row_o        // [16] int32
+);
+
+    localparam int COLUMNS = bertd_pkg::PANEL;
+
+    logic [511:0] weights_q;
+    logic [ROWS*32-1:0] operands_q;
+    logic [ROWS*512-1:0] sums, results_q;
+    logic [1:0] group_q;
+    // Flags beside the data: memory, operand registers, products, sums.
+    logic [3:0] last_q;
+    logic [2:0] step_q, first_q, shift_q;
+
+    always_ff @(posedge clk_i) begin
+        group_q <= group_i;
+        weights_q <= weights_i;
+        for (int r = 0; r < ROWS; r++) operands_q[r*32+:32] <= operands_i[r*128+32'(group_q)*32+:32];
+        first_q <= {first_q[1:0], first_i};
+        shift_q <= {shift_q[1:0], shift_i};
+    end
+
+    always_ff @(posedge clk_i or negedge rst_ni) begin
+        if (!rst_ni) begin
+            step_q <= '0;
+            last_q <= '0;
+        end else begin
+            step_q <= {step_q[1:0], step_i};
+            last_q <= {last_q[2:0], last_i};
+        end
+    end
+
+    for (genvar r = 0; r < ROWS; r++) begin : gen_row
+        for (genvar c = 0; c < COLUMNS; c++) begin : gen_column
+            array_cell u_cell (
+                .clk_i,
+                .weights_i (weights_q[c*32+:32]),
+                .operands_i(operands_q[r*32+:32]),
+                .add_i     (step_q[2]),
+                .first_i   (first_q[2]),
+                .shift_i   (shift_q[2]),
+                .sum_o     (sums[(r*COLUMNS+c)*32+:32])
+            );
+        end
+    end
+
+    always_ff @(posedge clk_i) begin
+        if (last_q[3]) results_q <= sums;
+        else if (take_i) results_q <= results_q >> 512;
+    end
+    assign row_o = results_q[511:0];
+    assign result_o = last_q[3];
+
+endmodule

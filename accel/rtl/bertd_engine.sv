@@ -1,0 +1,373 @@
+// The engine: BERT encoder layers of one sequence at a time, from a command list in card memory.
+//   ROWS    rows of the array, a multiple of 4 * SLICES: ROWS * 64 multiply-accumulates a cycle
+//   SLICES  vector slices, a power of two
+module bertd_engine #(
+    parameter int ROWS = 64,
+    parameter int SLICES = 4
+) (
+    input  logic         clk_i,
+    input  logic         rst_ni,
+    output logic         interrupt_o,
+
+    // Registers: AXI4-Lite.
+    input  logic         s_axi_awvalid_i,
+    output logic         s_axi_awready_o,
+    input  logic [  7:0] s_axi_awaddr_i,
+    input  logic         s_axi_wvalid_i,
+    output logic         s_axi_wready_o,
+    input  logic [ 31:0] s_axi_wdata_i,
+    input  logic [  3:0] s_axi_wstrb_i,
+    output logic         s_axi_bvalid_o,
+    input  logic         s_axi_bready_i,
+    output logic [  1:0] s_axi_bresp_o,
+    input  logic         s_axi_arvalid_i,
+    output logic         s_axi_arready_o,
+    input  logic [  7:0] s_axi_araddr_i,
+    output logic         s_axi_rvalid_o,
+    input  logic         s_axi_rready_i,
+    output logic [ 31:0] s_axi_rdata_o,
+    output logic [  1:0] s_axi_rresp_o,
+
+    // Weights, keys and values: AXI4, read only. All bursts are INCR, of whole 512-bit beats, with one ID.
+    output logic         m_axi_weights_arvalid_o,
+    input  logic         m_axi_weights_arready_i,
+    output logic [ 63:0] m_axi_weights_araddr_o,
+    output logic [  7:0] m_axi_weights_arlen_o,
+    input  logic         m_axi_weights_rvalid_i,
+    output logic         m_axi_weights_rready_o,
+    input  logic [511:0] m_axi_weights_rdata_i,
+    input  logic [  1:0] m_axi_weights_rresp_i,
+
+    // Commands, rows, norms, and what is written.
+    output logic         m_axi_data_arvalid_o,
+    input  logic         m_axi_data_arready_i,
+    output logic [ 63:0] m_axi_data_araddr_o,
+    output logic [  7:0] m_axi_data_arlen_o,
+    input  logic         m_axi_data_rvalid_i,
+    output logic         m_axi_data_rready_o,
+    input  logic [511:0] m_axi_data_rdata_i,
+    input  logic [  1:0] m_axi_data_rresp_i,
+    output logic         m_axi_data_awvalid_o,
+    input  logic         m_axi_data_awready_i,
+    output logic [ 63:0] m_axi_data_awaddr_o,
+    output logic [  7:0] m_axi_data_awlen_o,
+    output logic         m_axi_data_wvalid_o,
+    input  logic         m_axi_data_wready_i,
+    output logic [511:0] m_axi_data_wdata_o,
+    output logic [ 63:0] m_axi_data_wstrb_o,
+    output logic         m_axi_data_wlast_o,
+    input  logic         m_axi_data_bvalid_i,
+    output logic         m_axi_data_bready_o,
+    input  logic [  1:0] m_axi_data_bresp_i
+);
+
+    localparam int SLICE_BITS = $clog2(SLICES);
+    localparam int BANK_ROW = 9 - SLICE_BITS;
+
+    // Control ---------------------------------------------------------------------------------------------------------
+    logic list_start, list_busy, list_done, command_start, command_done;
+    logic [63:0] list;
+    logic [31:0] count, failed;
+    logic [2:0] status;
+    logic [511:0] counts;
+    logic step, wait_weights, wait_rows, wait_drain, array_idle;
+    logic weights_error, data_read_error, write_error, checksum_error, not_finite;
+    bertd_pkg::command_t command;
+    logic [7:0] row_groups;
+    assign row_groups = 8'(command.padded_rows >> 2);
+
+    control #(.ROWS(ROWS), .SLICES(SLICES)) u_control (
+        .clk_i, .rst_ni,
+        .s_axi_awvalid_i, .s_axi_awready_o, .s_axi_awaddr_i, .s_axi_wvalid_i, .s_axi_wready_o, .s_axi_wdata_i,
+        .s_axi_wstrb_i, .s_axi_bvalid_o, .s_axi_bready_i, .s_axi_bresp_o, .s_axi_arvalid_i, .s_axi_arready_o,
+        .s_axi_araddr_i, .s_axi_rvalid_o, .s_axi_rready_i, .s_axi_rdata_o, .s_axi_rresp_o, .interrupt_o,
+        .start_o(list_start), .list_o(list), .count_o(count), .busy_i(list_busy), .done_i(list_done),
+        .status_i(status), .failed_i(failed), .counters_i(counts)
+    );
+
+    counters u_counters (
+        .clk_i, .rst_ni,
+        .start_i(list_start), .busy_i(list_busy),
+        .step_i(step), .wait_weights_i(wait_weights), .wait_rows_i(wait_rows), .wait_drain_i(wait_drain),
+        .idle_i(array_idle),
+        .read_i({m_axi_weights_rvalid_i && m_axi_weights_rready_o, m_axi_data_rvalid_i && m_axi_data_rready_o}),
+        .written_i(m_axi_data_wvalid_o && m_axi_data_wready_i),
+        .counters_o(counts)
+    );
+
+    // The data port: commands, rows and side words are read, keys, values and rows written ------------------------------
+    logic [2:0] request_valid, request_ready, data_valid, data_ready;
+    logic [191:0] request_address;
+    logic [47:0] request_beats;
+    logic reader_valid, reader_ready, reader_data_valid, reader_data_ready, reader_idle;
+    logic [63:0] reader_address;
+    logic [15:0] reader_beats;
+    logic [511:0] read_data;
+
+    read_arbiter u_read_arbiter (
+        .clk_i, .rst_ni,
+        .request_valid_i(request_valid), .request_ready_o(request_ready), .request_address_i(request_address),
+        .request_beats_i(request_beats), .data_valid_o(data_valid), .data_ready_i(data_ready),
+        .reader_valid_o(reader_valid), .reader_ready_i(reader_ready), .reader_address_o(reader_address),
+        .reader_beats_o(reader_beats), .reader_data_valid_i(reader_data_valid),
+        .reader_data_ready_o(reader_data_ready), .reader_idle_i(reader_idle)
+    );
+    axi_reader u_reader (
+        .clk_i, .rst_ni,
+        .request_valid_i(reader_valid), .request_ready_o(reader_ready), .request_address_i(reader_address),
+        .request_beats_i(reader_beats), .data_valid_o(reader_data_valid), .data_ready_i(reader_data_ready),
+        .data_o(read_data), .idle_o(reader_idle), .error_o(data_read_error),
+        .m_axi_arvalid_o(m_axi_data_arvalid_o), .m_axi_arready_i(m_axi_data_arready_i),
+        .m_axi_araddr_o(m_axi_data_araddr_o), .m_axi_arlen_o(m_axi_data_arlen_o),
+        .m_axi_rvalid_i(m_axi_data_rvalid_i), .m_axi_rready_o(m_axi_data_rready_o),
+        .m_axi_rdata_i(m_axi_data_rdata_i), .m_axi_rresp_i(m_axi_data_rresp_i)
+    );
+
+    command_fetch u_command_fetch (
+        .clk_i, .rst_ni,
+        .start_i(list_start), .list_i(list), .count_i(count), .done_o(list_done), .busy_o(list_busy),
+        .status_o(status), .failed_o(failed),
+        .bus_error_i(weights_error || data_read_error || write_error), .checksum_error_i(checksum_error),
+        .not_finite_i(not_finite),
+        .request_valid_o(request_valid[0]), .request_ready_i(request_ready[0]),
+        .request_address_o(request_address[63:0]), .request_beats_o(request_beats[15:0]),
+        .data_valid_i(data_valid[0]), .data_ready_o(data_ready[0]), .data_i(read_data),
+        .command_start_o(command_start), .command_o(command), .command_done_i(command_done)
+    );
+
+    logic writer_valid, writer_ready, writer_data_valid, writer_data_ready, writer_idle;
+    logic [63:0] writer_address, writer_strobe;
+    logic [15:0] writer_beats;
+    logic [511:0] writer_data;
+    axi_writer u_writer (
+        .clk_i, .rst_ni,
+        .request_valid_i(writer_valid), .request_ready_o(writer_ready), .request_address_i(writer_address),
+        .request_beats_i(writer_beats), .data_valid_i(writer_data_valid), .data_ready_o(writer_data_ready),
+        .data_i(writer_data), .strobe_i(writer_strobe), .idle_o(writer_idle), .error_o(write_error),
+        .m_axi_awvalid_o(m_axi_data_awvalid_o), .m_axi_awready_i(m_axi_data_awready_i),
+        .m_axi_awaddr_o(m_axi_data_awaddr_o), .m_axi_awlen_o(m_axi_data_awlen_o),
+        .m_axi_wvalid_o(m_axi_data_wvalid_o), .m_axi_wready_i(m_axi_data_wready_i),
+        .m_axi_wdata_o(m_axi_data_wdata_o), .m_axi_wstrb_o(m_axi_data_wstrb_o), .m_axi_wlast_o(m_axi_data_wlast_o),
+        .m_axi_bvalid_i(m_axi_data_bvalid_i), .m_axi_bready_o(m_axi_data_bready_o),
+        .m_axi_bresp_i(m_axi_data_bresp_i)
+    );
+
+    // Jobs ------------------------------------------------------------------------------------------------------------
+    bertd_pkg::fetch_job_t fetch_job;
+    bertd_pkg::array_job_t array_job;
+    bertd_pkg::vector_job_t vector_job, vector_queued;
+    bertd_pkg::side_job_t side_job, side_queued;
+    bertd_pkg::kv_job_t kv_job, kv_queued;
+    logic fetch_valid, fetch_ready, array_valid, array_ready, vector_valid, vector_ready, side_valid, side_ready;
+    logic kv_valid, kv_ready, vector_queued_valid, vector_queued_ready, side_queued_valid, side_queued_ready;
+    logic kv_queued_valid, kv_queued_ready;
+    logic panel_done, vector_done, kv_done, kv_idle, load_start, loading, store_start, storing;
+    logic [11:0] panels_done;
+    logic [9:0] vectors_done;
+
+    sequencer u_sequencer (
+        .clk_i, .rst_ni,
+        .start_i(command_start), .command_i(command), .done_o(command_done),
+        .fetch_valid_o(fetch_valid), .fetch_ready_i(fetch_ready), .fetch_o(fetch_job),
+        .array_valid_o(array_valid), .array_ready_i(array_ready), .array_o(array_job),
+        .vector_valid_o(vector_valid), .vector_ready_i(vector_ready), .vector_o(vector_job),
+        .side_valid_o(side_valid), .side_ready_i(side_ready), .side_o(side_job),
+        .kv_valid_o(kv_valid), .kv_ready_i(kv_ready), .kv_o(kv_job),
+        .panel_done_i(panel_done), .vector_done_i(vector_done), .kv_done_i(kv_done), .writer_idle_i(writer_idle),
+        .panels_done_o(panels_done), .vector_done_o(vectors_done), .kv_idle_o(kv_idle),
+        .load_start_o(load_start), .store_start_o(store_start), .store_busy_i(storing)
+    );
+    job_queue #(.WIDTH($bits(bertd_pkg::vector_job_t))) u_vector_queue (
+        .clk_i, .rst_ni,
+        .in_valid_i(vector_valid), .in_ready_o(vector_ready), .in_i(vector_job),
+        .out_valid_o(vector_queued_valid), .out_ready_i(vector_queued_ready), .out_o(vector_queued)
+    );
+    job_queue #(.WIDTH($bits(bertd_pkg::side_job_t))) u_side_queue (
+        .clk_i, .rst_ni,
+        .in_valid_i(side_valid), .in_ready_o(side_ready), .in_i(side_job),
+        .out_valid_o(side_queued_valid), .out_ready_i(side_queued_ready), .out_o(side_queued)
+    );
+    job_queue #(.WIDTH($bits(bertd_pkg::kv_job_t))) u_kv_queue (
+        .clk_i, .rst_ni,
+        .in_valid_i(kv_valid), .in_ready_o(kv_ready), .in_i(kv_job),
+        .out_valid_o(kv_queued_valid), .out_ready_i(kv_queued_ready), .out_o(kv_queued)
+    );
+
+    // Rows in and out -------------------------------------------------------------------------------------------------
+    logic load_write, load_zero, store_read, store_request, store_data_valid;
+    logic [8:0] load_row, store_row;
+    logic [5:0] load_word, store_word;
+    logic [63:0] store_address;
+    logic [15:0] store_beats;
+    logic [511:0] load_data, store_data, input_data;
+    assign load_data = load_zero ? '0 : read_data;
+
+    row_load u_row_load (
+        .clk_i, .rst_ni, .command_i(command), .start_i(load_start), .busy_o(loading),
+        .request_valid_o(request_valid[1]), .request_ready_i(request_ready[1]),
+        .request_address_o(request_address[127:64]), .request_beats_o(request_beats[31:16]),
+        .data_valid_i(data_valid[1]), .data_ready_o(data_ready[1]),
+        .write_o(load_write), .write_row_o(load_row), .write_word_o(load_word), .write_zero_o(load_zero)
+    );
+    row_store u_row_store (
+        .clk_i, .rst_ni, .command_i(command), .start_i(store_start), .busy_o(storing),
+        .read_o(store_read), .read_row_o(store_row), .read_word_o(store_word), .read_data_i(input_data),
+        .request_valid_o(store_request), .request_ready_i(writer_ready && storing),
+        .request_address_o(store_address), .request_beats_o(store_beats),
+        .data_valid_o(store_data_valid), .data_ready_i(writer_data_ready && storing), .data_o(store_data)
+    );
+
+    // The matrix unit -------------------------------------------------------------------------------------------------
+    logic operand_read, scalar_read, residual_read, drain_write;
+    logic [6:0] operand_tile;
+    logic [8:0] operand_word, scalar_row, residual_row, drain_row;
+    logic [5:0] scalar_kind;
+    logic [7:0] residual_column, drain_column;
+    logic [31:0] scalar_data;
+    logic [511:0] drain_data;
+    logic [ROWS*128-1:0] operand_data;
+
+    matrix_unit #(.ROWS(ROWS)) u_matrix (
+        .clk_i, .rst_ni, .padded_rows_i(command.padded_rows), .activation_i(command.activation),
+        .fetch_valid_i(fetch_valid), .fetch_ready_o(fetch_ready), .fetch_i(fetch_job),
+        .array_valid_i(array_valid), .array_ready_o(array_ready), .array_i(array_job),
+        .vector_done_i(vectors_done), .kv_idle_i(kv_idle),
+        .panel_done_o(panel_done), .checksum_error_o(checksum_error), .bus_error_o(weights_error),
+        .step_o(step), .wait_weights_o(wait_weights), .wait_rows_o(wait_rows), .wait_drain_o(wait_drain),
+        .idle_o(array_idle),
+        .operand_read_o(operand_read), .operand_tile_o(operand_tile), .operand_word_o(operand_word),
+        .operand_data_i(operand_data),
+        .scalar_read_o(scalar_read), .scalar_row_o(scalar_row), .scalar_o(scalar_kind), .scalar_data_i(scalar_data),
+        .residual_read_o(residual_read), .residual_row_o(residual_row), .residual_column_o(residual_column),
+        .residual_data_i(input_data),
+        .write_o(drain_write), .write_row_o(drain_row), .write_column_o(drain_column), .write_data_o(drain_data),
+        .m_axi_arvalid_o(m_axi_weights_arvalid_o), .m_axi_arready_i(m_axi_weights_arready_i),
+        .m_axi_araddr_o(m_axi_weights_araddr_o), .m_axi_arlen_o(m_axi_weights_arlen_o),
+        .m_axi_rvalid_i(m_axi_weights_rvalid_i), .m_axi_rready_o(m_axi_weights_rready_o),
+        .m_axi_rdata_i(m_axi_weights_rdata_i), .m_axi_rresp_i(m_axi_weights_rresp_i)
+    );
+
+    // The vector unit -------------------------------------------------------------------------------------------------
+    logic [1:0] side_full, kv_free;
+    logic side_release, side_write_low, side_write_high, kv_filled, kv_fill_slot;
+    logic [6:0] side_write_address;
+    logic [SLICES-1:0] row_read, input_write, kv_write, kv_scale_write, scalar_write;
+    logic [SLICES*(BANK_ROW+8)-1:0] row_address;
+    logic [SLICES*(BANK_ROW+6)-1:0] input_address, scalar_address;
+    logic [SLICES*512-1:0] row_data, input_write_data;
+    logic [SLICES*2-1:0] operand_write, scale_row;
+    logic [SLICES*14-1:0] operand_write_group;
+    logic [SLICES*4-1:0] operand_write_row;
+    logic [SLICES*18-1:0] operand_write_word;
+    logic [SLICES*256-1:0] operand_write_data;
+    logic [SLICES*7-1:0] scale_group;
+    logic [SLICES*32-1:0] scale;
+
+    vector_unit #(.SLICES(SLICES)) u_vector (
+        .clk_i, .rst_ni, .clear_i(list_start), .groups_i(row_groups),
+        .job_valid_i(vector_queued_valid), .job_ready_o(vector_queued_ready), .job_i(vector_queued),
+        .panels_done_i(panels_done), .loading_i(loading), .kv_free_i(kv_free), .kv_filled_o(kv_filled),
+        .kv_slot_o(kv_fill_slot), .done_o(vector_done), .error_o(not_finite),
+        .side_ready_i(side_full), .side_release_o(side_release), .side_write_low_i(side_write_low),
+        .side_write_high_i(side_write_high), .side_write_address_i(side_write_address),
+        .side_write_data_i(read_data),
+        .row_read_o(row_read), .row_address_o(row_address), .row_data_i(row_data),
+        .input_write_o(input_write), .input_address_o(input_address), .input_data_o(input_write_data),
+        .operand_write_o(operand_write), .operand_group_o(operand_write_group), .operand_row_o(operand_write_row),
+        .operand_word_o(operand_write_word), .operand_data_o(operand_write_data),
+        .kv_write_o(kv_write), .kv_scale_write_o(kv_scale_write),
+        .scalar_write_o(scalar_write), .scalar_address_o(scalar_address),
+        .scale_group_o(scale_group), .scale_row_o(scale_row), .scale_o(scale)
+    );
+    side_load u_side_load (
+        .clk_i, .rst_ni,
+        .job_valid_i(side_queued_valid), .job_ready_o(side_queued_ready), .job_i(side_queued), .kv_idle_i(kv_idle),
+        .release_i(side_release), .ready_o(side_full),
+        .request_valid_o(request_valid[2]), .request_ready_i(request_ready[2]),
+        .request_address_o(request_address[191:128]), .request_beats_o(request_beats[47:32]),
+        .data_valid_i(data_valid[2]), .data_ready_o(data_ready[2]),
+        .write_low_o(side_write_low), .write_high_o(side_write_high), .write_address_o(side_write_address)
+    );
+
+    // Keys and values on their way out ----------------------------------------------------------------------------------
+    logic stage_read, stage_slot, kv_request, kv_data_valid;
+    logic [6:0] stage_group;
+    logic [1:0] stage_word;
+    logic [511:0] stage_data, kv_data;
+    logic [127:0] stage_scales;
+    logic [63:0] kv_address, kv_strobe;
+    logic [15:0] kv_beats;
+
+    kv_stage #(.SLICES(SLICES)) u_kv_stage (
+        .clk_i,
+        .write_slot_i(kv_fill_slot), .write_i(kv_write), .write_group_i(operand_write_group),
+        .write_row_i(operand_write_row), .write_word_i(operand_write_word), .write_data_i(operand_write_data),
+        .scale_write_i(kv_scale_write), .scale_group_i(scale_group), .scale_row_i(scale_row), .scale_i(scale),
+        .read_i(stage_read), .read_slot_i(stage_slot), .read_group_i(stage_group), .read_word_i(stage_word),
+        .read_data_o(stage_data), .read_scales_o(stage_scales)
+    );
+    kv_write u_kv_write (
+        .clk_i, .rst_ni, .command_i(command),
+        .job_valid_i(kv_queued_valid), .job_ready_o(kv_queued_ready), .job_i(kv_queued),
+        .filled_i(kv_filled), .free_o(kv_free), .done_o(kv_done),
+        .read_o(stage_read), .read_slot_o(stage_slot), .read_group_o(stage_group), .read_word_o(stage_word),
+        .read_data_i(stage_data), .read_scales_i(stage_scales),
+        .request_valid_o(kv_request), .request_ready_i(writer_ready && !storing),
+        .request_address_o(kv_address), .request_beats_o(kv_beats),
+        .data_valid_o(kv_data_valid), .data_ready_i(writer_data_ready && !storing), .data_o(kv_data),
+        .strobe_o(kv_strobe)
+    );
+
+    assign writer_valid = storing ? store_request : kv_request;
+    assign writer_address = storing ? store_address : kv_address;
+    assign writer_beats = storing ? store_beats : kv_beats;
+    assign writer_data_valid = storing ? store_data_valid : kv_data_valid;
+    assign writer_data = storing ? store_data : kv_data;
+    assign writer_strobe = storing ? '1 : kv_strobe;
+
+    // Memories --------------------------------------------------------------------------------------------------------
+    logic [SLICES*512-1:0] input_bank_data;
+    logic [8:0] input_row, input_bank, input_bank_row, input_bank_q;
+    logic [5:0] input_word;
+
+    row_memory #(.SLICES(SLICES), .WORDS(bertd_pkg::ROW_WORDS)) u_rows (
+        .clk_i,
+        .write_i(drain_write || load_write), .write_row_i(load_write ? load_row : drain_row),
+        .write_word_i(load_write ? {2'b00, load_word} : drain_column),
+        .write_data_i(load_write ? load_data : drain_data),
+        .bank_write_i('0), .bank_write_address_i('0), .bank_write_data_i('0),
+        .bank_read_i(row_read), .bank_read_address_i(row_address), .bank_read_data_o(row_data)
+    );
+
+    assign input_row = store_read ? store_row : residual_row;
+    assign input_word = store_read ? store_word : residual_column[5:0];
+    assign input_bank = (input_row >> 2) & 9'(SLICES - 1);
+    assign input_bank_row = ((input_row >> (2 + SLICE_BITS)) << 2) | 9'(input_row[1:0]);
+    row_memory #(.SLICES(SLICES), .WORDS(bertd_pkg::INPUT_WORDS)) u_inputs (
+        .clk_i,
+        .write_i(load_write), .write_row_i(load_row), .write_word_i(load_word), .write_data_i(load_data),
+        .bank_write_i(input_write), .bank_write_address_i(input_address), .bank_write_data_i(input_write_data),
+        .bank_read_i({SLICES{store_read || residual_read}}),
+        .bank_read_address_i({SLICES{input_bank_row[BANK_ROW-1:0], input_word}}),
+        .bank_read_data_o(input_bank_data)
+    );
+    always_ff @(posedge clk_i) input_bank_q <= input_bank;
+    always_comb begin
+        input_data = '0;
+        for (int s = 0; s < SLICES; s++) if (input_bank_q == 9'(s)) input_data = input_bank_data[s*512+:512];
+    end
+
+    scalar_memory #(.SLICES(SLICES)) u_scalars (
+        .clk_i,
+        .bank_write_i(scalar_write), .bank_write_address_i(scalar_address), .bank_write_data_i(scale),
+        .read_i(scalar_read), .read_row_i(scalar_row), .read_scalar_i(scalar_kind), .read_data_o(scalar_data)
+    );
+
+    operand_memory #(.ROWS(ROWS), .SLICES(SLICES)) u_operands (
+        .clk_i,
+        .write_i(operand_write), .write_group_i(operand_write_group), .write_row_i(operand_write_row),
+        .write_word_i(operand_write_word), .write_data_i(operand_write_data),
+        .read_i(operand_read), .read_tile_i(operand_tile), .read_word_i(operand_word), .read_data_o(operand_data)
+    );
+
+endmodule

@@ -1,0 +1,70 @@
+// Takes the rows of a finished tile out of the array, one a cycle, and says what each of them is. Lets the array finish
+// the next tile as soon as that can no longer overtake this one.
+module drain_control #(
+    parameter int ROWS = 4
+) (
+    input  logic             clk_i,
+    input  logic             rst_ni,
+    input  logic [      9:0] padded_rows_i,
+    input  logic             last_i,     // the array begins the last step of a tile ...
+    input  bertd_pkg::tile_t tile_i,     // ... that becomes this
+    input  logic             result_i,   // its results are there from the next cycle on
+    output logic             busy_o,     // no other tile may finish yet
+    output logic             take_o,     // a row goes out
+    output logic [      8:0] row_o,
+    output bertd_pkg::tile_t tile_o,
+    output logic             panel_end_o // with the last row of a panel
+);
+
+    // Cycles from the array's last step until its results replace those of the tile before.
+    localparam int ARRAY_LATENCY = 5;
+    localparam int ROW_BITS = $clog2(ROWS);
+
+    bertd_pkg::tile_t next_q, tile_q;
+    logic [9:0] rows_after, tile_rows, left_q;
+    logic [8:0] row_q;
+    logic busy_q, released_q, release_now;
+
+    assign rows_after = padded_rows_i - (10'(next_q.tile) << ROW_BITS);
+    assign tile_rows = rows_after < 10'(ROWS) ? rows_after : 10'(ROWS);
+    assign take_o = left_q != '0;
+    assign row_o = row_q;
+    assign tile_o = tile_q;
+    assign panel_end_o = left_q == 10'd1 && tile_q.last_tile;
+    assign release_now = take_o && !released_q && left_q <= 10'(ARRAY_LATENCY + 1);
+    assign busy_o = busy_q;
+
+    always_ff @(posedge clk_i or negedge rst_ni) begin
+        if (!rst_ni) begin
+            next_q <= '0;
+            tile_q <= '0;
+            left_q <= '0;
+            row_q <= '0;
+            busy_q <= 1'b0;
+            released_q <= 1'b0;
+        end else begin
+            if (take_o) begin
+                left_q <= left_q - 10'd1;
+                row_q <= row_q + 9'd1;
+            end
+            if (release_now) begin
+                busy_q <= 1'b0;
+                released_q <= 1'b1;
+            end
+            if (last_i) begin
+                next_q <= tile_i;
+                busy_q <= 1'b1;
+            end
+            if (result_i) begin
+                tile_q <= next_q;
+                left_q <= tile_rows;
+                row_q <= 9'(next_q.tile) << ROW_BITS;
+                released_q <= 1'b0;
+            end
+        end
+    end
+
+    a_not_overtaken :
+    assert property (@(posedge clk_i) disable iff (!rst_ni) result_i |-> left_q <= 10'd1);
+
+endmodule
