@@ -4,7 +4,7 @@ void health_failed(struct health *health, uint64_t now_ns)
 {
     if (health->state == HEALTH_IN_SERVICE) {
         health->quarantined++;
-        if (now_ns - health->failed_ns > HEALTH_FORGIVE_NS)
+        if (now_ns - health->passed_ns > HEALTH_FORGIVE_NS)
             health->strikes = 0;
     }
     uint64_t wait = 0;
@@ -15,7 +15,6 @@ void health_failed(struct health *health, uint64_t now_ns)
     if (wait > HEALTH_MAX_WAIT_NS)
         wait = HEALTH_MAX_WAIT_NS;
     health->strikes++;
-    health->failed_ns = now_ns;
     health->due_ns = now_ns + wait;
     health->state = HEALTH_QUARANTINED;
 }
@@ -28,8 +27,9 @@ bool health_take_due(struct health *health, uint64_t now_ns)
     return true;
 }
 
-void health_passed(struct health *health)
+void health_passed(struct health *health, uint64_t now_ns)
 {
+    health->passed_ns = now_ns;
     health->state = HEALTH_IN_SERVICE;
     health->readmitted++;
 }

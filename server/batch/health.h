@@ -4,7 +4,7 @@
  *                               ^-------------- failed --+
  *
  * Invariants: only IN_SERVICE boards get work; a board that keeps failing waits longer each time, up to
- * HEALTH_MAX_WAIT_NS; one that has served for HEALTH_FORGIVE_NS since its last failure begins again at the shortest
+ * HEALTH_MAX_WAIT_NS; one that has served for HEALTH_FORGIVE_NS since it was let back begins again at the shortest
  * wait.
  */
 #ifndef BERTD_BATCH_HEALTH_H
@@ -17,12 +17,12 @@ enum health_state { HEALTH_IN_SERVICE, HEALTH_QUARANTINED, HEALTH_TESTING };
 
 #define HEALTH_FIRST_WAIT_NS 50000000ull
 #define HEALTH_MAX_WAIT_NS   10000000000ull
-#define HEALTH_FORGIVE_NS    30000000000ull
+#define HEALTH_FORGIVE_NS    5000000000ull
 
 struct health {
     enum health_state state;
-    uint32_t strikes; /* failures not yet forgiven */
-    uint64_t failed_ns;
+    uint32_t strikes;     /* failures not yet forgiven */
+    uint64_t passed_ns;   /* in service since then */
     uint64_t due_ns;      /* QUARANTINED: test from then on */
     uint64_t quarantined; /* how often, for metrics */
     uint64_t readmitted;
@@ -32,6 +32,6 @@ struct health {
 void health_failed(struct health *health, uint64_t now_ns);
 /** True when the board should be reset and tested now; it is then TESTING. */
 bool health_take_due(struct health *health, uint64_t now_ns);
-void health_passed(struct health *health);
+void health_passed(struct health *health, uint64_t now_ns);
 
 #endif

@@ -88,7 +88,7 @@ static void treat(struct batch *batch, uint32_t b)
         status = error_set(&err, STATUS_BACKEND, "board %s: its last task is still to come back", board_name(board));
     struct room_settled settled = {0};
     if (status == STATUS_OK) {
-        health_passed(&slot->health);
+        health_passed(&slot->health, clock_now_ns());
         batch->usable++;
         room_plan(batch, &settled);
     } else {

@@ -13,7 +13,8 @@ struct fake_board {
     pthread_mutex_t lock;
     struct board_task *held[64];
     uint32_t n_held;
-    atomic_bool broken; /* its self-test fails */
+    atomic_bool broken;  /* its self-test fails */
+    atomic_bool damaged; /* the next scrub finds its memory so */
     atomic_uint selftests;
 };
 
@@ -80,6 +81,12 @@ static void fake_stats(struct board *board, struct board_stats *ret)
     *ret = (struct board_stats){.state = BOARD_READY};
 }
 
+static enum status fake_scrub(struct board *board, struct error *err)
+{
+    struct fake_board *fake = (struct fake_board *)board;
+    return atomic_exchange(&fake->damaged, false) ? error_set(err, STATUS_BACKEND, "damaged") : STATUS_OK;
+}
+
 static const struct board_backend fake_backend = {.kind = "fake",
                                                   .close = fake_close,
                                                   .load = fake_load,
@@ -87,7 +94,8 @@ static const struct board_backend fake_backend = {.kind = "fake",
                                                   .cancel = fake_cancel,
                                                   .reset = fake_reset,
                                                   .selftest = fake_selftest,
-                                                  .stats = fake_stats};
+                                                  .stats = fake_stats,
+                                                  .scrub = fake_scrub};
 
 static inline struct board *fake_board_create(void)
 {

@@ -100,6 +100,37 @@ Test(failures, a_broken_board_stays_out_and_the_rest_goes_on)
     close_room(&room);
 }
 
+/* However often: it is not the batch's failure. */
+Test(failures, what_a_damaged_board_computes_just_now_is_computed_again)
+{
+    struct room room = {.image = make_image()};
+    for (int b = 0; b < 2; b++)
+        room.boards[b] = fake_board_create();
+    struct batch_options options = {.image = room.image,
+                                    .boards = room.boards,
+                                    .n_boards = 2,
+                                    .max_tokens = 100,
+                                    .max_queued_items = 100,
+                                    .placement = BATCH_REPLICATE,
+                                    .scrub_interval_ns = 5000000};
+    cr_assert_eq(batch_create(&room.batch, &options, NULL), STATUS_OK);
+    struct request *request = make_request(1, 8, BATCH_POOL_MEAN);
+    batch_submit(room.batch, &request->work, NULL);
+    for (uint32_t times = 1; times <= 4; times++) {
+        int at = fake_board_held(room.boards[0]) ? 0 : 1;
+        uint64_t before = info_of(&room, at).quarantined;
+        atomic_store(&((struct fake_board *)room.boards[at])->damaged, true);
+        WAIT_FOR(info_of(&room, at).quarantined == before + 1);
+        WAIT_FOR(in_service(&room) == 2 && fake_board_held(room.boards[0]) + fake_board_held(room.boards[1]) == 1);
+        cr_assert_eq(request->done, 0);
+    }
+    finish_all(&room);
+    cr_assert_eq(request->status, STATUS_OK);
+    cr_assert_float_eq(request->out[0][0], 13.5f, 0);
+    free(request);
+    close_room(&room);
+}
+
 Test(failures, with_no_board_left_requests_are_refused_until_one_is_back)
 {
     struct room room;

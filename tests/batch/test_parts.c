@@ -174,13 +174,19 @@ Test(health, waits_longer_each_time_and_forgives)
         last = wait;
     }
     cr_assert_eq(last, HEALTH_MAX_WAIT_NS);
-    health_passed(&health);
+    now += 2 * HEALTH_FORGIVE_NS; /* out of service does not count */
+    health_passed(&health, now);
     cr_assert_eq(health.state, HEALTH_IN_SERVICE);
+    health_failed(&health, now + HEALTH_FORGIVE_NS);
+    cr_assert_eq(health.due_ns - now, HEALTH_FORGIVE_NS + HEALTH_MAX_WAIT_NS, "not yet forgiven");
+    now = health.due_ns;
+    cr_assert(health_take_due(&health, now));
+    health_passed(&health, now);
     now += HEALTH_FORGIVE_NS + 1;
     health_failed(&health, now);
     cr_assert(health_take_due(&health, now), "forgiven after serving long enough");
-    cr_assert_eq(health.quarantined, 2);
-    cr_assert_eq(health.readmitted, 1);
+    cr_assert_eq(health.quarantined, 3);
+    cr_assert_eq(health.readmitted, 2);
 }
 
 Test(pooling, normalises_like_torch)

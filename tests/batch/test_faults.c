@@ -1,0 +1,279 @@
+/* Injected faults through the batch room: answers keep their bits, boards come back; schedules; the scrub. */
+#include <stdio.h>
+
+#include "server/batch/faults.h"
+#include "tests/batch/emu_room.h"
+
+static void suffer(struct emu_room *room, enum board_fault_kind kind, uint32_t count)
+{
+    uint64_t before = emu_info(room, 0).quarantined;
+    if (emu_inject_kind(room, 0, kind, count) == STATUS_UNSUPPORTED)
+        return; /* an engine without checksums */
+    for (int tries = 0; emu_info(room, 0).quarantined == before; tries++) {
+        cr_assert_lt(tries, 1000, "%s is never noticed", board_fault_name(kind));
+        emu_ask(room);
+    }
+    EMU_WAIT_FOR(emu_stats(room).boards_ready == EMU_BOARDS);
+    struct batch_board_info info = emu_info(room, 0);
+    cr_assert_eq(info.readmitted, info.quarantined);
+    cr_assert(info.last_error[0] && info.last_error_ns > 0);
+    emu_ask(room);
+}
+
+Test(faults, every_kind_is_survived_with_the_same_bits)
+{
+    static const enum board_fault_kind kinds[] = {BOARD_FAULT_FAIL,   BOARD_FAULT_HANG,       BOARD_FAULT_ACCUMULATOR,
+                                                  BOARD_FAULT_WEIGHT, BOARD_FAULT_ACTIVATION, BOARD_FAULT_HIDDEN,
+                                                  BOARD_FAULT_LOAD};
+    static const enum batch_placement placements[] = {BATCH_REPLICATE, BATCH_SPLIT};
+    for (int p = 0; p < 2; p++) {
+        struct emu_room room;
+        emu_room_open(&room, placements[p], 0);
+        for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+            suffer(&room, kinds[k], 1);
+        emu_room_close(&room);
+    }
+    cr_assert_eq(emu_events[BATCH_BOARD_OUT], emu_events[BATCH_BOARD_BACK]);
+}
+
+Test(faults, a_board_that_fails_its_test_tries_again)
+{
+    struct emu_room room;
+    emu_room_open(&room, BATCH_REPLICATE, 0);
+    suffer(&room, BOARD_FAULT_FAIL, 3); /* a task, then its self-test twice */
+    suffer(&room, BOARD_FAULT_LOAD, 3);
+    cr_assert_geq(emu_events[BATCH_TEST_FAILED], 5);
+    cr_assert_eq(emu_events[BATCH_FAULT], 2);
+    cr_assert_eq(emu_info(&room, 0).faults, 2);
+    emu_room_close(&room);
+}
+
+Test(faults, a_slow_board_is_not_a_failed_one)
+{
+    struct emu_room room;
+    emu_room_open(&room, BATCH_REPLICATE, 0);
+    cr_assert_eq(emu_inject_kind(&room, 0, BOARD_FAULT_SLOW, 0), STATUS_OK);
+    for (int i = 0; i < 10; i++)
+        emu_ask(&room);
+    cr_assert_eq(emu_info(&room, 0).quarantined, 0);
+    cr_assert_eq(emu_inject_kind(&room, EMU_BOARDS, BOARD_FAULT_FAIL, 0), STATUS_USAGE);
+    emu_room_close(&room);
+}
+
+Test(faults, all_boards_at_once_and_back_without_help)
+{
+    struct emu_room room;
+    emu_room_open(&room, BATCH_REPLICATE, 0);
+    struct emu_request request;
+    for (uint32_t b = 0; b < EMU_BOARDS; b++)
+        cr_assert_eq(emu_inject_kind(&room, b, BOARD_FAULT_LOAD, 6), STATUS_OK);
+    cr_assert_eq(emu_submit_request(&room, &request, NULL), STATUS_OK);
+    EMU_WAIT_FOR(emu_stats(&room).boards_ready == 0);
+    struct error err;
+    struct emu_request refused;
+    cr_assert_eq(emu_submit_request(&room, &refused, &err), STATUS_UNHEALTHY);
+    struct batch_stats stats = emu_stats(&room);
+    cr_assert(stats.retry_after_ms >= 1 && stats.retry_after_ms < 20000, "%u", stats.retry_after_ms);
+    emu_wait(&request);
+    EMU_WAIT_FOR(emu_stats(&room).boards_ready == EMU_BOARDS);
+    emu_ask(&room);
+    emu_room_close(&room);
+}
+
+Test(scrub, a_board_with_a_damaged_copy_goes_alone)
+{
+    struct emu_room room;
+    emu_room_open(&room, BATCH_REPLICATE, 20000000);
+    EMU_WAIT_FOR(emu_stats(&room).scrubs >= 2);
+    cr_assert_eq(emu_stats(&room).scrub_failures, 0);
+    cr_assert_eq(emu_inject_kind(&room, 1, BOARD_FAULT_IMAGE, 1), STATUS_OK);
+    EMU_WAIT_FOR(emu_info(&room, 1).readmitted == 1);
+    cr_assert_eq(emu_stats(&room).scrub_failures, 1);
+    cr_assert_eq(emu_info(&room, 0).quarantined, 0);
+    cr_assert_not_null(strstr(emu_info(&room, 1).last_error, "checksum"));
+    cr_assert_eq(emu_events[BATCH_IMAGE_DAMAGED], 0);
+    emu_ask(&room);
+    emu_room_close(&room);
+}
+
+static void damage(struct emu_room *room)
+{
+    ((unsigned char *)room->image->bytes)[room->image->size / 3] ^= 16;
+}
+
+Test(scrub, the_shared_image_is_built_again)
+{
+    struct emu_room room;
+    emu_room_open(&room, BATCH_REPLICATE, 20000000);
+    damage(&room);
+    EMU_WAIT_FOR(emu_events[BATCH_IMAGE_REPAIRED] == 1);
+    EMU_WAIT_FOR(emu_stats(&room).boards_ready == EMU_BOARDS);
+    cr_assert(image_verify(room.image));
+    for (int b = 0; b < EMU_BOARDS; b++)
+        cr_assert(emu_info(&room, b).quarantined == 1 && emu_info(&room, b).readmitted == 1);
+    emu_ask(&room);
+    emu_room_close(&room);
+}
+
+/* Without a scrub it is found when a board does not take it back. */
+Test(scrub, a_board_that_cannot_load_it_finds_the_damage)
+{
+    struct emu_room room;
+    emu_room_open(&room, BATCH_REPLICATE, 0);
+    damage(&room);
+    cr_assert_eq(emu_inject_kind(&room, 0, BOARD_FAULT_FAIL, 1), STATUS_OK);
+    struct emu_request request;
+    cr_assert_eq(emu_submit_request(&room, &request, NULL), STATUS_OK);
+    emu_wait(&request);
+    EMU_WAIT_FOR(emu_events[BATCH_IMAGE_REPAIRED] == 1);
+    EMU_WAIT_FOR(emu_stats(&room).boards_ready == EMU_BOARDS);
+    emu_ask(&room);
+    emu_room_close(&room);
+}
+
+/* The last one lasts: nothing is tried again for ten seconds. */
+static char last_words[512];
+
+static void keep_words(void *cookie, const struct batch_event *event)
+{
+    if (event->kind == BATCH_IMAGE_LOST)
+        snprintf(last_words, sizeof last_words, "%s", event->words);
+    emu_on_event(cookie, event);
+}
+
+static void stays_out(uint32_t rebuild_seed, const char *words)
+{
+    struct emu_room room;
+    emu_room_open_with(&room, BATCH_REPLICATE, 20000000, keep_words);
+    atomic_store(&emu_rebuild_seed, rebuild_seed);
+    damage(&room);
+    EMU_WAIT_FOR(emu_events[BATCH_IMAGE_LOST] == 1);
+    EMU_WAIT_FOR(emu_stats(&room).boards_ready == 0);
+    struct error err;
+    struct emu_request request;
+    cr_assert_eq(emu_submit_request(&room, &request, &err), STATUS_UNHEALTHY);
+    EMU_WAIT_FOR(strstr(emu_info(&room, 0).last_error, "restart bertd"));
+    cr_assert_not_null(strstr(last_words, words), "%s", last_words);
+    emu_room_close(&room);
+}
+
+Test(scrub, what_cannot_be_built_again_stays_out)
+{
+    stays_out(0, "gone");
+}
+
+Test(scrub, another_model_is_not_taken)
+{
+    stays_out(2, "no longer the one");
+}
+
+static void note_refusal(void *cookie, const struct batch_event *event)
+{
+    cr_assert_eq(event->kind, BATCH_FAULT_REFUSED);
+    atomic_fetch_add((atomic_int *)cookie, 1);
+}
+
+Test(schedule, a_rule_that_a_board_refuses_is_told_and_given_up)
+{
+    struct image *image = emu_image(1);
+    struct board *board = NULL;
+    atomic_int events = 0;
+    cr_assert_eq(board_open(&board, &(struct board_options){.kind = "emu"}, NULL), STATUS_OK);
+    struct batch_options options = {.image = image,
+                                    .boards = &board,
+                                    .n_boards = 1,
+                                    .max_tokens = 100,
+                                    .max_queued_items = 100,
+                                    .placement = BATCH_REPLICATE,
+                                    .on_event = note_refusal,
+                                    .cookie = &events};
+    struct batch *batch = NULL;
+    cr_assert_eq(batch_create(&batch, &options, NULL), STATUS_OK);
+    struct batch_fault_rule rule = {.fault = {.kind = BOARD_FAULT_SLOW, .factor = 0}, .every_ns = 1000000};
+    struct batch_faults *faults = NULL;
+    cr_assert_eq(batch_faults_start(&faults, batch, &rule, 1, 1, NULL), STATUS_OK);
+    EMU_WAIT_FOR(events == 1);
+    batch_faults_stop(&faults);
+    cr_assert_null(faults);
+    batch_faults_stop(&faults);
+    cr_assert_eq(events, 1);
+    batch_destroy(&batch, true);
+    image_release(&image);
+}
+
+Test(schedule, times)
+{
+    uint64_t random = 1;
+    struct batch_fault_rule once = {.after_ns = 50};
+    cr_expect_eq(batch_fault_next(&once, 0, 1000, &random), 1050);
+    cr_expect_eq(batch_fault_next(&once, 1, 1050, &random), UINT64_MAX);
+    struct batch_fault_rule thrice = {.after_ns = 50, .every_ns = 10, .times = 3};
+    cr_expect_eq(batch_fault_next(&thrice, 0, 1000, &random), 1060);
+    cr_expect_eq(batch_fault_next(&thrice, 2, 1070, &random), 1080);
+    cr_expect_eq(batch_fault_next(&thrice, 3, 1080, &random), UINT64_MAX);
+    cr_expect_eq(random, 1, "no luck in that");
+    struct batch_fault_rule mean = {.every_ns = 1000000, .random = true};
+    uint64_t again = 1, sum = 0;
+    enum { DRAWS = 20000 };
+    for (uint32_t i = 1; i <= DRAWS; i++) {
+        uint64_t gap = batch_fault_next(&mean, i, 0, &random);
+        cr_assert_eq(gap, batch_fault_next(&mean, i, 0, &again), "the same seed, the same schedule");
+        cr_assert_leq(gap, 8 * mean.every_ns);
+        sum += gap;
+    }
+    cr_expect_float_eq((double)sum / DRAWS, 1e6, 3e4);
+}
+
+Test(schedule, faults_happen_and_answers_keep_their_bits)
+{
+    struct emu_room room;
+    emu_room_open(&room, BATCH_REPLICATE, 0);
+    const struct batch_fault_rule rules[] = {
+        {.fault = {.kind = BOARD_FAULT_FAIL}, .board = 0, .every_ns = 5000000, .times = 4},
+        {.fault = {.kind = BOARD_FAULT_SLOW, .factor = 3, .for_ns = 3000000},
+         .board = BATCH_ANY_BOARD,
+         .every_ns = 4000000,
+         .random = true,
+         .times = 5},
+        {.fault = {.kind = BOARD_FAULT_LOAD, .count = 2}, .board = 1, .after_ns = 1000000},
+    };
+    struct batch_faults *faults = NULL;
+    mem_fail_after(0);
+    cr_assert_eq(batch_faults_start(&faults, room.batch, rules, 3, 9, NULL), STATUS_NO_MEMORY);
+    mem_fail_after(-1);
+    cr_assert_eq(batch_faults_start(&faults, room.batch, rules, 0, 9, NULL), STATUS_OK);
+    cr_assert_null(faults);
+    cr_assert_eq(batch_faults_start(&faults, room.batch, rules, 3, 9, NULL), STATUS_OK);
+    for (int tries = 0; emu_events[BATCH_FAULT] < 10; tries++) {
+        struct emu_request request;
+        struct error err = {0};
+        cr_assert_lt(tries, 100000);
+        if (emu_submit_request(&room, &request, &err) == STATUS_UNHEALTHY)
+            continue; /* both at once */
+        emu_wait(&request);
+        if (request.status == STATUS_OK)
+            cr_assert_eq(memcmp(request.out, room.right, sizeof room.right), 0, "wrong bits");
+    }
+    batch_faults_stop(&faults);
+    cr_assert_eq(emu_info(&room, 0).faults + emu_info(&room, 1).faults, 10);
+    EMU_WAIT_FOR(emu_stats(&room).boards_ready == EMU_BOARDS);
+    emu_room_close(&room);
+}
+
+Test(report, flights_by_placement_and_class)
+{
+    struct emu_room room;
+    emu_room_open(&room, BATCH_SPLIT, 0);
+    struct batch_stats stats = emu_stats(&room);
+    cr_assert_gt(stats.flights[BATCH_SPLIT][BATCH_INTERACTIVE], 0);
+    cr_assert_eq(stats.flights[BATCH_SPLIT][BATCH_BULK], 0);
+    cr_assert_eq(stats.flights[BATCH_PIPELINE][BATCH_INTERACTIVE], 0);
+    struct batch_board_info info = emu_info(&room, 1);
+    cr_assert_str_eq(info.kind, "emu");
+    cr_assert_str_eq(info.name, "emu1");
+    cr_assert(info.busy_share >= 0 && info.busy_share <= 1);
+    cr_assert_not(info.stats.has_temperature);
+    cr_assert_eq(info.last_error[0], 0);
+    cr_assert_eq(stats.queued_items_of[BATCH_INTERACTIVE] + stats.queued_items_of[BATCH_BULK], stats.queued_items);
+    emu_room_close(&room);
+}
