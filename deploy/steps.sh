@@ -62,3 +62,16 @@ fetch_model() {
     mv "$work/$MODEL_FOLDER" "$dir"
     echo "$MODEL_SHA256" > "$dir/.sha256"
 }
+
+base_model_dir() { echo "$root/build/bench-models/bert-base"; }
+
+# make_base_model: random weights of BERT-base's shape, for benches; needs python3-numpy.
+make_base_model() {
+    local base
+    base=$(base_model_dir)
+    [ -f "$base/done" ] && return
+    say "Making a model of BERT-base's shape (440 MB, in build/bench-models)"
+    /usr/bin/python3 "$root/tests/model/forward.py" make "$base" --hidden 768 --layers 12 --heads 12 \
+        --intermediate 3072 --vocab 30522 --positions 512 --pooling mean --normalize
+    touch "$base/done"
+}

@@ -132,27 +132,32 @@ def calibration_texts(name, minilm_dir):
     return ids if name == "minilm" else [text[:64] for text in ids[:8]]
 
 
-def make_all(out, minilm_dir, names):
-    """{model: {form: path}}"""
+def onnx_paths(out, minilm_dir, name):
+    """{form: path} of the model's directory, its ONNX graph as exported and fused, and the int8 forms of both."""
     os.makedirs(out, exist_ok=True)
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
     vnni = "vnni" if has_vnni() else "no-vnni"
+    folder = minilm_dir
+    if name == "bert-base":
+        folder = Step(out, "bert-base").make("BERT-base: random weights", lambda p: write_bert_base(p, minilm_dir))
+    paths = {"dir": folder}
+    paths["onnx"] = Step(out, f"{name}.onnx").make(f"{name}: export to ONNX", lambda p: export_onnx(folder, "eager", p))
+    paths["onnx-fused"] = Step(out, f"{name}-fused.onnx").make(
+        f"{name}: ONNX Runtime's optimizer", lambda p: fuse_onnx(paths["onnx"], SHAPES[name], p))
+    for form in ("onnx", "onnx-fused"):
+        paths[f"{form}-int8"] = Step(out, f"{name}-{form}-int8-{vnni}.onnx").make(
+            f"{name}: dynamic int8 of {form}", lambda p: quantize_onnx(paths[form], p))
+    return paths
+
+
+def make_all(out, minilm_dir, names):
+    """{model: {form: path}}"""
     made = {}
     for name in names:
-        folder = minilm_dir
-        if name == "bert-base":
-            folder = Step(out, "bert-base").make("BERT-base: random weights", lambda p: write_bert_base(p, minilm_dir))
-        paths = {"dir": folder}
-        paths["onnx"] = Step(out, f"{name}.onnx").make(
-            f"{name}: export to ONNX", lambda p: export_onnx(folder, "eager", p))
+        paths = onnx_paths(out, minilm_dir, name)
         paths["onnx-sdpa"] = Step(out, f"{name}-sdpa.onnx").make(
-            f"{name}: export to ONNX for OpenVINO", lambda p: export_onnx(folder, "sdpa", p))
-        paths["onnx-fused"] = Step(out, f"{name}-fused.onnx").make(
-            f"{name}: ONNX Runtime's optimizer", lambda p: fuse_onnx(paths["onnx"], SHAPES[name], p))
-        for form in ("onnx", "onnx-fused"):
-            paths[f"{form}-int8"] = Step(out, f"{name}-{form}-int8-{vnni}.onnx").make(
-                f"{name}: dynamic int8 of {form}", lambda p: quantize_onnx(paths[form], p))
+            f"{name}: export to ONNX for OpenVINO", lambda p: export_onnx(paths["dir"], "sdpa", p))
         paths["openvino-int8"] = Step(out, f"{name}-int8.xml").make(
             f"{name}: NNCF int8, calibrated",
             lambda p: quantize_openvino(paths["onnx-sdpa"], calibration_texts(name, minilm_dir), p))
@@ -161,4 +166,7 @@ def make_all(out, minilm_dir, names):
 
 
 if __name__ == "__main__":
-    print(json.dumps(make_all(sys.argv[1], sys.argv[2], sys.argv[3:] or list(SHAPES))))
+    if sys.argv[1] == "--onnx":      # models.py --onnx OUT MINILM_DIR: ONNX Runtime's int8 models alone
+        print(json.dumps({name: onnx_paths(*sys.argv[2:4], name)["onnx-fused-int8"] for name in SHAPES}))
+    else:
+        print(json.dumps(make_all(sys.argv[1], sys.argv[2], sys.argv[3:] or list(SHAPES))))

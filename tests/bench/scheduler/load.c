@@ -2,9 +2,10 @@
  *
  *   bench-load --port P [--seconds S] [--warmup S] [--drain S] [--cancels N] [--learn FILE | --check FILE] GROUP...
  *
- * A GROUP is word=value,..: name, mode (closed, open, cancel, idle, slow), clients, texts (a request), tokens (a text;
- * N or N-M), variants (different requests), rate (open: requests a second), leave-ms (cancel: N-M), timeout-ms,
- * priority (interactive, bulk). --learn writes what the right answers are, --check counts those that differ by a bit.
+ * A GROUP is word=value,..: name, path (/embed), mode (closed, open, cancel, idle, slow), clients, texts (a request),
+ * tokens (a text; N or N-M), variants (different requests), rate (open: requests a second), leave-ms (cancel: N-M),
+ * timeout-ms, priority (interactive, bulk). --learn writes what the right answers are, --check counts those that differ
+ * by a bit.
  */
 #include "tests/bench/scheduler/load.h"
 

@@ -36,7 +36,7 @@ struct load_group {
     enum load_mode mode;
     int clients, texts, tokens, most_tokens, variants, timeout_ms;
     double rate, leave_from_ms, leave_to_ms;
-    char priority[16];
+    char priority[16], path[32];
     struct load_request requests[LOAD_MAX_VARIANTS];
     uint32_t next_request;
     uint64_t due_ns;                     /* OPEN: the next request */

@@ -39,8 +39,8 @@ static void make_request(struct load_group *group, int variant)
     }
     buf_puts(&body, "]}");
     buf_printf(&request,
-               "POST /embed HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n",
-               body.len);
+               "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n",
+               group->path, body.len);
     if (*group->priority)
         buf_printf(&request, "x-bertd-priority: %s\r\n", group->priority);
     if (group->timeout_ms)
@@ -77,6 +77,8 @@ static void set(struct load_group *group, const char *key, const char *value)
         snprintf(group->name, sizeof group->name, "%s", value);
     } else if (strcmp(key, "priority") == 0) {
         snprintf(group->priority, sizeof group->priority, "%s", value);
+    } else if (strcmp(key, "path") == 0) {
+        snprintf(group->path, sizeof group->path, "%s", value);
     } else if (strcmp(key, "mode") == 0) {
         group->mode = mode_of(value);
     } else if (strcmp(key, "tokens") == 0) {
@@ -101,8 +103,8 @@ static void set(struct load_group *group, const char *key, const char *value)
 
 void load_group_parse(struct load_group *group, const char *text)
 {
-    *group =
-        (struct load_group){.name = "load", .clients = 1, .texts = 1, .tokens = 16, .most_tokens = 16, .variants = 8};
+    *group = (struct load_group){
+        .name = "load", .path = "/embed", .clients = 1, .texts = 1, .tokens = 16, .most_tokens = 16, .variants = 8};
     char *copy = strdup(text), *rest = copy;
     for (char *part; (part = strsep(&rest, ","));) {
         char *value = strchr(part, '=');

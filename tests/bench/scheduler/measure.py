@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Does the scheduler reach its goals? Run it by tests/bench/scheduler/run; writes docs/bench/scheduler.json and .svg."""
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from collections import namedtuple
+
+import cells
+import classes
+import plot
+import strain
+from server import ROOT
+
+Level = namedtuple("Level", "rounds slice phase overload hangers leavings cancels")
+LEVELS = {"quick": Level(1, 0.5, 2, 8, 5, 5, 10000), "short": Level(3, 1.2, 4, 30, 10, 15, 100000),
+          "full": Level(5, 2.5, 8, 60, 30, 30, 100000)}
+SLOWER = {"minilm": 1, "bert-base": 1.6}     # slices of the larger model are longer
+LAYERS = {"minilm": 6, "bert-base": 12}
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def processor():
+    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as info:
+        fields = dict(map(str.strip, line.split(":", 1)) for line in info if ":" in line)
+    return f"{fields.get('model name', platform.machine())} family {fields.get('cpu family', '?')}"
+
+
+def measure(name, model, options, level, parts):
+    """One model's results, and the latencies to plot."""
+    level = level._replace(slice=level.slice * SLOWER[name], phase=level.phase * SLOWER[name])
+    result, curves = {"model": name}, {}
+    print(f"\n{name}", flush=True)
+    if "placements" in parts:
+        result["placements"] = cells.measure(options.bertd, options.load, model, level, say)
+        print(cells.show(result["placements"]), flush=True)
+    if "classes" in parts:
+        fifo = None
+        if options.python:
+            fifo = (options.python, options.onnx[name], os.path.join(model, "tokenizer.json"), os.cpu_count())
+        row, fifo_row, curves = classes.measure(options.bertd, options.load, model, fifo, level, say)
+        result["classes"] = row
+        if fifo_row:
+            result["classes_onnxruntime_fifo"] = fifo_row
+        print(classes.show(row, fifo_row), flush=True)
+    if "strain" in parts:
+        say("  overload, hangers-on, clients that leave")
+        result |= {"overload": strain.overload(options.bertd, options.load, model, level),
+                   "hangers_on": strain.hangers_on(options.bertd, options.load, model, level),
+                   "cancels": strain.cancels(options.bertd, options.load, model, LAYERS[name], level)}
+        print(strain.show(result), flush=True)
+    return result, curves
+
+
+def goals(value):
+    """Every word on a goal below `value`."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key.endswith("reached"):
+                yield inner
+            else:
+                yield from goals(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from goals(inner)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--level", choices=LEVELS, default="full")
+    parser.add_argument("--parts", default="placements,classes,strain")
+    parser.add_argument("--bertd", required=True)
+    parser.add_argument("--load", required=True, help="bench-load")
+    parser.add_argument("--python", help="with ONNX Runtime, for the FIFO; without it that is left out")
+    parser.add_argument("--onnx", type=json.loads, default={}, help='{"minilm": path, ..}')
+    parser.add_argument("--out", default=os.path.join(ROOT, "docs", "bench"))
+    parser.add_argument("models", nargs="+", metavar="NAME=DIR")
+    return parser.parse_args()
+
+
+def main():
+    options = arguments()
+    begin, results, curves = time.monotonic(), [], {}
+    for name, model in (entry.split("=", 1) for entry in options.models):
+        result, curves[name] = measure(name, model, options, LEVELS[options.level], options.parts.split(","))
+        results.append(result)
+    reached = list(goals(results))
+    data = {"machine": {"processor": processor(), "cores": os.cpu_count()}, "level": options.level,
+            "seconds": round(time.monotonic() - begin), "goals": len(reached), "reached": sum(reached),
+            "models": results}
+    os.makedirs(options.out, exist_ok=True)
+    with open(os.path.join(options.out, "scheduler.json"), "w", encoding="utf-8") as file:
+        json.dump(data, file, indent=1)
+        file.write("\n")
+    plot.write(os.path.join(options.out, "scheduler.svg"), results, curves)
+    print(f"\n{sum(reached)} of {len(reached)} goals reached, in {data['seconds']} s; "
+          f"{os.path.relpath(options.out, ROOT)}/scheduler.json and .svg written")
+
+
+if __name__ == "__main__":
+    main()
