@@ -39,6 +39,8 @@ struct board_job {
     const uint32_t *ids;        /* [n_rows], each < vocab */
     const uint8_t *type_ids;    /* [n_rows], each < types; NULL: all 0 */
     float *hidden;              /* [n_rows][hidden]; in and out; written by layer 0 from ids */
+    uint32_t *hidden_sums;      /* [n_rows] or NULL: with each row of `hidden` that is written, the sum of its bits,
+                                   which the next to read it checks where engines verify */
     struct board_kv *kv;        /* NULL where only RUN tasks are submitted */
     atomic_bool cancelled;      /* set by board_cancel or the owner; boards look between layers */
 };

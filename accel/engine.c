@@ -60,8 +60,5 @@ bool engine_verify(void)
 
 bool engine_inject(struct engine *engine, unsigned faults, uint64_t seed)
 {
-    if (!engine->ops->inject)
-        return false;
-    engine->ops->inject(engine, faults, seed);
-    return true;
+    return engine->ops->inject && engine->ops->inject(engine, faults, seed);
 }

@@ -9,7 +9,7 @@
 struct engine;
 
 /** What an engine can be told to do wrong, once, so that it may be seen that the checksums find it: one random bit
- *  flips in the next product with a linear layer's weights. A mask. */
+ *  flips in a product of a layer. A mask. */
 enum engine_fault {
     ENGINE_FLIP_ACCUMULATOR = 1 << 0, /* before its epilogue */
     ENGINE_FLIP_WEIGHT = 1 << 1,      /* as the kernel reads it: a copy; the image stays what it is */
@@ -27,13 +27,15 @@ struct engine_ops {
     void (*destroy)(struct engine *engine);
     /** One layer's worth of a task: kind PROJECT or FINISH over any rows, or RUN (both) over whole sequences, for
      *  layer `layer` alone. Embeds first where layer is 0 and the kind is RUN or PROJECT.
-     *  Errors: NO_MEMORY; BACKEND (a value that is not finite, naming layer and row).
+     *  Errors: NO_MEMORY; BACKEND (a value that is not finite, naming layer and row; a checksum that is
+     *  wrong, naming also what it is of).
      *  Sets the thread's floating-point mode (round to nearest, flush subnormals) and leaves it so. */
     enum status (*run)(struct engine *engine, const struct board_job *job, enum board_task_kind kind, uint32_t layer,
                        uint32_t row_begin, uint32_t row_end, struct error *err);
-    /** Arms faults (a mask of enum engine_fault) for the next run: each happens once, at a place that `seed` picks.
-     *  NULL: the engine has no checksums that could find them. By the thread that runs the engine, between runs. */
-    void (*inject)(struct engine *engine, unsigned faults, uint64_t seed);
+    /** Arms faults (a mask of enum engine_fault): each happens once, in one of the next products (of a whole layer at
+     *  the latest) and at a place that `seed` picks. False where there is no memory. NULL: the engine has no
+     *  checksums that could find them. By the thread that runs the engine, between runs. */
+    bool (*inject)(struct engine *engine, unsigned faults, uint64_t seed);
 };
 
 /** First member of every engine's own struct. */
@@ -42,8 +44,8 @@ struct engine {
     const struct image *image;
 };
 
-/** Whether engines check each product against its checksum (a mismatch ends a task with BACKEND, naming layer, product
- *  and row): for all engines of the process, from their next run on. Thread: any. */
+/** Whether engines check each product, and hidden states between layers, by checksums (docs/numerics.md): for all
+ * engines of the process, from their next run on. Thread: any. */
 void engine_set_verify(bool verify);
 bool engine_verify(void);
 /** Arms faults as `inject` does; false where the engine cannot. */

@@ -222,7 +222,7 @@ static void *take(struct blob *blob, size_t bytes)
 }
 
 static struct image_linear place_linear(struct blob *blob, enum image_precision precision, uint32_t in, uint32_t out,
-                                        bool rotated)
+                                        bool rotated, uint32_t parts)
 {
     struct image_linear linear = {.in = in,
                                   .out = out,
@@ -236,6 +236,7 @@ static struct image_linear place_linear(struct blob *blob, enum image_precision 
         linear.weights = take(blob, (size_t)linear.in_padded * linear.out_padded);
         linear.scales = take(blob, linear.out_padded * sizeof(float));
         linear.row_sums = take(blob, linear.out_padded * sizeof(int32_t));
+        linear.checks = take(blob, (size_t)parts * in * sizeof(int32_t));
     }
     linear.bias = take(blob, linear.out_padded * sizeof(float));
     return linear;
@@ -258,10 +259,10 @@ static void place(struct image_owned *owned, struct blob *blob)
     image->embedding_norm = place_norm(blob, h);
     for (uint32_t i = 0; i < image->shape.layers; i++) {
         struct image_layer *layer = &owned->layers[i];
-        layer->qkv = place_linear(blob, image->precision, h, image_qkv_offset(image, 3), true);
-        layer->output = place_linear(blob, image->precision, h, h, false);
-        layer->ffn1 = place_linear(blob, image->precision, h, m, true);
-        layer->ffn2 = place_linear(blob, image->precision, m, h, true);
+        layer->qkv = place_linear(blob, image->precision, h, image_qkv_offset(image, 3), true, 3);
+        layer->output = place_linear(blob, image->precision, h, h, false, 1);
+        layer->ffn1 = place_linear(blob, image->precision, h, m, true, 1);
+        layer->ffn2 = place_linear(blob, image->precision, m, h, true, 1);
         layer->attention_norm = place_norm(blob, h);
         layer->output_norm = place_norm(blob, h);
     }
@@ -273,10 +274,10 @@ static void place(struct image_owned *owned, struct blob *blob)
 /* Filling it --------------------------------------------------------------------------------------------------------
  */
 
-static void fill_rows(const struct image *image, const struct image_linear *linear, uint32_t first, uint32_t rows,
+static void fill_part(const struct image *image, const struct image_linear *linear, int part, uint32_t rows,
                       const struct image_source_linear *source, float factor, float *scratch)
 {
-    struct image_pack pack = {linear, first, rows, *source, factor};
+    struct image_pack pack = {linear, (uint32_t)part, image_qkv_offset(image, part), rows, *source, factor};
     if (image->precision == IMAGE_FP32)
         image_pack_f32(&pack);
     else
@@ -295,12 +296,12 @@ static void fill_layer(const struct image *image, uint32_t index, const struct i
     const struct image_layer *layer = &image->layers[index];
     uint32_t h = image->shape.hidden, m = image->shape.intermediate;
     float query_factor = 1.0f / sqrtf((float)image->head_dim);
-    fill_rows(image, &layer->qkv, image_qkv_offset(image, 0), h, &source->query, query_factor, scratch);
-    fill_rows(image, &layer->qkv, image_qkv_offset(image, 1), h, &source->key, 1, scratch);
-    fill_rows(image, &layer->qkv, image_qkv_offset(image, 2), h, &source->value, 1, scratch);
-    fill_rows(image, &layer->output, 0, h, &source->output, 1, scratch);
-    fill_rows(image, &layer->ffn1, 0, m, &source->ffn1, 1, scratch);
-    fill_rows(image, &layer->ffn2, 0, h, &source->ffn2, 1, scratch);
+    fill_part(image, &layer->qkv, 0, h, &source->query, query_factor, scratch);
+    fill_part(image, &layer->qkv, 1, h, &source->key, 1, scratch);
+    fill_part(image, &layer->qkv, 2, h, &source->value, 1, scratch);
+    fill_part(image, &layer->output, 0, h, &source->output, 1, scratch);
+    fill_part(image, &layer->ffn1, 0, m, &source->ffn1, 1, scratch);
+    fill_part(image, &layer->ffn2, 0, h, &source->ffn2, 1, scratch);
     fill_norm(&layer->attention_norm, &source->attention_norm, h);
     fill_norm(&layer->output_norm, &source->output_norm, h);
 }

@@ -58,12 +58,18 @@ struct image_linear {
     uint32_t rotation;   /* Hadamard block of the input; 1: the input is not rotated (always so in binary32) */
     /** [out_padded/16][in_padded/4][16][4]: W[o][i] at panel o/16, group i/4, then o%16, i%4; padding is 0. */
     const int8_t *weights;
-    const float *scales;      /* [out_padded] s_w, padding 0 */
-    const int32_t *row_sums;  /* [out_padded] sum over i of W[o][i] */
+    const float *scales;     /* [out_padded] s_w, padding 0 */
+    const int32_t *row_sums; /* [out_padded] sum over i of W[o][i] */
+    /** [parts][in] one more output, by which a product is checked: over the outputs o of a part (Q, K and V of qkv; all
+     *  of another linear), the sum of W[o][i] * image_check_factors[o % 16] modulo 2^32 */
+    const int32_t *checks;
     const float *weights_f32; /* [out][in] row-major, as in the checkpoint (1/sqrt(head_dim) folded, not rotated);
                                  rows between the parts of qkv are 0 */
     const float *bias;        /* [out_padded], padding 0 */
 };
+
+/** Odd numbers: a check sees any one bit of an accumulator, and an input whose plain sum of weights happens to be 0. */
+extern const int32_t image_check_factors[IMAGE_PANEL];
 
 struct image_norm {
     const float *gamma; /* [hidden] */

@@ -7,6 +7,12 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "four weights are pack
 /* A panel on its way: input-major, one lane per output row. Lanes never mix, so a vector of them does to each row what
  * scalar code would, on any machine. */
 enum { LANES = IMAGE_PANEL };
+
+const int32_t image_check_factors[IMAGE_PANEL] = {
+    0x2545f491, 0x5bd1e995, 0x1b873593, 0x4cf5ad43, 0x2745937f, 0x38b34ae5, 0x165667b1, 0x7feb352d,
+    0x3243f6a9, 0x45d9f3b3, 0x119de1f3, 0x68e31da5, 0x5851f42d, 0x2c1b3c6d, 0x0b4b82e3, 0x71374491,
+};
+
 typedef float lanes __attribute__((vector_size(4 * LANES)));
 typedef int32_t integers __attribute__((vector_size(4 * LANES)));
 
@@ -57,7 +63,8 @@ static void largest(float *ret, const lanes *values, uint32_t count)
     memcpy(ret, &amax, sizeof amax);
 }
 
-static void quantise(const struct image_linear *linear, uint32_t panel, const lanes *values)
+/* `totals` [in]: of each input's weights over the panels so far, in lanes. */
+static void quantise(const struct image_linear *linear, uint32_t panel, const lanes *values, integers *totals)
 {
     float amax[LANES], *scales = (float *)linear->scales + panel * LANES;
     largest(amax, values, linear->in);
@@ -76,11 +83,22 @@ static void quantise(const struct image_linear *linear, uint32_t panel, const la
             integers q;
             round_even(&q, &values[g * IMAGE_GROUP + i], &inverse);
             sums += q;
+            totals[g * IMAGE_GROUP + i] += q;
             word |= (q & 255) << (8 * i);
         }
         words[g] = word;
     }
     memcpy((int32_t *)linear->row_sums + panel * LANES, &sums, sizeof sums);
+}
+
+static void pack_checks(int32_t *checks, const integers *totals, uint32_t in)
+{
+    for (uint32_t i = 0; i < in; i++) {
+        uint32_t sum = 0;
+        for (uint32_t lane = 0; lane < LANES; lane++)
+            sum += (uint32_t)totals[i][lane] * (uint32_t)image_check_factors[lane];
+        checks[i] = (int32_t)sum;
+    }
 }
 
 static uint32_t rows_padded(const struct image_pack *pack)
@@ -97,13 +115,15 @@ static void pack_bias(const struct image_pack *pack)
 
 size_t image_pack_scratch(uint32_t in)
 {
-    return ((size_t)in + IMAGE_GROUP) * LANES;
+    return 2 * ((size_t)in + IMAGE_GROUP) * LANES;
 }
 
 void image_pack_int8(const struct image_pack *pack, float *scratch)
 {
     const struct image_linear *linear = pack->linear;
     uint32_t block = linear->rotation > 1 ? linear->rotation : IMAGE_MAX_ROTATION;
+    integers *totals = (integers *)scratch + linear->in_padded;
+    memset(totals, 0, linear->in_padded * sizeof *totals);
     for (uint32_t row = 0; row < pack->rows; row += LANES) {
         for (uint32_t begin = 0; begin < linear->in; begin += block) {
             uint32_t count = linear->in - begin < block ? linear->in - begin : block;
@@ -112,8 +132,9 @@ void image_pack_int8(const struct image_pack *pack, float *scratch)
                 rotate((lanes *)scratch + begin, count);
         }
         memset(scratch + (size_t)linear->in * LANES, 0, (linear->in_padded - linear->in) * LANES * sizeof(float));
-        quantise(linear, (pack->first + row) / LANES, (const lanes *)scratch);
+        quantise(linear, (pack->first + row) / LANES, (const lanes *)scratch, totals);
     }
+    pack_checks((int32_t *)linear->checks + (size_t)pack->part * linear->in, totals, linear->in);
     pack_bias(pack);
 }
 

@@ -4,9 +4,11 @@
 
 #include "accel/cpu/kernels.h"
 #include "accel/engine.h"
+#include "accel/engine_faults.h"
 
 enum {
     CPU_ALIGN = 64,
+    CPU_PARTS = 3,               /* Q, K, V */
     CPU_CHUNK = 8 * IMAGE_PANEL, /* FFN1 outputs made at a time: a multiple of every Hadamard block */
 };
 
@@ -30,6 +32,8 @@ struct cpu_scratch {
     void *operands;        /* [block_rows] hidden_stride */
     void *inner_operands;  /* [block_rows] inner_stride */
     float *operand_scales; /* [block_rows] */
+    uint32_t *products;    /* [block_rows][CPU_PARTS]: what the sums of their accumulators must be */
+    uint32_t *sums;        /* [block_rows]: what they are */
     int32_t *acc;          /* [block_rows][acc_stride] */
     float *row;            /* [hidden] */
     float *mixed;          /* [block_rows][hidden]: attention's output */
@@ -41,8 +45,11 @@ struct cpu_scratch {
     void *weights;         /* operands [attention_size * n_digits] */
     int32_t *context;      /* [block_rows * n_digits][head_dim_padded] */
     float *factors;        /* [block_rows]: of P x V */
+    uint32_t *score_sums;  /* [block_rows] */
     float *token_scales;   /* [2][IMAGE_MAX_SEQUENCE]: of keys, of values */
-    int32_t *key_sums;     /* [IMAGE_MAX_SEQUENCE] */
+    int32_t *key_sums;     /* [IMAGE_MAX_SEQUENCE]: of each token's dimensions, where operands carry an offset */
+    int32_t *key_checks;   /* [head_dim_padded]: column sums of the keys */
+    int32_t *value_checks; /* [IMAGE_MAX_SEQUENCE]: of the values */
     void *ones;            /* operands [head_dim_padded], each the number 1 */
 };
 
@@ -59,6 +66,9 @@ struct cpu_sequences {
 
 struct cpu_engine {
     struct engine base; /* first: what the world sees */
+    struct engine_faults faults;
+    bool fault_in_attention; /* where a bit of an accumulator flips; else in a linear layer */
+    int8_t *fault_panel;     /* of weights, with room for the widest; NULL until faults are armed */
     struct cpu_kernels kernels;
     struct cpu_scratch scratch;
     struct cpu_sequences sequences;
@@ -78,6 +88,7 @@ struct cpu_step {
     const struct board_job *job;
     const struct image_layer *layer;
     uint32_t index; /* of the layer */
+    bool verify;
     struct error *err;
 };
 
@@ -109,8 +120,17 @@ enum status cpu_layer_project(const struct cpu_step *step, const struct cpu_kv *
  *  same rows; or, with `make_queries`, they are made here. Errors: BACKEND. */
 enum status cpu_layer_finish(const struct cpu_step *step, const struct cpu_kv *kv, bool make_queries,
                              uint32_t row_begin, uint32_t row_end);
-/** Queries from row `query` of the engine's sequences on, keys and values -> scratch.mixed. */
-void cpu_attention(const struct cpu_step *step, const struct cpu_kv *kv, size_t query, uint32_t row_begin,
-                   uint32_t row_end);
+/** Queries from row `query` of the engine's sequences on, keys and values -> scratch.mixed. Errors: BACKEND. */
+enum status cpu_attention(const struct cpu_step *step, const struct cpu_kv *kv, size_t query, uint32_t row_begin,
+                          uint32_t row_end);
+
+/** BACKEND naming layer, row and product where the sum of the accumulators is not what it must be. */
+enum status cpu_check_product(const struct cpu_step *step, const char *product, uint32_t row, uint32_t sum,
+                              uint32_t must);
+/** kernels.gemm, with the faults that are due, among so many inputs and outputs that are no padding. */
+void cpu_gemm_linear(struct cpu_engine *engine, const struct cpu_gemm *gemm, size_t inputs, size_t outputs);
+void cpu_gemm_attention(struct cpu_engine *engine, const struct cpu_gemm *gemm, size_t outputs);
+/** False where there is no memory. */
+bool cpu_faults_arm(struct cpu_engine *engine, unsigned mask, uint64_t seed);
 
 #endif

@@ -17,6 +17,7 @@ static void destroy(struct engine *base)
         return;
     cpu_sequences_finish(engine);
     cpu_scratch_finish(engine);
+    mem_free(engine->fault_panel);
     mem_free(engine);
 }
 
@@ -88,7 +89,7 @@ static enum status run(struct engine *base, const struct board_job *job, enum bo
                        uint32_t row_begin, uint32_t row_end, struct error *err)
 {
     struct cpu_engine *engine = (struct cpu_engine *)base;
-    const struct cpu_step step = {engine, job, &base->image->layers[layer], layer, err};
+    const struct cpu_step step = {engine, job, &base->image->layers[layer], layer, engine_verify(), err};
     engine_set_float_mode();
     if (layer == 0 && kind != BOARD_FINISH) {
         enum status status = cpu_layer_embed(&step, row_begin, row_end);
@@ -109,10 +110,16 @@ static enum status run(struct engine *base, const struct board_job *job, enum bo
     return cpu_layer_finish(&step, &kv, true, row_begin, row_end);
 }
 
+static bool inject(struct engine *base, unsigned faults, uint64_t seed)
+{
+    return cpu_faults_arm((struct cpu_engine *)base, faults, seed);
+}
+
 const struct engine_ops cpu_engine = {
     .name = "cpu",
     .precision = IMAGE_INT8,
     .create = create,
     .destroy = destroy,
     .run = run,
+    .inject = inject,
 };

@@ -31,6 +31,13 @@ struct cpu_gemm {
     size_t n_panels;
 };
 
+/** What a row of operands must give: product[p] = sum over i of q[i] * checks[p * n + i] modulo 2^32. */
+struct cpu_check {
+    const int32_t *checks; /* [n_parts][n], of struct image_linear */
+    size_t n_parts;        /* 1 or 3 */
+    uint32_t *products;    /* [n_parts] out */
+};
+
 /** How accumulators become values: y = fma(float(acc) * scales[o], scale, bias[o]). */
 struct cpu_epilogue {
     const float *scales; /* of the weights, per output */
@@ -51,6 +58,11 @@ struct cpu_attention {
     void *high, *low; /* p out: [n_rows], digit_stride bytes apart: [n] operands without offset, zeros past n; in
                          n_digits digits, or `low` NULL: whole in `high` */
     size_t digit_stride;
+    /* Of the accumulators in whole panels of tokens, [n_rows] sums; and the products of p with the sums of each token's
+     * values (see column_sums); modulo 2^32. */
+    const int32_t *value_sums; /* [n] */
+    uint32_t *score_sums;      /* [n_rows] out */
+    uint32_t *products;        /* [n_rows] out */
     float *factors; /* [n_rows] out: what to multiply P x V by, (wmax / 16256) / z; NaN when the largest score is not
                        finite, and p is not written then */
 };
@@ -63,6 +75,10 @@ struct cpu_kernels {
     uint32_t n_digits;     /* of P: 1: whole; 2: p >> 7 and p & 127 */
 
     void (*gemm)(const struct cpu_gemm *gemm);
+    /** sums[i] = sum over all outputs o of W[o][i], for the weights that `gemm` would read. */
+    void (*column_sums)(int32_t *sums, const struct cpu_gemm *gemm);
+    /** Sum over i of q[i] * sums[i] modulo 2^32; n is a multiple of IMAGE_PANEL. */
+    uint32_t (*product)(const void *operands, const int32_t *sums, size_t n);
 
     /* Rows. `n` need not be a multiple of anything; nothing is read or written past it but operands, which are padded
      * with zeros to IMAGE_PANEL. Return values of type uint32_t are the bits of max|y|, which are above those of
@@ -72,18 +88,21 @@ struct cpu_kernels {
     /** x = LayerNorm(x) of rows that lie `stride` elements apart. Returns the first row whose variance is not finite,
      *  n_rows if there is none; rows are garbage then. */
     size_t (*norm)(float *x, size_t stride, const struct image_norm *norm, float eps, size_t n, size_t n_rows);
+    /* These three return the sum of acc[o] * image_check_factors[o % 16] modulo 2^32. */
     /** y = epilogue(acc) */
-    void (*dequantise)(float *y, const int32_t *acc, const struct cpu_epilogue *epilogue, size_t n);
+    uint32_t (*dequantise)(float *y, const int32_t *acc, const struct cpu_epilogue *epilogue, size_t n);
     /** x = epilogue(acc) + x */
-    void (*add)(float *x, const int32_t *acc, const struct cpu_epilogue *epilogue, size_t n);
+    uint32_t (*add)(float *x, const int32_t *acc, const struct cpu_epilogue *epilogue, size_t n);
     /** y = activation(epilogue(acc)) */
-    void (*activate)(float *y, const int32_t *acc, const struct cpu_epilogue *epilogue,
-                     enum image_activation activation, size_t n);
+    uint32_t (*activate)(float *y, const int32_t *acc, const struct cpu_epilogue *epilogue,
+                         enum image_activation activation, size_t n);
     /** y = FWHT(x) in blocks of `block`, a power of two <= IMAGE_MAX_ROTATION that divides n; y may be x. */
     uint32_t (*rotate)(float *y, const float *x, size_t n, size_t block);
     uint32_t (*amax)(const float *x, size_t n);
-    /** operand = rne(x * factor) clamped to +-127 */
-    void (*quantise)(void *operand, const float *x, float factor, size_t n);
+    /** Sum of the bits of x modulo 2^32. */
+    uint32_t (*sum_bits)(const float *x, size_t n);
+    /** operand = rne(x * factor) clamped to +-127; `check` NULL: no products. */
+    void (*quantise)(void *operand, const float *x, float factor, size_t n, const struct cpu_check *check);
     /** Each head's `dim` elements quantised by their own amax: operands, and scales [heads]. A head begins at a
      * multiple of IMAGE_PANEL. */
     uint32_t (*quantise_heads)(void *operands, float *scales, const float *x, size_t heads, size_t dim);
@@ -91,10 +110,10 @@ struct cpu_kernels {
     uint32_t (*quantise_head_bytes)(int8_t *q, float *scales, const float *x, size_t heads, size_t dim);
 
     void (*attend)(const struct cpu_attention *attention);
-    /** y = float(128 * high + low) * factors[row], or float(high) * factors[row] where `low` is NULL. `n` elements of
-     *  rows that lie `y_stride` and `stride` elements apart. */
+    /** y = float(acc) * factors[row], where acc is 128 * high + low, or high where `low` is NULL. `n` elements of rows
+     *  that lie `y_stride` and `stride` elements apart. sums [n_rows] out: of each row's acc, modulo 2^32. */
     void (*context)(float *y, size_t y_stride, const int32_t *high, const int32_t *low, size_t stride,
-                    const float *factors, size_t n, size_t n_rows);
+                    const float *factors, uint32_t *sums, size_t n, size_t n_rows);
 };
 
 /** The fastest kernels that these flags (enum cpu_flag) allow. */

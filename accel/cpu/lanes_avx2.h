@@ -176,6 +176,19 @@ static inline ints ints_add(ints a, ints b)
     return (ints){_mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high)};
 }
 
+static inline ints ints_multiply(ints a, ints b)
+{
+    return (ints){_mm256_mullo_epi32(a.low, b.low), _mm256_mullo_epi32(a.high, b.high)};
+}
+
+static inline uint32_t ints_sum(ints x)
+{
+    __m256i a = _mm256_add_epi32(x.low, x.high);
+    __m128i b = _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+    b = _mm_add_epi32(b, _mm_shuffle_epi32(b, 0x4e));
+    return (uint32_t)_mm_cvtsi128_si32(_mm_add_epi32(b, _mm_shuffle_epi32(b, 0xb1)));
+}
+
 static inline ints ints_and(ints a, ints b)
 {
     return (ints){_mm256_and_si256(a.low, b.low), _mm256_and_si256(a.high, b.high)};
@@ -245,6 +258,13 @@ static inline void ints_store_digits(void *operands, size_t i, ints x)
 {
     _mm_storeu_si128((__m128i *)((uint8_t *)operands + i), ints_bytes(x));
 }
+
+static inline ints ints_load_operands(const void *operands, size_t i)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)((const uint8_t *)operands + i));
+    bytes = _mm_xor_si128(bytes, _mm_set1_epi8(-128));
+    return (ints){_mm256_cvtepi8_epi32(bytes), _mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8))};
+}
 #else
 enum { OPERAND_SIZE = sizeof(int16_t) };
 
@@ -256,6 +276,12 @@ static inline void ints_store_operands(void *operands, size_t i, ints x)
 static inline void ints_store_digits(void *operands, size_t i, ints x)
 {
     ints_store_operands(operands, i, x);
+}
+
+static inline ints ints_load_operands(const void *operands, size_t i)
+{
+    const __m128i *words = (const __m128i *)((const int16_t *)operands + i);
+    return (ints){_mm256_cvtepi16_epi32(_mm_loadu_si128(words)), _mm256_cvtepi16_epi32(_mm_loadu_si128(words + 1))};
 }
 #endif
 

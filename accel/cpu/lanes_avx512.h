@@ -154,6 +154,16 @@ static inline ints ints_add(ints a, ints b)
     return _mm512_add_epi32(a, b);
 }
 
+static inline ints ints_multiply(ints a, ints b)
+{
+    return _mm512_mullo_epi32(a, b);
+}
+
+static inline uint32_t ints_sum(ints x)
+{
+    return (uint32_t)_mm512_reduce_add_epi32(x);
+}
+
 static inline ints ints_and(ints a, ints b)
 {
     return _mm512_and_si512(a, b);
@@ -203,6 +213,12 @@ static inline void ints_store_operands(void *operands, size_t i, ints x)
 static inline void ints_store_digits(void *operands, size_t i, ints x)
 {
     _mm_storeu_si128((__m128i *)((uint8_t *)operands + i), _mm512_cvtepi32_epi8(x));
+}
+
+static inline ints ints_load_operands(const void *operands, size_t i)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)((const uint8_t *)operands + i));
+    return _mm512_cvtepi8_epi32(_mm_xor_si128(bytes, _mm_set1_epi8(-128)));
 }
 
 /* One stage of the Hadamard transform at a distance of 1, 2, 4 or 8 lanes: the partner of each lane, plus the lane

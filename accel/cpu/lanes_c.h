@@ -206,6 +206,20 @@ static inline ints ints_add(ints a, ints b)
     return a;
 }
 
+/* Modulo 2^32. */
+static inline ints ints_multiply(ints a, ints b)
+{
+    EACH_LANE a.lane[l] = (int32_t)((uint32_t)a.lane[l] * (uint32_t)b.lane[l]);
+    return a;
+}
+
+static inline uint32_t ints_sum(ints x)
+{
+    uint32_t r = 0;
+    EACH_LANE r += (uint32_t)x.lane[l];
+    return r;
+}
+
 static inline ints ints_and(ints a, ints b)
 {
     EACH_LANE a.lane[l] &= b.lane[l];
@@ -265,6 +279,15 @@ static inline void ints_store_operands(void *operands, size_t i, ints x)
 static inline void ints_store_digits(void *operands, size_t i, ints x)
 {
     ints_store_operands(operands, i, x);
+}
+
+/* Sixteen operands of activations as numbers. */
+static inline ints ints_load_operands(const void *operands, size_t i)
+{
+    const int16_t *p = (const int16_t *)operands + i;
+    ints r;
+    EACH_LANE r.lane[l] = p[l];
+    return r;
 }
 
 /* One stage of the Hadamard transform: lanes `distance` apart become their sum and difference. */

@@ -35,6 +35,30 @@ static float *hidden_row(const struct cpu_step *step, uint32_t row)
     return step->job->hidden + (size_t)row * step->engine->base.image->shape.hidden;
 }
 
+/* A row of hidden states has been written, ... */
+static void leave_hidden(const struct cpu_step *step, uint32_t row, uint32_t rows)
+{
+    const struct cpu_kernels *k = &step->engine->kernels;
+    const size_t n = step->engine->base.image->shape.hidden;
+    uint32_t *sums = step->job->hidden_sums;
+    for (uint32_t r = row; sums && step->verify && r < row + rows; r++)
+        sums[r] = k->sum_bits(hidden_row(step, r), n);
+    engine_faults_hidden(&step->engine->faults, hidden_row(step, row), rows * n);
+}
+
+/* ... and is about to be read. */
+static enum status check_hidden(const struct cpu_step *step, uint32_t row)
+{
+    const uint32_t *sums = step->job->hidden_sums;
+    if (!sums || !step->verify)
+        return STATUS_OK;
+    uint32_t sum = step->engine->kernels.sum_bits(hidden_row(step, row), step->engine->base.image->shape.hidden);
+    if (sum == sums[row])
+        return STATUS_OK;
+    return error_set(step->err, STATUS_BACKEND, "checksum of the hidden state before layer %u, row %u: %#x, not %#x",
+                     step->index, row, sum, sums[row]);
+}
+
 enum status cpu_layer_embed(const struct cpu_step *step, uint32_t row_begin, uint32_t row_end)
 {
     const struct cpu_kernels *k = &step->engine->kernels;
@@ -52,30 +76,55 @@ enum status cpu_layer_embed(const struct cpu_step *step, uint32_t row_begin, uin
             if (k->norm(x, n, &image->embedding_norm, image->shape.layer_norm_eps, n, 1) < 1)
                 return not_finite(step, r);
         }
+        leave_hidden(step, row, segment.rows);
     }
     return STATUS_OK;
 }
 
-/* Accumulators of a block of rows, for n_panels panels of a linear layer. (A checksum of the products would be taken
- * here: the sum of a row's accumulators against one more column of weights.) */
-static void accumulate(const struct cpu_engine *engine, const struct image_linear *linear, const void *operands,
-                       size_t stride, uint32_t rows, uint32_t panel, uint32_t n_panels)
+enum status cpu_check_product(const struct cpu_step *step, const char *product, uint32_t row, uint32_t sum,
+                              uint32_t must)
+{
+    if (sum == must || !step->verify)
+        return STATUS_OK;
+    return error_set(step->err, STATUS_BACKEND, "checksum of %s, layer %u, row %u: %#x, but its operands give %#x",
+                     product, step->index, row, sum, must);
+}
+
+/* Row r of a block -> operands, and the products that check what will be made of it. */
+static void quantise(const struct cpu_step *step, void *operands, const float *x, const struct image_linear *linear,
+                     uint32_t row, uint32_t amax)
+{
+    const struct cpu_engine *engine = step->engine;
+    const struct cpu_scratch *s = &engine->scratch;
+    struct factors factors = factors_of(amax);
+    s->operand_scales[row] = factors.scale;
+    const struct cpu_check check = {
+        .checks = linear->checks,
+        .n_parts = linear == &step->layer->qkv ? CPU_PARTS : 1,
+        .products = s->products + (size_t)row * CPU_PARTS,
+    };
+    engine->kernels.quantise(operands, x, factors.inverse, linear->in, step->verify ? &check : NULL);
+}
+
+/* Accumulators of a block of rows, for `count` outputs of a linear layer from `output`, a panel's first, on. */
+static void accumulate(struct cpu_engine *engine, const struct image_linear *linear, const void *operands,
+                       size_t stride, uint32_t rows, uint32_t output, uint32_t count)
 {
     const size_t panel_size = (size_t)linear->in_padded * IMAGE_PANEL;
     const struct cpu_gemm gemm = {
         .rows = operands,
         .row_stride = stride,
-        .weights = linear->weights + panel * panel_size,
+        .weights = linear->weights + output / IMAGE_PANEL * panel_size,
         .panel_stride = panel_size,
         .n_blocks = 1,
         .block_groups = linear->in_padded / IMAGE_GROUP,
-        .row_sums = linear->row_sums + panel * IMAGE_PANEL,
+        .row_sums = linear->row_sums + output,
         .acc = engine->scratch.acc,
         .acc_stride = engine->scratch.acc_stride,
         .n_rows = rows,
-        .n_panels = n_panels,
+        .n_panels = (count + IMAGE_PANEL - 1) / IMAGE_PANEL,
     };
-    engine->kernels.gemm(&gemm);
+    cpu_gemm_linear(engine, &gemm, linear->in, count);
 }
 
 static struct cpu_epilogue epilogue(const struct cpu_engine *engine, const struct image_linear *linear, uint32_t row,
@@ -91,13 +140,14 @@ static enum status quantise_hidden(const struct cpu_step *step, const struct ima
     const struct cpu_kernels *k = &step->engine->kernels;
     struct cpu_scratch *s = &step->engine->scratch;
     for (uint32_t r = 0; r < rows; r++) {
-        uint32_t amax = k->rotate(s->row, hidden_row(step, begin + r), linear->in, linear->rotation);
-        enum status status = check_finite(step, amax, begin + r);
+        enum status status = check_hidden(step, begin + r);
         if (status)
             return status;
-        struct factors factors = factors_of(amax);
-        s->operand_scales[r] = factors.scale;
-        k->quantise((char *)s->operands + r * s->hidden_stride, s->row, factors.inverse, linear->in);
+        uint32_t amax = k->rotate(s->row, hidden_row(step, begin + r), linear->in, linear->rotation);
+        status = check_finite(step, amax, begin + r);
+        if (status)
+            return status;
+        quantise(step, (char *)s->operands + r * s->hidden_stride, s->row, linear, r, amax);
     }
     return STATUS_OK;
 }
@@ -105,19 +155,21 @@ static enum status quantise_hidden(const struct cpu_step *step, const struct ima
 /* Operands -> accumulators of Q, K or V. */
 static void accumulate_part(const struct cpu_step *step, int part, uint32_t rows)
 {
-    const struct cpu_engine *engine = step->engine;
-    const uint32_t panels = image_qkv_offset(engine->base.image, 1) / IMAGE_PANEL;
+    struct cpu_engine *engine = step->engine;
     accumulate(engine, &step->layer->qkv, engine->scratch.operands, engine->scratch.hidden_stride, rows,
-               (uint32_t)part * panels, panels);
+               image_qkv_offset(engine->base.image, part), engine->base.image->shape.hidden);
 }
 
-/* Accumulators of one row of Q, K or V -> values in scratch.row. */
-static void dequantise_part(const struct cpu_step *step, int part, uint32_t row)
+/* Accumulators of row `row` of a block of Q, K or V, which is the job's row `job_row` -> values in scratch.row. */
+static enum status dequantise_part(const struct cpu_step *step, int part, uint32_t row, uint32_t job_row)
 {
+    static const char *const names[CPU_PARTS] = {"queries", "keys", "values"};
     const struct cpu_engine *engine = step->engine;
     const struct cpu_scratch *s = &engine->scratch;
     const struct cpu_epilogue e = epilogue(engine, &step->layer->qkv, row, image_qkv_offset(engine->base.image, part));
-    engine->kernels.dequantise(s->row, s->acc + row * s->acc_stride, &e, engine->base.image->shape.hidden);
+    uint32_t sum =
+        engine->kernels.dequantise(s->row, s->acc + row * s->acc_stride, &e, engine->base.image->shape.hidden);
+    return cpu_check_product(step, names[part], job_row, sum, s->products[(size_t)row * CPU_PARTS + (size_t)part]);
 }
 
 static enum status put_queries(const struct cpu_step *step, size_t query, uint32_t begin, uint32_t rows)
@@ -127,11 +179,13 @@ static enum status put_queries(const struct cpu_step *step, size_t query, uint32
     const struct image *image = step->engine->base.image;
     const size_t heads = image->shape.heads;
     for (uint32_t r = 0; r < rows; r++, query++) {
-        dequantise_part(step, PART_QUERY, r);
+        enum status status = dequantise_part(step, PART_QUERY, r, begin + r);
+        if (status)
+            return status;
         uint32_t amax =
             k->quantise_heads((char *)to->queries + query * to->query_stride, to->query_scales + query * heads,
                               step->engine->scratch.row, heads, image->head_dim);
-        enum status status = check_finite(step, amax, begin + r);
+        status = check_finite(step, amax, begin + r);
         if (status)
             return status;
     }
@@ -145,12 +199,15 @@ static enum status quantise_token(const struct cpu_step *step, int part, const s
     const struct cpu_scratch *s = &step->engine->scratch;
     const struct image *image = step->engine->base.image;
     float *scales = part == PART_KEY ? kv->key_scales : kv->value_scales;
-    dequantise_part(step, part, row);
+    const uint32_t job_row = segment->row + (token - segment->token);
+    enum status status = dequantise_part(step, part, row, job_row);
+    if (status)
+        return status;
     uint32_t amax =
         step->engine->kernels.quantise_head_bytes(bytes, s->head_scales, s->row, image->shape.heads, image->head_dim);
     for (uint32_t h = 0; h < image->shape.heads; h++)
         scales[cpu_kv_scale_index(kv, image, segment, h, token)] = s->head_scales[h];
-    return check_finite(step, amax, segment->row + (token - segment->token));
+    return check_finite(step, amax, job_row);
 }
 
 static enum status put_keys(const struct cpu_step *step, const struct cpu_kv *kv, const struct cpu_segment *segment,
@@ -230,7 +287,7 @@ enum status cpu_layer_project(const struct cpu_step *step, const struct cpu_kv *
 }
 
 /* hidden += accumulators, then LayerNorm. */
-static enum status add_and_norm(const struct cpu_step *step, const struct image_linear *linear,
+static enum status add_and_norm(const struct cpu_step *step, const char *product, const struct image_linear *linear,
                                 const struct image_norm *norm, uint32_t begin, uint32_t rows)
 {
     const struct cpu_engine *engine = step->engine;
@@ -238,11 +295,20 @@ static enum status add_and_norm(const struct cpu_step *step, const struct image_
     const struct image_shape *shape = &engine->base.image->shape;
     for (uint32_t r = 0; r < rows; r++) {
         const struct cpu_epilogue e = epilogue(engine, linear, r, 0);
-        engine->kernels.add(hidden_row(step, begin + r), s->acc + r * s->acc_stride, &e, shape->hidden);
+        enum status status = check_hidden(step, begin + r);
+        if (status)
+            return status;
+        uint32_t sum = engine->kernels.add(hidden_row(step, begin + r), s->acc + r * s->acc_stride, &e, shape->hidden);
+        status = cpu_check_product(step, product, begin + r, sum, s->products[(size_t)r * CPU_PARTS]);
+        if (status)
+            return status;
     }
     size_t good =
         engine->kernels.norm(hidden_row(step, begin), shape->hidden, norm, shape->layer_norm_eps, shape->hidden, rows);
-    return good < rows ? not_finite(step, begin + (uint32_t)good) : STATUS_OK;
+    if (good < rows)
+        return not_finite(step, begin + (uint32_t)good);
+    leave_hidden(step, begin, rows);
+    return STATUS_OK;
 }
 
 /* Attention's output in scratch.mixed -> hidden. */
@@ -257,12 +323,10 @@ static enum status output_projection(const struct cpu_step *step, uint32_t begin
         enum status status = check_finite(step, amax, begin + r);
         if (status)
             return status;
-        struct factors factors = factors_of(amax);
-        s->operand_scales[r] = factors.scale;
-        k->quantise((char *)s->operands + r * s->hidden_stride, x, factors.inverse, linear->in);
+        quantise(step, (char *)s->operands + r * s->hidden_stride, x, linear, r, amax);
     }
-    accumulate(step->engine, linear, s->operands, s->hidden_stride, rows, 0, linear->out_padded / IMAGE_PANEL);
-    return add_and_norm(step, linear, &step->layer->attention_norm, begin, rows);
+    accumulate(step->engine, linear, s->operands, s->hidden_stride, rows, 0, linear->out);
+    return add_and_norm(step, "the output projection", linear, &step->layer->attention_norm, begin, rows);
 }
 
 /* FFN1's outputs from `output` on: accumulators -> activated and rotated values in scratch.inner, and their amax. */
@@ -274,7 +338,8 @@ static void activate_chunk(const struct cpu_step *step, uint32_t output, uint32_
     for (uint32_t r = 0; r < rows; r++) {
         const struct cpu_epilogue e = epilogue(engine, linear, r, output);
         float *y = s->inner + (size_t)r * linear->out + output;
-        engine->kernels.activate(y, s->acc + r * s->acc_stride, &e, engine->base.image->shape.activation, count);
+        s->sums[r] +=
+            engine->kernels.activate(y, s->acc + r * s->acc_stride, &e, engine->base.image->shape.activation, count);
         uint32_t amax = engine->kernels.rotate(y, y, count, step->layer->ffn2.rotation);
         if (amax > s->inner_amax[r])
             s->inner_amax[r] = amax;
@@ -283,31 +348,29 @@ static void activate_chunk(const struct cpu_step *step, uint32_t output, uint32_
 
 static enum status feed_forward(const struct cpu_step *step, uint32_t begin, uint32_t rows)
 {
-    const struct cpu_kernels *k = &step->engine->kernels;
     struct cpu_scratch *s = &step->engine->scratch;
     const struct image_linear *first = &step->layer->ffn1, *second = &step->layer->ffn2;
     enum status status = quantise_hidden(step, first, begin, rows);
     if (status)
         return status;
     for (uint32_t r = 0; r < rows; r++)
-        s->inner_amax[r] = 0;
+        s->inner_amax[r] = s->sums[r] = 0;
     for (uint32_t output = 0; output < first->out; output += CPU_CHUNK) {
         uint32_t count = first->out - output < CPU_CHUNK ? first->out - output : CPU_CHUNK;
-        accumulate(step->engine, first, s->operands, s->hidden_stride, rows, output / IMAGE_PANEL,
-                   (count + IMAGE_PANEL - 1) / IMAGE_PANEL);
+        accumulate(step->engine, first, s->operands, s->hidden_stride, rows, output, count);
         activate_chunk(step, output, count, rows);
     }
     for (uint32_t r = 0; r < rows; r++) {
-        status = check_finite(step, s->inner_amax[r], begin + r);
+        status = cpu_check_product(step, "ffn1", begin + r, s->sums[r], s->products[(size_t)r * CPU_PARTS]);
+        if (!status)
+            status = check_finite(step, s->inner_amax[r], begin + r);
         if (status)
             return status;
-        struct factors factors = factors_of(s->inner_amax[r]);
-        s->operand_scales[r] = factors.scale;
-        k->quantise((char *)s->inner_operands + r * s->inner_stride, s->inner + (size_t)r * second->in, factors.inverse,
-                    second->in);
+        quantise(step, (char *)s->inner_operands + r * s->inner_stride, s->inner + (size_t)r * second->in, second, r,
+                 s->inner_amax[r]);
     }
-    accumulate(step->engine, second, s->inner_operands, s->inner_stride, rows, 0, second->out_padded / IMAGE_PANEL);
-    return add_and_norm(step, second, &step->layer->output_norm, begin, rows);
+    accumulate(step->engine, second, s->inner_operands, s->inner_stride, rows, 0, second->out);
+    return add_and_norm(step, "ffn2", second, &step->layer->output_norm, begin, rows);
 }
 
 enum status cpu_layer_finish(const struct cpu_step *step, const struct cpu_kv *kv, bool make_queries,
@@ -323,10 +386,10 @@ enum status cpu_layer_finish(const struct cpu_step *step, const struct cpu_kv *k
                 status = put_queries(step, 0, row, rows);
             }
         }
-        if (!status) {
-            cpu_attention(step, kv, make_queries ? 0 : row - row_begin, row, row + rows);
+        if (!status)
+            status = cpu_attention(step, kv, make_queries ? 0 : row - row_begin, row, row + rows);
+        if (!status)
             status = output_projection(step, row, rows);
-        }
         if (!status)
             status = feed_forward(step, row, rows);
         if (status)

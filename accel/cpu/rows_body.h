@@ -71,36 +71,50 @@ static size_t norm(float *x, size_t stride, const struct image_norm *weights, fl
     return n_rows;
 }
 
-CPU_TEMPLATE lanes epilogue_at(const struct cpu_epilogue *e, const int32_t *acc, size_t i, size_t count)
+/* Adds the accumulators to `sum`. */
+CPU_TEMPLATE lanes epilogue_at(const struct cpu_epilogue *e, const int32_t *acc, ints *sum, size_t i, size_t count)
 {
-    lanes scaled = lanes_mul(lanes_from_ints(load_ints(acc + i, count)), load(e->scales + i, count));
+    ints whole = load_ints(acc + i, count);
+    *sum = ints_add(*sum, whole);
+    lanes scaled = lanes_mul(lanes_from_ints(whole), load(e->scales + i, count));
     return lanes_fma(scaled, lanes_set(e->scale), load(e->bias + i, count));
 }
 
-static void dequantise(float *y, const int32_t *acc, const struct cpu_epilogue *e, size_t n)
+CPU_TEMPLATE uint32_t checked(ints sum)
 {
-    EACH_GROUP(n, store(y + i, epilogue_at(e, acc, i, count), count);)
+    return ints_sum(ints_multiply(sum, ints_load(image_check_factors)));
 }
 
-static void add(float *x, const int32_t *acc, const struct cpu_epilogue *e, size_t n)
+static uint32_t dequantise(float *y, const int32_t *acc, const struct cpu_epilogue *e, size_t n)
 {
-    EACH_GROUP(n, store(x + i, lanes_add(epilogue_at(e, acc, i, count), load(x + i, count)), count);)
+    ints sum = ints_set(0);
+    EACH_GROUP(n, store(y + i, epilogue_at(e, acc, &sum, i, count), count);)
+    return checked(sum);
 }
 
-static void activate(float *y, const int32_t *acc, const struct cpu_epilogue *e, enum image_activation activation,
-                     size_t n)
+static uint32_t add(float *x, const int32_t *acc, const struct cpu_epilogue *e, size_t n)
 {
+    ints sum = ints_set(0);
+    EACH_GROUP(n, store(x + i, lanes_add(epilogue_at(e, acc, &sum, i, count), load(x + i, count)), count);)
+    return checked(sum);
+}
+
+static uint32_t activate(float *y, const int32_t *acc, const struct cpu_epilogue *e, enum image_activation activation,
+                         size_t n)
+{
+    ints sum = ints_set(0);
     switch (activation) {
     case IMAGE_GELU:
-        EACH_GROUP(n, store(y + i, lanes_gelu(epilogue_at(e, acc, i, count)), count);)
+        EACH_GROUP(n, store(y + i, lanes_gelu(epilogue_at(e, acc, &sum, i, count)), count);)
         break;
     case IMAGE_GELU_NEW:
-        EACH_GROUP(n, store(y + i, lanes_gelu_new(epilogue_at(e, acc, i, count)), count);)
+        EACH_GROUP(n, store(y + i, lanes_gelu_new(epilogue_at(e, acc, &sum, i, count)), count);)
         break;
     case IMAGE_RELU:
-        EACH_GROUP(n, store(y + i, lanes_relu(epilogue_at(e, acc, i, count)), count);)
+        EACH_GROUP(n, store(y + i, lanes_relu(epilogue_at(e, acc, &sum, i, count)), count);)
         break;
     }
+    return checked(sum);
 }
 
 static inline __attribute__((always_inline)) void butterfly(lanes *a, lanes *b)
@@ -207,6 +221,13 @@ static uint32_t amax(const float *x, size_t n)
     return (uint32_t)ints_largest(largest);
 }
 
+static uint32_t sum_bits(const float *x, size_t n)
+{
+    ints sum = ints_set(0);
+    EACH_GROUP(n, sum = ints_add(sum, ints_bits(load(x + i, count)));)
+    return ints_sum(sum);
+}
+
 CPU_TEMPLATE ints quantised(const float *x, lanes factor, size_t count)
 {
     ints q = ints_nearest(lanes_mul(load(x, count), factor));
@@ -221,9 +242,34 @@ CPU_TEMPLATE void quantise_to(const bool bytes, void *to, const float *x, float 
                else ints_store_bytes_part((int8_t *)to + i, q, count);)
 }
 
-static void quantise(void *operands, const float *x, float factor, size_t n)
+/* With the products of one part, or of three. */
+CPU_TEMPLATE void quantise_checked(const int parts, void *to, const float *x, float factor, size_t n,
+                                   const struct cpu_check *check)
 {
-    quantise_to(false, operands, x, factor, n);
+    const lanes factors = lanes_set(factor);
+    const int32_t *checks = check->checks;
+    ints a = ints_set(0), b = a, c = a;
+    EACH_GROUP(
+        n, ints q = quantised(x + i, factors, count); ints_store_operands(to, i, q);
+        a = ints_add(a, ints_multiply(q, load_ints(checks + i, count))); if (parts > 1) {
+            b = ints_add(b, ints_multiply(q, load_ints(checks + n + i, count)));
+            c = ints_add(c, ints_multiply(q, load_ints(checks + 2 * n + i, count)));
+        })
+    check->products[0] = ints_sum(a);
+    if (parts > 1) {
+        check->products[1] = ints_sum(b);
+        check->products[2] = ints_sum(c);
+    }
+}
+
+static void quantise(void *operands, const float *x, float factor, size_t n, const struct cpu_check *check)
+{
+    if (!check)
+        quantise_to(false, operands, x, factor, n);
+    else if (check->n_parts > 1)
+        quantise_checked(3, operands, x, factor, n, check);
+    else
+        quantise_checked(1, operands, x, factor, n, check);
 }
 
 /* Up to 16 heads: their scales are made in lanes. */
@@ -275,6 +321,7 @@ static void rows_init(struct cpu_kernels *kernels)
     kernels->activate = activate;
     kernels->rotate = rotate;
     kernels->amax = amax;
+    kernels->sum_bits = sum_bits;
     kernels->quantise = quantise;
     kernels->quantise_heads = quantise_heads;
     kernels->quantise_head_bytes = quantise_head_bytes;

@@ -58,6 +58,8 @@ static void place_scratch(struct cpu_scratch *s, const struct cpu_engine *engine
     s->operands = take(slab, rows * s->hidden_stride);
     s->inner_operands = take(slab, rows * s->inner_stride);
     s->operand_scales = take(slab, rows * sizeof(float));
+    s->products = take(slab, rows * CPU_PARTS * sizeof(uint32_t));
+    s->sums = take(slab, rows * sizeof(uint32_t));
     s->acc = take(slab, rows * s->acc_stride * sizeof(int32_t));
     s->row = take(slab, hidden * sizeof(float));
     s->mixed = take(slab, rows * hidden * sizeof(float));
@@ -68,9 +70,12 @@ static void place_scratch(struct cpu_scratch *s, const struct cpu_engine *engine
     s->scores = take(slab, s->attention_size * sizeof(float));
     s->weights = take(slab, s->attention_size * digits * operand);
     s->context = take(slab, rows * digits * image->head_dim_padded * sizeof(int32_t));
+    s->score_sums = take(slab, rows * sizeof(uint32_t));
     s->factors = take(slab, rows * sizeof(float));
     s->token_scales = take(slab, (size_t)2 * IMAGE_MAX_SEQUENCE * sizeof(float));
     s->key_sums = take(slab, IMAGE_MAX_SEQUENCE * sizeof(int32_t));
+    s->key_checks = take(slab, image->head_dim_padded * sizeof(int32_t));
+    s->value_checks = take(slab, IMAGE_MAX_SEQUENCE * sizeof(int32_t));
     s->ones = take(slab, image->head_dim_padded * operand);
 }
 

@@ -14,11 +14,20 @@ float ref_sum(const float *x, uint32_t n);
 uint32_t ref_amax_bits(const float *x, uint32_t n);
 /** Unnormalised Walsh-Hadamard transform of x [n] in place, in blocks of `block`; 1: nothing. */
 void ref_fwht(float *x, uint32_t n, uint32_t block);
+/** What hidden states are checked by: the sum of the bits of x [n], modulo 2^32. */
+uint32_t ref_sum_bits(const float *x, uint32_t n);
 /** x [n] -> q [n], each -127..127, and its scale. False, and nothing written, when a value is not finite. */
 bool ref_quantise(int8_t *q, float *ret_scale, const float *x, uint32_t n);
-/** Outputs [first, first + n) of a linear for an input q [in_padded] (0 behind `in`) with its scale -> y [n].
+/** Outputs [first, first + n) of a linear for an input q [in_padded] (0 behind `in`) -> acc [n].
  *  `first` is a multiple of IMAGE_PANEL. */
-void ref_linear(float *y, const struct image_linear *linear, uint32_t first, uint32_t n, const int8_t *q, float scale);
+void ref_accumulate(int32_t *acc, const struct image_linear *linear, uint32_t first, uint32_t n, const int8_t *q);
+/** Those acc [n] of an input with this scale -> y [n]. */
+void ref_dequantise(float *y, const struct image_linear *linear, uint32_t first, uint32_t n, const int32_t *acc,
+                    float scale);
+/** What acc [n] of a part of a linear sum to, each times its factor, modulo 2^32, ... */
+uint32_t ref_sum_checked(const int32_t *acc, uint32_t n);
+/** ... and what they must sum to. */
+uint32_t ref_check(const struct image_linear *linear, uint32_t part, const int8_t *q);
 /** y [n] = LayerNorm(x [n]); y may be x. False when the variance is not finite; y is garbage then. */
 bool ref_layernorm(float *y, const float *x, const struct image_norm *norm, uint32_t n, float eps);
 /** LayerNorm((word + position) + type) -> y [hidden]. False as in ref_layernorm. */

@@ -1,6 +1,7 @@
 #include "accel/ref/ref.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "accel/functions.h"
 
@@ -59,19 +60,42 @@ bool ref_quantise(int8_t *q, float *ret_scale, const float *x, uint32_t n)
     return true;
 }
 
-void ref_linear(float *y, const struct image_linear *linear, uint32_t first, uint32_t n, const int8_t *q, float scale)
+void ref_accumulate(int32_t *acc, const struct image_linear *linear, uint32_t first, uint32_t n, const int8_t *q)
 {
-    uint32_t groups = linear->in_padded / IMAGE_GROUP;
-    for (uint32_t begin = first; begin < first + n; begin += IMAGE_PANEL) {
-        const int8_t *w = linear->weights + (size_t)begin * linear->in_padded;
-        int32_t acc[IMAGE_PANEL] = {0};
+    const uint32_t groups = linear->in_padded / IMAGE_GROUP;
+    for (uint32_t begin = 0; begin < n; begin += IMAGE_PANEL) {
+        const int8_t *w = linear->weights + (size_t)(first + begin) * linear->in_padded;
+        int32_t panel[IMAGE_PANEL] = {0};
         for (uint32_t g = 0; g < groups; g++)
             for (uint32_t o = 0; o < IMAGE_PANEL; o++)
                 for (uint32_t i = 0; i < IMAGE_GROUP; i++)
-                    acc[o] += w[(g * IMAGE_PANEL + o) * IMAGE_GROUP + i] * q[g * IMAGE_GROUP + i];
-        for (uint32_t o = begin; o < begin + IMAGE_PANEL && o < first + n; o++)
-            y[o - first] = fmaf((float)acc[o - begin] * linear->scales[o], scale, linear->bias[o]);
+                    panel[o] += w[(g * IMAGE_PANEL + o) * IMAGE_GROUP + i] * q[g * IMAGE_GROUP + i];
+        memcpy(acc + begin, panel, (n - begin < IMAGE_PANEL ? n - begin : IMAGE_PANEL) * sizeof *acc);
     }
+}
+
+void ref_dequantise(float *y, const struct image_linear *linear, uint32_t first, uint32_t n, const int32_t *acc,
+                    float scale)
+{
+    for (uint32_t o = 0; o < n; o++)
+        y[o] = fmaf((float)acc[o] * linear->scales[first + o], scale, linear->bias[first + o]);
+}
+
+uint32_t ref_sum_checked(const int32_t *acc, uint32_t n)
+{
+    uint32_t sum = 0;
+    for (uint32_t o = 0; o < n; o++)
+        sum += (uint32_t)acc[o] * (uint32_t)image_check_factors[o % IMAGE_PANEL];
+    return sum;
+}
+
+uint32_t ref_check(const struct image_linear *linear, uint32_t part, const int8_t *q)
+{
+    const int32_t *checks = linear->checks + (size_t)part * linear->in;
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < linear->in; i++)
+        sum += (uint32_t)q[i] * (uint32_t)checks[i];
+    return sum;
 }
 
 bool ref_layernorm(float *y, const float *x, const struct image_norm *norm, uint32_t n, float eps)
@@ -101,4 +125,12 @@ bool ref_embed(float *y, const struct image *image, uint32_t id, uint32_t positi
     for (size_t i = 0; i < h; i++)
         y[i] = (word[i] + place[i]) + kind[i];
     return ref_layernorm(y, y, &image->embedding_norm, (uint32_t)h, image->shape.layer_norm_eps);
+}
+
+uint32_t ref_sum_bits(const float *x, uint32_t n)
+{
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < n; i++)
+        sum += function_bits(x[i]);
+    return sum;
 }

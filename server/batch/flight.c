@@ -54,7 +54,7 @@ struct flight *flight_create(const struct image *image, const struct queue_entry
     bool types = any_types(entries, n);
     size_t size = round_up(sizeof(struct flight)) + round_up(n * sizeof *entries) +
                   round_up((n + 1) * sizeof(uint32_t)) + round_up(rows * sizeof(uint32_t)) +
-                  (types ? round_up(rows) : 0) + round_up(hidden_size);
+                  (types ? round_up(rows) : 0) + round_up(hidden_size) + round_up(rows * sizeof(uint32_t));
     unsigned char *at = mem_alloc_aligned(ALIGN, size);
     if (!at)
         return NULL;
@@ -75,6 +75,7 @@ struct flight *flight_create(const struct image *image, const struct queue_entry
     flight->job.ids = ids;
     flight->job.type_ids = type_ids;
     flight->job.hidden = carve(&at, hidden_size);
+    flight->job.hidden_sums = carve(&at, rows * sizeof(uint32_t));
     return flight;
 }
 

@@ -49,6 +49,11 @@ static void expect_row(const struct cpu_kernels *k, const struct cpu_attention *
         cr_assert_eq(number, j < a->n ? p[j] : 0, "%s: row %zu: p %zu of %zu is %d, not %d", k->isa, row, j, a->n,
                      number, j < a->n ? p[j] : 0);
     }
+    uint32_t product = 0;
+    for (size_t j = 0; j < a->n; j++)
+        product += (uint32_t)p[j] * (uint32_t)a->value_sums[j];
+    cr_assert_eq(a->products[row], product, "%s: row %zu: the product is %x, not %x", k->isa, row, a->products[row],
+                 product);
     cr_assert_eq(function_bits(a->factors[row]), function_bits(right),
                  "%s: row %zu: %zu tokens: the factor is %a, "
                  "not %a",
@@ -60,6 +65,8 @@ static void check_rows(const struct cpu_kernels *k, size_t rows, size_t n)
     const size_t width = padded(n), size = width * sizeof(float);
     float *key_scales = check_input(size), *value_scales = check_input(size), *scores = check_input(rows * size);
     float scales[2 * MAX_ROWS];
+    int32_t *value_sums = check_input(size);
+    uint32_t sums[MAX_ROWS] = {0}, score_sums[MAX_ROWS], products[MAX_ROWS];
     int32_t *p = check_input(size);
     struct cpu_attention a = {.n_rows = rows, .n = n, .score_stride = width, .scale_stride = 1 + check_below(2)};
     a.digit_stride = width * k->operand_size;
@@ -70,6 +77,11 @@ static void check_rows(const struct cpu_kernels *k, size_t rows, size_t n)
     a.key_scales = key_scales;
     a.value_scales = value_scales;
     a.scales = scales;
+    a.value_sums = value_sums;
+    a.score_sums = score_sums;
+    a.products = products;
+    for (size_t j = 0; j < width; j++)
+        value_sums[j] = (int32_t)check_below(1 << 16) - (1 << 15);
     fill_scales(key_scales, width);
     fill_scales(value_scales, width);
     for (size_t r = 0; r < rows; r++) {
@@ -78,6 +90,7 @@ static void check_rows(const struct cpu_kernels *k, size_t rows, size_t n)
         for (size_t j = 0; j < width; j++) {
             int32_t acc = (int32_t)check_below(2u << span) - (1 << span);
             memcpy(a.scores + r * width + j, &acc, sizeof acc);
+            sums[r] += (uint32_t)acc;
             scores[r * width + j] = ((float)acc * key_scales[j]) * scale;
         }
     }
@@ -87,6 +100,8 @@ static void check_rows(const struct cpu_kernels *k, size_t rows, size_t n)
               "%s: written outside of %zu rows of %zu tokens", k->isa, rows, n);
     for (size_t r = 0; r < rows; r++)
         expect_row(k, &a, r, scores + r * width, p);
+    cr_assert_eq(memcmp(score_sums, sums, rows * sizeof *sums), 0, "%s: sums of %zu scores", k->isa, n);
+    free(value_sums);
     free(key_scales);
     free(value_scales);
     free(scores);
@@ -129,14 +144,18 @@ static void check_context(const struct cpu_kernels *k, const struct cpu_kernels 
         }
         for (size_t r = 0; r < rows; r++)
             factors[r] = ldexpf(1.3f, -(int)check_below(100));
-        k->context(y, n, high, whole ? NULL : low, stride, factors, n, rows);
+        uint32_t sums[MAX_ROWS], right_sums[MAX_ROWS] = {0};
+        k->context(y, n, high, whole ? NULL : low, stride, factors, sums, n, rows);
         cr_assert(check_intact(y), "%s: written outside of a head of %zu", k->isa, n);
         for (size_t i = 0; i < rows * n; i++) {
             size_t at = i / n * stride + i % n;
-            float right = (float)(whole ? high[at] : 128 * high[at] + low[at]) * factors[i / n];
+            int32_t acc = whole ? high[at] : 128 * high[at] + low[at];
+            float right = (float)acc * factors[i / n];
+            right_sums[i / n] += (uint32_t)acc;
             cr_assert_eq(function_bits(y[i]), function_bits(right), "%s: context %zu of %zu is %a, not %a", k->isa, i,
                          n, (double)y[i], (double)right);
         }
+        cr_assert_eq(memcmp(sums, right_sums, rows * sizeof *sums), 0, "%s: sums of %zu", k->isa, n);
         free(high);
         free(low);
         check_free_output(y);
@@ -147,4 +166,37 @@ Test(cpu_attention, context)
 {
     check_begin("context");
     check_each_set(check_context);
+}
+
+static void check_product(const struct cpu_kernels *k, const struct cpu_kernels *before)
+{
+    if (!CHECK_NEW(k, before, product))
+        return;
+    for (int round = check_rounds(100); round > 0; round--) {
+        size_t n = padded(1 + check_below(130));
+        int8_t *q = check_input(n);
+        int32_t *sums = check_input(n * sizeof *sums);
+        char *operands = check_input(n * k->operand_size);
+        uint32_t right = 0;
+        check_bytes(q, n);
+        for (size_t i = 0; i < n; i++) {
+            const int16_t number = q[i];
+            sums[i] = (int32_t)(check_random() >> 32);
+            right += (uint32_t)sums[i] * (uint32_t)number;
+            if (k->operand_size == 1)
+                operands[i] = (char)(number + 128);
+            else
+                memcpy(operands + i * sizeof number, &number, sizeof number);
+        }
+        cr_assert_eq(k->product(operands, sums, n), right, "%s: product of %zu", k->isa, n);
+        free(q);
+        free(sums);
+        free(operands);
+    }
+}
+
+Test(cpu_attention, product)
+{
+    check_begin("product");
+    check_each_set(check_product);
 }

@@ -58,6 +58,20 @@ static int64_t product(const struct cpu_gemm *g, const int16_t *numbers, size_t 
     return sum;
 }
 
+static void check_columns(const struct cpu_kernels *k, const struct cpu_gemm *g, size_t inputs)
+{
+    int32_t *sums = check_output(inputs * sizeof *sums);
+    k->column_sums(sums, g);
+    cr_assert(check_intact(sums), "%s: written outside of the sums", k->isa);
+    for (size_t i = 0; i < inputs; i++) {
+        int32_t right = 0;
+        for (size_t o = 0; o < g->n_panels * IMAGE_PANEL; o++)
+            right += g->weights[place(g, o, i)];
+        cr_assert_eq(sums[i], right, "%s: sum of column %zu of %zu is %d, not %d", k->isa, i, inputs, sums[i], right);
+    }
+    check_free_output(sums);
+}
+
 static void check_case(const struct cpu_kernels *k, const struct gemm_case *c)
 {
     size_t n = inputs_of(c), outputs = c->panels * IMAGE_PANEL, block = c->groups * 64;
@@ -87,6 +101,7 @@ static void check_case(const struct cpu_kernels *k, const struct gemm_case *c)
             row_sums[o] += weights[place(&g, o, i)];
     }
     g.row_sums = c->offset ? row_sums : NULL;
+    check_columns(k, &g, n);
     k->gemm(&g);
     cr_assert(check_intact(g.acc), "%s: written outside of the accumulators", k->isa);
     for (size_t r = 0; r < c->rows; r++)

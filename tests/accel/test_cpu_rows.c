@@ -108,20 +108,21 @@ static void check_epilogue(const struct cpu_kernels *k, const struct cpu_kernels
             acc[i] = (int32_t)(check_random() >> (32 + check_below(30))) * (check_below(2) ? 1 : -1);
             right[i] = fmaf((float)acc[i] * scales[i], e.scale, bias[i]);
         }
-        k->dequantise(y, acc, &e, n);
+        const uint32_t sum = ref_sum_checked(acc, (uint32_t)n);
+        cr_assert_eq(k->dequantise(y, acc, &e, n), sum);
         expect_same(k, "dequantise", y, right, n);
         for (int a = IMAGE_GELU; a <= IMAGE_RELU; a++) {
             float *activated = copy_of(right, n);
             for (size_t i = 0; i < n; i++)
                 activated[i] = function_activation((enum image_activation)a, right[i]);
-            k->activate(y, acc, &e, (enum image_activation)a, n);
+            cr_assert_eq(k->activate(y, acc, &e, (enum image_activation)a, n), sum);
             expect_same(k, "activate", y, activated, n);
             free(activated);
         }
         memcpy(y, x, n * sizeof *y);
         for (size_t i = 0; i < n; i++)
             right[i] += x[i];
-        k->add(y, acc, &e, n);
+        cr_assert_eq(k->add(y, acc, &e, n), sum);
         expect_same(k, "add", y, right, n);
         free(scales);
         free(bias);
@@ -211,6 +212,28 @@ static void expect_operands(const struct cpu_kernels *k, const void *operands, c
                      operand_at(k, operands, i));
 }
 
+/* The same with the products that check what is made of the row: for one part of a linear, or three. */
+static void check_products(const struct cpu_kernels *k, const float *x, float factor, const int8_t *q, size_t n)
+{
+    const size_t parts = check_below(2) ? 3 : 1;
+    uint32_t products[3] = {0}, right[3] = {0};
+    int32_t *checks = check_input(parts * n * sizeof *checks);
+    char *operands = check_output(padded(n) * k->operand_size);
+    const struct cpu_check check = {checks, parts, products};
+    for (size_t i = 0; i < parts * n; i++) {
+        checks[i] = (int32_t)(check_random() >> 32);
+        right[i / n] += (uint32_t)checks[i] * (uint32_t)q[i % n];
+    }
+    k->quantise(operands, x, factor, n, &check);
+    cr_assert(check_intact(operands), "%s: written outside of a row of %zu", k->isa, n);
+    expect_operands(k, operands, q, n);
+    for (size_t p = 0; p < parts; p++)
+        cr_assert_eq(products[p], right[p], "%s: product %zu of %zu inputs is %x, not %x", k->isa, p, n, products[p],
+                     right[p]);
+    free(checks);
+    check_free_output(operands);
+}
+
 static void check_quantise(const struct cpu_kernels *k, const struct cpu_kernels *before)
 {
     if (!CHECK_NEW(k, before, quantise))
@@ -222,9 +245,11 @@ static void check_quantise(const struct cpu_kernels *k, const struct cpu_kernels
         char *operands = check_output(padded(n) * k->operand_size);
         cr_assert(ref_quantise(right, &scale, x, (uint32_t)n));
         float amax = function_from_bits(ref_amax_bits(x, (uint32_t)n)), factor = amax < IMAGE_TINY ? 0 : 127 / amax;
-        k->quantise(operands, x, factor, n);
+        k->quantise(operands, x, factor, n, NULL);
         cr_assert(check_intact(operands), "%s: written outside of a row of %zu", k->isa, n);
         expect_operands(k, operands, right, n);
+        check_products(k, x, factor, right, n);
+        cr_assert_eq(k->sum_bits(x, n), ref_sum_bits(x, (uint32_t)n));
         free(x);
         free(right);
         check_free_output(operands);

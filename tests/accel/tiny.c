@@ -118,7 +118,8 @@ void tiny_batch_init(struct tiny_batch *batch, const struct image *image, const 
                                     .n_rows = rows,
                                     .cu_seqlens = batch->cu_seqlens,
                                     .ids = batch->ids,
-                                    .type_ids = batch->type_ids};
+                                    .type_ids = batch->type_ids,
+                                    .hidden_sums = batch->hidden_sums};
     batch->job.hidden = calloc((size_t)rows * image->shape.hidden, sizeof(float));
     cr_assert(batch->job.hidden);
 }

@@ -31,6 +31,7 @@ struct tiny_batch {
     uint32_t cu_seqlens[TINY_MAX_SEQS + 1];
     uint32_t ids[TINY_MAX_ROWS];
     uint8_t type_ids[TINY_MAX_ROWS];
+    uint32_t hidden_sums[TINY_MAX_ROWS];
     struct board_kv kv;
     uint32_t block_begin[TINY_MAX_SEQS + 1];
     void *kv_memory;

@@ -1,0 +1,152 @@
+/* Checksums of products and of hidden states: every bit that flips is found, and nothing else is. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "accel/cpu/cpu_flags.h"
+#include "tests/accel/tiny.h"
+
+static const uint32_t lengths[] = {1, 16, 17, 33, 5, 64, 2, 0};
+
+static const struct {
+    const char *name;
+    unsigned flag;
+} faults[] = {
+    {"accumulator", ENGINE_FLIP_ACCUMULATOR},
+    {"weight", ENGINE_FLIP_WEIGHT},
+    {"activation", ENGINE_FLIP_ACTIVATION},
+    {"hidden state", ENGINE_FLIP_HIDDEN},
+};
+enum { N_FAULTS = sizeof faults / sizeof *faults, ROUNDS = 24 };
+
+static enum status run_all(struct engine *engine, const struct tiny_batch *batch, struct error *err)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t layer = 0; layer < batch->job.image->shape.layers && !status; layer++)
+        status = engine->ops->run(engine, &batch->job, BOARD_RUN, layer, 0, batch->job.n_rows, err);
+    return status;
+}
+
+struct subject {
+    const char *name;
+    struct engine *engine;
+    struct tiny_batch *batch;
+    const struct tiny_batch *right;
+};
+
+/* One fault, and runs until it is found. A bit may flip where it changes nothing: then the results are right. */
+static bool found(const struct subject *on, const char *fault, unsigned flag, uint64_t seed)
+{
+    struct error err = {0};
+    cr_assert(engine_inject(on->engine, flag, seed));
+    for (int run = 0; run < 2; run++) {
+        enum status status = run_all(on->engine, on->batch, &err);
+        if (status) {
+            cr_assert_eq(status, STATUS_BACKEND);
+            cr_assert(strstr(err.message, "checksum of ") && strstr(err.message, "layer ") &&
+                          strstr(err.message, "row "),
+                      "%s", err.message);
+            return true;
+        }
+        cr_assert(tiny_batch_equal(on->batch, on->right), "%s: a flipped bit of %s, seed %llu, went unseen", on->name,
+                  fault, (unsigned long long)seed);
+    }
+    return false;
+}
+
+static void check_engine(const char *name, const struct engine_ops *ops, uint32_t shape)
+{
+    struct image *image = tiny_image(&tiny_shapes[shape], IMAGE_INT8, 3 + shape);
+    struct tiny_batch right, batch;
+    struct error err = {0};
+    struct engine *engine = NULL;
+    tiny_batch_init(&right, image, lengths, 7);
+    tiny_batch_init(&batch, image, lengths, 7);
+    cr_assert_eq(tiny_run(&ref_engine, &right, &err), STATUS_OK, "%s", err.message);
+    cr_assert_eq(ops->create(&engine, image, &err), STATUS_OK);
+    const struct subject subject = {name, engine, &batch, &right};
+    for (size_t f = 0; f < N_FAULTS; f++) {
+        int n_found = 0;
+        for (uint64_t seed = 1; seed <= ROUNDS; seed++)
+            n_found += found(&subject, faults[f].name, faults[f].flag, seed * 77 + f);
+        cr_assert_geq(n_found, ROUNDS * 3 / 4, "%s: of %d flips of %s %d were found", name, ROUNDS, faults[f].name,
+                      n_found);
+    }
+    cr_assert_eq(run_all(engine, &batch, &err), STATUS_OK, "%s: %s", name, err.message);
+    cr_assert(tiny_batch_equal(&batch, &right));
+    ops->destroy(engine);
+    tiny_batch_finish(&batch);
+    tiny_batch_finish(&right);
+    image_release(&image);
+}
+
+/* Each set in turn, the machine's best last. */
+static void each_set(void (*check)(const char *name, const struct engine_ops *ops, uint32_t shape), uint32_t shape)
+{
+    static const char *const names[] = {"c", "avx2", "avxvnni", "avx512vnni"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        unsigned mask = 0;
+        cr_assert(cpu_flags_parse(names[i], &mask));
+        if ((cpu_flags_detected() & mask) == mask) {
+            cpu_flags_set_mask(mask);
+            check(names[i], &cpu_engine, shape);
+        } else {
+            printf("skipped: no %s on this machine\n", names[i]);
+        }
+    }
+    check("ref", &ref_engine, shape);
+}
+
+Test(verify, finds_every_flipped_bit)
+{
+    uint32_t mode = engine_set_float_mode();
+    for (uint32_t shape = 0; shape < tiny_n_shapes; shape++)
+        each_set(check_engine, shape);
+    engine_restore_float_mode(mode);
+}
+
+/* Without checks a flipped bit goes through, and bits are the same without one. */
+static void check_off(const char *name, const struct engine_ops *ops, uint32_t shape)
+{
+    struct image *image = tiny_image(&tiny_shapes[shape], IMAGE_INT8, 3 + shape);
+    struct tiny_batch on, off;
+    struct error err = {0};
+    struct engine *engine = NULL;
+    tiny_batch_init(&on, image, lengths, 7);
+    tiny_batch_init(&off, image, lengths, 7);
+    cr_assert_eq(tiny_run(ops, &on, &err), STATUS_OK, "%s: %s", name, err.message);
+    engine_set_verify(false);
+    cr_assert_eq(tiny_run(ops, &off, &err), STATUS_OK);
+    cr_assert(tiny_batch_equal(&on, &off), "%s: bits differ without checks", name);
+    cr_assert_eq(ops->create(&engine, image, &err), STATUS_OK);
+    bool differs = false;
+    for (uint64_t seed = 1; seed < 100 && !differs; seed++) {
+        cr_assert(engine_inject(engine, ENGINE_FLIP_ACCUMULATOR, seed));
+        cr_assert_neq(run_all(engine, &off, &err), STATUS_NO_MEMORY);
+        differs = !tiny_batch_equal(&on, &off);
+    }
+    cr_assert(differs);
+    engine_set_verify(true);
+    ops->destroy(engine);
+    tiny_batch_finish(&on);
+    tiny_batch_finish(&off);
+    image_release(&image);
+}
+
+Test(verify, can_be_switched_off)
+{
+    uint32_t mode = engine_set_float_mode();
+    each_set(check_off, 0);
+    engine_restore_float_mode(mode);
+}
+
+Test(verify, is_not_for_fp32)
+{
+    struct image *image = tiny_image(&tiny_shapes[0], IMAGE_FP32, 1);
+    struct error err = {0};
+    struct engine *engine = NULL;
+    cr_assert_eq(fp32_engine.create(&engine, image, &err), STATUS_OK);
+    cr_assert_not(engine_inject(engine, ENGINE_FLIP_ALL, 1));
+    fp32_engine.destroy(engine);
+    image_release(&image);
+}
