@@ -35,9 +35,10 @@ struct flight {
     uint32_t attempts;  /* times it failed on a board */
     uint64_t avoid;     /* boards that failed it */
     uint32_t last_board;
-    uint64_t begun_ns;    /* first launched */
-    uint64_t launched_ns; /* last launched */
-    double predicted_ns;  /* of the last launch */
+    uint64_t begun_ns;        /* first launched */
+    uint64_t launched_ns;     /* last launched */
+    double predicted_ns;      /* of the last launch, */
+    uint32_t launched_layers; /* which was so many layers */
     /* One launch: */
     struct board *const *pool;
     void (*on_parted)(struct flight *flight, void *cookie);

@@ -4,7 +4,9 @@
 #include "server/base/clock.h"
 #include "server/batch/room.h"
 
-enum { MAX_ATTEMPTS = 3 };
+/* A batch that failed once runs again as it is: most likely the board was at fault. After that each text runs alone,
+ * since one of them may be; and a text is at fault when it failed so often that so many boards in turn cannot be. */
+enum { MAX_TOGETHER = 2, MAX_ATTEMPTS = 8 };
 
 struct flight *room_new_flight(struct batch *batch, struct room_settled *settled, const struct queue_entry *entries,
                                uint32_t n)
@@ -104,19 +106,16 @@ static void again(struct batch *batch, struct room_settled *settled, const struc
     room_park(batch, flight);
 }
 
-/* Fail each text for good, by its place in its request. */
-static void fail_entries(struct batch *batch, struct room_settled *settled, const struct flight *flight,
-                         const struct error *err)
+/* Fail a text for good, by its place in its request. */
+static void give_up(struct batch *batch, struct room_settled *settled, const struct flight *flight,
+                    const struct error *err)
 {
-    for (uint32_t i = 0; i < flight->n_entries; i++) {
-        const struct queue_entry *entry = &flight->entries[i];
-        struct error own = *err;
-        error_prefix(&own, err->status, "inputs[%u] failed on %u boards, the last said: ", entry->item->input,
-                     flight->attempts);
-        room_fail_work(batch, settled, entry->work, err->status, &own);
-    }
-    for (uint32_t i = 0; i < flight->n_entries; i++)
-        room_settle(settled, flight->entries[i].work, 1);
+    const struct queue_entry *entry = &flight->entries[0];
+    struct error own = *err;
+    error_prefix(&own, err->status, "inputs[%u] failed %u times, the last time: ", entry->item->input,
+                 flight->attempts);
+    room_fail_work(batch, settled, entry->work, err->status, &own);
+    room_settle(settled, entry->work, 1);
 }
 
 static void leave(struct batch *batch, struct flight *flight)
@@ -149,11 +148,11 @@ void room_retry(struct batch *batch, struct room_settled *settled, struct flight
     uint32_t n = flight->n_entries;
     flight->attempts++;
     flight->avoid |= 1ull << board;
-    if (flight->attempts >= MAX_ATTEMPTS)
-        fail_entries(batch, settled, flight, err);
-    else if (flight->attempts == 1)
+    if (n == 1 && flight->attempts >= MAX_ATTEMPTS)
+        give_up(batch, settled, flight, err);
+    else if (flight->attempts < MAX_TOGETHER)
         again(batch, settled, flight, 0, n);
-    else /* one text may be at fault: let it fail alone */
+    else
         for (uint32_t i = 0; i < n; i++)
             again(batch, settled, flight, i, 1);
     leave(batch, flight);
@@ -230,7 +229,8 @@ void room_on_parted(struct flight *flight, void *cookie)
         room_retry(batch, &settled, flight, flight->failed_board, &err);
     } else {
         if (flight->layer == flight->until)
-            cost_observe(&batch->cost, flight->predicted_ns, (double)(now - flight->launched_ns));
+            cost_observe(&batch->cost, flight->launched_layers, flight->n_parts, flight->predicted_ns,
+                         (double)(now - flight->launched_ns));
         if (flight->layer == batch->options.image->shape.layers)
             part_with_results(batch, &settled, flight);
         else

@@ -16,15 +16,20 @@ void health_failed(struct health *health, uint64_t now_ns)
         wait = HEALTH_MAX_WAIT_NS;
     health->strikes++;
     health->due_ns = now_ns + wait;
+    health->urgent_ns = now_ns + (wait < HEALTH_URGENT_WAIT_NS ? wait : HEALTH_URGENT_WAIT_NS);
     health->state = HEALTH_QUARANTINED;
 }
 
-bool health_take_due(struct health *health, uint64_t now_ns)
+uint64_t health_due_ns(const struct health *health, bool urgent)
 {
-    if (health->state != HEALTH_QUARANTINED || now_ns < health->due_ns)
-        return false;
+    if (health->state != HEALTH_QUARANTINED)
+        return UINT64_MAX;
+    return urgent ? health->urgent_ns : health->due_ns;
+}
+
+void health_begin_test(struct health *health)
+{
     health->state = HEALTH_TESTING;
-    return true;
 }
 
 void health_passed(struct health *health, uint64_t now_ns)

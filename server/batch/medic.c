@@ -41,13 +41,19 @@ double room_busy_share(const struct room_slot *slot, uint64_t busy_ns, uint64_t 
     return share < 1 ? share : 1; /* a task counts when it ends */
 }
 
-/* A board whose test is due, or -1. */
+/* The board whose test has been due for longest, or -1: each gets its turn, however often another fails. */
 static int next_patient(struct batch *batch, uint64_t now)
 {
-    for (uint32_t b = 0; b < batch->options.n_boards; b++)
-        if (health_take_due(&batch->slots[b].health, now))
-            return (int)b;
-    return -1;
+    int patient = -1;
+    uint64_t first_ns = now + 1;
+    for (uint32_t b = 0; b < batch->options.n_boards; b++) {
+        uint64_t due_ns = health_due_ns(&batch->slots[b].health, batch->usable == 0);
+        if (due_ns >= first_ns)
+            continue;
+        first_ns = due_ns;
+        patient = (int)b;
+    }
+    return patient;
 }
 
 static bool any_quarantined(const struct batch *batch)
@@ -123,6 +129,7 @@ void *room_medic_main(void *cookie)
         uint64_t now = clock_now_ns();
         int patient = next_patient(batch, now);
         if (patient >= 0) {
+            health_begin_test(&batch->slots[patient].health);
             treat(batch, (uint32_t)patient);
         } else if (scrub_ns && now >= scrub_ns) {
             pthread_mutex_unlock(&batch->lock);

@@ -80,6 +80,7 @@ static void launch(struct batch *batch, struct room_settled *settled, struct fli
     flight->launched_ns = clock_now_ns();
     if (flight->layer == 0)
         batch->begun[placement_of(batch, action)][flight->class]++;
+    flight->launched_layers = action->layers;
     flight->predicted_ns = cost_split(&batch->cost, flight->load, action->layers, action->n_boards);
     for (uint32_t i = 0; i < action->n_boards; i++) {
         struct room_slot *slot = &batch->slots[action->boards[i]];

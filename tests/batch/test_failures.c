@@ -34,6 +34,31 @@ Test(failures, a_failed_batch_runs_again_elsewhere)
     close_room(&room);
 }
 
+/* Boards that fail one after another must not cost a request that is not at fault. */
+Test(failures, boards_that_fail_in_turn_cost_no_request)
+{
+    struct room room;
+    open_room(&room, MAX_BOARDS, 100, 100);
+    struct request *request = make_request(3, 8, BATCH_POOL_MEAN);
+    batch_submit(room.batch, &request->work, NULL);
+    for (int failures = 0; failures < 6;) {
+        for (int b = 0; b < MAX_BOARDS; b++)
+            failures += fake_board_finish(room.boards[b], STATUS_BACKEND);
+        usleep(1000);
+    }
+    for (int tries = 0; !request->done; tries++) {
+        cr_assert_lt(tries, 10000);
+        finish_all(&room);
+        usleep(1000);
+    }
+    cr_assert_eq(request->status, STATUS_OK, "%s", request->err.message);
+    for (int i = 0; i < 3; i++)
+        cr_assert_float_eq(request->out[i][0], 10.0f * (float)(i + 1) + 3.5f, 0);
+    WAIT_FOR(in_service(&room) == MAX_BOARDS);
+    free(request);
+    close_room(&room);
+}
+
 /* One text that no board can compute must not take its batch mates with it. */
 Test(failures, a_poisonous_text_fails_alone_and_is_named)
 {

@@ -147,11 +147,39 @@ Test(cost, learns_from_what_it_sees)
     struct cost_load load = {100, 10000};
     double truth = 3 * cost_whole(&model, load, 6);
     for (int i = 0; i < 200; i++)
-        cost_observe(&model, cost_whole(&model, load, 6), truth);
+        cost_observe(&model, 6, 1, cost_whole(&model, load, 6), truth);
     cr_assert_float_eq(cost_whole(&model, load, 6) / truth, 1, 0.02);
-    cost_observe(&model, 0, 5);
-    cost_observe(&model, 5, NAN);
+    cost_observe(&model, 6, 1, 0, 5);
+    cost_observe(&model, 6, 2, 5, NAN);
     cr_assert(isfinite(model.scale));
+}
+
+/* Boards that share a core: split, a layer takes longer than whole. That is learned, and tried again later. */
+Test(cost, learns_what_a_barrier_costs_apart_from_the_rest)
+{
+    struct cost_model model;
+    cost_init(&model);
+    struct cost_load load = {100, 10000};
+    double whole = cost_whole(&model, load, 6), truth = 2 * whole;
+    cr_assert_lt(cost_split(&model, load, 6, 2), whole);
+    for (int i = 0; i < 100; i++)
+        cost_observe(&model, 6, 2, cost_split(&model, load, 6, 2), truth);
+    cr_assert_float_eq(cost_split(&model, load, 6, 2) / truth, 1, 0.02);
+    cr_assert_float_eq(cost_whole(&model, load, 6) / whole, 1, 1e-9);
+    for (int i = 0; i < 2000; i++)
+        cost_observe(&model, 6, 1, cost_whole(&model, load, 6), whole);
+    cr_assert_lt(cost_split(&model, load, 6, 2), whole, "it is tried again");
+    for (int i = 0; i < 100; i++)
+        cost_observe(&model, 6, 2, cost_split(&model, load, 6, 2), 1);
+    cr_assert_gt(model.barrier_ns, 0);
+}
+
+static bool take_due(struct health *health, uint64_t now)
+{
+    bool due = health_due_ns(health, false) <= now;
+    if (due)
+        health_begin_test(health);
+    return due;
 }
 
 Test(health, waits_longer_each_time_and_forgives)
@@ -160,31 +188,33 @@ Test(health, waits_longer_each_time_and_forgives)
     uint64_t now = 100 * HEALTH_FORGIVE_NS;
     health_failed(&health, now);
     cr_assert_eq(health.state, HEALTH_QUARANTINED);
-    cr_assert(health_take_due(&health, now), "the first strike is tested at once");
-    cr_assert_not(health_take_due(&health, now), "by one at a time");
+    cr_assert(take_due(&health, now), "the first strike is tested at once");
+    cr_assert_not(take_due(&health, now), "by one at a time");
     uint64_t last = 0;
     for (int i = 0; i < 40; i++) {
         health_failed(&health, now);
         uint64_t wait = health.due_ns - now;
         cr_assert_geq(wait, last);
         cr_assert_leq(wait, HEALTH_MAX_WAIT_NS);
-        cr_assert_not(health_take_due(&health, now));
+        cr_assert_not(take_due(&health, now));
+        cr_assert_leq(health_due_ns(&health, true), now + HEALTH_URGENT_WAIT_NS);
         now = health.due_ns;
-        cr_assert(health_take_due(&health, now));
+        cr_assert(take_due(&health, now));
         last = wait;
     }
     cr_assert_eq(last, HEALTH_MAX_WAIT_NS);
     now += 2 * HEALTH_FORGIVE_NS; /* out of service does not count */
     health_passed(&health, now);
     cr_assert_eq(health.state, HEALTH_IN_SERVICE);
+    cr_assert_eq(health_due_ns(&health, true), UINT64_MAX);
     health_failed(&health, now + HEALTH_FORGIVE_NS);
     cr_assert_eq(health.due_ns - now, HEALTH_FORGIVE_NS + HEALTH_MAX_WAIT_NS, "not yet forgiven");
     now = health.due_ns;
-    cr_assert(health_take_due(&health, now));
+    cr_assert(take_due(&health, now));
     health_passed(&health, now);
     now += HEALTH_FORGIVE_NS + 1;
     health_failed(&health, now);
-    cr_assert(health_take_due(&health, now), "forgiven after serving long enough");
+    cr_assert(take_due(&health, now), "forgiven after serving long enough");
     cr_assert_eq(health.quarantined, 3);
     cr_assert_eq(health.readmitted, 2);
 }

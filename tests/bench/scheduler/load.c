@@ -4,8 +4,8 @@
  *
  * A GROUP is word=value,..: name, path (/embed), mode (closed, open, cancel, idle, slow), clients, texts (a request),
  * tokens (a text; N or N-M), variants (different requests), rate (open: requests a second), leave-ms (cancel: N-M),
- * timeout-ms, priority (interactive, bulk). --learn writes what the right answers are, --check counts those that differ
- * by a bit.
+ * timeout-ms, priority (interactive, bulk). --learn writes what the right answers are, --check counts those that
+ * differ by a bit.
  */
 #include "tests/bench/scheduler/load.h"
 
