@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+"""Mixed load on emulated boards that fail in every way: nothing lost, nothing wrong, every board back.
+
+Run it by tests/chaos/run. The same requests are asked once of a server without faults; every later answer must have
+the same bytes. Ends with 1 where something does not hold.
+"""
+import argparse
+import json
+import os
+import random
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "bench", "scheduler"))
+from server import Server, end_load, load, start_load  # noqa: E402
+
+BOARDS = 4
+GROUPS = ["name=short,clients=6,tokens=4-48,variants=64", "name=bulk,clients=2,texts=12,tokens=8-96,variants=8",
+          "name=long,clients=1,tokens=200-400,variants=4", "name=due,mode=open,rate=5,clients=64,tokens=8-32,variants=16"]
+KINDS = ["fail", "hang", "slow", "accumulator", "weight", "activation", "hidden", "load", "image"]
+GAP_SECONDS = (0.5, 3.0)       # between faults
+RED_SECONDS = 2.0
+GREEN_SECONDS = 60.0
+SKIPPED = 77
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+class Faults:
+    """One fault after another on boards at random, as long as another board serves unharmed."""
+
+    def __init__(self, server, seed):
+        self.server, self.random = server, random.Random(seed)
+        self.injected = {kind: 0 for kind in KINDS}
+        self.refused = 0
+        self.next_kinds = []
+        self.stop = threading.Event()
+        self.error = None
+        self.thread = threading.Thread(target=self.run)
+
+    def boards(self):
+        return json.loads(self.server.call("GET", "/boards")[2])["boards"]
+
+    def inject(self, board, kind, count=1):
+        fault = {"board": board, "kind": kind, "seed": self.random.randrange(1 << 48)}
+        if kind == "slow":
+            fault |= {"factor": self.random.choice([2, 5, 10]), "for_ms": self.random.randrange(200, 2000)}
+        elif count > 1:
+            fault["count"] = count
+        code, _, body = self.server.call("POST", "/admin/faults", json.dumps(fault))
+        if code != 200:
+            raise RuntimeError(f"the fault {fault} was answered {code}: {body[:300]!r}")
+        self.injected[kind] += 1
+
+    def next_kind(self):
+        """Each kind once, then each again in another order: a short run has them all."""
+        if not self.next_kinds:
+            self.next_kinds = self.random.sample(KINDS, len(KINDS))
+        return self.next_kinds.pop()
+
+    def one(self):
+        serving = [i for i, board in enumerate(self.boards()) if board["state"] in ("idle", "busy")]
+        if len(serving) < 2:      # never all at once
+            return
+        self.inject(self.random.choice(serving), self.next_kind(), self.random.choice([1, 1, 2]))
+
+    def run(self):
+        try:
+            while not self.stop.wait(self.random.uniform(*self.gap)):
+                self.one()
+        except Exception as error:  # told by the main thread
+            self.error = error
+
+    def start(self, gap):
+        self.gap = gap
+        self.thread.start()
+
+    def end(self):
+        self.stop.set()
+        self.thread.join()
+        if self.error:
+            raise SystemExit(f"error: {self.error}")
+
+
+def wait_for(what, seconds):
+    """Seconds until it held; None where it did not."""
+    begin = time.monotonic()
+    while time.monotonic() - begin < seconds:
+        if what():
+            return time.monotonic() - begin
+        time.sleep(0.02)
+    return None
+
+
+def healthy(server):
+    return server.call("GET", "/health")[0] == 200
+
+
+def ask(server):
+    return server.call("POST", "/embed", json.dumps({"inputs": "Is anybody there?"}))
+
+
+def chaos(options, server, hashes):
+    """Mixed load and faults. The groups of the load."""
+    faults = Faults(server, options.seed)
+    gap = GAP_SECONDS if options.seconds >= 60 else (0.2, 1.0)
+    process = start_load(options.load, server.port, options.seconds, *GROUPS,
+                         options=["--check", hashes, "--drain", "60"])
+    faults.start(gap)
+    groups = end_load(process)
+    faults.end()
+    return groups, faults
+
+
+def blackout(server, kind, count):
+    """All boards at once. What came of it."""
+    faults = Faults(server, 1)
+    for board in range(BOARDS):
+        faults.inject(board, kind, count)
+    threads = [threading.Thread(target=ask, args=(server,)) for _ in range(4 * BOARDS)]   # they find the boards gone
+    begin = time.monotonic()
+    for thread in threads:
+        thread.start()
+    red = wait_for(lambda: not healthy(server), 10)
+    code, headers, _ = ask(server)
+    while code == 200 and time.monotonic() - begin < 10:
+        code, headers, _ = ask(server)
+    green = wait_for(lambda: healthy(server), GREEN_SECONDS)
+    for thread in threads:
+        thread.join()
+    all_back = wait_for(lambda: all(board["state"] in ("idle", "busy") for board in faults.boards()), GREEN_SECONDS)
+    row = {"kind": kind, "red_after_seconds": red and round(red, 2), "refused_with": code,
+           "retry_after": headers.get("retry-after"), "green_after_seconds": green and round(green, 2),
+           "all_back": all_back is not None, "serves_again": ask(server)[0] == 200}
+    row["reached"] = (red is not None and red <= RED_SECONDS and code == 503 and headers.get("retry-after") is not None
+                      and green is not None and row["all_back"] and row["serves_again"])
+    return row
+
+
+def run(options):
+    with tempfile.TemporaryDirectory() as folder:
+        hashes = os.path.join(folder, "hashes")
+        say("The right answers, from a server without faults")
+        reference = Server(options.bertd, options.model, "--boards", "1", "--placement", "replicate")
+        load(options.load, reference.port, 0, *GROUPS, options=["--learn", hashes])
+        reference.stop()
+        server = Server(options.bertd, options.model, "--boards", str(BOARDS), "--enable-fault-injection",
+                        "--request-timeout-ms", "0", "--scrub-interval-seconds", "2")
+        try:
+            say(f"{options.seconds:g} s of mixed load and faults, seed {options.seed}")
+            groups, faults = chaos(options, server, hashes)
+            boards_back = wait_for(lambda: all(b["state"] in ("idle", "busy") for b in faults.boards()), GREEN_SECONDS)
+            after = load(options.load, server.port, 1, *GROUPS, options=["--check", hashes])
+            boards = faults.boards()
+            say("All boards at once")
+            blackouts = [blackout(server, "load", 6), blackout(server, "hang", 2)]
+        finally:
+            code = server.stop()
+    everything = list(groups.values()) + list(after.values())
+    result = {"seconds": options.seconds, "seed": options.seed, "boards": BOARDS,
+              "requests": sum(group.begun for group in everything),
+              "failed_requests": sum(group.failed for group in everything),
+              "wrong_bits": sum(group.wrong for group in everything),
+              "statuses": {name: group.statuses for name, group in groups.items()},
+              "broken_connections": sum(group.broken for group in everything),
+              "faults_injected": sum(faults.injected.values()), "faults_by_kind": faults.injected,
+              "quarantines": sum(board["quarantines"] for board in boards),
+              "boards_readmitted": sum(board["readmissions"] for board in boards),
+              "boards_back": boards_back is not None, "all_boards_at_once": blackouts, "exit_code": code}
+    result["reached"] = (result["failed_requests"] == 0 and result["wrong_bits"] == 0 and result["requests"] > 0 and
+                         result["boards_back"] and result["boards_readmitted"] == result["quarantines"] and
+                         all(row["reached"] for row in blackouts) and code == 0)
+    return result
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bertd", required=True)
+    parser.add_argument("--load", required=True, help="bench-load")
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--seconds", type=float, default=300)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--out")
+    options = parser.parse_args()
+    if not os.path.exists(os.path.join(options.model, "config.json")):
+        print(f"skipped: no model at {options.model}, run ./deploy/run --once")
+        return SKIPPED
+    result = run(options)
+    print(json.dumps(result, indent=1))
+    if options.out:
+        with open(options.out, "w", encoding="utf-8") as file:
+            json.dump(result, file, indent=1)
+            file.write("\n")
+    print("reached" if result["reached"] else "NOT REACHED", file=sys.stderr)
+    return 0 if result["reached"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
