@@ -56,11 +56,11 @@ Test(large, one_request_is_as_many_small_ones)
         json_decref(some);
     }
     json_decref(all);
-    static const char *const tasks[] = {"bertd_board_tasks_total{board=\"emu0\"}",
-                                        "bertd_board_tasks_total{board=\"emu1\"}",
-                                        "bertd_board_tasks_total{board=\"emu2\"}"};
+    static const char *const flights[] = {"bertd_board_flights_total{board=\"emu0\"}",
+                                          "bertd_board_flights_total{board=\"emu1\"}",
+                                          "bertd_board_flights_total{board=\"emu2\"}"};
     for (int b = 0; b < 3; b++)
-        cr_expect(client_metric(process_shared(), tasks[b]) > 0, "%s", tasks[b]);
+        cr_expect(client_metric(process_shared(), flights[b]) > 0, "%s", flights[b]);
 }
 
 Test(large, limit_is_told_and_kept)

@@ -469,11 +469,13 @@ Test(routes, cors)
         client_ask(process_shared(), "OPTIONS", "/embed", &(struct sending){.headers = {"Origin: http://b.example"}});
     cr_expect_str_eq(client_header(&answer, "Access-Control-Allow-Origin"), "http://b.example");
     cr_expect(strstr(client_header(&answer, "Access-Control-Allow-Headers"), "content-type") != NULL);
+    cr_expect(strstr(client_header(&answer, "Access-Control-Allow-Headers"), "x-bertd-priority") != NULL);
     client_free(&answer);
     answer = client_ask(process_shared(), "POST", "/embed",
                         &(struct sending){.body = "{\"inputs\":\"a\"}", .headers = {"Origin: http://a.example"}});
     cr_expect_str_eq(client_header(&answer, "Access-Control-Allow-Origin"), "http://a.example");
     cr_expect_str_eq(client_header(&answer, "Vary"), "Origin");
+    cr_expect(strstr(client_header(&answer, "Access-Control-Expose-Headers"), "x-truncated-count") != NULL);
     client_free(&answer);
     answer = client_ask(process_shared(), "GET", "/info", &(struct sending){.headers = {"Origin: http://c.example"}});
     cr_expect_str_eq(client_header(&answer, "Access-Control-Allow-Origin"), "");
