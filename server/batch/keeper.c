@@ -4,7 +4,7 @@
 
 /* A board hangs when it takes longer than a stall of the machine and many times the prediction; of a long task fewer
  * times, so that a pool that hangs in what it mostly does is known within two seconds. */
-#define HANG_NS          1500e6
+#define HANG_NS          1300e6
 #define HANG_FACTOR      20
 #define HANG_SHORT_NS    300e6
 #define HANG_FACTOR_LONG 4

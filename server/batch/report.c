@@ -9,8 +9,8 @@ static double next_test_ns(const struct batch *batch)
 {
     uint64_t now = clock_now_ns(), least = HEALTH_MAX_WAIT_NS;
     for (uint32_t b = 0; b < batch->options.n_boards; b++) {
-        const struct health *health = &batch->slots[b].health;
-        uint64_t left = health->state == HEALTH_QUARANTINED && health->due_ns > now ? health->due_ns - now : 0;
+        uint64_t due_ns = health_due_ns(&batch->slots[b].health, true);
+        uint64_t left = due_ns != UINT64_MAX && due_ns > now ? due_ns - now : 0;
         least = left < least ? left : least;
     }
     return (double)least;
