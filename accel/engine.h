@@ -44,8 +44,8 @@ struct engine {
     const struct image *image;
 };
 
-/** Whether engines check each product, and hidden states between layers, by checksums (docs/numerics.md): for all
- * engines of the process, from their next run on. Thread: any. */
+/** Whether all engines of the process check each product, and hidden states between layers, by checksums
+ *  (docs/numerics.md). They do unless it is switched off, before the first job. Thread: any. */
 void engine_set_verify(bool verify);
 bool engine_verify(void);
 /** Arms faults as `inject` does; false where the engine cannot. */

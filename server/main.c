@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "accel/engine.h"
 #include "server/base/clock.h"
 #include "server/base/file.h"
 #include "server/base/log.h"
@@ -224,6 +225,7 @@ static enum status start_boards(struct program *program, struct error *err)
     program->boards = mem_calloc(n, sizeof(struct board *));
     if (!program->boards)
         return error_set(err, STATUS_NO_MEMORY, "no memory for %u boards", n);
+    engine_set_verify(config->verify);
     while (program->n_boards < n) {
         enum status status = open_board(program, err);
         if (status != STATUS_OK)

@@ -63,21 +63,6 @@ CPU_TEMPLATE uint32_t digits(void *high, void *low, const float *w, float factor
     return ints_sum(product);
 }
 
-/* sums [4] += the 16 outputs of a group of weights. */
-CPU_TEMPLATE void add_columns(int32_t *sums, const int8_t *weights)
-{
-    typedef int8_t bytes16 __attribute__((vector_size(16)));
-    typedef int16_t words16 __attribute__((vector_size(32)));
-    words16 sum = {0};
-    for (int i = 0; i < IMAGE_GROUP; i++) {
-        bytes16 part;
-        memcpy(&part, weights + i * (int)sizeof part, sizeof part);
-        sum += __builtin_convertvector(part, words16);
-    }
-    for (int i = 0; i < IMAGE_GROUP; i++)
-        sums[i] += sum[i] + sum[i + 4] + sum[i + 8] + sum[i + 12];
-}
-
 static void attend_some(const struct cpu_attention *a, size_t row, size_t rows)
 {
     float max[CPU_TOGETHER], *s = a->scores + row * a->score_stride;
@@ -119,17 +104,35 @@ static void context(float *y, size_t y_stride, const int32_t *high, const int32_
     }
 }
 
+typedef int8_t bytes16 __attribute__((vector_size(16)));
+typedef int16_t words16 __attribute__((vector_size(32)));
+
+enum { WORD_PANELS = 64 }; /* whose 4 summands a lane, within +-127 each, still fit 16 bits */
+
+/* sums [4] += the outputs of some panels, for a group of inputs. */
+CPU_TEMPLATE void add_panels(int32_t *sums, const int8_t *weights, size_t panel_stride, size_t n_panels)
+{
+    words16 sum = {0}; /* 4 lanes an input */
+    for (size_t panel = 0; panel < n_panels; panel++) {
+        for (size_t i = 0; i < IMAGE_GROUP; i++) {
+            bytes16 part;
+            memcpy(&part, weights + panel * panel_stride + i * sizeof part, sizeof part);
+            sum += __builtin_convertvector(part, words16);
+        }
+    }
+    for (size_t i = 0; i < IMAGE_GROUP; i++)
+        sums[i] += sum[i] + sum[i + 4] + sum[i + 8] + sum[i + 12];
+}
+
 static void column_sums(int32_t *sums, const struct cpu_gemm *g)
 {
-    const size_t inputs = g->n_blocks * g->block_groups * IMAGE_GROUP;
-    memset(sums, 0, inputs * sizeof *sums);
-    for (size_t panel = 0; panel < g->n_panels; panel++) {
-        int32_t *to = sums;
-        for (size_t b = 0; b < g->n_blocks; b++) {
-            const int8_t *w = g->weights + panel * g->panel_stride + b * g->block_stride;
-            for (size_t group = 0; group < g->block_groups; group++, to += IMAGE_GROUP, w += IMAGE_PANEL * IMAGE_GROUP)
-                add_columns(to, w);
-        }
+    memset(sums, 0, g->n_blocks * g->block_groups * IMAGE_GROUP * sizeof *sums);
+    for (size_t b = 0; b < g->n_blocks; b++) {
+        const int8_t *w = g->weights + b * g->block_stride;
+        for (size_t group = 0; group < g->block_groups; group++, sums += IMAGE_GROUP, w += IMAGE_PANEL * IMAGE_GROUP)
+            for (size_t panel = 0; panel < g->n_panels; panel += WORD_PANELS)
+                add_panels(sums, w + panel * g->panel_stride, g->panel_stride,
+                           g->n_panels - panel < WORD_PANELS ? g->n_panels - panel : WORD_PANELS);
     }
 }
 

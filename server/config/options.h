@@ -47,6 +47,8 @@
            "over all. auto: what should finish first.")                                                                \
     COUNT(boards, "boards", "BERTD_BOARDS", 0, 0, 64,                                                                  \
           "Number of boards; 0: one a physical core that this process may use.")                                       \
+    FLAG(verify, "verify", "BERTD_VERIFY", true,                                                                       \
+         "Check every product of a board, and what rests between layers, by checksums; off: a few percent faster.")    \
     COUNT(scrub_interval, "scrub-interval-seconds", "BERTD_SCRUB_INTERVAL_SECONDS", 600, 0, 604800,                    \
           "Verify the checksum of the model in memory so often, and build it again where it is damaged; 0: never.")    \
     STRING(fault_file, "fault-file", "BERTD_FAULT_FILE", "FILE", NULL,                                                 \

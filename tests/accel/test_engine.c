@@ -367,3 +367,14 @@ Test(engine, every_allocation_may_fail)
         image_release(&image);
     }
 }
+
+Test(engine, fp32_has_no_checksums)
+{
+    struct image *image = tiny_image(&tiny_shapes[0], IMAGE_FP32, 1);
+    struct error err = {0};
+    struct engine *engine = NULL;
+    cr_assert_eq(fp32_engine.create(&engine, image, &err), STATUS_OK);
+    cr_assert_not(engine_inject(engine, ENGINE_FLIP_ALL, 1));
+    fp32_engine.destroy(engine);
+    image_release(&image);
+}

@@ -74,6 +74,8 @@ Test(config, defaults_of_our_own)
     struct config config = config_of("--model-id m");
     cr_expect_eq(config.max_client_batch_size, 1024u, "larger batches than the convention's 32 are shared out");
     cr_expect_not(config.auto_chunk);
+    cr_expect(config.verify);
+    cr_expect_not(config_of("--model-id m --no-verify").verify);
     cr_expect_eq(config.chunk_overlap, 32u);
     cr_expect_eq(config.max_chunks, 64u);
     config = config_of("--model-id m --auto-chunk --chunk-overlap 0 --max-chunks 1 --max-client-batch-size 32");
