@@ -21,17 +21,21 @@ module array #(
     localparam int COLUMNS = bertd_pkg::PANEL;
 
     logic [511:0] weights_q;
-    logic [ROWS*32-1:0] operands_q;
+    logic [ROWS*32-1:0] operands_q, operands_d;
     logic [ROWS*512-1:0] sums, results_q;
     logic [1:0] group_q;
     // Flags beside the data: memory, operand registers, products, sums.
     logic [3:0] last_q;
     logic [2:0] step_q, first_q, shift_q;
 
+    always_comb begin
+        for (int r = 0; r < ROWS; r++) operands_d[r*32+:32] = operands_i[r*128+32'(group_q)*32+:32];
+    end
+
     always_ff @(posedge clk_i) begin
         group_q <= group_i;
         weights_q <= weights_i;
-        for (int r = 0; r < ROWS; r++) operands_q[r*32+:32] <= operands_i[r*128+32'(group_q)*32+:32];
+        operands_q <= operands_d;
         first_q <= {first_q[1:0], first_i};
         shift_q <= {shift_q[1:0], shift_i};
     end

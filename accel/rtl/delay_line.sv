@@ -8,12 +8,13 @@ module delay_line #(
     output logic [WIDTH-1:0] out_o
 );
 
-    logic [WIDTH-1:0] words_q[0:DEPTH-1];
+    logic [WIDTH*DEPTH-1:0] words_q;
+    assign out_o = words_q[WIDTH*(DEPTH-1)+:WIDTH];
 
-    always_ff @(posedge clk_i) begin
-        words_q[0] <= in_i;
-        for (int i = 1; i < DEPTH; i++) words_q[i] <= words_q[i-1];
+    if (DEPTH == 1) begin : gen_one
+        always_ff @(posedge clk_i) words_q <= in_i;
+    end else begin : gen_many
+        always_ff @(posedge clk_i) words_q <= {words_q[WIDTH*(DEPTH-1)-1:0], in_i};
     end
-    assign out_o = words_q[DEPTH-1];
 
 endmodule

@@ -46,7 +46,7 @@ module kv_write (
     logic [3:0] beat_q, last_beat;
     logic [2:0] asked_q;   // reads of this beat
     logic [1:0] arrived_q;
-    logic [511:0] beat_data_q;
+    logic [511:0] beat_data_q, beat_data_d;
     logic [15:0] tokens;
     logic last_read, done;
 
@@ -81,19 +81,20 @@ module kv_write (
         end
     end
 
-    always_ff @(posedge clk_i) begin
-        if (captured_q) begin
-            for (int r = 0; r < 4; r++) begin
-                if (scales_q) begin
-                    beat_data_q[{arrived_q, 2'(r), 5'd0}+:32] <= read_scales_i[r*32+:32];
-                end else if (job_q.value) begin
-                    for (int d = 0; d < 16; d++) beat_data_q[d*32+r*8+:8] <= read_data_i[r*128+d*8+:8];
-                end else begin
-                    beat_data_q[{arrived_q, 2'(r), 5'd0}+:32] <= read_data_i[r*128+32'({beat_q[1:0], 5'd0})+:32];
-                end
+    always_comb begin
+        beat_data_d = beat_data_q;
+        for (int r = 0; r < 4; r++) begin
+            if (scales_q) begin
+                beat_data_d[{arrived_q, 2'(r), 5'd0}+:32] = read_scales_i[r*32+:32];
+            end else if (job_q.value) begin
+                for (int d = 0; d < 16; d++) beat_data_d[d*32+r*8+:8] = read_data_i[r*128+d*8+:8];
+            end else begin
+                beat_data_d[{arrived_q, 2'(r), 5'd0}+:32] = read_data_i[r*128+32'({beat_q[1:0], 5'd0})+:32];
             end
         end
     end
+
+    always_ff @(posedge clk_i) if (captured_q) beat_data_q <= beat_data_d;
 
     always_ff @(posedge clk_i or negedge rst_ni) begin
         if (!rst_ni) begin

@@ -1,0 +1,300 @@
+#include "accel/sim/sim_card.h"
+
+#include <string.h>
+
+#include "server/base/mem.h"
+
+enum {
+    BEAT = 64,
+    PAGE = 4096,
+    MIN_HIDDEN = 32,
+    MAX_HIDDEN = 1024,
+    MAX_INTERMEDIATE = 4096,
+    MAX_HEADS = 32,
+    CHECK_DIGITS = 4,
+    PARAM_BEATS = 2
+};
+
+/* A run of a linear's outputs with a check panel of its own. */
+struct run {
+    const struct image_linear *linear;
+    uint32_t first, outputs; /* multiples of IMAGE_PANEL */
+};
+
+static uint64_t panel_bytes(const struct image_linear *linear)
+{
+    return (uint64_t)BEAT * (PARAM_BEATS + linear->in_padded / IMAGE_GROUP);
+}
+
+static uint64_t run_bytes(const struct run *run)
+{
+    return panel_bytes(run->linear) * (run->outputs / IMAGE_PANEL + 1);
+}
+
+static uint64_t place(uint64_t *at, uint64_t bytes)
+{
+    uint64_t address = *at;
+    *at += (bytes + PAGE - 1) / PAGE * PAGE;
+    return address;
+}
+
+static struct run kv_run(const struct image *image, const struct image_layer *layer)
+{
+    uint32_t begin = image_qkv_offset(image, 1);
+    return (struct run){&layer->qkv, begin, image_qkv_offset(image, 3) - begin};
+}
+
+static struct run q_run(const struct image *image, const struct image_layer *layer)
+{
+    return (struct run){&layer->qkv, 0, image_qkv_offset(image, 1)};
+}
+
+static struct run whole_run(const struct image_linear *linear)
+{
+    return (struct run){linear, 0, linear->out_padded};
+}
+
+static enum status check_shape(const struct image *image, struct error *err)
+{
+    const struct image_shape *shape = &image->shape;
+    if (image->precision != IMAGE_INT8)
+        return error_set(err, STATUS_UNSUPPORTED, "the engine computes in int8; the model image is fp32");
+    if (shape->hidden < MIN_HIDDEN || shape->hidden > MAX_HIDDEN || shape->hidden % IMAGE_PANEL)
+        return error_set(err, STATUS_UNSUPPORTED,
+                         "the engine takes hidden sizes that are multiples of %d from %d to %d, not %u", IMAGE_PANEL,
+                         MIN_HIDDEN, MAX_HIDDEN, shape->hidden);
+    if (image->head_dim != 32 && image->head_dim != 64)
+        return error_set(err, STATUS_UNSUPPORTED, "the engine takes heads of 32 or 64, not %u", image->head_dim);
+    if (shape->heads > MAX_HEADS)
+        return error_set(err, STATUS_UNSUPPORTED, "the engine takes up to %d heads, not %u", MAX_HEADS, shape->heads);
+    if (shape->intermediate > MAX_INTERMEDIATE || shape->intermediate % IMAGE_PANEL)
+        return error_set(err, STATUS_UNSUPPORTED,
+                         "the engine takes intermediate sizes that are multiples of %d up to %d, not %u", IMAGE_PANEL,
+                         MAX_INTERMEDIATE, shape->intermediate);
+    return STATUS_OK;
+}
+
+static void place_layer(struct sim_card_layer *layer, const struct image *image, const struct image_layer *source,
+                        uint64_t *at)
+{
+    struct run kv = kv_run(image, source), q = q_run(image, source), output = whole_run(&source->output);
+    struct run ffn1 = whole_run(&source->ffn1), ffn2 = whole_run(&source->ffn2);
+    uint64_t norm = 2 * sizeof(float) * image->shape.hidden;
+    layer->kv = place(at, run_bytes(&kv));
+    layer->q = place(at, run_bytes(&q));
+    layer->output = place(at, run_bytes(&output));
+    layer->ffn1 = place(at, run_bytes(&ffn1));
+    layer->ffn2 = place(at, run_bytes(&ffn2));
+    layer->attention_norm = place(at, norm);
+    layer->output_norm = place(at, norm);
+}
+
+enum status sim_card_init(struct sim_card *card, const struct image *image, uint32_t layer_begin, uint32_t layer_end,
+                          struct error *err)
+{
+    enum status status = check_shape(image, err);
+    if (status)
+        return status;
+    uint32_t n = layer_end - layer_begin;
+    struct sim_card_layer *layers = mem_calloc(n, sizeof *layers);
+    if (!layers)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for a card's map");
+    *card = (struct sim_card){.image = image, .layer_begin = layer_begin, .layer_end = layer_end, .layers = layers};
+    uint64_t at = PAGE; /* nothing lies at 0 */
+    for (uint32_t i = 0; i < n; i++)
+        place_layer(&layers[i], image, &image->layers[layer_begin + i], &at);
+    uint64_t tokens = (uint64_t)SIM_MAX_TOKENS * image->shape.heads;
+    card->rows = place(&at, (uint64_t)SIM_MAX_TOKENS * image->shape.hidden * sizeof(float));
+    card->keys = place(&at, tokens * image->head_dim_padded);
+    card->values = place(&at, tokens * image->head_dim_padded);
+    card->key_scales = place(&at, tokens * sizeof(float));
+    card->value_scales = place(&at, tokens * sizeof(float));
+    card->list = place(&at, (uint64_t)n * ACCEL_COMMAND_BYTES);
+    card->size = at;
+    return STATUS_OK;
+}
+
+void sim_card_finish(struct sim_card *card)
+{
+    mem_free(card->layers);
+    card->layers = NULL;
+}
+
+/* Weights --------------------------------------------------------------------------------------------------------- */
+
+/* The sums of the weights' columns over a run, in four digits of base 256 each: what the array multiplies the rows with
+ * to know the sum of all their outputs. */
+static void fill_check_panel(int8_t *weights, const struct run *run)
+{
+    for (uint32_t i = 0; i < run->linear->in; i++) {
+        int32_t sum = 0;
+        for (uint32_t o = 0; o < run->outputs; o++)
+            sum += image_weight(run->linear, run->first + o, i);
+        for (uint32_t digit = 0; digit < CHECK_DIGITS; digit++) {
+            int8_t low = (int8_t)(sum & 255);
+            weights[(i / IMAGE_GROUP * IMAGE_PANEL + digit) * IMAGE_GROUP + i % IMAGE_GROUP] = low;
+            sum = (sum - low) / 256;
+        }
+    }
+}
+
+static void fill_run(char *at, const struct run *run)
+{
+    const struct image_linear *linear = run->linear;
+    size_t weights = (size_t)linear->in_padded * IMAGE_PANEL;
+    for (uint32_t o = run->first; o < run->first + run->outputs; o += IMAGE_PANEL) {
+        memcpy(at, linear->scales + o, BEAT);
+        memcpy(at + BEAT, linear->bias + o, BEAT);
+        memcpy(at + PARAM_BEATS * BEAT, linear->weights + (size_t)o * linear->in_padded, weights);
+        at += panel_bytes(linear);
+    }
+    fill_check_panel((int8_t *)at + PARAM_BEATS * BEAT, run);
+}
+
+static void fill_norm(float *at, const struct image_norm *norm, uint32_t width)
+{
+    for (uint32_t i = 0; i < width; i += IMAGE_PANEL) {
+        memcpy(at + 2 * (size_t)i, norm->gamma + i, BEAT);
+        memcpy(at + 2 * (size_t)i + IMAGE_PANEL, norm->beta + i, BEAT);
+    }
+}
+
+void sim_card_fill(const struct sim_card *card, void *memory)
+{
+    const struct image *image = card->image;
+    char *base = memory;
+    for (uint32_t i = 0; i < card->layer_end - card->layer_begin; i++) {
+        const struct image_layer *source = &image->layers[card->layer_begin + i];
+        const struct sim_card_layer *layer = &card->layers[i];
+        struct run kv = kv_run(image, source), q = q_run(image, source), output = whole_run(&source->output);
+        struct run ffn1 = whole_run(&source->ffn1), ffn2 = whole_run(&source->ffn2);
+        fill_run(base + layer->kv, &kv);
+        fill_run(base + layer->q, &q);
+        fill_run(base + layer->output, &output);
+        fill_run(base + layer->ffn1, &ffn1);
+        fill_run(base + layer->ffn2, &ffn2);
+        fill_norm((float *)(base + layer->attention_norm), &source->attention_norm, image->shape.hidden);
+        fill_norm((float *)(base + layer->output_norm), &source->output_norm, image->shape.hidden);
+    }
+}
+
+/* Commands -------------------------------------------------------------------------------------------------------- */
+
+static uint32_t bits_of(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+static void put_address(uint32_t *words, uint32_t at, uint64_t address)
+{
+    words[at] = (uint32_t)address;
+    words[at + 1] = (uint32_t)(address >> 32);
+}
+
+void sim_card_command(const struct sim_card *card, void *memory, uint32_t index, const struct sim_command *command)
+{
+    static const uint32_t opcodes[] = {ACCEL_OPCODE_RUN, ACCEL_OPCODE_PROJECT, ACCEL_OPCODE_FINISH};
+    const struct image_shape *shape = &card->image->shape;
+    const struct sim_card_layer *layer = &card->layers[command->layer - card->layer_begin];
+    uint32_t words[ACCEL_COMMAND_BYTES / 4] = {0};
+    words[ACCEL_WORD_OPCODE] = (uint32_t)ACCEL_OPCODE_MAGIC | opcodes[command->kind];
+    words[ACCEL_WORD_FLAGS] = (command->load ? ACCEL_FLAG_LOAD : 0) | (command->store ? ACCEL_FLAG_STORE : 0);
+    words[ACCEL_WORD_HIDDEN] = shape->hidden;
+    words[ACCEL_WORD_INTERMEDIATE] = shape->intermediate;
+    words[ACCEL_WORD_HEADS] = shape->heads;
+    words[ACCEL_WORD_HEAD_DIM] = card->image->head_dim;
+    words[ACCEL_WORD_TOKENS] = command->tokens;
+    words[ACCEL_WORD_ROW_BEGIN] = command->row_begin;
+    words[ACCEL_WORD_ROWS] = command->rows;
+    words[ACCEL_WORD_ACTIVATION] = (uint32_t)shape->activation;
+    words[ACCEL_WORD_EPS] = bits_of(shape->layer_norm_eps);
+    words[ACCEL_WORD_INV_HIDDEN] = bits_of(1.0f / (float)shape->hidden);
+    put_address(words, ACCEL_WORD_ROWS_ADDRESS,
+                card->rows + (uint64_t)command->row_begin * shape->hidden * sizeof(float));
+    put_address(words, ACCEL_WORD_KEYS, card->keys);
+    put_address(words, ACCEL_WORD_VALUES, card->values);
+    put_address(words, ACCEL_WORD_KEY_SCALES, card->key_scales);
+    put_address(words, ACCEL_WORD_VALUE_SCALES, card->value_scales);
+    put_address(words, ACCEL_WORD_WEIGHTS_KV, layer->kv);
+    put_address(words, ACCEL_WORD_WEIGHTS_Q, layer->q);
+    put_address(words, ACCEL_WORD_WEIGHTS_OUTPUT, layer->output);
+    put_address(words, ACCEL_WORD_WEIGHTS_FFN1, layer->ffn1);
+    put_address(words, ACCEL_WORD_WEIGHTS_FFN2, layer->ffn2);
+    put_address(words, ACCEL_WORD_ATTENTION_NORM, layer->attention_norm);
+    put_address(words, ACCEL_WORD_OUTPUT_NORM, layer->output_norm);
+    memcpy((char *)memory + card->list + (size_t)index * ACCEL_COMMAND_BYTES, words, sizeof words);
+}
+
+/* Keys and values ------------------------------------------------------------------------------------------------- */
+
+/* The bytes of one token and head within their block, in steps as the layouts have them. */
+struct kv_copy {
+    const struct sim_card *card;
+    size_t block_head; /* of a block of the sequence, and a head */
+    uint32_t token;    /* within the block */
+};
+
+static void copy_token(const struct kv_copy *copy, const int8_t *keys_from, int8_t *keys_to, const int8_t *values_from,
+                       int8_t *values_to)
+{
+    uint32_t dim = copy->card->image->head_dim_padded, t = copy->token;
+    size_t begin = copy->block_head * IMAGE_PANEL * dim;
+    for (uint32_t d = 0; d < dim; d++) {
+        size_t key = begin + (d / IMAGE_GROUP * IMAGE_PANEL + t) * IMAGE_GROUP + d % IMAGE_GROUP;
+        size_t value = begin + (d / IMAGE_PANEL * (IMAGE_PANEL / IMAGE_GROUP) + t / IMAGE_GROUP) * BEAT +
+                       d % IMAGE_PANEL * IMAGE_GROUP + t % IMAGE_GROUP;
+        keys_to[key] = keys_from[key];
+        values_to[value] = values_from[value];
+    }
+}
+
+/* Both sides seen from the sequence's block 0 on. */
+struct kv_side {
+    int8_t *keys, *values;
+    float *key_scales, *value_scales;
+};
+
+static struct kv_side card_side(const struct sim_card *card, void *memory)
+{
+    char *base = memory;
+    return (struct kv_side){(int8_t *)base + card->keys, (int8_t *)base + card->values,
+                            (float *)(base + card->key_scales), (float *)(base + card->value_scales)};
+}
+
+static struct kv_side host_side(const struct sim_card *card, const struct board_kv *kv, uint32_t set, uint32_t seq)
+{
+    size_t tokens = (size_t)kv->block_begin[seq] * card->image->shape.heads * IMAGE_PANEL;
+    size_t bytes = tokens * card->image->head_dim_padded;
+    return (struct kv_side){kv->keys[set] + bytes, kv->values[set] + bytes, kv->key_scales[set] + tokens,
+                            kv->value_scales[set] + tokens};
+}
+
+static void copy_kv(const struct sim_card *card, const struct kv_side *from, const struct kv_side *to, uint32_t begin,
+                    uint32_t end)
+{
+    uint32_t heads = card->image->shape.heads;
+    for (uint32_t token = begin; token < end; token++)
+        for (uint32_t h = 0; h < heads; h++) {
+            struct kv_copy copy = {card, (size_t)(token / IMAGE_PANEL) * heads + h, token % IMAGE_PANEL};
+            copy_token(&copy, from->keys, to->keys, from->values, to->values);
+            size_t scale = copy.block_head * IMAGE_PANEL + copy.token;
+            to->key_scales[scale] = from->key_scales[scale];
+            to->value_scales[scale] = from->value_scales[scale];
+        }
+}
+
+void sim_card_put_kv(const struct sim_card *card, void *memory, const struct board_kv *kv, uint32_t set, uint32_t seq,
+                     uint32_t begin, uint32_t end)
+{
+    struct kv_side host = host_side(card, kv, set, seq), there = card_side(card, memory);
+    copy_kv(card, &host, &there, begin, end);
+}
+
+void sim_card_get_kv(const struct sim_card *card, const void *memory, const struct board_kv *kv, uint32_t set,
+                     uint32_t seq, uint32_t begin, uint32_t end)
+{
+    struct kv_side host = host_side(card, kv, set, seq), there = card_side(card, (void *)memory);
+    copy_kv(card, &there, &host, begin, end);
+}

@@ -1,0 +1,368 @@
+#include "accel/sim/sim_model.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <new>
+#include <vector>
+
+#include "Vbertd_engine.h"
+#include "verilated.h"
+
+#define _Alignas(n) /* the tables in accel_constants.h are written for C; nothing here reads them */
+#include "accel_constants.h"
+#undef _Alignas
+
+namespace {
+
+constexpr size_t BEAT = 64;
+constexpr int RESET_CYCLES = 4;
+
+struct random_source {
+    uint64_t state;
+    bool chance(uint32_t per_mille)
+    {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        return per_mille && (state >> 33) % 1000 < per_mille;
+    }
+};
+
+struct burst {
+    uint64_t address;
+    uint32_t beats;
+    uint64_t due; /* cycle of the first beat */
+    bool bad;
+};
+
+struct card {
+    std::vector<uint8_t, std::allocator<uint8_t>> memory;
+    sim_model_options options{};
+    random_source random{};
+    uint64_t cycle = 0;
+    const char *breach = nullptr;
+
+    bool stalled()
+    {
+        return random.chance(options.stall_per_mille);
+    }
+
+    burst make(uint64_t address, uint32_t length)
+    {
+        burst b{address, length + 1, cycle + options.read_latency + 1, random.chance(options.error_per_mille)};
+        if (address % BEAT || address / 4096 != (address + b.beats * BEAT - 1) / 4096)
+            breach = "a burst crosses a 4 KiB boundary or is not aligned";
+        if (address + b.beats * BEAT > memory.size())
+            b.bad = true;
+        return b;
+    }
+};
+
+/* The two ports in the words of their signals. */
+struct read_port {
+    CData &arvalid, &arready;
+    QData &araddr;
+    CData &arlen, &rvalid, &rready;
+    VlWide<16> &rdata;
+    CData &rresp;
+    std::deque<burst> bursts{};
+
+    void drive(card &c)
+    {
+        arready = !c.stalled() && bursts.size() < 32;
+        if (rvalid)
+            return; /* an offered beat stays */
+        rvalid = !bursts.empty() && bursts.front().due <= c.cycle && !c.stalled();
+        if (!rvalid)
+            return;
+        burst &b = bursts.front();
+        rresp = b.bad ? 2 : 0;
+        if (b.address + BEAT <= c.memory.size())
+            std::memcpy(rdata.data(), &c.memory[b.address], BEAT);
+    }
+
+    /* After evaluation, before the clock's edge: what moves. */
+    void move(card &c, bool &ret_taken)
+    {
+        ret_taken = rvalid && rready;
+        if (arvalid && arready)
+            bursts.push_back(c.make(araddr, arlen));
+    }
+
+    void after(bool taken)
+    {
+        if (!taken)
+            return;
+        rvalid = 0;
+        burst &b = bursts.front();
+        b.address += BEAT;
+        if (--b.beats == 0)
+            bursts.pop_front();
+    }
+
+    void reset()
+    {
+        bursts.clear();
+        rvalid = 0;
+        arready = 0;
+    }
+};
+
+struct write_port {
+    CData &awvalid, &awready;
+    QData &awaddr;
+    CData &awlen, &wvalid, &wready;
+    VlWide<16> &wdata;
+    QData &wstrb;
+    CData &wlast, &bvalid, &bready, &bresp;
+    std::deque<burst> bursts{}, answers{};
+
+    void drive(card &c)
+    {
+        awready = !c.stalled() && bursts.size() < 8;
+        wready = !bursts.empty() && !c.stalled();
+        if (!bvalid && !answers.empty() && answers.front().due <= c.cycle && !c.stalled()) {
+            bvalid = 1;
+            bresp = answers.front().bad ? 2 : 0;
+        }
+    }
+
+    void move(card &c, bool &ret_answered)
+    {
+        if (wvalid && wready) {
+            burst &b = bursts.front();
+            if (wlast != (b.beats == 1))
+                c.breach = "the last beat of a burst is not marked, or another is";
+            if (!b.bad)
+                for (size_t i = 0; i < BEAT; i++)
+                    if (wstrb >> i & 1)
+                        c.memory[b.address + i] = reinterpret_cast<uint8_t *>(wdata.data())[i];
+            b.address += BEAT;
+            if (--b.beats == 0) {
+                b.due = c.cycle + c.options.read_latency;
+                answers.push_back(b);
+                bursts.pop_front();
+            }
+        }
+        if (awvalid && awready)
+            bursts.push_back(c.make(awaddr, awlen));
+        ret_answered = bvalid && bready;
+    }
+
+    void after(bool answered)
+    {
+        if (!answered)
+            return;
+        bvalid = 0;
+        answers.pop_front();
+    }
+
+    void reset()
+    {
+        bursts.clear();
+        answers.clear();
+        awready = wready = bvalid = 0;
+    }
+};
+
+} // namespace
+
+struct sim_model {
+    std::unique_ptr<VerilatedContext> context = std::make_unique<VerilatedContext>();
+    std::unique_ptr<Vbertd_engine> engine;
+    card memory;
+    std::unique_ptr<read_port> weights, data;
+    std::unique_ptr<write_port> writes;
+
+    explicit sim_model(const sim_model_options &options)
+    {
+        memory.options = options;
+        memory.random.state = options.seed;
+        memory.memory.resize(options.memory);
+        context->randReset(2); /* registers begin with anything */
+        context->randSeed((int)(options.seed % 0x7fffffff) + 1);
+        engine = std::make_unique<Vbertd_engine>(context.get());
+        Vbertd_engine &e = *engine;
+        weights.reset(new read_port{e.m_axi_weights_arvalid_o, e.m_axi_weights_arready_i, e.m_axi_weights_araddr_o,
+                                    e.m_axi_weights_arlen_o, e.m_axi_weights_rvalid_i, e.m_axi_weights_rready_o,
+                                    e.m_axi_weights_rdata_i, e.m_axi_weights_rresp_i});
+        data.reset(new read_port{e.m_axi_data_arvalid_o, e.m_axi_data_arready_i, e.m_axi_data_araddr_o,
+                                 e.m_axi_data_arlen_o, e.m_axi_data_rvalid_i, e.m_axi_data_rready_o,
+                                 e.m_axi_data_rdata_i, e.m_axi_data_rresp_i});
+        writes.reset(new write_port{e.m_axi_data_awvalid_o, e.m_axi_data_awready_i, e.m_axi_data_awaddr_o,
+                                    e.m_axi_data_awlen_o, e.m_axi_data_wvalid_o, e.m_axi_data_wready_i,
+                                    e.m_axi_data_wdata_o, e.m_axi_data_wstrb_o, e.m_axi_data_wlast_o,
+                                    e.m_axi_data_bvalid_i, e.m_axi_data_bready_o, e.m_axi_data_bresp_i});
+        reset();
+    }
+
+    void reset()
+    {
+        weights->reset();
+        data->reset();
+        writes->reset();
+        engine->s_axi_awvalid_i = engine->s_axi_wvalid_i = engine->s_axi_arvalid_i = 0;
+        engine->s_axi_bready_i = engine->s_axi_rready_i = 1;
+        context->assertOn(false); /* registers hold anything yet */
+        engine->clk_i = 0;
+        engine->rst_ni = 1; /* reset is a falling edge, also for the simulator */
+        engine->eval();
+        engine->rst_ni = 0;
+        engine->eval();
+        for (int i = 0; i < RESET_CYCLES; i++) {
+            engine->clk_i = 0;
+            engine->eval();
+            engine->clk_i = 1;
+            engine->eval();
+        }
+        engine->rst_ni = 1;
+        context->assertOn(true);
+    }
+
+    void clock()
+    {
+        weights->drive(memory);
+        data->drive(memory);
+        writes->drive(memory);
+        engine->clk_i = 0;
+        engine->eval();
+        bool weights_taken, data_taken, answered;
+        weights->move(memory, weights_taken);
+        data->move(memory, data_taken);
+        writes->move(memory, answered);
+        engine->clk_i = 1;
+        engine->eval();
+        weights->after(weights_taken);
+        data->after(data_taken);
+        writes->after(answered);
+        memory.cycle++;
+    }
+
+    void write(uint32_t reg, uint32_t value)
+    {
+        Vbertd_engine &e = *engine;
+        e.s_axi_awvalid_i = e.s_axi_wvalid_i = 1;
+        e.s_axi_awaddr_i = (CData)reg;
+        e.s_axi_wdata_i = value;
+        e.s_axi_wstrb_i = 15;
+        while (e.s_axi_awvalid_i || e.s_axi_wvalid_i) {
+            engine->clk_i = 0;
+            engine->eval();
+            bool address = e.s_axi_awvalid_i && e.s_axi_awready_o, word = e.s_axi_wvalid_i && e.s_axi_wready_o;
+            clock();
+            if (address)
+                e.s_axi_awvalid_i = 0;
+            if (word)
+                e.s_axi_wvalid_i = 0;
+        }
+        clock(); /* the answer */
+    }
+
+    uint32_t read(uint32_t reg)
+    {
+        Vbertd_engine &e = *engine;
+        e.s_axi_arvalid_i = 1;
+        e.s_axi_araddr_i = (CData)reg;
+        clock(); /* ready whenever no answer waits */
+        e.s_axi_arvalid_i = 0;
+        uint32_t value = e.s_axi_rdata_o;
+        clock();
+        return value;
+    }
+
+    uint64_t read_wide(uint32_t reg)
+    {
+        uint64_t low = read(reg);
+        return (uint64_t)read(reg + 4) << 32 | low;
+    }
+};
+
+struct sim_model *sim_model_create(const struct sim_model_options *options)
+{
+    try {
+        return new sim_model(*options);
+    } catch (const std::bad_alloc &) {
+        return nullptr;
+    }
+}
+
+void sim_model_destroy(struct sim_model **model)
+{
+    delete *model;
+    *model = nullptr;
+}
+
+void *sim_model_memory(struct sim_model *model)
+{
+    return model->memory.memory.data();
+}
+
+void sim_model_set_options(struct sim_model *model, const struct sim_model_options *options)
+{
+    model->memory.options = *options;
+    model->memory.random.state = options->seed;
+}
+
+void sim_model_reset(struct sim_model *model)
+{
+    model->reset();
+}
+
+void sim_model_start(struct sim_model *model, uint64_t list, uint32_t count)
+{
+    model->write(ACCEL_REGISTER_LIST_LOW, (uint32_t)list);
+    model->write(ACCEL_REGISTER_LIST_HIGH, (uint32_t)(list >> 32));
+    model->write(ACCEL_REGISTER_LIST_COUNT, count);
+    model->write(ACCEL_REGISTER_INTERRUPT_GLOBAL, 1);
+    model->write(ACCEL_REGISTER_INTERRUPT_ENABLE, 1);
+    if (model->engine->interrupt_o)
+        model->write(ACCEL_REGISTER_INTERRUPT_STATUS, 1);
+    model->write(ACCEL_REGISTER_CONTROL, 1);
+}
+
+bool sim_model_run(struct sim_model *model, uint64_t cycles)
+{
+    for (uint64_t i = 0; i < cycles; i++) {
+        if (model->engine->interrupt_o)
+            return true;
+        model->clock();
+    }
+    return model->engine->interrupt_o;
+}
+
+uint32_t sim_model_read(struct sim_model *model, uint32_t reg)
+{
+    return model->read(reg);
+}
+
+void sim_model_write(struct sim_model *model, uint32_t reg, uint32_t value)
+{
+    model->write(reg, value);
+}
+
+void sim_model_counts(struct sim_model *model, struct sim_model_counts *ret)
+{
+    ret->cycles = model->read_wide(ACCEL_REGISTER_CYCLES_LOW);
+    ret->array = model->read_wide(ACCEL_REGISTER_ARRAY_LOW);
+    ret->wait_weights = model->read_wide(ACCEL_REGISTER_WAIT_WEIGHTS_LOW);
+    ret->wait_rows = model->read_wide(ACCEL_REGISTER_WAIT_ROWS_LOW);
+    ret->wait_drain = model->read_wide(ACCEL_REGISTER_WAIT_DRAIN_LOW);
+    ret->idle = model->read_wide(ACCEL_REGISTER_IDLE_LOW);
+    ret->beats_read = model->read_wide(ACCEL_REGISTER_BEATS_READ_LOW);
+    ret->beats_written = model->read_wide(ACCEL_REGISTER_BEATS_WRITTEN_LOW);
+}
+
+const char *sim_model_breach(const struct sim_model *model)
+{
+    return model->memory.breach;
+}
+
+uint32_t sim_model_rows(void)
+{
+    return SIM_ROWS;
+}
+
+uint32_t sim_model_slices(void)
+{
+    return SIM_SLICES;
+}

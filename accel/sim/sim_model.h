@@ -1,0 +1,59 @@
+/* The engine's registers and memory ports, simulated cycle by cycle: Verilator's model of accel/rtl with a card's
+ * memory behind its AXI ports. Private to accel/sim and tests/rtl.
+ */
+#ifndef BERTD_ACCEL_SIM_MODEL_H
+#define BERTD_ACCEL_SIM_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct sim_model;
+
+/** The memory behind the ports. Zeroed members: no stalls, answers as soon as they can come. */
+struct sim_model_options {
+    size_t memory;            /* bytes, from address 0 on */
+    uint32_t read_latency;    /* cycles from a burst's address to its first beat */
+    uint32_t stall_per_mille; /* chance that a channel does not move in a cycle */
+    uint32_t error_per_mille; /* chance that a burst is answered with an error */
+    uint64_t seed;            /* of stalls, errors and the registers' state before the first reset */
+};
+
+/** What the counters say of the last list. */
+struct sim_model_counts {
+    uint64_t cycles;
+    uint64_t array; /* the array stepped */
+    uint64_t wait_weights, wait_rows, wait_drain;
+    uint64_t idle; /* the array had no job */
+    uint64_t beats_read, beats_written;
+};
+
+/** New, after a reset; free with sim_model_destroy. NULL: no memory. */
+struct sim_model *sim_model_create(const struct sim_model_options *options);
+void sim_model_destroy(struct sim_model **model);
+/** The card's memory: read and written by the host at will, between cycles. */
+void *sim_model_memory(struct sim_model *model);
+void sim_model_set_options(struct sim_model *model, const struct sim_model_options *options); /* but for the memory */
+/** Hold reset for a few cycles; whatever was under way is gone. The memory keeps its contents. */
+void sim_model_reset(struct sim_model *model);
+/** Write the registers and ap_start. */
+void sim_model_start(struct sim_model *model, uint64_t list, uint32_t count);
+/** Clock until the engine is done or `cycles` have passed; true when it is done. */
+bool sim_model_run(struct sim_model *model, uint64_t cycles);
+uint32_t sim_model_read(struct sim_model *model, uint32_t reg);
+void sim_model_write(struct sim_model *model, uint32_t reg, uint32_t value);
+void sim_model_counts(struct sim_model *model, struct sim_model_counts *ret);
+/** The first breach of a rule of AXI that the memory saw (4 KiB boundary, last beat), or NULL. */
+const char *sim_model_breach(const struct sim_model *model);
+uint32_t sim_model_rows(void);   /**< of the array: 64 multiply-accumulates a cycle each */
+uint32_t sim_model_slices(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,45 @@
+/* A random model and a batch of one sequence, with what the reference makes of it. */
+#ifndef TESTS_RTL_ENGINE_CASE_H
+#define TESTS_RTL_ENGINE_CASE_H
+
+#include "accel/board.h"
+#include "accel/engine.h"
+#include "accel/sim/sim_card.h"
+#include "accel/sim/sim_model.h"
+
+struct rtl_random {
+    uint64_t state;
+};
+uint32_t rtl_random(struct rtl_random *random, uint32_t below);
+
+struct rtl_case {
+    struct image *image;
+    struct sim_card card;
+    uint32_t tokens;
+    uint32_t cu_seqlens[2];
+    float *input;    /* [tokens][hidden], as after the embedding */
+    float *expected; /* [tokens][hidden], behind all layers */
+    uint32_t *ids;
+    struct board_kv kv, kv_expected;
+    uint32_t block_begin[2];
+    void *kv_memory, *kv_expected_memory;
+    size_t kv_size;
+};
+
+/** Random weights of this shape (vocab, positions and types are chosen here), `tokens` random rows, and the reference's
+ *  result of all layers. Ends the program where that fails. */
+void rtl_case_init(struct rtl_case *test, struct rtl_random *random, struct image_shape shape, uint32_t tokens);
+void rtl_case_finish(struct rtl_case *test);
+/** A random shape that the engine takes, of up to `heads` heads. */
+struct image_shape rtl_case_shape(struct rtl_random *random, uint32_t heads);
+
+/** A model with the case's weights and rows in its memory. */
+struct sim_model *rtl_case_model(const struct rtl_case *test, struct sim_model_options options);
+/** Put the input rows (again). */
+void rtl_case_put_rows(const struct rtl_case *test, struct sim_model *model);
+/** One list over all layers of the whole sequence. */
+void rtl_case_commands(const struct rtl_case *test, struct sim_model *model);
+/** The first value of the rows in memory that is not the expected one; -1: none. */
+long rtl_case_difference(const struct rtl_case *test, struct sim_model *model, const float *expected);
+
+#endif
