@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MAX_WORDS = 48, START_SECONDS = 120, STOP_SECONDS = 60 };
+enum { MAX_WORDS = 48, START_SECONDS = 300, STOP_SECONDS = 60 };
 
 const char *process_model(void)
 {
