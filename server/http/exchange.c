@@ -95,6 +95,8 @@ static void check_timeout(struct http_exchange *exchange)
         http_call_refuse(&exchange->call, STATUS_VALIDATION, "x-request-timeout-ms: expected milliseconds, at least 1");
         return;
     }
+    if (asked > UINT32_MAX)
+        asked = UINT32_MAX; /* weeks: as good as none, and no overflow */
     if (asked && (!limit || asked < limit))
         limit = asked;
     if (limit)

@@ -122,6 +122,17 @@ Test(large, all_of_it_is_cancelled)
     process_stop(&process);
 }
 
+/* A time limit beyond what a clock counts is a long one, where the server has none of its own. */
+Test(deadline, of_ages)
+{
+    client_expect_ok(client_ask(
+        process_shared(), "POST", "/embed",
+        &(struct sending){.body = "{\"inputs\":\"a\"}", .headers = {"x-request-timeout-ms: 999999999999999999"}}));
+    client_expect_ok(client_ask(
+        process_shared(), "POST", "/embed",
+        &(struct sending){.body = "{\"inputs\":\"a\"}", .headers = {"x-request-timeout-ms: 18446744073710"}}));
+}
+
 Test(large, memory_is_bounded)
 {
     struct process process =
