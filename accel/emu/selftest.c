@@ -78,10 +78,10 @@ enum status emu_selftest(struct board *board, struct error *err)
         emu_submit(board, &test.task);
         selftest_wait(emu, &test);
         emu->ops->destroy(test.engine);
-        status = test.status ? error_set(err, STATUS_BACKEND, "self-test: %s", test.err.message)
-                             : backend_selftest_check(input, err);
-        if (status)
-            error_prefix(err, status, "board %s: ", emu->base.name);
+        if (test.status)
+            status = error_set(err, STATUS_BACKEND, "self-test of %s", test.err.message); /* names the board */
+        else if (backend_selftest_check(input, err))
+            status = error_prefix(err, STATUS_BACKEND, "board %s: ", emu->base.name);
     }
     backend_selftest_destroy(&input);
     pthread_cond_destroy(&test.done_wake);

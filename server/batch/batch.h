@@ -65,7 +65,8 @@ struct batch_work {
 /** Something that whoever runs the server wants to read about. */
 enum batch_event_kind {
     BATCH_BOARD_OUT,      /* a board was taken out of service */
-    BATCH_TEST_FAILED,    /* it did not come back from its reset and self-test; tried again later */
+    BATCH_TEST_FAILED,    /* it did not come back from its reset and self-test; tried again later. The same failure is
+                             told once a minute */
     BATCH_BOARD_BACK,     /* it passed and serves again */
     BATCH_IMAGE_DAMAGED,  /* the model image in memory is not what was loaded: all boards are out of service */
     BATCH_IMAGE_REPAIRED, /* it was built again */

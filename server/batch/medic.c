@@ -7,6 +7,8 @@
 #include "server/batch/room.h"
 
 #define TICK_NS 10000000ull
+/* A board that fails its test as it did before is told of no more often. */
+#define ANNOUNCE_NS 60000000000ull
 
 /* How busy a board is, is told from samples this far apart. */
 #define SAMPLE_NS 5000000000ull
@@ -76,6 +78,24 @@ static enum status examine(struct batch *batch, struct board *board, struct erro
     return status == STATUS_OK ? board_selftest(board, err) : status;
 }
 
+/* The end of a test; with the lock. True where it is worth telling: a dead board fails in the same way for ever. */
+static bool conclude(struct batch *batch, struct room_slot *slot, enum status status, const struct error *err)
+{
+    uint64_t now = clock_now_ns();
+    if (status == STATUS_OK) {
+        health_passed(&slot->health, now);
+        batch->usable++;
+        return true;
+    }
+    bool news = strncmp(slot->last_error, err->message, sizeof slot->last_error - 1) != 0 ||
+                now - slot->announced_ns >= ANNOUNCE_NS;
+    if (news)
+        slot->announced_ns = now;
+    room_note_error(slot, now, err);
+    health_failed(&slot->health, now);
+    return news;
+}
+
 static void treat(struct batch *batch, uint32_t b)
 {
     struct board *board = batch->options.boards[b];
@@ -87,24 +107,19 @@ static void treat(struct batch *batch, uint32_t b)
     pthread_mutex_unlock(&batch->lock);
     if (!announced)
         room_announce(batch, BATCH_BOARD_OUT, board_name(board), why);
-    struct error err;
+    struct error err = {0};
     enum status status = examine(batch, board, &err);
+    struct room_settled settled = {0};
     pthread_mutex_lock(&batch->lock);
     if (status == STATUS_OK && slot->flight)
         status = error_set(&err, STATUS_BACKEND, "board %s: its last task is still to come back", board_name(board));
-    struct room_settled settled = {0};
-    if (status == STATUS_OK) {
-        health_passed(&slot->health, clock_now_ns());
-        batch->usable++;
-        room_plan(batch, &settled);
-    } else {
-        room_note_error(slot, clock_now_ns(), &err);
-        health_failed(&slot->health, clock_now_ns());
-    }
+    bool news = conclude(batch, slot, status, &err);
+    room_plan(batch, &settled);
     pthread_mutex_unlock(&batch->lock);
     room_tell(&settled);
-    room_announce(batch, status == STATUS_OK ? BATCH_BOARD_BACK : BATCH_TEST_FAILED, board_name(board),
-                  status == STATUS_OK ? "" : err.message);
+    if (news)
+        room_announce(batch, status == STATUS_OK ? BATCH_BOARD_BACK : BATCH_TEST_FAILED, board_name(board),
+                      status == STATUS_OK ? "" : err.message);
     pthread_mutex_lock(&batch->lock);
 }
 

@@ -24,7 +24,8 @@ struct room_slot {
     uint64_t flights, splits, faults;
     char last_error[256];
     uint64_t last_error_ns;
-    bool announced; /* out of service: BATCH_BOARD_OUT was told */
+    bool announced;        /* out of service: BATCH_BOARD_OUT was told, */
+    uint64_t announced_ns; /* and last when BATCH_TEST_FAILED */
     /* Two samples of how long it was busy in all, SAMPLE_NS apart: */
     uint64_t sampled_ns[2], busy_ns[2];
 };
