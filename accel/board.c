@@ -6,7 +6,14 @@
 #include "accel/backend.h"
 #include "accel/emu/emu.h"
 
-static const struct board_backend *const backends[] = {&emu_backend, &emu_ref_backend, &emu_fp32_backend};
+static const struct board_backend *const backends[] = {
+    &emu_backend,
+    &emu_ref_backend,
+    &emu_fp32_backend,
+#ifdef BERTD_RTL
+    &emu_rtl_backend,
+#endif
+};
 enum { N_BACKENDS = sizeof backends / sizeof backends[0] };
 
 enum status board_open(struct board **ret, const struct board_options *options, struct error *err)

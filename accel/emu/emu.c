@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "accel/emu/emu_board.h"
+#ifdef BERTD_RTL
+#include "accel/sim/sim_engine.h"
+#endif
 #include "server/base/clock.h"
 #include "server/base/mem.h"
 
@@ -346,6 +349,26 @@ static enum status open_fp32(struct board **ret, const struct board_options *opt
         .cancel = emu_cancel, .reset = emu_reset, .selftest = emu_selftest, .stats = emu_stats, .scrub = emu_scrub,    \
         .inject = emu_inject                                                                                           \
     }
+
+#ifdef BERTD_RTL
+static enum status open_rtl(struct board **ret, const struct board_options *options, struct error *err)
+{
+    return open_with(ret, &emu_rtl_backend, &sim_engine, options, err);
+}
+
+/* Its self-test is a smaller one: simulation is slow, and the engine does not take every shape. */
+const struct board_backend emu_rtl_backend = {.kind = "rtl-sim",
+                                              .open = open_rtl,
+                                              .close = emu_close,
+                                              .load = emu_load,
+                                              .submit = emu_submit,
+                                              .cancel = emu_cancel,
+                                              .reset = emu_reset,
+                                              .selftest = sim_selftest,
+                                              .stats = emu_stats,
+                                              .scrub = emu_scrub,
+                                              .inject = emu_inject};
+#endif
 
 const struct board_backend emu_backend = BACKEND("emu", open_emu);
 const struct board_backend emu_ref_backend = BACKEND("ref", open_ref);

@@ -7,5 +7,6 @@
 extern const struct board_backend emu_backend;      /* "emu": cpu_engine */
 extern const struct board_backend emu_ref_backend;  /* "ref": ref_engine */
 extern const struct board_backend emu_fp32_backend; /* "fp32": fp32_engine */
+extern const struct board_backend emu_rtl_backend;  /* "rtl-sim": sim_engine, where BERTD_RTL is on */
 
 #endif

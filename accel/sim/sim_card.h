@@ -10,22 +10,22 @@
 
 enum { SIM_MAX_TOKENS = 512 }; /* of a sequence, bertd_pkg::MAX_TOKENS */
 
-/** Addresses of one layer, each a multiple of 64. A linear is a run of panels, the last of them its check panel; a panel
- *  is a beat of scales, a beat of biases, then a beat per 4 inputs. */
+/** Addresses of one layer, each a multiple of 64. A linear is a run of panels, the last of them its check panel; a
+ * panel is a beat of scales, a beat of biases, then a beat per 4 inputs. */
 struct sim_card_layer {
-    uint64_t kv, q, output, ffn1, ffn2;    /* linears */
-    uint64_t attention_norm, output_norm;  /* gamma and beta in turn, 16 of each */
+    uint64_t kv, q, output, ffn1, ffn2;   /* linears */
+    uint64_t attention_norm, output_norm; /* gamma and beta in turn, 16 of each */
 };
 
 /** The memory map of a card for one image and rows of one sequence at a time. */
 struct sim_card {
     const struct image *image;
     uint32_t layer_begin, layer_end;
-    struct sim_card_layer *layers; /* [layer_end - layer_begin] */
-    uint64_t rows;                 /* [SIM_MAX_TOKENS][hidden] binary32 */
+    struct sim_card_layer *layers;                   /* [layer_end - layer_begin] */
+    uint64_t rows;                                   /* [SIM_MAX_TOKENS][hidden] binary32 */
     uint64_t keys, values, key_scales, value_scales; /* one sequence's, in board_kv's layout, from block 0 on */
-    uint64_t list;                 /* a command a layer */
-    uint64_t size;                 /* bytes in all */
+    uint64_t list;                                   /* a command a layer */
+    uint64_t size;                                   /* bytes in all */
 };
 
 /** Lay out; nothing is written yet. Errors: UNSUPPORTED (a shape the engine cannot do, named), NO_MEMORY. */

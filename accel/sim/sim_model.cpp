@@ -14,7 +14,8 @@
 #include "accel_constants.h"
 #undef _Alignas
 
-namespace {
+namespace
+{
 
 constexpr size_t BEAT = 64;
 constexpr int RESET_CYCLES = 4;

@@ -49,7 +49,7 @@ void sim_model_write(struct sim_model *model, uint32_t reg, uint32_t value);
 void sim_model_counts(struct sim_model *model, struct sim_model_counts *ret);
 /** The first breach of a rule of AXI that the memory saw (4 KiB boundary, last beat), or NULL. */
 const char *sim_model_breach(const struct sim_model *model);
-uint32_t sim_model_rows(void);   /**< of the array: 64 multiply-accumulates a cycle each */
+uint32_t sim_model_rows(void); /**< of the array: 64 multiply-accumulates a cycle each */
 uint32_t sim_model_slices(void);
 
 #ifdef __cplusplus

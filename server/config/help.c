@@ -94,6 +94,6 @@ const char *config_choice(const char *choices, int index, char *word, size_t siz
 
 const char *config_board_kind(const struct config *config)
 {
-    static const char *const kinds[] = {"emu", "emu", "fp32", "ref"};
+    static const char *const kinds[] = {"emu", "emu", "fp32", "ref", "rtl-sim"};
     return kinds[config->board];
 }

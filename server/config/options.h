@@ -13,6 +13,12 @@
 #ifndef BERTD_CONFIG_OPTIONS_H
 #define BERTD_CONFIG_OPTIONS_H
 
+#ifdef BERTD_RTL
+#define CONFIG_BOARDS "auto|emu|fp32|ref|rtl-sim" /* rtl-sim: accel/rtl, simulated cycle by cycle */
+#else
+#define CONFIG_BOARDS "auto|emu|fp32|ref"
+#endif
+
 #define CONFIG_OPTIONS(GROUP, STRING, COUNT, FLAG, CHOICE)                                                             \
     GROUP("Model")                                                                                                     \
     STRING(                                                                                                            \
@@ -39,7 +45,7 @@
     STRING(default_prompt_name, "default-prompt-name", "DEFAULT_PROMPT_NAME", "NAME", NULL,                            \
            "The same by its name in config_sentence_transformers.json.")                                               \
     GROUP("Boards")                                                                                                    \
-    CHOICE(board, "board", "BERTD_BOARD", "auto|emu|fp32|ref", 0,                                                      \
+    CHOICE(board, "board", "BERTD_BOARD", CONFIG_BOARDS, 0,                                                            \
            "emu: emulated FPGA, int8. ref: its specification, int8, slow. fp32: floating point. auto: by "             \
            "--dtype, fp32 or emu.")                                                                                    \
     CHOICE(placement, "placement", "BERTD_PLACEMENT", "auto|replicate|pipeline|split", 0,                              \

@@ -1,0 +1,296 @@
+/* Whole layers on the simulated engine, bit for bit against the reference.
+ *
+ *     bench [--seed N] [--cases N] [layers|parts|stalls|reset|malformed|flips|errors ...]
+ *
+ * Every case has a seed of its own, printed before it runs; without names all kinds run.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/rtl/engine/case.h"
+
+enum { LONGEST = 50, HEADS = 3, ENOUGH = 4000000 };
+
+static const char *kind_name;
+static int failures;
+
+static void check(bool good, const char *what, long value)
+{
+    if (good)
+        return;
+    printf("FAILED: %s: %s (%ld)\n", kind_name, what, value);
+    failures++;
+}
+
+static struct sim_model_options stalls(struct rtl_random *random)
+{
+    struct sim_model_options options = {.read_latency = rtl_random(random, 100), .seed = random->state};
+    options.stall_per_mille = rtl_random(random, 4) * 200;
+    return options;
+}
+
+static void init(struct rtl_case *test, struct rtl_random *random)
+{
+    struct image_shape shape = rtl_case_shape(random, HEADS);
+    rtl_case_init(test, random, shape, 1 + rtl_random(random, LONGEST));
+}
+
+/* Start the list and wait; the status. */
+static uint32_t work(struct sim_model *model, const struct rtl_case *test, uint32_t commands)
+{
+    sim_model_start(model, test->card.list, commands);
+    bool done = sim_model_run(model, ENOUGH);
+    check(done, "not done after so many cycles", ENOUGH);
+    if (!done)
+        sim_model_reset(model);
+    check(sim_model_breach(model) == NULL, "a rule of AXI is broken", 0);
+    return sim_model_read(model, ACCEL_REGISTER_STATUS);
+}
+
+static void expect_equal(const struct rtl_case *test, struct sim_model *model, const float *expected)
+{
+    long difference = rtl_case_difference(test, model, expected);
+    check(difference < 0, "a value differs from the reference's", difference);
+}
+
+/* All layers in one list, the rows staying on the engine in between. */
+static void run_layers(struct rtl_random *random, struct sim_model_options options)
+{
+    struct rtl_case test;
+    init(&test, random);
+    struct sim_model *model = rtl_case_model(&test, options);
+    rtl_case_commands(&test, model);
+    uint32_t status = work(model, &test, test.image->shape.layers);
+    check(status == ACCEL_ENGINE_OK, "status", status);
+    expect_equal(&test, model, test.expected);
+    sim_model_destroy(&model);
+    rtl_case_finish(&test);
+}
+
+static void layers(struct rtl_random *random)
+{
+    run_layers(random, (struct sim_model_options){.seed = random->state});
+}
+
+static void with_stalls(struct rtl_random *random)
+{
+    run_layers(random, stalls(random));
+}
+
+/* One layer by project and finish over random parts of the rows, each part its own command; keys and values lie in the
+ * card's memory, in board_kv's layout. */
+static void parts(struct rtl_random *random)
+{
+    struct rtl_case test;
+    struct image_shape shape = rtl_case_shape(random, HEADS);
+    shape.layers = 1;
+    rtl_case_init(&test, random, shape, 1 + rtl_random(random, LONGEST));
+    struct sim_model *model = rtl_case_model(&test, stalls(random));
+    enum board_task_kind kinds[] = {BOARD_PROJECT, BOARD_FINISH};
+    for (int k = 0; k < 2; k++)
+        for (uint32_t begin = 0; begin < test.tokens;) {
+            uint32_t rows = 1 + rtl_random(random, test.tokens - begin);
+            struct sim_command command = {kinds[k], 0, test.tokens, begin, rows, true, k == 1};
+            sim_card_command(&test.card, sim_model_memory(model), 0, &command);
+            uint32_t status = work(model, &test, 1);
+            check(status == ACCEL_ENGINE_OK, "status", status);
+            begin += rows;
+        }
+    expect_equal(&test, model, test.expected);
+    sim_card_get_kv(&test.card, sim_model_memory(model), &test.kv, 0, 0, 0, test.tokens);
+    check(memcmp(test.kv_memory, test.kv_expected_memory, test.kv_size / 2) == 0, "keys or values differ", 0);
+    sim_model_destroy(&model);
+    rtl_case_finish(&test);
+}
+
+/* A reset at any moment, then the same work from the start. */
+static void reset(struct rtl_random *random)
+{
+    struct rtl_case test;
+    init(&test, random);
+    struct sim_model *model = rtl_case_model(&test, stalls(random));
+    rtl_case_commands(&test, model);
+    for (int i = 0; i < 3; i++) {
+        sim_model_start(model, test.card.list, test.image->shape.layers);
+        sim_model_run(model, rtl_random(random, 6000));
+        sim_model_reset(model);
+        rtl_case_put_rows(&test, model);
+    }
+    uint32_t status = work(model, &test, test.image->shape.layers);
+    check(status == ACCEL_ENGINE_OK, "status", status);
+    expect_equal(&test, model, test.expected);
+    sim_model_destroy(&model);
+    rtl_case_finish(&test);
+}
+
+/* Words that make a command one the engine must refuse. */
+static const struct {
+    uint32_t word, value;
+} bad_words[] = {
+    {ACCEL_WORD_OPCODE, 0},
+    {ACCEL_WORD_OPCODE, (uint32_t)ACCEL_OPCODE_MAGIC},
+    {ACCEL_WORD_OPCODE, (uint32_t)ACCEL_OPCODE_MAGIC | 4},
+    {ACCEL_WORD_FLAGS, 4},
+    {ACCEL_WORD_FLAGS, 0},
+    {ACCEL_WORD_HIDDEN, 0},
+    {ACCEL_WORD_HIDDEN, 2048},
+    {ACCEL_WORD_HIDDEN, 33},
+    {ACCEL_WORD_INTERMEDIATE, 0},
+    {ACCEL_WORD_INTERMEDIATE, 8192},
+    {ACCEL_WORD_INTERMEDIATE, 24},
+    {ACCEL_WORD_HEADS, 0},
+    {ACCEL_WORD_HEADS, 33},
+    {ACCEL_WORD_HEAD_DIM, 16},
+    {ACCEL_WORD_HEAD_DIM, 128},
+    {ACCEL_WORD_TOKENS, 0},
+    {ACCEL_WORD_TOKENS, 513},
+    {ACCEL_WORD_ROW_BEGIN, 512},
+    {ACCEL_WORD_ROW_BEGIN, 0xffffffff},
+    {ACCEL_WORD_ROWS, 0},
+    {ACCEL_WORD_ROWS, 0xffffffff},
+    {ACCEL_WORD_ACTIVATION, 3},
+    {ACCEL_WORD_ROWS_ADDRESS, 4},
+    {ACCEL_WORD_KEYS, 32},
+    {ACCEL_WORD_WEIGHTS_FFN2, 1},
+    {ACCEL_WORD_OUTPUT_NORM, 8},
+};
+
+/* Each bad word in turn; behind them all the engine still works. */
+static void malformed(struct rtl_random *random)
+{
+    struct rtl_case test;
+    init(&test, random);
+    struct sim_model *model = rtl_case_model(&test, stalls(random));
+    uint32_t *words = (uint32_t *)((char *)sim_model_memory(model) + test.card.list);
+    for (size_t i = 0; i < sizeof bad_words / sizeof bad_words[0]; i++) {
+        rtl_case_commands(&test, model);
+        words[bad_words[i].word] = bad_words[i].value;
+        check(work(model, &test, test.image->shape.layers) == ACCEL_ENGINE_BAD_COMMAND, "accepted a bad word", (long)i);
+    }
+    for (int i = 0; i < 20; i++) { /* anything at all: an answer comes */
+        rtl_case_commands(&test, model);
+        for (uint32_t w = 0; w < ACCEL_COMMAND_BYTES / 4; w++)
+            words[w] = (uint32_t)rtl_random(random, 1u << 31) * 2 + rtl_random(random, 2);
+        check(work(model, &test, 1) != ACCEL_ENGINE_OK, "accepted noise", i);
+    }
+    rtl_case_commands(&test, model);
+    uint32_t status = work(model, &test, test.image->shape.layers);
+    check(status == ACCEL_ENGINE_OK, "status", status);
+    expect_equal(&test, model, test.expected);
+    sim_model_destroy(&model);
+    rtl_case_finish(&test);
+}
+
+/* The weights of one linear of a layer: address of its first panel and bytes. */
+static uint64_t pick_weight(const struct rtl_case *test, struct rtl_random *random)
+{
+    const struct sim_card_layer *layer = &test->card.layers[0];
+    const struct image_shape *shape = &test->image->shape;
+    const struct {
+        uint64_t begin;
+        uint32_t in, out;
+    } linears[] = {{layer->kv, shape->hidden, 2 * shape->hidden},
+                   {layer->q, shape->hidden, shape->hidden},
+                   {layer->output, shape->hidden, shape->hidden},
+                   {layer->ffn1, shape->hidden, shape->intermediate},
+                   {layer->ffn2, shape->intermediate, shape->hidden}};
+    uint32_t l = rtl_random(random, 5);
+    uint64_t panel = 64 * (2 + linears[l].in / 4);
+    return linears[l].begin + rtl_random(random, linears[l].out / 16) * panel + 128 +
+           rtl_random(random, linears[l].in * 16);
+}
+
+/* A flipped bit of a weight is found, unless all rows have a 0 there: then nothing changes. */
+static void flips(struct rtl_random *random)
+{
+    struct rtl_case test;
+    struct image_shape shape = rtl_case_shape(random, HEADS);
+    shape.layers = 1;
+    rtl_case_init(&test, random, shape, 1 + rtl_random(random, LONGEST));
+    struct sim_model *model = rtl_case_model(&test, stalls(random));
+    rtl_case_commands(&test, model);
+    int found = 0;
+    for (int i = 0; i < 8; i++) {
+        uint64_t address = pick_weight(&test, random);
+        uint8_t *weight = (uint8_t *)sim_model_memory(model) + address, bit = (uint8_t)(1u << rtl_random(random, 8));
+        *weight ^= bit;
+        rtl_case_put_rows(&test, model);
+        uint32_t status = work(model, &test, 1);
+        *weight ^= bit;
+        found += status == ACCEL_ENGINE_CHECKSUM;
+        if (status == ACCEL_ENGINE_OK)
+            expect_equal(&test, model, test.expected);
+        else /* a wild value may also leave binary32 */
+            check(status == ACCEL_ENGINE_CHECKSUM, "status", status);
+    }
+    check(found > 0, "none of the flipped bits was found", found);
+    sim_model_destroy(&model);
+    rtl_case_finish(&test);
+}
+
+/* Answers of the memory that are errors: a status, never a hang. */
+static void errors(struct rtl_random *random)
+{
+    struct rtl_case test;
+    init(&test, random);
+    struct sim_model_options options = stalls(random);
+    options.error_per_mille = 300;
+    struct sim_model *model = rtl_case_model(&test, options);
+    rtl_case_commands(&test, model);
+    uint32_t status = work(model, &test, test.image->shape.layers);
+    check(status == ACCEL_ENGINE_BUS || status == ACCEL_ENGINE_BAD_COMMAND, "status", status);
+    options.error_per_mille = 0;
+    sim_model_set_options(model, &options);
+    sim_model_reset(model);
+    rtl_case_put_rows(&test, model);
+    status = work(model, &test, test.image->shape.layers);
+    check(status == ACCEL_ENGINE_OK, "status after a reset", status);
+    expect_equal(&test, model, test.expected);
+    sim_model_destroy(&model);
+    rtl_case_finish(&test);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(struct rtl_random *random);
+} kinds[] = {{"layers", layers}, {"parts", parts},         {"stalls", with_stalls}, {"reset", reset},
+             {"flips", flips},   {"malformed", malformed}, {"errors", errors}};
+
+static bool wanted(int argc, char **argv, const char *name)
+{
+    bool any = false;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], name) == 0)
+            return true;
+        if (argv[i][0] == '-')
+            i++;
+        else
+            any = true;
+    }
+    return !any;
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t seed = 1, cases = 5;
+    for (int i = 1; i + 1 < argc; i++) {
+        if (strcmp(argv[i], "--seed") == 0)
+            seed = strtoull(argv[i + 1], NULL, 0);
+        if (strcmp(argv[i], "--cases") == 0)
+            cases = strtoull(argv[i + 1], NULL, 0);
+    }
+    engine_set_float_mode(); /* for models of floating-point units, where the simulation has them */
+    printf("engine of %u rows, %u slices\n", sim_model_rows(), sim_model_slices());
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+        kind_name = kinds[k].name;
+        for (uint64_t i = 0; i < cases && wanted(argc, argv, kind_name); i++) {
+            printf("%s --seed %llu\n", kind_name, (unsigned long long)(seed + i));
+            fflush(stdout);
+            struct rtl_random random = {(seed + i) * 0x9e3779b97f4a7c15u + k};
+            kinds[k].run(&random);
+        }
+    }
+    printf("%s\n", failures ? "FAILED" : "passed");
+    return failures ? 1 : 0;
+}
