@@ -193,7 +193,7 @@ Test(schedule, a_rule_that_a_board_refuses_is_told_and_given_up)
     struct batch_fault_rule rule = {.fault = {.kind = BOARD_FAULT_SLOW, .factor = 0}, .every_ns = 1000000};
     struct batch_faults *faults = NULL;
     cr_assert_eq(batch_faults_start(&faults, batch, &rule, 1, 1, NULL), STATUS_OK);
-    EMU_WAIT_FOR(events == 1);
+    EMU_WAIT_FOR(atomic_load(&events) == 1);
     batch_faults_stop(&faults);
     cr_assert_null(faults);
     batch_faults_stop(&faults);
