@@ -8,12 +8,12 @@
 #include "tests/http/client.h"
 #include "tests/http/process.h"
 
-enum { TEXTS = 600 }; /* the queue's limit is 4 * 32 */
+enum { TEXTS = 300 }; /* the queue's limit is 4 * 32 */
 
 PROCESS_MAIN
 {
     return process_main(argc, argv,
-                        "--boards 3 --drain-seconds 0 --max-concurrent-requests 4 --max-client-batch-size 600 "
+                        "--boards 3 --drain-seconds 0 --max-concurrent-requests 4 --max-client-batch-size 300 "
                         "--request-timeout-ms 0");
 }
 
@@ -72,7 +72,7 @@ Test(large, limit_is_told_and_kept)
     client_free(&answer);
     char *body = texts(0, TEXTS + 1, "");
     client_expect_error(client_post(process_shared(), "/embed", body), 422, "Validation",
-                        "batch size 601 > maximum allowed batch size 600");
+                        "batch size 301 > maximum allowed batch size 300");
     free(body);
 }
 
