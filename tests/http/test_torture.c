@@ -56,6 +56,7 @@ static struct http_options options_of(const struct ground *ground, struct metric
                                  .vocab = ground->vocab,
                                  .batch = ground->batch,
                                  .n_boards = 1,
+                                 .inject_faults = true,
                                  .width = ground->info.shape.hidden,
                                  .pooling = BATCH_POOL_MEAN,
                                  .max_input_length = 256,
@@ -144,6 +145,8 @@ Test(torture, requests)
     torture(port, "POST", "/decode", "{\"ids\":[101,7592,102]}");
     torture(port, "GET", "/metrics", "");
     torture(port, "GET", "/info", "");
+    torture(port, "GET", "/boards", "");
+    torture(port, "POST", "/admin/faults", "{\"board\":0,\"kind\":\"slow\",\"factor\":1,\"for_ms\":1}");
     http_server_destroy(&server);
     cr_expect_null(server);
     metrics_registry_destroy(&metrics);
