@@ -1,4 +1,5 @@
-// Number of zeros before the first one of x; 0 where there is none among the first MOST bits + 1.
+// Number of zeros before the first one of x, by halves. MOST: there are no more than that, so that only the first
+// MOST + 1 bits are looked at. Without a one among them the count means nothing.
 module fp_leading_zeros #(
     parameter int WIDTH = 32,
     parameter int MOST = WIDTH,
@@ -8,10 +9,26 @@ module fp_leading_zeros #(
     output logic [COUNT-1:0] count_o
 );
 
+    localparam int SEEN = MOST < WIDTH ? MOST + 1 : WIDTH;
+    localparam int LEVELS = $clog2(SEEN);
+    localparam int SIZE = 1 << LEVELS;
+
+    // After level k, place i tells of 2^(k+1) bits whether there is a one, and how many zeros precede it.
+    logic [SIZE-1:0] one;
+    logic [SIZE*LEVELS-1:0] zeros;
     always_comb begin
-        count_o = '0;
-        for (int i = (MOST < WIDTH ? MOST : WIDTH - 1); i >= 0; i--) if (x_i[WIDTH-1-i]) count_o = COUNT'(i);
+        one = '0;
+        one[SIZE-1-:SEEN] = x_i[WIDTH-1-:SEEN];
+        zeros = '0;
+        for (int k = 0; k < LEVELS; k++) begin
+            for (int i = 0; i < (SIZE >> (k + 1)); i++) begin
+                zeros[LEVELS*i+:LEVELS] = one[2*i+1] ? zeros[LEVELS*(2*i+1)+:LEVELS] :
+                    zeros[LEVELS*2*i+:LEVELS] | (LEVELS'(1) << k);
+                one[i] = one[2*i+1] || one[2*i];
+            end
+        end
     end
+    assign count_o = COUNT'(zeros[LEVELS-1:0]);
 
     // Where MOST is small, the other bits are not looked at.
     logic unused;
