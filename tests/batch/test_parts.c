@@ -111,6 +111,12 @@ Test(queue, walking_visits_every_work)
     for (struct batch_work *work = queue_first(&queue); work; work = queue_after(&queue, work))
         seen++;
     cr_assert_eq(seen, 200);
+    struct queue_entry entry;
+    while (queue.items > 0) {
+        queue_take(&queue, &entry, 1);
+        free(entry.work->items);
+        free(entry.work);
+    }
 }
 
 Test(cost, fit_finds_the_terms_again)
