@@ -1,0 +1,274 @@
+/* Is auto as good as the best forced placement? Closed loops of clients on a simulated pool with a virtual clock.
+ * Boards take as long as a cost model says, give or take a tenth; the planner begins with the same one, but for the
+ * barrier of boards that share cores, and learns as the room does.
+ */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/batch/planner.h"
+
+enum { MAX_CLIENTS = 64, MAX_QUEUE = 4096, MAX_FLIGHTS = 128, ROUNDS = 60 };
+#define BETWEEN_NS 200e3 /* from an answer to the client's next request */
+
+struct client {
+    enum batch_class class;
+    uint32_t texts, tokens, most_tokens;
+    double ready_ns; /* INFINITY: it waits for its answer */
+    uint32_t left;   /* texts not yet computed */
+};
+
+struct entry {
+    uint32_t client, tokens;
+};
+
+struct flight {
+    bool used, running;
+    enum batch_class class;
+    struct cost_load load;
+    uint32_t layer, until, last_board, n;
+    struct entry entries[PLANNER_WINDOW];
+    uint64_t boards;
+    double began_ns, ends_ns, predicted_ns;
+    uint32_t n_boards, launched_layers;
+};
+
+struct pool {
+    uint64_t random;
+    double now_ns;
+    uint32_t layers;
+    struct cost_model cost, truth;
+    struct client clients[MAX_CLIENTS];
+    uint32_t n_clients;
+    struct entry queues[BATCH_CLASSES][MAX_QUEUE];
+    uint32_t n_queued[BATCH_CLASSES];
+    struct flight flights[MAX_FLIGHTS];
+    struct planner_snapshot snapshot;
+    uint32_t order[PLANNER_MAX_BOARDS]; /* the flight behind each of the snapshot's */
+    uint64_t tokens_done;
+    uint32_t answers;
+    double interactive_ns, bulk_turn_ns;
+};
+
+static uint32_t draw(struct pool *pool, uint32_t below)
+{
+    pool->random = pool->random * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(pool->random >> 33) % below;
+}
+
+static void ask(struct pool *pool, uint32_t c)
+{
+    struct client *client = &pool->clients[c];
+    client->ready_ns = INFINITY;
+    client->left = client->texts;
+    for (uint32_t t = 0; t < client->texts; t++) {
+        uint32_t tokens = client->tokens + draw(pool, client->most_tokens - client->tokens + 1);
+        cr_assert_lt(pool->n_queued[client->class], MAX_QUEUE);
+        pool->queues[client->class][pool->n_queued[client->class]++] = (struct entry){c, tokens};
+    }
+}
+
+static void end_flight(struct pool *pool, struct flight *flight)
+{
+    flight->running = false;
+    flight->layer = flight->until;
+    cost_observe(&pool->cost, flight->launched_layers, flight->n_boards, flight->predicted_ns,
+                 flight->ends_ns - flight->began_ns);
+    if (flight->layer < pool->layers)
+        return;
+    flight->used = false;
+    for (uint32_t i = 0; i < flight->n; i++) {
+        struct client *client = &pool->clients[flight->entries[i].client];
+        pool->tokens_done += flight->entries[i].tokens;
+        if (--client->left > 0)
+            continue;
+        client->ready_ns = pool->now_ns + BETWEEN_NS;
+        pool->answers++;
+    }
+}
+
+static void fill_snapshot(struct pool *pool)
+{
+    struct planner_snapshot *s = &pool->snapshot;
+    s->n_flights = 0;
+    s->bulk_owed = pool->interactive_ns > 8 * pool->bulk_turn_ns;
+    for (uint32_t b = 0; b < s->n_boards; b++)
+        s->boards[b].free = true;
+    for (uint32_t f = 0; f < MAX_FLIGHTS; f++) {
+        const struct flight *flight = &pool->flights[f];
+        for (uint32_t b = 0; flight->used && flight->running && b < s->n_boards; b++)
+            if (flight->boards >> b & 1)
+                s->boards[b].free = false;
+        if (!flight->used || flight->running)
+            continue;
+        pool->order[s->n_flights] = f;
+        s->flights[s->n_flights++] = (struct planner_flight){
+            .class = flight->class, .load = flight->load, .layer = flight->layer, .last_board = flight->last_board};
+    }
+    for (int c = 0; c < BATCH_CLASSES; c++) {
+        s->queues[c].n = pool->n_queued[c] < PLANNER_WINDOW ? pool->n_queued[c] : PLANNER_WINDOW;
+        s->queues[c].tokens = 0;
+        for (uint32_t i = 0; i < pool->n_queued[c]; i++) {
+            s->queues[c].tokens += pool->queues[c][i].tokens;
+            if (i < s->queues[c].n)
+                s->queues[c].lengths[i] = pool->queues[c][i].tokens;
+        }
+    }
+}
+
+static struct flight *begin_flight(struct pool *pool, const struct planner_action *action)
+{
+    uint32_t f = 0, n = action->n_sequences;
+    while (pool->flights[f].used)
+        cr_assert_lt(++f, MAX_FLIGHTS);
+    struct flight *flight = &pool->flights[f];
+    struct entry *queue = pool->queues[action->class];
+    *flight = (struct flight){.used = true, .class = action->class, .n = n};
+    memcpy(flight->entries, queue, n * sizeof *queue);
+    for (uint32_t i = 0; i < n; i++)
+        flight->load = cost_add(flight->load, queue[i].tokens);
+    pool->n_queued[action->class] -= n;
+    memmove(queue, queue + n, pool->n_queued[action->class] * sizeof *queue);
+    return flight;
+}
+
+static void carry_out(struct pool *pool, const struct planner_action *action)
+{
+    struct flight *flight = action->resume ? &pool->flights[pool->order[action->flight]] : begin_flight(pool, action);
+    flight->running = true;
+    flight->boards = 0;
+    for (uint32_t i = 0; i < action->n_boards; i++)
+        flight->boards |= 1ull << action->boards[i];
+    flight->last_board = action->boards[0];
+    flight->until = flight->layer + action->layers;
+    flight->n_boards = action->n_boards;
+    flight->launched_layers = action->layers;
+    flight->predicted_ns = cost_split(&pool->cost, flight->load, action->layers, action->n_boards);
+    flight->began_ns = pool->now_ns;
+    double takes = cost_split(&pool->truth, flight->load, action->layers, action->n_boards);
+    flight->ends_ns = pool->now_ns + takes * (0.9 + draw(pool, 200) / 1000.0);
+    if (flight->class == BATCH_BULK) {
+        pool->interactive_ns = 0;
+        pool->bulk_turn_ns = takes;
+    } else if (pool->n_queued[BATCH_BULK] > 0 || pool->snapshot.n_flights > 0) {
+        pool->interactive_ns += takes * action->n_boards;
+    }
+}
+
+static void step(struct pool *pool)
+{
+    double next = INFINITY;
+    for (uint32_t c = 0; c < pool->n_clients; c++)
+        next = fmin(next, pool->clients[c].ready_ns);
+    for (uint32_t f = 0; f < MAX_FLIGHTS; f++)
+        if (pool->flights[f].used && pool->flights[f].running)
+            next = fmin(next, pool->flights[f].ends_ns);
+    cr_assert(isfinite(next), "nothing happens any more");
+    pool->now_ns = next;
+    for (uint32_t f = 0; f < MAX_FLIGHTS; f++)
+        if (pool->flights[f].used && pool->flights[f].running && pool->flights[f].ends_ns <= next)
+            end_flight(pool, &pool->flights[f]);
+    for (uint32_t c = 0; c < pool->n_clients; c++)
+        if (pool->clients[c].ready_ns <= next)
+            ask(pool, c);
+    struct planner_action actions[PLANNER_MAX_BOARDS];
+    fill_snapshot(pool);
+    uint32_t n = planner_plan(&pool->snapshot, actions, PLANNER_MAX_BOARDS);
+    for (uint32_t i = 0; i < n; i++)
+        carry_out(pool, &actions[i]);
+}
+
+struct cell {
+    const char *name;
+    struct client groups[3];
+    uint32_t counts[3];
+};
+
+struct shape {
+    const char *name;
+    uint32_t layers;
+    struct cost_model cost;
+};
+
+static const struct shape shapes[] = {
+    {"MiniLM", 6, {2000, 50e3, 18e3, 20, 3000, 1}},
+    {"BERT-base", 12, {2000, 700e3, 70e3, 40, 3000, 1}},
+};
+
+/* Tokens a second. */
+static double rate(const struct cell *cell, const struct shape *shape, enum batch_placement placement, uint32_t boards,
+                   double barrier_ns)
+{
+    struct pool *pool = calloc(1, sizeof *pool);
+    pool->random = 7;
+    pool->layers = shape->layers;
+    pool->cost = pool->truth = shape->cost;
+    pool->truth.barrier_ns = barrier_ns;
+    pool->bulk_turn_ns = 1e6;
+    struct planner_snapshot *s = &pool->snapshot;
+    s->placement = placement;
+    s->cost = &pool->cost;
+    s->layers = shape->layers;
+    s->max_tokens = 16384;
+    s->max_sequences = PLANNER_WINDOW;
+    s->n_boards = boards;
+    bool pipeline = placement == BATCH_PIPELINE;
+    for (uint32_t b = 0; b < boards; b++)
+        s->boards[b] = (struct planner_board){.usable = true,
+                                              .layer_begin = pipeline ? shape->layers * b / boards : 0,
+                                              .layer_end = pipeline ? shape->layers * (b + 1) / boards : shape->layers};
+    for (int g = 0; g < 3; g++)
+        for (uint32_t i = 0; i < cell->counts[g]; i++)
+            pool->clients[pool->n_clients++] = cell->groups[g];
+    uint32_t answers = ROUNDS * pool->n_clients;
+    while (pool->answers < answers / 4)
+        step(pool);
+    double from_ns = pool->now_ns;
+    uint64_t before = pool->tokens_done;
+    while (pool->answers < answers)
+        step(pool);
+    double tokens = (double)(pool->tokens_done - before) / (pool->now_ns - from_ns) * 1e9;
+    free(pool);
+    return tokens;
+}
+
+static const struct cell cells[] = {
+    {"lone 8", {{.texts = 1, .tokens = 8, .most_tokens = 8}}, {1}},
+    {"lone 32", {{.texts = 1, .tokens = 32, .most_tokens = 32}}, {1}},
+    {"lone 128", {{.texts = 1, .tokens = 128, .most_tokens = 128}}, {1}},
+    {"lone 512", {{.texts = 1, .tokens = 512, .most_tokens = 512}}, {1}},
+    {"loop 4", {{.texts = 1, .tokens = 16, .most_tokens = 64}}, {4}},
+    {"loop 16", {{.texts = 1, .tokens = 16, .most_tokens = 64}}, {16}},
+    {"loop 64", {{.texts = 1, .tokens = 16, .most_tokens = 64}}, {64}},
+    {"mixed",
+     {{.texts = 1, .tokens = 8, .most_tokens = 64},
+      {.class = BATCH_BULK, .texts = 32, .tokens = 16, .most_tokens = 128},
+      {.texts = 1, .tokens = 256, .most_tokens = 512}},
+     {8, 2, 1}},
+};
+
+static void compare(const struct cell *cell, const struct shape *shape, uint32_t boards, double barrier_ns)
+{
+    static const enum batch_placement forced[] = {BATCH_REPLICATE, BATCH_SPLIT, BATCH_PIPELINE};
+    double best = 0, ours = rate(cell, shape, BATCH_AUTO, boards, barrier_ns);
+    for (int p = 0; p < 3; p++)
+        best = fmax(best, rate(cell, shape, forced[p], boards, barrier_ns));
+    cr_expect_geq(ours, 0.9 * best, "%s, %u boards, barrier %.0f us, %s: auto %.0f tokens/s, forced %.0f", shape->name,
+                  boards, barrier_ns / 1e3, cell->name, ours, best);
+}
+
+Test(placement, auto_is_within_a_tenth_of_the_best_forced_one)
+{
+    for (size_t m = 0; m < sizeof shapes / sizeof *shapes; m++)
+        for (uint32_t boards = 1; boards <= 4; boards++)
+            for (size_t c = 0; c < sizeof cells / sizeof *cells; c++)
+                compare(&cells[c], &shapes[m], boards, 3e3);
+}
+
+Test(placement, and_where_boards_share_cores)
+{
+    for (size_t m = 0; m < sizeof shapes / sizeof *shapes; m++)
+        for (size_t c = 0; c < sizeof cells / sizeof *cells; c++)
+            compare(&cells[c], &shapes[m], 2, 3e6);
+}
