@@ -1,6 +1,6 @@
 // x - the row's mean, or its largest score; +0 where the mask has no bit.
 module slice_center #(
-    parameter int TAG = 1
+    parameter int TAG = 16
 ) (
     input  logic           clk_i,
     input  logic           rst_ni,

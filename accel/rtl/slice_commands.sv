@@ -31,7 +31,7 @@ module slice_commands (
     output logic                  put_valid_o       // with its inverse scales
 );
 
-    localparam int CMD = $bits(bertd_pkg::slice_cmd_t);
+    localparam int CMD = $bits(cmd_i);
 
     logic [4:0] accepted_q, load_q, stats_q, issue_q, collect_q, inverse_q, scale_q, put_q;
     logic put_full, scale_full;
