@@ -1,4 +1,5 @@
 """Part (b): an interactive client beside four bulk clients, on bertd and on ONNX Runtime behind a FIFO."""
+import atexit
 import os
 import statistics
 import subprocess
@@ -18,6 +19,7 @@ class Fifo:
         self.process = subprocess.Popen(
             [python, os.path.join(ROOT, "tests", "bench", "scheduler", "fifo.py"), onnx, tokenizer, str(threads)],
             stdout=subprocess.PIPE, text=True)
+        atexit.register(self.process.kill)
         self.port = int(self.process.stdout.readline())
 
     def stop(self):

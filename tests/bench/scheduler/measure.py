@@ -15,7 +15,7 @@ import strain
 from server import ROOT
 
 Level = namedtuple("Level", "rounds slice phase overload hangers leavings cancels")
-LEVELS = {"quick": Level(1, 0.5, 2, 8, 5, 5, 10000), "short": Level(3, 1.2, 4, 30, 10, 15, 100000),
+LEVELS = {"quick": Level(1, 0.5, 2, 8, 5, 5, 10000), "short": Level(3, 1.0, 3, 30, 10, 12, 100000),
           "full": Level(5, 2.5, 8, 60, 30, 30, 100000)}
 SLOWER = {"minilm": 1, "bert-base": 1.6}     # slices of the larger model are longer
 LAYERS = {"minilm": 6, "bert-base": 12}
@@ -33,7 +33,8 @@ def processor():
 
 def measure(name, model, options, level, parts):
     """One model's results, and the latencies to plot."""
-    level = level._replace(slice=level.slice * SLOWER[name], phase=level.phase * SLOWER[name])
+    level = level._replace(slice=level.slice * SLOWER[name], phase=level.phase * SLOWER[name],
+                           cancels=level.cancels if name == "minilm" else level.cancels // 10)
     result, curves = {"model": name}, {}
     print(f"\n{name}", flush=True)
     if "placements" in parts:

@@ -1,4 +1,5 @@
 """A bertd to put a load on, and the load: what tests/bench/scheduler and tests/chaos share."""
+import atexit
 import http.client
 import json
 import os
@@ -10,6 +11,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 START_SECONDS = 120
+signal.signal(signal.SIGTERM, lambda *_: exit(1))       # so that what was started ends too
 
 
 class Server:
@@ -20,6 +22,7 @@ class Server:
         self.process = subprocess.Popen([bertd, "--model-id", model, "--port", "0", "--drain-seconds", "0",
                                          "--max-input-length", "512", *options], stdout=self.log, stderr=self.log)
         self.pid = self.process.pid
+        atexit.register(self.process.kill)      # nothing once it has ended
         self.port = self.wait_for_port()
 
     def lines(self):
