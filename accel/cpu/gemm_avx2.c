@@ -61,6 +61,7 @@ CPU_TEMPLATE void tile(const int R, const struct cpu_gemm *g, const struct curso
     EACH_ROW(DECLARE)
     for (size_t b = 0; b < g->n_blocks; b++) {
         const int8_t *w = at->weights + b * g->block_stride;
+#pragma GCC unroll 2
         for (size_t i = 0; i < g->block_groups; i++, w += GROUP_BYTES, p0 += IMAGE_GROUP, p1 += IMAGE_GROUP) {
             __m256i w0 = widen(w), w1 = widen(w + 16);
             _mm_prefetch(ahead, _MM_HINT_T1);

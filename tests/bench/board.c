@@ -1,8 +1,7 @@
 /* How fast an engine computes: BERT shapes with random weights, by batch shape, instruction set and threads.
  *
  *     bench-board [--model minilm|bert-base] [--shape SEQSxTOKENS] [--isa NAME] [--threads N] [--seconds S]
- * [--cpu-time]
- *                 [--json]
+ *                 [--cpu-time] [--no-verify] [--json]
  *
  * Prints the median time of a forward pass, GMAC/s of the linear layers and attention, and that as a share of the
  * peak: what a loop of the best multiply instruction of the instruction set reaches in registers, on as many threads.
@@ -263,8 +262,9 @@ static void make_job(struct board_job *job, const struct image *image, struct sh
     uint32_t *cu_seqlens = mem_alloc((shape.seqs + 1) * sizeof *cu_seqlens), *ids = mem_alloc(rows * sizeof *ids);
     uint32_t *block_begin = mem_alloc((shape.seqs + 1) * sizeof *block_begin);
     float *values = mem_alloc_aligned(64, (size_t)rows * hidden * sizeof *values);
+    uint32_t *sums = mem_alloc(rows * sizeof *sums);
     struct board_kv *kv = mem_alloc(sizeof *kv);
-    if (!cu_seqlens || !ids || !block_begin || !values || !kv)
+    if (!cu_seqlens || !ids || !block_begin || !values || !sums || !kv)
         abort();
     for (uint32_t s = 0; s <= shape.seqs; s++)
         cu_seqlens[s] = s * shape.tokens;
@@ -278,6 +278,7 @@ static void make_job(struct board_job *job, const struct image *image, struct sh
     board_kv_init(kv, image, cu_seqlens, shape.seqs, memory, block_begin);
     *job = (struct board_job){
         .image = image, .n_seqs = shape.seqs, .n_rows = rows, .cu_seqlens = cu_seqlens, .ids = ids, .hidden = values};
+    job->hidden_sums = sums;
     job->kv = kv; /* its memory is kept in keys[0] for free_job */
 }
 
@@ -289,6 +290,7 @@ static void free_job(struct board_job *job)
     mem_free((void *)job->cu_seqlens);
     mem_free((void *)job->ids);
     mem_free(job->hidden);
+    mem_free(job->hidden_sums);
 }
 
 /* Products of a pass: linear layers, scores and context once each. */
@@ -343,17 +345,22 @@ static void measure(const struct model *model, const struct image *image, struct
 static void usage(void)
 {
     fprintf(stderr, "usage: bench-board [--model minilm|bert-base] [--shape SEQSxTOKENS] [--isa c|avx2|avxvnni|"
-                    "avx512vnni] [--threads N] [--seconds S] [--cpu-time] [--json]\n");
+                    "avx512vnni] [--threads N] [--seconds S] [--cpu-time] [--no-verify] [--json]\n");
     exit(2);
 }
 
 static void parse(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"model", required_argument, NULL, 'm'},   {"shape", required_argument, NULL, 's'},
-        {"isa", required_argument, NULL, 'i'},     {"threads", required_argument, NULL, 't'},
-        {"seconds", required_argument, NULL, 'd'}, {"json", no_argument, NULL, 'j'},
-        {"cpu-time", no_argument, NULL, 'c'},      {NULL, 0, NULL, 0},
+        {"model", required_argument, NULL, 'm'},
+        {"shape", required_argument, NULL, 's'},
+        {"isa", required_argument, NULL, 'i'},
+        {"threads", required_argument, NULL, 't'},
+        {"seconds", required_argument, NULL, 'd'},
+        {"json", no_argument, NULL, 'j'},
+        {"cpu-time", no_argument, NULL, 'c'},
+        {"no-verify", no_argument, NULL, 'v'},
+        {NULL, 0, NULL, 0},
     };
     for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
         if (c == 'm')
@@ -368,6 +375,8 @@ static void parse(int argc, char **argv)
             options.seconds = atof(optarg);
         else if (c == 'c')
             options.cpu_time = true;
+        else if (c == 'v')
+            engine_set_verify(false);
         else if (c == 'j')
             options.json = true;
         else
