@@ -18,24 +18,16 @@ module array #(
     output logic [      511:0] row_o        // [16] int32
 );
 
-    localparam int COLUMNS = bertd_pkg::PANEL;
-
     logic [511:0] weights_q;
-    logic [ROWS*32-1:0] operands_q, operands_d;
-    logic [ROWS*512-1:0] sums, results_q;
+    logic [(ROWS+1)*512-1:0] results;
     logic [1:0] group_q;
     // Flags beside the data: memory, operand registers, products, sums.
     logic [3:0] last_q;
     logic [2:0] step_q, first_q, shift_q;
 
-    always_comb begin
-        for (int r = 0; r < ROWS; r++) operands_d[r*32+:32] = operands_i[r*128+32'(group_q)*32+:32];
-    end
-
     always_ff @(posedge clk_i) begin
         group_q <= group_i;
         weights_q <= weights_i;
-        operands_q <= operands_d;
         first_q <= {first_q[1:0], first_i};
         shift_q <= {shift_q[1:0], shift_i};
     end
@@ -50,25 +42,23 @@ module array #(
         end
     end
 
+    assign results[ROWS*512+:512] = '0;
     for (genvar r = 0; r < ROWS; r++) begin : gen_row
-        for (genvar c = 0; c < COLUMNS; c++) begin : gen_column
-            array_cell u_cell (
-                .clk_i,
-                .weights_i (weights_q[c*32+:32]),
-                .operands_i(operands_q[r*32+:32]),
-                .add_i     (step_q[2]),
-                .first_i   (first_q[2]),
-                .shift_i   (shift_q[2]),
-                .sum_o     (sums[(r*COLUMNS+c)*32+:32])
-            );
-        end
+        array_row u_row (
+            .clk_i,
+            .group_i   (group_q),
+            .operands_i(operands_i[r*128+:128]),
+            .weights_i (weights_q),
+            .add_i     (step_q[2]),
+            .first_i   (first_q[2]),
+            .shift_i   (shift_q[2]),
+            .load_i    (last_q[3]),
+            .take_i,
+            .below_i   (results[(r+1)*512+:512]),
+            .results_o (results[r*512+:512])
+        );
     end
-
-    always_ff @(posedge clk_i) begin
-        if (last_q[3]) results_q <= sums;
-        else if (take_i) results_q <= results_q >> 512;
-    end
-    assign row_o = results_q[511:0];
+    assign row_o = results[511:0];
     assign result_o = last_q[3];
 
 endmodule

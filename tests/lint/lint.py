@@ -20,7 +20,8 @@ ROOMS = {
     "accel/ref": ["accel", "server/base"],
     "accel/cpu": ["accel", "server/base"],
     "accel/fp32": ["accel", "server/base"],
-    "accel/emu": ["accel", "server/base"],
+    "accel/emu": ["accel", "accel/sim", "server/base"],
+    "accel/sim": ["accel", "accel/ref", "server/base"],
     "server/batch": ["accel", "server/metrics", "server/base"],
     "server/model": ["accel", "server/base"],
     "server/token": ["server/base"],
@@ -30,7 +31,7 @@ ROOMS = {
 # External symbols carry their room's name. base holds the few words everybody uses.
 PREFIXES = {
     "base": ["status_", "error_", "mem_", "arena_", "buf_", "clock_", "file_", "log_", "base_"],
-    "accel": ["board_", "backend_", "image_", "engine_", "ref_", "cpu_", "emu_", "fp32_"],
+    "accel": ["board_", "backend_", "image_", "engine_", "ref_", "cpu_", "emu_", "fp32_", "sim_"],
     "batch": ["batch_", "room_", "queue_", "planner_", "cost_", "calibrate_", "flight_", "health_"],
 }
 MAX_FILE_LINES = 500

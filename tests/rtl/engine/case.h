@@ -26,8 +26,10 @@ struct rtl_case {
     size_t kv_size;
 };
 
-/** Random weights of this shape (vocab, positions and types are chosen here), `tokens` random rows, and the reference's
- *  result of all layers. Ends the program where that fails. */
+/** Random weights of this shape (vocab, positions and types are chosen here) and `tokens` rows that are 0. Ends the
+ *  program where that fails. */
+void rtl_case_init_plain(struct rtl_case *test, struct rtl_random *random, struct image_shape shape, uint32_t tokens);
+/** The same with random rows and the reference's result of all layers. */
 void rtl_case_init(struct rtl_case *test, struct rtl_random *random, struct image_shape shape, uint32_t tokens);
 void rtl_case_finish(struct rtl_case *test);
 /** A random shape that the engine takes, of up to `heads` heads. */

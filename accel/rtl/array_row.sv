@@ -1,0 +1,40 @@
+// A row of the array: 16 accumulators that share the row's operands, and the second set of registers that holds the sums
+// of a finished tile until the drain has shifted them out, row by row.
+module array_row (
+    input  logic         clk_i,
+    input  logic [  1:0] group_i,
+    input  logic [127:0] operands_i,  // [16]
+    input  logic [511:0] weights_i,   // [16][4], registered beside the operands
+    input  logic         add_i,
+    input  logic         first_i,
+    input  logic         shift_i,
+    input  logic         load_i,      // the sums are those of a finished tile
+    input  logic         take_i,      // everybody moves up by a row
+    input  logic [511:0] below_i,     // results of the row below
+    output logic [511:0] results_o    // [16] int32
+);
+
+    logic [31:0] operands_q;
+    logic [511:0] sums, results_q;
+
+    always_ff @(posedge clk_i) operands_q <= operands_i[32'(group_i)*32+:32];
+
+    for (genvar c = 0; c < bertd_pkg::PANEL; c++) begin : gen_column
+        array_cell u_cell (
+            .clk_i,
+            .weights_i (weights_i[c*32+:32]),
+            .operands_i(operands_q),
+            .add_i,
+            .first_i,
+            .shift_i,
+            .sum_o     (sums[c*32+:32])
+        );
+    end
+
+    always_ff @(posedge clk_i) begin
+        if (load_i) results_q <= sums;
+        else if (take_i) results_q <= below_i;
+    end
+    assign results_o = results_q;
+
+endmodule
