@@ -41,7 +41,7 @@ static enum status admit(struct batch *batch, const struct batch_work *work, str
 {
     if (batch->closing)
         return error_set(err, STATUS_UNHEALTHY, "the server is shutting down");
-    if (batch->usable == 0)
+    if (room_is_dead(batch, clock_now_ns()))
         return error_set(err, STATUS_UNHEALTHY, "no board is in service; they are being tested, try again soon");
     uint32_t taken = batch->queues[BATCH_INTERACTIVE].room + batch->queues[BATCH_BULK].room;
     if (queue_room(&batch->queues[work->class], work->n_items) > batch->options.max_queued_items - taken)

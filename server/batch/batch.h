@@ -136,8 +136,9 @@ typedef void batch_on_dispatch(void *cookie, uint32_t sequences, uint32_t tokens
 enum status batch_create(struct batch **ret, const struct batch_options *options, struct error *err);
 /** Finish what is queued (or, with `drain` false, cancel it), close the boards, free. Sets the pointer to NULL. */
 void batch_destroy(struct batch **batch, bool drain);
-/** Queue a work; never blocks. Errors: OVERLOADED (the queue is full), UNHEALTHY (no board in service), TIMEOUT (it
- *  cannot be done by its deadline), all before anything was taken: then on_done is not called. Thread: any. */
+/** Queue a work; never blocks. Errors: OVERLOADED (the queue is full), UNHEALTHY (no board in service for a second),
+ * TIMEOUT (it cannot be done by its deadline), all before anything was taken: then on_done is not called. Thread: any.
+ */
 enum status batch_submit(struct batch *batch, struct batch_work *work, struct error *err);
 /** Its client has gone: drop what is queued, stop what runs at the next layer (unless others share the batch). on_done
  *  still comes, once (possibly with OK, possibly before this returns). Does nothing for a work that is done, whose

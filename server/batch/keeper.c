@@ -8,10 +8,8 @@
 #define HANG_FACTOR      20
 #define HANG_SHORT_NS    300e6
 #define HANG_FACTOR_LONG 4
-/* What waits is told after this long without any board in service. */
-#define GRACE_NS     1000000000ull
-#define TICK_NS      10000000ull
-#define IDLE_TICK_NS 100000000ull
+#define TICK_NS          10000000ull
+#define IDLE_TICK_NS     100000000ull
 
 static void wait_ns(struct batch *batch, uint64_t ns)
 {
@@ -87,7 +85,7 @@ static void keep(struct batch *batch, struct room_settled *settled)
         if ((double)(now - flight->launched_ns) > hang_ns(flight->predicted_ns))
             room_abandon(batch, settled, flight, now);
     }
-    if (batch->usable == 0 && now - batch->none_usable_since_ns > GRACE_NS)
+    if (room_is_dead(batch, now))
         fail_all_waiting(batch, settled);
     room_plan(batch, settled);
 }

@@ -57,6 +57,14 @@ struct batch {
     bool stop_threads;
 };
 
+/* So long without any board in service requests wait for one; then they are told, and new ones are refused at once. */
+#define ROOM_GRACE_NS 1000000000ull
+
+static inline bool room_is_dead(const struct batch *batch, uint64_t now_ns)
+{
+    return batch->usable == 0 && now_ns - batch->none_usable_since_ns > ROOM_GRACE_NS;
+}
+
 /* Works whose last item was settled under the lock; told after it is released. */
 struct room_settled {
     struct batch_work *first;

@@ -105,6 +105,18 @@ static inline void emu_wait(const struct emu_request *request)
     }
 }
 
+/* What comes while no board is in service waits for one, then is told; what comes later is refused at once. */
+static inline void emu_expect_unhealthy(struct emu_room *room)
+{
+    struct emu_request request;
+    struct error err;
+    if (emu_submit_request(room, &request, &err) == STATUS_OK) {
+        emu_wait(&request);
+        cr_assert_eq(request.status, STATUS_UNHEALTHY, "%s", request.err.message);
+    }
+    cr_assert_eq(emu_submit_request(room, &request, &err), STATUS_UNHEALTHY);
+}
+
 /* Two texts at once, so that both boards have one; the bits must be right. */
 static inline void emu_ask(struct emu_room *room)
 {

@@ -165,8 +165,8 @@ Test(failures, with_no_board_left_requests_are_refused_until_one_is_back)
     batch_submit(room.batch, &request->work, NULL);
     fake_board_finish(room.boards[0], STATUS_BACKEND);
     struct error err;
-    cr_assert_eq(batch_submit(room.batch, &late->work, &err), STATUS_UNHEALTHY);
     WAIT_FOR(request->done);
+    cr_assert_eq(batch_submit(room.batch, &late->work, &err), STATUS_UNHEALTHY);
     cr_assert_eq(request->status, STATUS_UNHEALTHY, "what waited is told, not kept for ever");
     atomic_store(&((struct fake_board *)room.boards[0])->broken, false);
     WAIT_FOR(in_service(&room) == 1);

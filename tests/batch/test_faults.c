@@ -66,12 +66,10 @@ Test(faults, all_boards_at_once_and_back_without_help)
     emu_room_open(&room, BATCH_REPLICATE, 0);
     struct emu_request request;
     for (uint32_t b = 0; b < EMU_BOARDS; b++)
-        cr_assert_eq(emu_inject_kind(&room, b, BOARD_FAULT_LOAD, 6), STATUS_OK);
+        cr_assert_eq(emu_inject_kind(&room, b, BOARD_FAULT_LOAD, 16), STATUS_OK);
     cr_assert_eq(emu_submit_request(&room, &request, NULL), STATUS_OK);
     EMU_WAIT_FOR(emu_stats(&room).boards_ready == 0);
-    struct error err;
-    struct emu_request refused;
-    cr_assert_eq(emu_submit_request(&room, &refused, &err), STATUS_UNHEALTHY);
+    emu_expect_unhealthy(&room);
     struct batch_stats stats = emu_stats(&room);
     cr_assert(stats.retry_after_ms >= 1 && stats.retry_after_ms < 20000, "%u", stats.retry_after_ms);
     emu_wait(&request);
@@ -150,9 +148,7 @@ static void stays_out(uint32_t rebuild_seed, const char *words)
     damage(&room);
     EMU_WAIT_FOR(emu_events[BATCH_IMAGE_LOST] == 1);
     EMU_WAIT_FOR(emu_stats(&room).boards_ready == 0);
-    struct error err;
-    struct emu_request request;
-    cr_assert_eq(emu_submit_request(&room, &request, &err), STATUS_UNHEALTHY);
+    emu_expect_unhealthy(&room);
     EMU_WAIT_FOR(strstr(emu_info(&room, 0).last_error, "restart bertd"));
     cr_assert_not_null(strstr(last_words, words), "%s", last_words);
     emu_room_close(&room);

@@ -23,6 +23,7 @@ KINDS = ["fail", "hang", "slow", "accumulator", "weight", "activation", "hidden"
 GAP_SECONDS = (0.5, 3.0)       # between faults
 RED_SECONDS = 2.0
 GREEN_SECONDS = 60.0
+SPENT_SECONDS = 10.0           # a fault that did not make its board fail by then does not
 SKIPPED = 77
 
 
@@ -38,6 +39,7 @@ class Faults:
         self.injected = {kind: 0 for kind in KINDS}
         self.refused = 0
         self.next_kinds = []
+        self.struck = {}        # board: (quarantines it had, when) at its last fault, until it is over that
         self.stop = threading.Event()
         self.error = None
         self.thread = threading.Thread(target=self.run)
@@ -62,11 +64,24 @@ class Faults:
             self.next_kinds = self.random.sample(KINDS, len(KINDS))
         return self.next_kinds.pop()
 
+    def unharmed(self):
+        """Boards that serve and have no fault before them; those that have are struck no more."""
+        boards = self.boards()
+        serving = [i for i, board in enumerate(boards) if board["state"] in ("idle", "busy")]
+        for i, (quarantines, when) in list(self.struck.items()):
+            over = time.monotonic() - when
+            if i in serving and (boards[i]["quarantines"] > quarantines and over > 1 or over > SPENT_SECONDS):
+                del self.struck[i]
+        return boards, [i for i in serving if i not in self.struck]
+
     def one(self):
-        serving = [i for i, board in enumerate(self.boards()) if board["state"] in ("idle", "busy")]
-        if len(serving) < 2:      # never all at once
+        """On a board at random, unless no other were left: a fault may wait for the next task."""
+        boards, unharmed = self.unharmed()
+        if len(unharmed) < 2:
             return
-        self.inject(self.random.choice(serving), self.next_kind(), self.random.choice([1, 1, 2]))
+        board = self.random.choice(unharmed)
+        self.struck[board] = (boards[board]["quarantines"], time.monotonic())
+        self.inject(board, self.next_kind(), self.random.choice([1, 1, 2]))
 
     def run(self):
         try:
@@ -158,7 +173,7 @@ def run(options):
             after = load(options.load, server.port, 1, *GROUPS, options=["--check", hashes])
             boards = faults.boards()
             say("All boards at once")
-            blackouts = [blackout(server, kind, count, options.patient) for kind, count in (("load", 6), ("hang", 2))]
+            blackouts = [blackout(server, kind, count, options.patient) for kind, count in (("load", 16), ("hang", 2))]
         finally:
             code = server.stop()
     everything = list(groups.values()) + list(after.values())

@@ -223,8 +223,8 @@ Test(faults, all_boards_at_once)
         process_start("--boards 2 --drain-seconds 0 --placement replicate --enable-fault-injection");
     int port = process.port;
     char *right = answer_to(port, text);
-    client_expect_ok(inject(port, "{\"board\":0,\"kind\":\"load\",\"count\":7}"));
-    client_expect_ok(inject(port, "{\"board\":1,\"kind\":\"load\",\"count\":7}"));
+    client_expect_ok(inject(port, "{\"board\":0,\"kind\":\"load\",\"count\":16}"));
+    client_expect_ok(inject(port, "{\"board\":1,\"kind\":\"load\",\"count\":16}"));
     struct answer answer = client_post(port, "/embed", text);
     cr_expect_eq(atoi(client_header(&answer, "Retry-After")) >= 1, 1, "%s", answer.headers);
     client_expect_error(answer, 503, "Unhealthy", "no board is in service");

@@ -208,7 +208,7 @@ static void parse(struct load *load, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    static struct load load = {.seconds = 5, .drain_seconds = 20, .random = 1};
+    static struct load load = {.seconds = 5, .drain_seconds = 120, .random = 1};
     parse(&load, argc, argv);
     struct rlimit limit;
     getrlimit(RLIMIT_NOFILE, &limit);
