@@ -66,7 +66,7 @@ static void check_engine(const char *name, const struct engine_ops *ops, uint32_
     cr_assert_eq(tiny_run(&ref_engine, &right, &err), STATUS_OK, "%s", err.message);
     cr_assert_eq(ops->create(&engine, image, &err), STATUS_OK);
     const struct subject subject = {name, engine, &batch, &right};
-    const int rounds = check_rounds(24);
+    const int rounds = check_rounds(12);
     for (size_t f = 0; f < N_FAULTS; f++) {
         int n_found = 0;
         for (int round = 0; round < rounds; round++)
