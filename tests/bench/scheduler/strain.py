@@ -13,6 +13,7 @@ LEAST_GOODPUT = 0.90
 MOST_REFUSAL_MS = 50
 REFUSED_IN_TIME = 0.999
 MOST_GROWTH = 16 << 20           # bytes: allocators keep what threads once had
+WARM_CANCELS = 6000              # before memory is looked at: by then it has reached its level
 MIB = 1 << 20
 
 
@@ -121,7 +122,7 @@ def cancels(bertd, generator, model, layers, level):
     group = "name=gone,mode=cancel,clients=32,leave-ms=0-4,tokens=64"
     try:
         after, layer_seconds = layers_after(server, generator, layers, level)
-        load(generator, server.port, 600, group, options=["--cancels", str(level.cancels // 10)])
+        load(generator, server.port, 600, group, options=["--cancels", str(max(WARM_CANCELS, level.cancels // 10))])
         server.wait_idle()
         time.sleep(0.5)
         memory, files = server.resident(), server.files()
