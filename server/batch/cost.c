@@ -28,6 +28,16 @@ void cost_fit(struct cost_model *model, const struct cost_sample samples[3])
     model->scale = 1;
 }
 
+void cost_fit_one(struct cost_model *model, const struct cost_sample *sample)
+{
+    cost_init(model);
+    double factor = at_least(sample->layer_ns / cost_whole(model, sample->load, 1), 1e-3);
+    model->task_ns *= factor;
+    model->layer_ns *= factor;
+    model->row_ns *= factor;
+    model->pair_ns *= factor;
+}
+
 double cost_split(const struct cost_model *model, struct cost_load load, uint32_t layers, uint32_t boards)
 {
     double work = (model->row_ns * load.rows + model->pair_ns * load.pairs) / boards;

@@ -39,6 +39,8 @@ struct cost_sample {
 void cost_init(struct cost_model *model);
 /** Fit to one layer of a short, a medium and a long sequence, measured alone, in this order. */
 void cost_fit(struct cost_model *model, const struct cost_sample samples[3]);
+/** The guesses in proportion to one such sample: for boards too slow to be measured at length. */
+void cost_fit_one(struct cost_model *model, const struct cost_sample *sample);
 /** Predicted nanoseconds of `layers` layers on one board, and split over `boards` of them (1: as on one). */
 double cost_whole(const struct cost_model *model, struct cost_load load, uint32_t layers);
 double cost_split(const struct cost_model *model, struct cost_load load, uint32_t layers, uint32_t boards);

@@ -135,6 +135,19 @@ Test(cost, fit_finds_the_terms_again)
     cr_assert_float_eq(model.pair_ns, 12, 0.01);
 }
 
+Test(cost, one_measurement_of_a_slow_board_scales_the_guesses)
+{
+    struct cost_sample sample = {{8, 64}, 4e9};
+    struct cost_model model;
+    cost_init(&model);
+    cost_fit_one(&model, &sample);
+    cr_assert_float_eq(cost_whole(&model, sample.load, 1), 4e9, 1e3);
+    cr_assert_gt(cost_whole(&model, (struct cost_load){256, 65536}, 1), 16 * 4e9);
+    sample.layer_ns = NAN;
+    cost_fit_one(&model, &sample);
+    cr_assert(cost_whole(&model, sample.load, 1) > 0);
+}
+
 Test(cost, nonsense_measurements_still_give_a_usable_model)
 {
     struct cost_sample samples[3] = {{{8, 64}, 5000}, {{64, 4096}, 100}, {{256, 65536}, NAN}};
