@@ -177,17 +177,17 @@ module bertd_engine #(
         .panels_done_o(panels_done), .vector_done_o(vectors_done), .kv_idle_o(kv_idle),
         .load_start_o(load_start), .store_start_o(store_start), .store_busy_i(storing)
     );
-    job_queue #(.WIDTH($bits(bertd_pkg::vector_job_t))) u_vector_queue (
+    job_queue #(.WIDTH($bits(vector_job))) u_vector_queue (
         .clk_i, .rst_ni,
         .in_valid_i(vector_valid), .in_ready_o(vector_ready), .in_i(vector_job),
         .out_valid_o(vector_queued_valid), .out_ready_i(vector_queued_ready), .out_o(vector_queued)
     );
-    job_queue #(.WIDTH($bits(bertd_pkg::side_job_t))) u_side_queue (
+    job_queue #(.WIDTH($bits(side_job))) u_side_queue (
         .clk_i, .rst_ni,
         .in_valid_i(side_valid), .in_ready_o(side_ready), .in_i(side_job),
         .out_valid_o(side_queued_valid), .out_ready_i(side_queued_ready), .out_o(side_queued)
     );
-    job_queue #(.WIDTH($bits(bertd_pkg::kv_job_t))) u_kv_queue (
+    job_queue #(.WIDTH($bits(kv_job))) u_kv_queue (
         .clk_i, .rst_ni,
         .in_valid_i(kv_valid), .in_ready_o(kv_ready), .in_i(kv_job),
         .out_valid_o(kv_queued_valid), .out_ready_i(kv_queued_ready), .out_o(kv_queued)

@@ -160,6 +160,12 @@ package bertd_pkg;
         logic check;
     } tile_t;
 
+    // A row of a tile on its way through the drain.
+    typedef struct packed {
+        logic [8:0] row;
+        tile_t tile;
+    } drain_word_t;
+
     // A row program over all rows.
     typedef struct packed {
         logic [11:0] wait_panels;   // panels that must be drained

@@ -39,29 +39,22 @@ module drain (
     localparam int TO_ADD = TO_ACTIVATION + bertd_pkg::FP_ACTIVATION_LATENCY;
     localparam int TO_WRITE = TO_ADD + bertd_pkg::FP_ADD_LATENCY;
 
-    typedef struct packed {
-        logic valid;
-        logic panel_end;
-        logic [8:0] row;
-        bertd_pkg::tile_t tile;
-    } word_t;
-
-    word_t word_0, word_mul, word_before_fma, word_fma, word_before_add, word_add, word_write;
+    bertd_pkg::drain_word_t word_0, word_mul, word_before_fma, word_fma, word_before_add, word_add, word_write;
     logic [511:0] scales, biases, residuals, linear, kept, activated;
     logic [31:0] scalar;
     logic [TO_WRITE-1:0] valid_q, end_q;
 
-    assign word_0 = {valid_i, panel_end_i, row_i, tile_i};
+    assign word_0 = {row_i, tile_i};
 
     // The word's description travels along; the valid bits alone know of resets.
-    delay_line #(.WIDTH($bits(word_t)), .DEPTH(TO_MUL)) u_to_mul (.clk_i, .in_i(word_0), .out_o(word_mul));
-    delay_line #(.WIDTH($bits(word_t)), .DEPTH(bertd_pkg::FP_MUL_LATENCY - 1)) u_to_before_fma (
+    delay_line #(.WIDTH($bits(word_0)), .DEPTH(TO_MUL)) u_to_mul (.clk_i, .in_i(word_0), .out_o(word_mul));
+    delay_line #(.WIDTH($bits(word_0)), .DEPTH(bertd_pkg::FP_MUL_LATENCY - 1)) u_to_before_fma (
         .clk_i, .in_i(word_mul), .out_o(word_before_fma));
-    delay_line #(.WIDTH($bits(word_t)), .DEPTH(1)) u_to_fma (.clk_i, .in_i(word_before_fma), .out_o(word_fma));
-    delay_line #(.WIDTH($bits(word_t)), .DEPTH(TO_ADD - TO_FMA - 1)) u_to_before_add (
+    delay_line #(.WIDTH($bits(word_0)), .DEPTH(1)) u_to_fma (.clk_i, .in_i(word_before_fma), .out_o(word_fma));
+    delay_line #(.WIDTH($bits(word_0)), .DEPTH(TO_ADD - TO_FMA - 1)) u_to_before_add (
         .clk_i, .in_i(word_fma), .out_o(word_before_add));
-    delay_line #(.WIDTH($bits(word_t)), .DEPTH(1)) u_to_add (.clk_i, .in_i(word_before_add), .out_o(word_add));
-    delay_line #(.WIDTH($bits(word_t)), .DEPTH(bertd_pkg::FP_ADD_LATENCY)) u_to_write (
+    delay_line #(.WIDTH($bits(word_0)), .DEPTH(1)) u_to_add (.clk_i, .in_i(word_before_add), .out_o(word_add));
+    delay_line #(.WIDTH($bits(word_0)), .DEPTH(bertd_pkg::FP_ADD_LATENCY)) u_to_write (
         .clk_i, .in_i(word_add), .out_o(word_write));
 
     always_ff @(posedge clk_i or negedge rst_ni) begin

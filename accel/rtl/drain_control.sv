@@ -64,7 +64,9 @@ module drain_control #(
         end
     end
 
-    a_not_overtaken :
-    assert property (@(posedge clk_i) disable iff (!rst_ni) result_i |-> left_q <= 10'd1);
+`ifndef SYNTHESIS
+    // The array must not overtake the drain.
+    always_ff @(posedge clk_i) assert (!result_i || left_q <= 10'd1);
+`endif
 
 endmodule

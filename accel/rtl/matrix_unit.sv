@@ -51,8 +51,8 @@ module matrix_unit #(
     input  logic [           1:0] m_axi_rresp_i
 );
 
-    localparam int FETCH_BITS = $bits(bertd_pkg::fetch_job_t);
-    localparam int ARRAY_BITS = $bits(bertd_pkg::array_job_t);
+    localparam int FETCH_BITS = $bits(fetch_i);
+    localparam int ARRAY_BITS = $bits(array_i);
 
     bertd_pkg::fetch_job_t fetch_job;
     bertd_pkg::array_job_t array_job;
