@@ -84,23 +84,26 @@ def arguments():
     return parser.parse_args()
 
 
+def write(options, results, curves, seconds):
+    reached = list(goals(results))
+    data = {"machine": {"processor": processor(), "cores": os.cpu_count()}, "level": options.level,
+            "seconds": seconds, "goals": len(reached), "reached": sum(reached), "models": results}
+    os.makedirs(options.out, exist_ok=True)
+    with open(os.path.join(options.out, "scheduler.json"), "w", encoding="utf-8") as file:
+        json.dump(data, file, indent=1)
+        file.write("\n")
+    plot.write(os.path.join(options.out, "scheduler.svg"), results, curves)
+    print(f"\n{sum(reached)} of {len(reached)} goals reached, in {seconds} s; "
+          f"{os.path.relpath(options.out, ROOT)}/scheduler.json and .svg written", flush=True)
+
+
 def main():
     options = arguments()
     begin, results, curves = time.monotonic(), [], {}
     for name, model in (entry.split("=", 1) for entry in options.models):
         result, curves[name] = measure(name, model, options, LEVELS[options.level], options.parts.split(","))
         results.append(result)
-    reached = list(goals(results))
-    data = {"machine": {"processor": processor(), "cores": os.cpu_count()}, "level": options.level,
-            "seconds": round(time.monotonic() - begin), "goals": len(reached), "reached": sum(reached),
-            "models": results}
-    os.makedirs(options.out, exist_ok=True)
-    with open(os.path.join(options.out, "scheduler.json"), "w", encoding="utf-8") as file:
-        json.dump(data, file, indent=1)
-        file.write("\n")
-    plot.write(os.path.join(options.out, "scheduler.svg"), results, curves)
-    print(f"\n{sum(reached)} of {len(reached)} goals reached, in {data['seconds']} s; "
-          f"{os.path.relpath(options.out, ROOT)}/scheduler.json and .svg written")
+        write(options, results, curves, round(time.monotonic() - begin))    # what is there stays, whatever comes
 
 
 if __name__ == "__main__":
