@@ -19,14 +19,7 @@ static const struct image_shape shape = {.hidden = 72,
                                          .activation = IMAGE_GELU,
                                          .layer_norm_eps = 1e-6f};
 static const uint32_t cu_seqlens[] = {0, 1, 18, 58};
-enum {
-    N_SEQS = 3,
-    N_ROWS = 58,
-    H = 72,
-    M = 136,
-    TABLES = (64 + 48 + 2) * H,
-    LAYER = 4 * H * H + 2 * H * M + M + 9 * H
-};
+enum { N_SEQS = 3, N_ROWS = 58, H = 72 };
 
 /* XXH3-64 of the hidden states that every int8 board computes. */
 static const uint64_t known_bits = 0x65b41f29e3f73257;
@@ -34,8 +27,9 @@ static const uint64_t known_bits = 0x65b41f29e3f73257;
 /* Weights: the same on every machine, made of integers and one exact product. */
 struct weights {
     uint32_t state;
-    float values[TABLES + 2 * H > LAYER ? TABLES + 2 * H : LAYER];
+    uint32_t h, m; /* hidden, intermediate */
     float *next;
+    float values[];
 };
 
 static const float *draw(struct weights *weights, size_t n, float centre, float spread)
@@ -58,8 +52,8 @@ static struct image_source_linear draw_linear(struct weights *weights, size_t in
 
 static struct image_source_norm draw_norm(struct weights *weights)
 {
-    struct image_source_norm norm = {.gamma = draw(weights, H, 1, 0.25f)};
-    norm.beta = draw(weights, H, 0, 0.25f);
+    struct image_source_norm norm = {.gamma = draw(weights, weights->h, 1, 0.25f)};
+    norm.beta = draw(weights, weights->h, 0, 0.25f);
     return norm;
 }
 
@@ -68,29 +62,36 @@ static enum status draw_layer(void *cookie, uint32_t index, struct image_source_
     (void)index;
     (void)err;
     struct weights *weights = cookie;
+    size_t h = weights->h, m = weights->m;
     weights->next = weights->values;
-    ret->query = draw_linear(weights, H, H);
-    ret->key = draw_linear(weights, H, H);
-    ret->value = draw_linear(weights, H, H);
-    ret->output = draw_linear(weights, H, H);
-    ret->ffn1 = draw_linear(weights, H, M);
-    ret->ffn2 = draw_linear(weights, M, H);
+    ret->query = draw_linear(weights, h, h);
+    ret->key = draw_linear(weights, h, h);
+    ret->value = draw_linear(weights, h, h);
+    ret->output = draw_linear(weights, h, h);
+    ret->ffn1 = draw_linear(weights, h, m);
+    ret->ffn2 = draw_linear(weights, m, h);
     ret->attention_norm = draw_norm(weights);
     ret->output_norm = draw_norm(weights);
     return STATUS_OK;
 }
 
-static enum status build(struct image **ret, enum image_precision precision, struct error *err)
+enum status backend_selftest_image(struct image **ret, const struct image_shape *of, enum image_precision precision,
+                                   struct error *err)
 {
-    struct weights *weights = mem_alloc(sizeof *weights);
+    size_t h = of->hidden, m = of->intermediate;
+    size_t tables = ((size_t)of->vocab + of->positions + of->types) * h + 2 * h;
+    size_t layer = 4 * h * h + 2 * h * m + m + 9 * h;
+    struct weights *weights = mem_alloc(sizeof *weights + (tables > layer ? tables : layer) * sizeof(float));
     if (!weights)
         return error_set(err, STATUS_NO_MEMORY, "no memory for the self-test");
     weights->state = 2024;
+    weights->h = of->hidden;
+    weights->m = of->intermediate;
     weights->next = weights->values;
-    struct image_source source = {.shape = shape, .layer = draw_layer, .cookie = weights};
-    source.words = draw(weights, (size_t)shape.vocab * H, 0, 1);
-    source.token_positions = draw(weights, (size_t)shape.positions * H, 0, 0.5f);
-    source.token_types = draw(weights, (size_t)shape.types * H, 0, 0.5f);
+    struct image_source source = {.shape = *of, .layer = draw_layer, .cookie = weights};
+    source.words = draw(weights, of->vocab * h, 0, 1);
+    source.token_positions = draw(weights, of->positions * h, 0, 0.5f);
+    source.token_types = draw(weights, of->types * h, 0, 0.5f);
     source.embedding_norm = draw_norm(weights);
     enum status status = image_build(ret, &source, precision, err);
     mem_free(weights);
@@ -110,7 +111,7 @@ enum status backend_selftest_create(struct backend_selftest **ret, enum image_pr
     if (!owned)
         return error_set(err, STATUS_NO_MEMORY, "no memory for the self-test");
     struct backend_selftest *test = &owned->test;
-    enum status status = build(&test->image, precision, err);
+    enum status status = backend_selftest_image(&test->image, &shape, precision, err);
     if (status) {
         mem_free(owned);
         return status;

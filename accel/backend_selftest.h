@@ -10,6 +10,10 @@ struct backend_selftest {
     struct board_task task; /* all layers over all rows of the job; on_done is the caller's to set */
 };
 
+/** A model of this shape with weights from a fixed generator. `ret`: new reference. Errors: NO_MEMORY, UNSUPPORTED.
+ *  Thread: any. */
+enum status backend_selftest_image(struct image **ret, const struct image_shape *of, enum image_precision precision,
+                                   struct error *err);
 /** The model (weights from a fixed generator), the batch, and a task over it. Release with backend_selftest_destroy.
  *  Errors: NO_MEMORY. Thread: any. */
 enum status backend_selftest_create(struct backend_selftest **ret, enum image_precision precision, struct error *err);
