@@ -2,7 +2,8 @@
 // finished tile move at once into a second set of registers, where the drain takes them row by row while the next tile
 // is added up.
 module array #(
-    parameter int ROWS = 4
+    parameter int ROWS = 4,
+    parameter int WAYS = 1                  // rows that are shown at once: 0, ROWS / WAYS, ...
 ) (
     input  logic               clk_i,
     input  logic               rst_ni,
@@ -14,8 +15,8 @@ module array #(
     input  logic [      511:0] weights_i,   // [16][4]
     input  logic [ROWS*128-1:0] operands_i, // [ROWS][16]
     output logic               result_o,    // a tile is in the second set from the next cycle on
-    input  logic               take_i,      // the next row, please
-    output logic [      511:0] row_o        // [16] int32
+    input  logic               take_i,      // the next row of each way, please
+    output logic [ WAYS*512-1:0] rows_o     // [WAYS][16] int32
 );
 
     logic [511:0] weights_q;
@@ -58,7 +59,9 @@ module array #(
             .results_o (results[r*512+:512])
         );
     end
-    assign row_o = results[511:0];
+    for (genvar w = 0; w < WAYS; w++) begin : gen_way
+        assign rows_o[w*512+:512] = results[w*(ROWS/WAYS)*512+:512];
+    end
     assign result_o = last_q[3];
 
 endmodule

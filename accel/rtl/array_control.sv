@@ -80,6 +80,7 @@ module array_control #(
         result_o.params = job_q.params;
         result_o.activate = job_q.activate;
         result_o.residual = job_q.residual;
+        result_o.wide = job_q.wide;
         result_o.column = job_q.column;
         result_o.checked = job_q.checked;
         result_o.check_first = job_q.check_first && fresh_q;

@@ -1,9 +1,12 @@
 // The engine: BERT encoder layers of one sequence at a time, from a command list in card memory.
 //   ROWS    rows of the array, a multiple of 4 * SLICES: ROWS * 64 multiply-accumulates a cycle
 //   SLICES  vector slices, a power of two
+//   WAYS    rows of scores that leave the array in a cycle, a power of two up to SLICES; ROWS a multiple of
+//           4 * SLICES * WAYS
 module bertd_engine #(
     parameter int ROWS = 64,
-    parameter int SLICES = 4
+    parameter int SLICES = 4,
+    parameter int WAYS = SLICES > 1 ? 2 : 1
 ) (
     input  logic         clk_i,
     input  logic         rst_ni,
@@ -161,7 +164,8 @@ module bertd_engine #(
     logic fetch_valid, fetch_ready, array_valid, array_ready, vector_valid, vector_ready, side_valid, side_ready;
     logic kv_valid, kv_ready, vector_queued_valid, vector_queued_ready, side_queued_valid, side_queued_ready;
     logic kv_queued_valid, kv_queued_ready;
-    logic panel_done, vector_done, kv_done, kv_idle, load_start, loading, store_start, storing;
+    logic panel_done, vector_done, kv_done, kv_idle, load_start, store_start, storing;
+    logic [9:0] loaded_rows, norm_rows;
     logic [11:0] panels_done;
     logic [9:0] vectors_done;
 
@@ -175,7 +179,7 @@ module bertd_engine #(
         .kv_valid_o(kv_valid), .kv_ready_i(kv_ready), .kv_o(kv_job),
         .panel_done_i(panel_done), .vector_done_i(vector_done), .kv_done_i(kv_done), .writer_idle_i(writer_idle),
         .panels_done_o(panels_done), .vector_done_o(vectors_done), .kv_idle_o(kv_idle),
-        .load_start_o(load_start), .store_start_o(store_start), .store_busy_i(storing)
+        .load_start_o(load_start), .store_busy_i(storing)
     );
     job_queue #(.WIDTH($bits(vector_job))) u_vector_queue (
         .clk_i, .rst_ni,
@@ -203,14 +207,14 @@ module bertd_engine #(
     assign load_data = load_zero ? '0 : read_data;
 
     row_load u_row_load (
-        .clk_i, .rst_ni, .command_i(command), .start_i(load_start), .busy_o(loading),
+        .clk_i, .rst_ni, .command_i(command), .start_i(load_start), .rows_o(loaded_rows),
         .request_valid_o(request_valid[1]), .request_ready_i(request_ready[1]),
         .request_address_o(request_address[127:64]), .request_beats_o(request_beats[31:16]),
         .data_valid_i(data_valid[1]), .data_ready_o(data_ready[1]),
         .write_o(load_write), .write_row_o(load_row), .write_word_o(load_word), .write_zero_o(load_zero)
     );
     row_store u_row_store (
-        .clk_i, .rst_ni, .command_i(command), .start_i(store_start), .busy_o(storing),
+        .clk_i, .rst_ni, .command_i(command), .start_i(store_start), .rows_done_i(norm_rows), .busy_o(storing),
         .read_o(store_read), .read_row_o(store_row), .read_word_o(store_word), .read_data_i(input_data),
         .request_valid_o(store_request), .request_ready_i(writer_ready && storing),
         .request_address_o(store_address), .request_beats_o(store_beats),
@@ -218,16 +222,19 @@ module bertd_engine #(
     );
 
     // The matrix unit -------------------------------------------------------------------------------------------------
-    logic operand_read, scalar_read, residual_read, drain_write;
+    logic operand_read, residual_read;
     logic [6:0] operand_tile;
-    logic [8:0] operand_word, scalar_row, residual_row, drain_row;
-    logic [5:0] scalar_kind;
-    logic [7:0] residual_column, drain_column;
-    logic [31:0] scalar_data;
-    logic [511:0] drain_data;
+    logic [8:0] operand_word, residual_row;
+    logic [7:0] residual_column;
+    logic [WAYS-1:0] scalar_read, drain_write;
+    logic [WAYS*9-1:0] scalar_row, drain_row;
+    logic [WAYS*6-1:0] scalar_kind;
+    logic [WAYS*32-1:0] scalar_data;
+    logic [WAYS*8-1:0] drain_column;
+    logic [WAYS*512-1:0] drain_data;
     logic [ROWS*128-1:0] operand_data;
 
-    matrix_unit #(.ROWS(ROWS)) u_matrix (
+    matrix_unit #(.ROWS(ROWS), .WAYS(WAYS)) u_matrix (
         .clk_i, .rst_ni, .padded_rows_i(command.padded_rows), .activation_i(command.activation),
         .fetch_valid_i(fetch_valid), .fetch_ready_o(fetch_ready), .fetch_i(fetch_job),
         .array_valid_i(array_valid), .array_ready_o(array_ready), .array_i(array_job),
@@ -266,8 +273,9 @@ module bertd_engine #(
     vector_unit #(.SLICES(SLICES)) u_vector (
         .clk_i, .rst_ni, .clear_i(list_start), .groups_i(row_groups),
         .job_valid_i(vector_queued_valid), .job_ready_o(vector_queued_ready), .job_i(vector_queued),
-        .panels_done_i(panels_done), .loading_i(loading), .kv_free_i(kv_free), .kv_filled_o(kv_filled),
+        .panels_done_i(panels_done), .loaded_rows_i(loaded_rows), .kv_free_i(kv_free), .kv_filled_o(kv_filled),
         .kv_slot_o(kv_fill_slot), .done_o(vector_done), .error_o(not_finite),
+        .store_start_o(store_start), .norm_rows_o(norm_rows),
         .side_ready_i(side_full), .side_release_o(side_release), .side_write_low_i(side_write_low),
         .side_write_high_i(side_write_high), .side_write_address_i(side_write_address),
         .side_write_data_i(read_data),
@@ -330,12 +338,20 @@ module bertd_engine #(
     logic [8:0] input_row, input_bank, input_bank_row, input_bank_q;
     logic [5:0] input_word;
 
+    // The drain's other ways write to other banks than the first.
+    logic [SLICES-1:0] way_write;
+    logic [SLICES*(BANK_ROW+8)-1:0] way_address;
+    logic [SLICES*512-1:0] way_data;
+    drain_banks #(.SLICES(SLICES), .WAYS(WAYS)) u_drain_banks (
+        .write_i(drain_write), .row_i(drain_row), .column_i(drain_column), .data_i(drain_data),
+        .bank_write_o(way_write), .bank_address_o(way_address), .bank_data_o(way_data)
+    );
     row_memory #(.SLICES(SLICES), .WORDS(bertd_pkg::ROW_WORDS)) u_rows (
         .clk_i,
-        .write_i(drain_write || load_write), .write_row_i(load_write ? load_row : drain_row),
-        .write_word_i(load_write ? {2'b00, load_word} : drain_column),
-        .write_data_i(load_write ? load_data : drain_data),
-        .bank_write_i('0), .bank_write_address_i('0), .bank_write_data_i('0),
+        .write_i(drain_write[0] || load_write), .write_row_i(load_write ? load_row : drain_row[8:0]),
+        .write_word_i(load_write ? {2'b00, load_word} : drain_column[7:0]),
+        .write_data_i(load_write ? load_data : drain_data[511:0]),
+        .bank_write_i(way_write), .bank_write_address_i(way_address), .bank_write_data_i(way_data),
         .bank_read_i(row_read), .bank_read_address_i(row_address), .bank_read_data_o(row_data)
     );
 
@@ -357,7 +373,7 @@ module bertd_engine #(
         for (int s = 0; s < SLICES; s++) if (input_bank_q == 9'(s)) input_data = input_bank_data[s*512+:512];
     end
 
-    scalar_memory #(.SLICES(SLICES)) u_scalars (
+    scalar_memory #(.SLICES(SLICES), .WAYS(WAYS)) u_scalars (
         .clk_i,
         .bank_write_i(scalar_write), .bank_write_address_i(scalar_address), .bank_write_data_i(scale),
         .read_i(scalar_read), .read_row_i(scalar_row), .read_scalar_i(scalar_kind), .read_data_o(scalar_data)

@@ -28,6 +28,8 @@ package bertd_pkg;
     localparam int FP_DIV_LATENCY = 14;
     localparam int FP_SQRT_LATENCY = 14;
     localparam int FP_ACTIVATION_LATENCY = 50;
+    localparam int DRAIN_LATENCY = FP_FROM_INT32_LATENCY + FP_MUL_LATENCY + FP_FMA_LATENCY + FP_ACTIVATION_LATENCY +
+        FP_ADD_LATENCY;
 
     localparam logic [31:0] FP_ONE = 32'h3f800000;
     localparam logic [31:0] FP_MINUS_ZERO = 32'h80000000;  // adding it changes nothing, not even the sign of a zero
@@ -89,6 +91,7 @@ package bertd_pkg;
     localparam logic [8:0] OPERAND_X = 9'd0;           // the quantised input of a linear as wide as the model
     localparam logic [8:0] OPERAND_WIDE = 9'd64;       // of FFN2
     localparam logic [8:0] OPERAND_QUERY = 9'd64;      // queries of all heads; dead before FFN2's input is made
+    localparam logic [8:0] OPERAND_CONTEXT = 9'd64;    // the queries are dead by then
     localparam logic [8:0] OPERAND_DIGITS = 9'd128;    // two heads' probabilities: high digits, low digits
     localparam logic [8:0] OPERAND_DIGIT_WORDS = 9'd32;
     localparam int ROW_WORDS = 256;
@@ -139,6 +142,7 @@ package bertd_pkg;
         logic [1:0] params;         // 2: scale and bias; 1: scale; 0: neither
         logic activate;
         logic residual;
+        logic wide;                 // scores: several rows a cycle leave the array
         logic [7:0] column;         // of the first panel's word in the row memory
         logic checked;              // its accumulators take part in a checksum
         logic check_first;          // its first panel is the first of a checksum
@@ -154,6 +158,7 @@ package bertd_pkg;
         logic [1:0] params;
         logic activate;
         logic residual;
+        logic wide;
         logic [7:0] column;
         logic checked;
         logic check_first;
@@ -169,7 +174,8 @@ package bertd_pkg;
     // A row program over all rows.
     typedef struct packed {
         logic [11:0] wait_panels;   // panels that must be drained
-        logic wait_load;            // rows must have been loaded
+        logic wait_load;            // a group's rows must have been loaded
+        logic store;                // what becomes of the rows goes to card memory as well
         slice_cmd_t command;
         logic [7:0] source;         // word of the row memory
         logic to_kv;                // quantised rows go to the KV stage, not to the operand memory

@@ -31,7 +31,7 @@ module command_decode (
         command_o.project = opcode[7:0] != 8'(bertd_pkg::ACCEL_OPCODE_FINISH);
         command_o.finish = opcode[7:0] != 8'(bertd_pkg::ACCEL_OPCODE_PROJECT);
         command_o.load = (flags & bertd_pkg::ACCEL_FLAG_LOAD) != '0;
-        command_o.store = (flags & bertd_pkg::ACCEL_FLAG_STORE) != '0;
+        command_o.store = (flags & bertd_pkg::ACCEL_FLAG_STORE) != '0 && command_o.finish;
         command_o.hidden = hidden[10:0];
         command_o.intermediate = intermediate[12:0];
         command_o.heads = heads[5:0];

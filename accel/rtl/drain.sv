@@ -1,7 +1,9 @@
 // From accumulators to binary32, a row's 16 outputs a cycle:
 //   y = fma(float(sum) * scale[output], scalar[row], bias[output]), then the activation, then + residual.
 // Scores have no bias, contexts neither bias nor scale; adding -0 and multiplying by 1 change nothing.
-module drain (
+module drain #(
+    parameter int WAYS = 1
+) (
     input  logic                             clk_i,
     input  logic                             rst_ni,
     input  logic [                      1:0] activation_i,
@@ -38,11 +40,13 @@ module drain (
     localparam int TO_ACTIVATION = TO_FMA + bertd_pkg::FP_FMA_LATENCY;
     localparam int TO_ADD = TO_ACTIVATION + bertd_pkg::FP_ACTIVATION_LATENCY;
     localparam int TO_WRITE = TO_ADD + bertd_pkg::FP_ADD_LATENCY;
+    localparam int TO_END = TO_WRITE + (WAYS - 1) * bertd_pkg::GROUP_ROWS;  // of the last way
 
     bertd_pkg::drain_word_t word_0, word_mul, word_before_fma, word_fma, word_before_add, word_add, word_write;
     logic [511:0] scales, biases, residuals, linear, kept, activated;
     logic [31:0] scalar;
-    logic [TO_WRITE-1:0] valid_q, end_q;
+    logic [TO_WRITE-1:0] valid_q;
+    logic [TO_END-1:0] end_q;
 
     assign word_0 = {row_i, tile_i};
 
@@ -63,13 +67,13 @@ module drain (
             end_q <= '0;
         end else begin
             valid_q <= {valid_q[TO_WRITE-2:0], valid_i};
-            end_q <= {end_q[TO_WRITE-2:0], valid_i && panel_end_i};
+            end_q <= {end_q[TO_END-2:0], valid_i && panel_end_i};
         end
     end
 
     assign scale_slot_o = word_mul.tile.slot;
     assign scales = word_mul.tile.params != 2'd0 ? scale_i : {LANES{bertd_pkg::FP_ONE}};
-    assign scalar_read_o = 1'b1;
+    assign scalar_read_o = valid_q[TO_FMA-2];
     assign scalar_row_o = word_before_fma.row;
     assign scalar_o = word_before_fma.tile.scalar;
     assign scalar = scalar_data_i;
@@ -116,6 +120,6 @@ module drain (
     assign write_o = valid_q[TO_WRITE-1] && !word_write.tile.check;
     assign write_row_o = word_write.row;
     assign write_column_o = word_write.tile.column;
-    assign panel_done_o = end_q[TO_WRITE-1];
+    assign panel_done_o = end_q[TO_END-1];
 
 endmodule

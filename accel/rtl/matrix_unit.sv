@@ -1,7 +1,8 @@
 // Products with int8 weights: fetches panels, multiplies them with the rows in the operand memory, drains the sums into
 // binary32 rows.
 module matrix_unit #(
-    parameter int ROWS = 4
+    parameter int ROWS = 4,
+    parameter int WAYS = 1
 ) (
     input  logic                  clk_i,
     input  logic                  rst_ni,
@@ -28,18 +29,18 @@ module matrix_unit #(
     output logic [           6:0] operand_tile_o,
     output logic [           8:0] operand_word_o,
     input  logic [  ROWS*128-1:0] operand_data_i,
-    output logic                  scalar_read_o,
-    output logic [           8:0] scalar_row_o,
-    output logic [           5:0] scalar_o,
-    input  logic [          31:0] scalar_data_i,
+    output logic [      WAYS-1:0] scalar_read_o,
+    output logic [    WAYS*9-1:0] scalar_row_o,
+    output logic [    WAYS*6-1:0] scalar_o,
+    input  logic [   WAYS*32-1:0] scalar_data_i,
     output logic                  residual_read_o,
     output logic [           8:0] residual_row_o,
     output logic [           7:0] residual_column_o,
     input  logic [         511:0] residual_data_i,
-    output logic                  write_o,
-    output logic [           8:0] write_row_o,
-    output logic [           7:0] write_column_o,
-    output logic [         511:0] write_data_o,
+    output logic [      WAYS-1:0] write_o,
+    output logic [    WAYS*9-1:0] write_row_o,
+    output logic [    WAYS*8-1:0] write_column_o,
+    output logic [  WAYS*512-1:0] write_data_o,
 
     output logic                  m_axi_arvalid_o,
     input  logic                  m_axi_arready_i,
@@ -63,11 +64,14 @@ module matrix_unit #(
     logic [1:0] panel_params, group;
     logic [63:0] request_address;
     logic [15:0] request_beats;
-    logic [511:0] data, weights, sums, scale, bias;
+    logic [511:0] data, weights, bias;
+    logic [WAYS*512-1:0] sums, scale;
     logic [bertd_pkg::RING_BITS:0] arrived;
     logic [bertd_pkg::RING_BITS-1:0] ring_address;
-    logic [bertd_pkg::PARAM_BITS-1:0] scale_slot, bias_slot;
-    logic first, shift, last, beat_freed, results_busy, results_there, take, panel_end;
+    logic [WAYS*bertd_pkg::PARAM_BITS-1:0] scale_slot;
+    logic [bertd_pkg::PARAM_BITS-1:0] bias_slot;
+    logic first, shift, last, beat_freed, results_busy, results_there, panel_end;
+    logic [WAYS-1:0] take;
     logic [8:0] row;
     logic reader_idle;
 
@@ -103,7 +107,7 @@ module matrix_unit #(
         .m_axi_rvalid_i, .m_axi_rready_o, .m_axi_rdata_i, .m_axi_rresp_i
     );
 
-    weight_ring u_ring (
+    weight_ring #(.WAYS(WAYS)) u_ring (
         .clk_i, .rst_ni,
         .panel_valid_i(panel_valid), .panel_ready_o(panel_ready),
         .panel_groups_i(panel_groups), .panel_params_i(panel_params),
@@ -126,27 +130,42 @@ module matrix_unit #(
     );
     assign operand_read_o = step_o;
 
-    array #(.ROWS(ROWS)) u_array (
+    array #(.ROWS(ROWS), .WAYS(WAYS)) u_array (
         .clk_i, .rst_ni,
         .step_i(step_o), .group_i(group), .first_i(first), .shift_i(shift), .last_i(last),
         .weights_i(weights), .operands_i(operand_data_i),
-        .result_o(results_there), .take_i(take), .row_o(sums)
+        .result_o(results_there), .take_i(take[0]), .rows_o(sums)
     );
 
-    drain_control #(.ROWS(ROWS)) u_drain_control (
+    drain_control #(.ROWS(ROWS), .WAYS(WAYS)) u_drain_control (
         .clk_i, .rst_ni, .padded_rows_i,
         .last_i(last), .tile_i(result), .result_i(results_there),
         .busy_o(results_busy), .take_o(take), .row_o(row), .tile_o(tile), .panel_end_o(panel_end)
     );
 
-    drain u_drain (
+    drain #(.WAYS(WAYS)) u_drain (
         .clk_i, .rst_ni, .activation_i,
-        .valid_i(take), .row_i(row), .tile_i(tile), .panel_end_i(panel_end), .sums_i(sums),
-        .scale_slot_o(scale_slot), .scale_i(scale), .bias_slot_o(bias_slot), .bias_i(bias),
-        .scalar_read_o, .scalar_row_o, .scalar_o, .scalar_data_i,
+        .valid_i(take[0]), .row_i(row), .tile_i(tile), .panel_end_i(panel_end), .sums_i(sums[511:0]),
+        .scale_slot_o(scale_slot[bertd_pkg::PARAM_BITS-1:0]), .scale_i(scale[511:0]),
+        .bias_slot_o(bias_slot), .bias_i(bias),
+        .scalar_read_o(scalar_read_o[0]), .scalar_row_o(scalar_row_o[8:0]), .scalar_o(scalar_o[5:0]),
+        .scalar_data_i(scalar_data_i[31:0]),
         .residual_read_o, .residual_row_o, .residual_column_o, .residual_data_i,
-        .write_o, .write_row_o, .write_column_o, .write_data_o,
+        .write_o(write_o[0]), .write_row_o(write_row_o[8:0]), .write_column_o(write_column_o[7:0]),
+        .write_data_o(write_data_o[511:0]),
         .panel_done_o, .checksum_error_o
     );
+
+    for (genvar w = 1; w < WAYS; w++) begin : gen_way
+        drain_way #(.LATE(w * bertd_pkg::GROUP_ROWS)) u_way (
+            .clk_i, .rst_ni,
+            .valid_i(take[w]), .row_i(row + 9'(w * (ROWS / WAYS))), .tile_i(tile), .sums_i(sums[w*512+:512]),
+            .scale_slot_o(scale_slot[w*bertd_pkg::PARAM_BITS+:bertd_pkg::PARAM_BITS]), .scale_i(scale[w*512+:512]),
+            .scalar_read_o(scalar_read_o[w]), .scalar_row_o(scalar_row_o[w*9+:9]), .scalar_o(scalar_o[w*6+:6]),
+            .scalar_data_i(scalar_data_i[w*32+:32]),
+            .write_o(write_o[w]), .write_row_o(write_row_o[w*9+:9]), .write_column_o(write_column_o[w*8+:8]),
+            .write_data_o(write_data_o[w*512+:512])
+        );
+    end
 
 endmodule

@@ -1,11 +1,11 @@
 // Brings a command's rows in from card memory, into the residual memory and the row memory. Rows that fill up the first
-// and the last row group become zeros.
+// and the last row group become zeros. Work on the first rows may begin while the others are on their way.
 module row_load (
     input  logic                clk_i,
     input  logic                rst_ni,
     input  bertd_pkg::command_t command_i,
     input  logic                start_i,
-    output logic                busy_o,
+    output logic [         9:0] rows_o,           // that are there; all, when none are on their way
 
     output logic                request_valid_o,
     input  logic                request_ready_i,
@@ -23,7 +23,7 @@ module row_load (
     logic [9:0] row_q;
     logic [5:0] word_q, last_word;
 
-    assign busy_o = busy_q;
+    assign rows_o = busy_q ? row_q : 10'(bertd_pkg::MAX_TOKENS);
     assign last_word = 6'((command_i.hidden >> 4) - 11'd1);
     assign mine = row_q >= 10'(command_i.skip) && row_q < 10'(command_i.skip) + command_i.rows;
     assign request_valid_o = busy_q && !asked_q;

@@ -42,4 +42,11 @@ module row_memory #(
         );
     end
 
+`ifndef SYNTHESIS
+    // Nobody writes where another writer does.
+    always_ff @(posedge clk_i) begin
+        for (int s = 0; s < SLICES; s++) assert (!(write_i && bank == 9'(s) && bank_write_i[s]));
+    end
+`endif
+
 endmodule

@@ -1,9 +1,10 @@
-// Writes a command's rows from the residual memory to card memory.
+// Writes a command's rows from the residual memory to card memory, as soon as each of them is there.
 module row_store (
     input  logic                clk_i,
     input  logic                rst_ni,
     input  bertd_pkg::command_t command_i,
     input  logic                start_i,
+    input  logic [         9:0] rows_done_i,      // the first rows, as many as these, are there
     output logic                busy_o,
 
     output logic                read_o,           // the word comes a cycle later
@@ -29,7 +30,7 @@ module row_store (
     assign request_valid_o = asking_q;
     assign request_address_o = command_i.rows_address;
     assign request_beats_o = 16'(command_i.rows) * (16'(command_i.hidden) >> 4);
-    assign read_o = reading_q && read_ready;
+    assign read_o = reading_q && read_ready && row_q < rows_done_i;
     assign read_row_o = row_q[8:0];
     assign read_word_o = word_q;
     assign row_end = read_o && word_q == last_word;

@@ -34,7 +34,6 @@ module sequencer (
     output logic [            9:0] vector_done_o,
     output logic                   kv_idle_o,
     output logic                   load_start_o,
-    output logic                   store_start_o,
     input  logic                   store_busy_i
 );
 
@@ -58,9 +57,7 @@ module sequencer (
         FFN1_QUANTISE,
         FFN2,
         FFN2_NORM,
-        SETTLE,
-        STORE,
-        STORED
+        SETTLE
     } step_t;
 
     step_t step_q, step_d;
@@ -69,6 +66,7 @@ module sequencer (
     logic [11:0] panels_q, panels_done_q;       // issued, drained
     logic [9:0] vectors_q, vectors_done_q;
     logic [9:0] queries_q, softmaxes_q, keys_q; // vector jobs before the first of a kind
+    logic check_q;                              // the last panel issued is a check panel
     logic [6:0] kv_left_q;
     logic [7:0] blocks;                         // of the sequence
     logic is_array, is_vector, pushed, last;
@@ -152,6 +150,7 @@ module sequencer (
                     (c.head_dim == 7'd64 ? {1'b0, score_head, 2'b00} : {2'b00, score_head, 1'b0});
                 array_o.scalar = bertd_pkg::SCALAR_QUERY + score_head;
                 array_o.params = 2'd1;
+                array_o.wide = 1'b1;
                 array_o.column = bertd_pkg::ROW_SCORES + (score_head[0] ? bertd_pkg::ROW_SCORE_WORDS : 8'd0);
                 array_o.checked = 1'b0;
                 array_o.check_last = 1'b0;
@@ -171,6 +170,8 @@ module sequencer (
             end
             OUTPUT: begin
                 array_o.panels = hidden_panels + 9'd1;
+                array_o.operand = bertd_pkg::OPERAND_CONTEXT;
+                array_o.scalar = bertd_pkg::SCALAR_WIDE;
                 array_o.residual = 1'b1;
                 array_o.column = bertd_pkg::ROW_SUM;
             end
@@ -219,7 +220,7 @@ module sequencer (
 
     always_comb begin
         vector_o = '0;
-        vector_o.wait_panels = panels_q;
+        vector_o.wait_panels = panels_q - 12'(check_q); // no row comes of a check panel
         vector_o.command.kind = bertd_pkg::SLICE_QUANT;
         vector_o.command.width = 13'(c.head_dim);
         vector_o.command.rows = 3'd4;
@@ -269,6 +270,8 @@ module sequencer (
             CONTEXT_QUANTISE: begin
                 vector_o.command.width = 13'(c.hidden);
                 vector_o.source = bertd_pkg::ROW_CONTEXT;
+                vector_o.operand = bertd_pkg::OPERAND_CONTEXT;
+                vector_o.scalar = bertd_pkg::SCALAR_WIDE;
             end
             OUTPUT_NORM, FFN2_NORM: begin
                 vector_o.command.kind = bertd_pkg::SLICE_NORM;
@@ -277,6 +280,7 @@ module sequencer (
                 vector_o.source = bertd_pkg::ROW_SUM;
                 vector_o.side = 1'b1;
                 vector_o.write_rows = 1'b1;
+                vector_o.store = step_q == FFN2_NORM && c.store;
             end
             FFN1_QUANTISE: begin
                 vector_o.command.width = c.intermediate;
@@ -362,16 +366,13 @@ module sequencer (
             FFN2: if (pushed) step_d = FFN2_NORM;
             FFN2_NORM: if (pushed) step_d = SETTLE;
             SETTLE:
-            if (panels_done_q == panels_q && vectors_done_q == vectors_q && kv_idle_o) step_d = c.store ? STORE : IDLE;
-            STORE: step_d = STORED;
-            STORED: if (!store_busy_i && writer_idle_i) step_d = IDLE;
+            if (panels_done_q == panels_q && vectors_done_q == vectors_q && kv_idle_o && !store_busy_i) step_d = IDLE;
             default: step_d = IDLE;
         endcase
     end
 
     assign done_o = step_q != IDLE && step_d == IDLE;
     assign load_start_o = step_q == BEGIN_ROWS && c.load;
-    assign store_start_o = step_q == STORE;
 
     always_ff @(posedge clk_i or negedge rst_ni) begin
         if (!rst_ni) begin
@@ -385,12 +386,14 @@ module sequencer (
             keys_q <= '0;
             queries_q <= '0;
             softmaxes_q <= '0;
+            check_q <= 1'b0;
             kv_left_q <= '0;
         end else begin
             step_q <= step_d;
             head_q <= head_d;
             weights_q <= weights_d;
             panels_q <= panels_q + (array_valid_o ? 12'(array_o.panels) : 12'd0);
+            if (array_valid_o) check_q <= array_o.check_last;
             panels_done_q <= panels_done_q + 12'(panel_done_i);
             vectors_q <= vectors_q + 10'(vector_valid_o);
             vectors_done_q <= vectors_done_q + 10'(vector_done_i);

@@ -7,7 +7,6 @@ module vector_control (
     output logic                   job_ready_o,
     input  bertd_pkg::vector_job_t job_i,
     input  logic [           11:0] panels_done_i,
-    input  logic                   loading_i,       // rows are on their way from card memory
     input  logic [            1:0] side_ready_i,    // which side buffers are full
     input  logic [            1:0] kv_free_i,       // which slots of the KV stage are free
     output logic                   side_release_o,
@@ -32,7 +31,7 @@ module vector_control (
     logic go;
 
     assign ahead = panels_done_i - job_i.wait_panels;
-    assign go = !ahead[11] && !(job_i.wait_load && loading_i) && (!job_i.side || side_ready_i[side_slot_o]) &&
+    assign go = !ahead[11] && (!job_i.side || side_ready_i[side_slot_o]) &&
         (!job_i.to_kv || kv_free_i[kv_slot_o]);
     assign job_ready_o = state_q == IDLE && go;
     assign start_o = state_q == START;

@@ -11,6 +11,7 @@ module vector_feed #(
     input  logic                   start_i,
     input  bertd_pkg::vector_job_t job_i,
     input  logic [            7:0] groups_i,
+    input  logic [            9:0] loaded_rows_i,
     output logic                   busy_o,
 
     output logic                   row_read_o,
@@ -40,11 +41,13 @@ module vector_feed #(
     logic [7:0] group_q, side_group_q;
     logic [8:0] word_q, side_word_q, words;
     logic [1:0] row_q;
+    logic [9:0] rows_needed;
     logic read_ready, side_read_ready, group_end, side_active_q, side_group_end;
 
     assign words = 9'((job_i.command.width + 13'd15) >> 4);
     assign busy_o = state_q != IDLE || side_active_q;
-    assign command_valid_o = state_q == COMMAND;
+    assign rows_needed = {group_q, 2'b00} + 10'(bertd_pkg::GROUP_ROWS);
+    assign command_valid_o = state_q == COMMAND && (!job_i.wait_load || loaded_rows_i >= rows_needed);
 
     // A row's words lie together; local row = {group of the bank, row}.
     assign row_read_o = state_q == WORDS && read_ready;

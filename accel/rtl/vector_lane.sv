@@ -11,8 +11,10 @@ module vector_lane #(
     input  logic                   start_i,
     input  bertd_pkg::vector_job_t job_i,
     input  logic [            7:0] groups_i,
+    input  logic [            9:0] loaded_rows_i,
     output logic                   busy_o,
     output logic                   error_o,
+    output logic [            7:0] norm_group_o,     // whose normalised rows come next
 
     output logic                   row_read_o,
     output logic [   BANK_ROW+7:0] row_address_o,
@@ -46,6 +48,7 @@ module vector_lane #(
     logic [8:0] words, q_word, x_word, scale_word;
     logic [6:0] q_group, x_group, q_group_q;
     logic [1:0] q_row, x_row, q_row_q;
+    logic [7:0] q_next, scale_next;
     logic [8:0] low_word_q;
     logic low_write_q;
 
@@ -58,6 +61,7 @@ module vector_lane #(
         .start_i,
         .job_i,
         .groups_i,
+        .loaded_rows_i,
         .busy_o         (feeding),
         .row_read_o,
         .row_address_o,
@@ -115,6 +119,7 @@ module vector_lane #(
         .words_i  (words),
         .advance_i(x_valid),
         .busy_o   (x_busy),
+        .next_o   (norm_group_o),
         .group_o  (x_group),
         .word_o   (x_word),
         .row_o    (x_row)
@@ -134,6 +139,7 @@ module vector_lane #(
         .words_i  (words),
         .advance_i(q_valid),
         .busy_o   (q_busy),
+        .next_o   (q_next),
         .group_o  (q_group),
         .word_o   (q_word),
         .row_o    (q_row)
@@ -177,6 +183,7 @@ module vector_lane #(
         .words_i  (9'd1),
         .advance_i(scale_valid),
         .busy_o   (scale_busy),
+        .next_o   (scale_next),
         .group_o  (scale_group_o),
         .word_o   (scale_word),
         .row_o    (scale_row_o)

@@ -11,6 +11,7 @@ module vector_place #(
     input  logic [8:0] words_i,
     input  logic       advance_i,
     output logic       busy_o,
+    output logic [7:0] next_o,    // group that is put out; past the last one in the end
     output logic [6:0] group_o,
     output logic [8:0] word_o,
     output logic [1:0] row_o
@@ -19,6 +20,7 @@ module vector_place #(
     logic [7:0] group_q;
     logic group_end;
 
+    assign next_o = group_q;
     assign group_o = group_q[6:0];
     assign group_end = advance_i && row_o == 2'd3 && word_o == words_i - 9'd1;
 

@@ -12,12 +12,14 @@ module vector_unit #(
     output logic                           job_ready_o,
     input  bertd_pkg::vector_job_t         job_i,
     input  logic [                   11:0] panels_done_i,
-    input  logic                           loading_i,
+    input  logic [                    9:0] loaded_rows_i,
     input  logic [                    1:0] kv_free_i,
     output logic                           kv_filled_o,
     output logic                           kv_slot_o,
     output logic                           done_o,
     output logic                           error_o,
+    output logic                           store_start_o,  // the rows that are normalised from now on are to be stored
+    output logic [                    9:0] norm_rows_o,    // that are there, from the first on
 
     input  logic [                    1:0] side_ready_i,
     output logic                           side_release_o,
@@ -57,7 +59,6 @@ module vector_unit #(
         .job_ready_o,
         .job_i,
         .panels_done_i,
-        .loading_i,
         .side_ready_i,
         .kv_free_i,
         .side_release_o,
@@ -70,6 +71,17 @@ module vector_unit #(
         .done_o
     );
     assign error_o = error != '0;
+    assign store_start_o = start && job.store;
+
+    // All groups before the one that the slowest lane is at.
+    logic [SLICES*8-1:0] norm_group;
+    logic [7:0] first_missing;
+    always_comb begin
+        first_missing = norm_group[7:0];
+        for (int s = 1; s < SLICES; s++)
+            if (norm_group[s*8+:8] < first_missing) first_missing = norm_group[s*8+:8];
+    end
+    assign norm_rows_o = {first_missing, 2'b00};
 
     for (genvar s = 0; s < SLICES; s++) begin : gen_lane
         logic side_read;
@@ -111,8 +123,10 @@ module vector_unit #(
             .start_i         (start),
             .job_i           (job),
             .groups_i,
+            .loaded_rows_i,
             .busy_o          (busy[s]),
             .error_o         (error[s]),
+            .norm_group_o    (norm_group[s*8+:8]),
             .row_read_o      (row_read_o[s]),
             .row_address_o   (row_address_o[s*(BANK_ROW+8)+:BANK_ROW+8]),
             .row_data_i      (row_data_i[s*512+:512]),

@@ -1,6 +1,8 @@
 // Takes the beats that weight_fetch asked for: a panel's parameters into its slot, its weights into the ring, where the
 // array reads them as often as it has tiles of rows.
-module weight_ring (
+module weight_ring #(
+    parameter int WAYS = 1
+) (
     input  logic                             clk_i,
     input  logic                             rst_ni,
     input  logic                             panel_valid_i,
@@ -16,8 +18,8 @@ module weight_ring (
     input  logic [bertd_pkg::RING_BITS-1:0] read_address_i,
     output logic [                    511:0] read_data_o,
 
-    input  logic [bertd_pkg::PARAM_BITS-1:0] scale_slot_i,
-    output logic [                    511:0] scale_o,
+    input  logic [WAYS*bertd_pkg::PARAM_BITS-1:0] scale_slot_i,
+    output logic [           WAYS*512-1:0] scale_o,
     input  logic [bertd_pkg::PARAM_BITS-1:0] bias_slot_i,
     output logic [                    511:0] bias_o
 );
@@ -72,7 +74,9 @@ module weight_ring (
         if (take && is_param && param_q == 2'd0) scales[slot_q] <= data_i;
         if (take && is_param && param_q == 2'd1) biases[slot_q] <= data_i;
     end
-    assign scale_o = scales[scale_slot_i];
+    for (genvar w = 0; w < WAYS; w++) begin : gen_way
+        assign scale_o[w*512+:512] = scales[scale_slot_i[w*bertd_pkg::PARAM_BITS+:bertd_pkg::PARAM_BITS]];
+    end
     assign bias_o = biases[bias_slot_i];
 
     always_ff @(posedge clk_i or negedge rst_ni) begin
