@@ -5,10 +5,14 @@
 #include <deque>
 #include <memory>
 #include <new>
+#include <string>
 #include <vector>
 
 #include "Vbertd_engine.h"
 #include "verilated.h"
+#if VM_COVERAGE
+#include "verilated_cov.h"
+#endif
 
 #define _Alignas(n) /* the tables in accel_constants.h are written for C; nothing here reads them */
 #include "accel_constants.h"
@@ -196,6 +200,16 @@ struct sim_model {
                                     e.m_axi_data_bvalid_i, e.m_axi_data_bready_o, e.m_axi_data_bresp_i});
         reset();
     }
+
+#if VM_COVERAGE
+    ~sim_model()
+    {
+        static unsigned written;
+        const char *folder = std::getenv("RTL_COVERAGE");
+        if (folder)
+            context->coveragep()->write((std::string(folder) + "/" + std::to_string(written++) + ".dat").c_str());
+    }
+#endif
 
     void reset()
     {

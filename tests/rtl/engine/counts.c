@@ -1,0 +1,67 @@
+/* The engine's counters after random layers, a line each: what two models of the same geometry must agree on. The model
+ * without the array's arithmetic (timing/), which counts the cycles of large layers, is held so against one that has it.
+ *
+ *     counts [CASES]
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/rtl/engine/case.h"
+
+enum { LONGEST = 100, HEADS = 4, ENOUGH = 10 * 1000 * 1000 };
+
+static void print(const char *what, const struct sim_model_counts *counts)
+{
+    printf("%s: %llu cycles, %llu steps, waits for weights %llu, rows %llu, drain %llu, no job %llu, beats %llu read, "
+           "%llu written\n",
+           what, (unsigned long long)counts->cycles, (unsigned long long)counts->array,
+           (unsigned long long)counts->wait_weights, (unsigned long long)counts->wait_rows,
+           (unsigned long long)counts->wait_drain, (unsigned long long)counts->idle,
+           (unsigned long long)counts->beats_read, (unsigned long long)counts->beats_written);
+}
+
+static void run(const struct rtl_case *test, struct sim_model *model, const char *what, uint32_t commands)
+{
+    sim_model_start(model, test->card.list, commands);
+    if (!sim_model_run(model, ENOUGH) || sim_model_read(model, ACCEL_REGISTER_STATUS) != ACCEL_ENGINE_OK) {
+        fprintf(stderr, "the engine failed with status %u\n", sim_model_read(model, ACCEL_REGISTER_STATUS));
+        exit(1);
+    }
+    struct sim_model_counts counts;
+    sim_model_counts(model, &counts);
+    print(what, &counts);
+}
+
+static void count(struct rtl_random *random)
+{
+    struct rtl_case test;
+    struct image_shape shape = rtl_case_shape(random, HEADS);
+    rtl_case_init(&test, random, shape, 1 + rtl_random(random, LONGEST));
+    printf("%u layers, hidden %u, intermediate %u, heads %u, tokens %u\n", shape.layers, shape.hidden,
+           shape.intermediate, shape.heads, test.tokens);
+    struct sim_model_options options = {.read_latency = rtl_random(random, 100), .seed = random->state};
+    options.stall_per_mille = rtl_random(random, 2) * 300;
+    struct sim_model *model = rtl_case_model(&test, options);
+    rtl_case_commands(&test, model);
+    run(&test, model, "layers", shape.layers);
+    uint32_t begin = rtl_random(random, test.tokens), rows = 1 + rtl_random(random, test.tokens - begin);
+    struct sim_command project = {BOARD_PROJECT, 0, test.tokens, begin, rows, true, false};
+    sim_card_command(&test.card, sim_model_memory(model), 0, &project);
+    run(&test, model, "project", 1);
+    struct sim_command finish = {BOARD_FINISH, 0, test.tokens, begin, rows, true, true};
+    sim_card_command(&test.card, sim_model_memory(model), 0, &finish);
+    run(&test, model, "finish", 1);
+    sim_model_destroy(&model);
+    rtl_case_finish(&test);
+}
+
+int main(int argc, char **argv)
+{
+    int cases = argc > 1 ? atoi(argv[1]) : 5;
+    engine_set_float_mode(); /* for the models of floating-point units */
+    for (int i = 0; i < cases; i++) {
+        struct rtl_random random = {(uint64_t)i + 1};
+        count(&random);
+    }
+    return 0;
+}
