@@ -1,9 +1,5 @@
 #include "server/batch/cost.h"
 
-/* A hand-over between boards that each have a core of their own. */
-#define BARRIER_NS      3000
-#define MOST_BARRIER_NS 1e9
-
 static double at_least(double value, double floor)
 {
     return value > floor ? value : floor; /* NaN gives the floor too */
@@ -12,7 +8,7 @@ static double at_least(double value, double floor)
 void cost_init(struct cost_model *model)
 {
     *model = (struct cost_model){
-        .task_ns = 2000, .layer_ns = 50000, .row_ns = 20000, .pair_ns = 20, .barrier_ns = BARRIER_NS, .scale = 1};
+        .task_ns = 2000, .layer_ns = 50000, .row_ns = 20000, .pair_ns = 20, .barrier_ns = 3000, .scale = 1};
 }
 
 /* One sequence a sample, so pairs = rows^2 and the three terms are a parabola through the three points. */
@@ -50,21 +46,14 @@ double cost_whole(const struct cost_model *model, struct cost_load load, uint32_
     return cost_split(model, load, layers, 1);
 }
 
-void cost_observe(struct cost_model *model, uint32_t layers, uint32_t boards, double predicted_ns, double measured_ns)
+void cost_observe(struct cost_model *model, struct cost_load load, uint32_t layers, double measured_ns)
 {
-    if (!(predicted_ns > 0) || !(measured_ns > 0) || layers == 0)
+    if (!(measured_ns > 0))
         return;
-    double ratio = measured_ns / predicted_ns;
+    double ratio = measured_ns / cost_whole(model, load, layers);
     ratio = ratio > 4 ? 4 : ratio < 0.25 ? 0.25 : ratio; /* one stall must not turn the plan over */
-    if (boards > 1) {
-        double late_ns = predicted_ns * (ratio - 1) / (model->scale * layers);
-        double barrier_ns = at_least(model->barrier_ns + late_ns / 8, BARRIER_NS);
-        model->barrier_ns = barrier_ns > MOST_BARRIER_NS ? MOST_BARRIER_NS : barrier_ns;
-        return;
-    }
     double scale = model->scale * (1 + (ratio - 1) / 16);
     model->scale = scale > 64 ? 64 : at_least(scale, 1.0 / 64);
-    model->barrier_ns += (BARRIER_NS - model->barrier_ns) / 256;
 }
 
 struct cost_load cost_add(struct cost_load load, uint32_t tokens)

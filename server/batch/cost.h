@@ -3,12 +3,11 @@
  *   one board    scale * (task + layers * (layer + row * rows + pair * pairs))
  *   k boards     scale * (task + layers * (layer + (row * rows + pair * pairs) / k + barrier))
  *
- * `pairs` is the sum of S^2 over the sequences: what attention costs. `barrier` is what waiting for the slowest of the
- * boards costs in a layer: a few microseconds where each has a core, milliseconds where they share one with others.
+ * `pairs` is the sum of S^2 over the sequences: what attention costs. `barrier` is a hand-over between boards that each
+ * have a core of their own: what splitting hopes for. What it takes in truth, trials.h knows.
  *
  * Invariants: every term is > 0 and finite, so more work never looks cheaper; `scale` learns from tasks on one board
- * alone and `barrier` from split ones alone, so that neither takes the blame for the other; a barrier that keeps
- * batches from being split is forgotten slowly, so that splitting is tried again.
+ * alone, so that it does not take the blame for what splitting costs.
  */
 #ifndef BERTD_BATCH_COST_H
 #define BERTD_BATCH_COST_H
@@ -20,8 +19,8 @@ struct cost_model {
     double layer_ns;
     double row_ns;
     double pair_ns;
-    double barrier_ns; /* of late */
-    double scale;      /* measured / predicted of late; multiplies everything */
+    double barrier_ns;
+    double scale; /* measured / predicted of late; multiplies everything */
 };
 
 struct cost_load {
@@ -44,9 +43,8 @@ void cost_fit_one(struct cost_model *model, const struct cost_sample *sample);
 /** Predicted nanoseconds of `layers` layers on one board, and split over `boards` of them (1: as on one). */
 double cost_whole(const struct cost_model *model, struct cost_load load, uint32_t layers);
 double cost_split(const struct cost_model *model, struct cost_load load, uint32_t layers, uint32_t boards);
-/** Learn from a finished launch of `layers` layers on `boards` boards, of which `predicted_ns` was expected: move the
- *  scale, within 1/64 to 64, or the barrier a little. */
-void cost_observe(struct cost_model *model, uint32_t layers, uint32_t boards, double predicted_ns, double measured_ns);
+/** Learn from a finished launch of `layers` layers on one board: move the scale a little, within 1/64 to 64. */
+void cost_observe(struct cost_model *model, struct cost_load load, uint32_t layers, double measured_ns);
 /** A load with one more sequence. */
 struct cost_load cost_add(struct cost_load load, uint32_t tokens);
 

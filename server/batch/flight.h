@@ -38,7 +38,8 @@ struct flight {
     uint64_t begun_ns;        /* first launched */
     uint64_t launched_ns;     /* last launched */
     double predicted_ns;      /* of the last launch, */
-    uint32_t launched_layers; /* which was so many layers */
+    uint32_t launched_layers; /* which was so many layers, */
+    struct trials_choice choice;
     /* One launch: */
     struct board *const *pool;
     void (*on_parted)(struct flight *flight, void *cookie);

@@ -210,6 +210,13 @@ static bool distrusted(const struct batch *batch, const struct flight *flight)
     return false;
 }
 
+static void learn(struct batch *batch, const struct flight *flight, double took_ns)
+{
+    trials_observe(&batch->trials, &batch->cost, flight->load, flight->launched_layers, flight->choice, took_ns);
+    if (flight->n_parts == 1)
+        cost_observe(&batch->cost, flight->load, flight->launched_layers, took_ns);
+}
+
 void room_on_parted(struct flight *flight, void *cookie)
 {
     struct batch *batch = cookie;
@@ -229,8 +236,7 @@ void room_on_parted(struct flight *flight, void *cookie)
         room_retry(batch, &settled, flight, flight->failed_board, &err);
     } else {
         if (flight->layer == flight->until)
-            cost_observe(&batch->cost, flight->launched_layers, flight->n_parts, flight->predicted_ns,
-                         (double)(now - flight->launched_ns));
+            learn(batch, flight, (double)(now - flight->launched_ns));
         if (flight->layer == batch->options.image->shape.layers)
             part_with_results(batch, &settled, flight);
         else

@@ -8,7 +8,9 @@
 enum { WORTHWHILE_TOKENS = 128 };
 /* Above these a larger batch is no faster, and only keeps others waiting. */
 static const uint32_t target_tokens[BATCH_CLASSES] = {[BATCH_INTERACTIVE] = 512, [BATCH_BULK] = 2048};
-/* Splitting must promise this much to be worth a barrier a layer. */
+/* So many plans a crowd is remembered for. */
+#define CROWD_MEMORY 8
+/* A split must be this much faster than a batch a board: it has a barrier a layer. */
 #define SPLIT_GAIN 0.95
 
 /* What is left to give out while a plan is made. */
@@ -17,7 +19,7 @@ struct plan {
     struct planner_action *actions;
     uint32_t n, max;
     uint64_t free;                 /* bit b: board b can still be given something */
-    uint32_t busy;                 /* boards in service that were not free to begin with */
+    uint32_t usable, busy;         /* boards in service; those of them that were not free to begin with */
     uint64_t flights;              /* bit f: flight f is not yet resumed */
     uint32_t given[BATCH_CLASSES]; /* sequences of each queue already in an action */
     uint64_t given_tokens[BATCH_CLASSES];
@@ -44,49 +46,53 @@ static bool any_usable_for(const struct planner_snapshot *in, uint32_t layer, ui
     return false;
 }
 
+static double predict(const struct plan *plan, struct cost_load load, uint32_t layers, uint32_t boards)
+{
+    return trials_predict(plan->in->trials, plan->in->cost, load, layers, boards);
+}
+
 static uint32_t quantum(const struct plan *plan, enum batch_class class, struct cost_load load, uint32_t left,
                         uint32_t boards)
 {
     if (class == BATCH_INTERACTIVE || left <= 1)
         return left;
-    double layer_ns = cost_split(plan->in->cost, load, 1, boards);
+    double layer_ns = predict(plan, load, 1, boards);
     uint32_t layers = (uint32_t)(QUANTUM_NS / layer_ns);
     return layers < 1 ? 1 : layers < left ? layers : left;
 }
 
 static struct planner_action *add_action(struct plan *plan, enum batch_class class, struct cost_load load,
-                                         uint32_t layer, uint64_t boards, uint32_t n_boards)
+                                         uint32_t layer, uint64_t boards, struct trials_choice choice)
 {
     struct planner_action *action = &plan->actions[plan->n++];
-    *action = (struct planner_action){.class = class};
+    *action = (struct planner_action){.class = class, .choice = choice};
     uint32_t end = plan->in->layers;
-    for (; boards && action->n_boards < n_boards; boards &= boards - 1) {
+    for (uint32_t i = 0; i < choice.boards; i++, boards &= boards - 1) {
         uint32_t b = (uint32_t)__builtin_ctzll(boards);
-        action->boards[action->n_boards++] = b;
+        action->boards[i] = b;
         plan->free &= ~(1ull << b);
         end = end < plan->in->boards[b].layer_end ? end : plan->in->boards[b].layer_end;
     }
-    action->layers = quantum(plan, class, load, end - layer, action->n_boards);
+    action->layers = quantum(plan, class, load, end - layer, choice.boards);
     return action;
 }
 
-/* Over how many of `k` boards a load is finished first; 1 unless splitting promises a gain. */
-static uint32_t best_split(const struct plan *plan, struct cost_load load, uint32_t layers, uint32_t k)
+static const struct trials_choice whole = {.boards = 1};
+
+/* Over how many of `k` free boards to run what waits, where it is `lone`: one sequence or flight. Where some boards are
+ * busy, or were of late, others will soon want one. */
+static struct trials_choice choose(const struct plan *plan, struct cost_load load, uint32_t layers, uint32_t k,
+                                   bool lone)
 {
     if (plan->in->placement == BATCH_SPLIT)
-        return k < load.rows ? k : load.rows;
+        return (struct trials_choice){.boards = k < load.rows ? k : load.rows};
     if (plan->in->placement != BATCH_AUTO)
-        return 1;
-    uint32_t best = 1;
-    double best_ns = SPLIT_GAIN * cost_whole(plan->in->cost, load, layers);
-    for (uint32_t n = 2; n <= k && n <= load.rows; n++) {
-        double ns = cost_split(plan->in->cost, load, layers, n);
-        if (ns < best_ns) {
-            best = n;
-            best_ns = ns;
-        }
-    }
-    return best;
+        return whole;
+    uint32_t wanting = plan->usable - (uint32_t)__builtin_popcountll(plan->free) + 1;
+    uint32_t crowd = lone ? (uint32_t)(plan->in->crowd + 0.5) : 0;
+    uint32_t fair = plan->usable / (wanting > crowd ? wanting : crowd);
+    k = fair < 1 ? 1 : fair < k ? fair : k;
+    return trials_choose(plan->in->trials, plan->in->cost, load, layers, k);
 }
 
 static bool resume_one(struct plan *plan, enum batch_class class, bool alone)
@@ -102,10 +108,10 @@ static bool resume_one(struct plan *plan, enum batch_class class, bool alone)
         if (!boards)
             continue;
         uint32_t k = alone ? (uint32_t)__builtin_popcountll(boards) : 1;
-        uint32_t n = best_split(plan, flight->load, plan->in->layers - flight->layer, k);
-        if (n == 1 && boards >> flight->last_board & 1)
+        struct trials_choice choice = choose(plan, flight->load, plan->in->layers - flight->layer, k, true);
+        if (choice.boards == 1 && boards >> flight->last_board & 1)
             boards = 1ull << flight->last_board;
-        struct planner_action *action = add_action(plan, class, flight->load, flight->layer, boards, n);
+        struct planner_action *action = add_action(plan, class, flight->load, flight->layer, boards, choice);
         action->resume = true;
         action->flight = f;
         plan->flights &= ~(1ull << f);
@@ -149,16 +155,25 @@ static double shared_out_ns(const struct plan *plan, enum batch_class class, uin
         if (n == 0)
             break;
         from += n;
-        last_ns = fmax(last_ns, cost_whole(plan->in->cost, load, plan->in->layers));
+        last_ns = fmax(last_ns, predict(plan, load, plan->in->layers, 1));
     }
     return last_ns;
 }
 
-static void start(struct plan *plan, enum batch_class class, uint64_t budget, uint64_t boards, uint32_t n_boards)
+/* Split, all that waits would be done before `k` boards were with a share each. */
+static bool beats_sharing_out(const struct plan *plan, enum batch_class class, struct cost_load all,
+                              struct trials_choice choice, uint64_t share, uint32_t k)
+{
+    double split_ns = predict(plan, all, plan->in->layers, choice.boards);
+    return choice.boards > 1 && split_ns <= SPLIT_GAIN * shared_out_ns(plan, class, share, k);
+}
+
+static void start(struct plan *plan, enum batch_class class, uint64_t budget, uint64_t boards,
+                  struct trials_choice choice)
 {
     struct cost_load load;
     uint32_t n = measure(plan, class, plan->given[class], budget, &load);
-    struct planner_action *action = add_action(plan, class, load, 0, boards, n_boards);
+    struct planner_action *action = add_action(plan, class, load, 0, boards, choice);
     action->n_sequences = n;
     plan->given[class] += n;
     plan->given_tokens[class] += load.rows;
@@ -178,23 +193,19 @@ static bool start_one(struct plan *plan, enum batch_class class)
         return false;
     uint64_t tokens = queue->tokens - plan->given_tokens[class];
     uint32_t k = (uint32_t)__builtin_popcountll(boards);
-    struct cost_load all;
-    measure(plan, class, plan->given[class], cap(plan, class, tokens), &all);
-    uint32_t split = best_split(plan, all, plan->in->layers, k);
     uint32_t busy = plan->busy;
+    uint64_t together = cap(plan, class, tokens);
     uint64_t share = cap(plan, class, (tokens + k + busy - 1) / (k + busy)); /* the busy ones will be free soon */
     if (busy && share < WORTHWHILE_TOKENS)
         share = WORTHWHILE_TOKENS;
-    if (split > 1 && plan->in->placement == BATCH_AUTO) {
-        double split_ns = cost_split(plan->in->cost, all, plan->in->layers, split);
-        if (all.rows < tokens || split_ns > SPLIT_GAIN * shared_out_ns(plan, class, share, k))
-            split = 1;
-    }
-    if (split > 1) {
-        start(plan, class, cap(plan, class, tokens), boards, split);
-        return true;
-    }
-    start(plan, class, share, boards, 1);
+    struct cost_load load;
+    uint32_t n = measure(plan, class, plan->given[class], together, &load);
+    struct trials_choice choice = choose(plan, load, plan->in->layers, k, n == 1);
+    bool is_all = load.rows == tokens, lone = is_all && n == 1;
+    if (plan->in->placement == BATCH_AUTO && !lone &&
+        !(is_all && beats_sharing_out(plan, class, load, choice, share, k)))
+        choice = whole;
+    start(plan, class, choice.boards > 1 ? together : share, boards, choice);
     return true;
 }
 
@@ -220,8 +231,9 @@ uint32_t planner_plan(const struct planner_snapshot *snapshot, struct planner_ac
     for (uint32_t b = 0; b < snapshot->n_boards; b++) {
         if (snapshot->boards[b].usable && snapshot->boards[b].free)
             plan.free |= 1ull << b;
-        plan.busy += snapshot->boards[b].usable && !snapshot->boards[b].free;
+        plan.usable += snapshot->boards[b].usable;
     }
+    plan.busy = plan.usable - (uint32_t)__builtin_popcountll(plan.free);
     for (uint32_t f = 0; f < snapshot->n_flights; f++)
         plan.flights |= 1ull << f;
     bool bulk_first = snapshot->bulk_owed;
@@ -234,6 +246,11 @@ uint32_t planner_plan(const struct planner_snapshot *snapshot, struct planner_ac
             break;
     }
     return plan.n;
+}
+
+double planner_crowd(double crowd, uint32_t flights)
+{
+    return flights > crowd ? flights : crowd + (flights - crowd) / CROWD_MEMORY;
 }
 
 double planner_eta(const struct cost_model *cost, uint32_t layers, struct cost_load load, struct cost_load ahead,

@@ -4,8 +4,8 @@
  *  1. interactive work goes before bulk work, unless bulk is owed a turn (it may wait for at most 8 times its own
  *     service, so it never starves);
  *  2. a batch that has begun goes before one that has not, so no more batches are in flight than boards;
- *  3. what waits is shared out: a batch a board, or one batch split over several boards, whichever the cost model
- *     says is finished first;
+ *  3. what waits is shared out: a batch a board, or one batch split over several boards, whichever is predicted to
+ *     be finished first;
  *  4. bulk work runs a layer at a time (more only while that is shorter than a hand-over matters), so that a board is
  *     never further from an interactive request than one bulk layer.
  */
@@ -17,6 +17,7 @@
 
 #include "server/batch/batch.h"
 #include "server/batch/cost.h"
+#include "server/batch/trials.h"
 
 enum { PLANNER_MAX_BOARDS = 64, PLANNER_WINDOW = 256 };
 
@@ -45,9 +46,11 @@ struct planner_queue {
 struct planner_snapshot {
     enum batch_placement placement;
     const struct cost_model *cost;
+    const struct trials *trials;
     uint32_t layers;                    /* of the model */
     uint32_t max_tokens, max_sequences; /* in a batch */
     bool bulk_owed;
+    double crowd; /* batches in flight at once of late: planner_crowd after every plan */
     uint32_t n_boards;
     struct planner_board boards[PLANNER_MAX_BOARDS];
     uint32_t n_flights;
@@ -59,15 +62,19 @@ struct planner_action {
     bool resume;     /* a flight of the snapshot; else a new batch from the queue of `class` */
     uint32_t flight; /* resume: which */
     enum batch_class class;
-    uint32_t n_sequences; /* new: the next so many of the queue, behind those of earlier actions */
-    uint32_t layers;      /* how many to run before asking again */
-    uint32_t n_boards;    /* 1: the whole batch there; more: split by rows */
-    uint32_t boards[PLANNER_MAX_BOARDS];
+    uint32_t n_sequences;                /* new: the next so many of the queue, behind those of earlier actions */
+    uint32_t layers;                     /* how many to run before asking again */
+    struct trials_choice choice;         /* on one board: the whole batch there; on more: split by rows */
+    uint32_t boards[PLANNER_MAX_BOARDS]; /* so many */
 };
 
 /** Fill `ret` [max] with what to start now, in order. Every action uses boards that are free and in no other action.
  *  Returns how many; 0 when nothing can start. */
 uint32_t planner_plan(const struct planner_snapshot *snapshot, struct planner_action *ret, uint32_t max);
+
+/** What `crowd` becomes when so many batches are in flight after a plan that began some: at once as many, then slowly
+ *  fewer. */
+double planner_crowd(double crowd, uint32_t flights);
 
 /** Predicted nanoseconds until a request of `load` that came now would be finished: what is ahead of it, shared by the
  *  usable boards, then itself. `ahead` is the work of its class and above, waiting or running. */

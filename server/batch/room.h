@@ -40,6 +40,8 @@ struct batch {
     struct flight *parted;    /* between layers, oldest first */
     struct flight *abandoned; /* given up, until their last part is back */
     struct cost_model cost;
+    struct trials trials;
+    double crowd;           /* of planner_crowd */
     double interactive_ns;  /* served while bulk waited and got nothing */
     double bulk_turn_ns;    /* what bulk's last turn was */
     uint32_t n_flights;     /* not yet ended, but for the abandoned */

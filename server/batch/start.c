@@ -39,6 +39,8 @@ static bool fill_snapshot(struct batch *batch)
     fill_work(batch, out);
     out->placement = batch->options.placement;
     out->cost = &batch->cost;
+    out->trials = &batch->trials;
+    out->crowd = batch->crowd;
     out->layers = batch->options.image->shape.layers;
     out->max_tokens = batch->options.max_tokens;
     out->max_sequences = batch->options.max_sequences ? batch->options.max_sequences : PLANNER_WINDOW;
@@ -71,7 +73,7 @@ static enum batch_placement placement_of(const struct batch *batch, const struct
 {
     if (batch->options.placement == BATCH_PIPELINE)
         return BATCH_PIPELINE;
-    return action->n_boards > 1 ? BATCH_SPLIT : BATCH_REPLICATE;
+    return action->choice.boards > 1 ? BATCH_SPLIT : BATCH_REPLICATE;
 }
 
 static void launch(struct batch *batch, struct room_settled *settled, struct flight *flight,
@@ -81,21 +83,23 @@ static void launch(struct batch *batch, struct room_settled *settled, struct fli
     if (flight->layer == 0)
         batch->begun[placement_of(batch, action)][flight->class]++;
     flight->launched_layers = action->layers;
-    flight->predicted_ns = cost_split(&batch->cost, flight->load, action->layers, action->n_boards);
-    for (uint32_t i = 0; i < action->n_boards; i++) {
+    flight->choice = action->choice;
+    flight->predicted_ns =
+        trials_predict(&batch->trials, &batch->cost, flight->load, action->layers, action->choice.boards);
+    for (uint32_t i = 0; i < action->choice.boards; i++) {
         struct room_slot *slot = &batch->slots[action->boards[i]];
         slot->flight = flight;
         slot->flights++;
-        slot->splits += action->n_boards > 1;
+        slot->splits += action->choice.boards > 1;
     }
     uint32_t until = flight->layer + action->layers;
-    enum status status =
-        flight_launch(flight, batch->options.boards, action->boards, action->n_boards, until, room_on_parted, batch);
+    enum status status = flight_launch(flight, batch->options.boards, action->boards, action->choice.boards, until,
+                                       room_on_parted, batch);
     if (status == STATUS_OK) {
         account(batch, flight);
         return;
     }
-    for (uint32_t i = 0; i < action->n_boards; i++)
+    for (uint32_t i = 0; i < action->choice.boards; i++)
         batch->slots[action->boards[i]].flight = NULL;
     struct error err;
     error_set(&err, status, "no memory to split a batch of %u rows", flight->job.n_rows);
@@ -108,7 +112,7 @@ void room_plan(struct batch *batch, struct room_settled *settled)
     struct flight *flights[PLANNER_MAX_BOARDS];
     room_drop_unwanted(batch, settled);
     uint32_t n = fill_snapshot(batch) ? planner_plan(&batch->snapshot, actions, PLANNER_MAX_BOARDS) : 0;
-    uint32_t f = 0;
+    uint32_t f = 0, begun = 0;
     for (struct flight *flight = batch->parted; flight && f < PLANNER_MAX_BOARDS; flight = flight->next)
         flights[f++] = flight;
     for (uint32_t i = 0; i < n; i++) {
@@ -118,10 +122,13 @@ void room_plan(struct batch *batch, struct room_settled *settled)
             room_unpark(batch, flight);
         } else {
             flight = begin_flight(batch, settled, &batch->queues[actions[i].class], actions[i].n_sequences);
+            begun++;
         }
         if (flight)
             launch(batch, settled, flight, &actions[i]);
     }
+    if (begun)
+        batch->crowd = planner_crowd(batch->crowd, batch->n_flights);
     if (batch->n_flights == 0 && batch->queues[BATCH_INTERACTIVE].items == 0 && batch->queues[BATCH_BULK].items == 0)
         pthread_cond_broadcast(&batch->quiet);
 }

@@ -2,11 +2,13 @@
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "server/batch/cost.h"
 #include "server/batch/health.h"
 #include "server/batch/pooling.h"
 #include "server/batch/queue.h"
+#include "server/batch/trials.h"
 
 static struct batch_work *make_work(uint64_t key, uint32_t n, uint32_t tokens)
 {
@@ -166,31 +168,107 @@ Test(cost, learns_from_what_it_sees)
     struct cost_load load = {100, 10000};
     double truth = 3 * cost_whole(&model, load, 6);
     for (int i = 0; i < 200; i++)
-        cost_observe(&model, 6, 1, cost_whole(&model, load, 6), truth);
+        cost_observe(&model, load, 6, truth);
     cr_assert_float_eq(cost_whole(&model, load, 6) / truth, 1, 0.02);
-    cost_observe(&model, 6, 1, 0, 5);
-    cost_observe(&model, 6, 2, 5, NAN);
-    cr_assert(isfinite(model.scale));
+    cost_observe(&model, load, 6, 0);
+    cost_observe(&model, load, 6, NAN);
+    cr_assert_float_eq(cost_whole(&model, load, 6) / truth, 1, 0.02);
 }
 
-/* Boards that share a core: split, a layer takes longer than whole. That is learned, and tried again later. */
-Test(cost, learns_what_a_barrier_costs_apart_from_the_rest)
+/* A pool of which it is known what each way takes, over what the cost model says. */
+struct bandit {
+    struct trials trials;
+    struct cost_model cost;
+    double truth[65];
+    double spent_ns, lost_ns;
+};
+
+static uint32_t pull(struct bandit *bandit, struct cost_load load, uint32_t boards, double times)
 {
-    struct cost_model model;
-    cost_init(&model);
-    struct cost_load load = {100, 10000};
-    double whole = cost_whole(&model, load, 6), truth = 2 * whole;
-    cr_assert_lt(cost_split(&model, load, 6, 2), whole);
-    for (int i = 0; i < 100; i++)
-        cost_observe(&model, 6, 2, cost_split(&model, load, 6, 2), truth);
-    cr_assert_float_eq(cost_split(&model, load, 6, 2) / truth, 1, 0.02);
-    cr_assert_float_eq(cost_whole(&model, load, 6) / whole, 1, 1e-9);
-    for (int i = 0; i < 2000; i++)
-        cost_observe(&model, 6, 1, cost_whole(&model, load, 6), whole);
-    cr_assert_lt(cost_split(&model, load, 6, 2), whole, "it is tried again");
-    for (int i = 0; i < 100; i++)
-        cost_observe(&model, 6, 2, cost_split(&model, load, 6, 2), 1);
-    cr_assert_gt(model.barrier_ns, 0);
+    struct trials_choice choice = trials_choose(&bandit->trials, &bandit->cost, load, 6, boards);
+    double took_ns = times * bandit->truth[choice.boards] * cost_split(&bandit->cost, load, 6, choice.boards);
+    trials_observe(&bandit->trials, &bandit->cost, load, 6, choice, took_ns);
+    bandit->spent_ns += took_ns;
+    bandit->lost_ns += choice.trial ? took_ns - choice.best_ns : 0;
+    return choice.boards;
+}
+
+static void open_bandit(struct bandit *bandit, double split_ratio)
+{
+    memset(bandit, 0, sizeof *bandit);
+    cost_init(&bandit->cost);
+    for (uint32_t b = 1; b <= 64; b++)
+        bandit->truth[b] = b > 1 ? split_ratio : 1;
+}
+
+static const struct cost_load hundred = {100, 10000};
+
+Test(trials, splits_until_it_is_seen_that_it_does_not_pay)
+{
+    struct bandit bandit;
+    open_bandit(&bandit, 4);
+    for (int i = 0; i < TRIALS_FIRST; i++)
+        cr_assert_eq(pull(&bandit, hundred, 2, 1), 2);
+    for (int i = 0; i < 30; i++)
+        cr_assert_eq(pull(&bandit, hundred, 2, 1), 1);
+    struct cost_load other = {1000, 1000000};
+    cr_assert_eq(pull(&bandit, other, 2, 1), 2, "another size is another matter");
+    cr_assert_eq(pull(&bandit, (struct cost_load){1, 1}, 2, 1), 1, "one row cannot be split");
+    cr_assert_eq(pull(&bandit, other, 1, 1), 1);
+}
+
+Test(trials, stays_with_what_pays)
+{
+    struct bandit bandit;
+    open_bandit(&bandit, 1);
+    int whole = 0;
+    for (int i = 0; i < 3000; i++)
+        whole += pull(&bandit, hundred, 2, i % 4 == 1 ? 5 : 1) == 1; /* whatever stalls there are */
+    cr_assert_lt(whole, 60);
+    cr_assert_gt(whole, 5, "it is looked at from time to time");
+}
+
+Test(trials, cost_a_small_share_of_the_time)
+{
+    for (uint32_t boards = 2; boards <= 64; boards *= 2) {
+        struct bandit bandit;
+        open_bandit(&bandit, 70);
+        for (int i = 0; i < 20000; i++)
+            pull(&bandit, hundred, boards, 1);
+        cr_assert_gt(bandit.lost_ns, 0);
+        cr_assert_leq(bandit.lost_ns, 1.0001 * TRIALS_SHARE * bandit.spent_ns);
+    }
+}
+
+Test(trials, change_with_the_machine)
+{
+    struct bandit bandit;
+    open_bandit(&bandit, 4);
+    for (int times = 0; times < 5; times++) {
+        for (int i = 0; i < 1000; i++)
+            pull(&bandit, hundred, 2, 1);
+        bool pays = times % 2;
+        cr_assert_eq(trials_choose(&bandit.trials, &bandit.cost, hundred, 6, 2).boards, pays ? 2 : 1);
+        bandit.truth[2] = pays ? 4 : 1;
+    }
+}
+
+Test(trials, predict_what_it_took_of_late)
+{
+    struct bandit bandit;
+    open_bandit(&bandit, 4);
+    bandit.cost.scale = 2;
+    bandit.truth[1] = 1.5;
+    double whole = cost_whole(&bandit.cost, hundred, 6), split = cost_split(&bandit.cost, hundred, 6, 2);
+    cr_assert_float_eq(trials_predict(&bandit.trials, &bandit.cost, hundred, 6, 1) / whole, 1, 1e-6);
+    cr_assert_float_eq(trials_predict(&bandit.trials, &bandit.cost, hundred, 6, 2) / split, 1, 1e-6);
+    for (int i = 0; i < 10; i++)
+        pull(&bandit, hundred, 2, 1);
+    cr_assert_float_eq(trials_predict(&bandit.trials, &bandit.cost, hundred, 6, 1) / whole, 1.5, 1e-6);
+    cr_assert_float_eq(trials_predict(&bandit.trials, &bandit.cost, hundred, 6, 2) / split, 4, 1e-6);
+    trials_observe(&bandit.trials, &bandit.cost, hundred, 6, (struct trials_choice){.boards = 2, .weighed = true}, NAN);
+    trials_observe(&bandit.trials, &bandit.cost, hundred, 6, (struct trials_choice){.boards = 2}, 1);
+    cr_assert_float_eq(trials_predict(&bandit.trials, &bandit.cost, hundred, 6, 2) / split, 4, 1e-6);
 }
 
 static bool take_due(struct health *health, uint64_t now)

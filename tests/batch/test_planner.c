@@ -35,6 +35,7 @@ struct sim {
     uint64_t random;
     double now;
     struct cost_model cost;
+    struct trials trials;
     enum batch_placement placement;
     uint32_t n_boards;
     struct text texts[MAX_TEXTS];
@@ -78,6 +79,7 @@ static void take_snapshot(struct sim *sim, uint32_t *order)
     memset(s, 0, sizeof *s);
     s->placement = sim->placement;
     s->cost = &sim->cost;
+    s->trials = &sim->trials;
     s->layers = LAYERS;
     s->max_tokens = 4096;
     s->max_sequences = 64;
@@ -140,7 +142,7 @@ static void carry_out(struct sim *sim, const struct planner_action *action, cons
     cr_assert(flight->used && !flight->running, "a flight is in one place");
     cr_assert_gt(action->layers, 0);
     uint64_t boards = 0;
-    for (uint32_t i = 0; i < action->n_boards; i++) {
+    for (uint32_t i = 0; i < action->choice.boards; i++) {
         uint32_t b = action->boards[i];
         cr_assert(sim->snapshot.boards[b].free, "a board does one thing");
         cr_assert(flight->layer >= sim->snapshot.boards[b].layer_begin &&
@@ -148,7 +150,7 @@ static void carry_out(struct sim *sim, const struct planner_action *action, cons
         sim->snapshot.boards[b].free = false;
         boards |= 1ull << b;
     }
-    double predicted = cost_split(&sim->cost, flight->load, action->layers, action->n_boards);
+    double predicted = cost_split(&sim->cost, flight->load, action->layers, action->choice.boards);
     flight->running = true;
     flight->boards = boards;
     flight->last_board = action->boards[0];
@@ -158,7 +160,7 @@ static void carry_out(struct sim *sim, const struct planner_action *action, cons
         sim->interactive_ns = 0;
         sim->longest_bulk_layer = fmax(sim->longest_bulk_layer, predicted);
     } else if (sim->n_waiting[BATCH_BULK] > 0 || sim->snapshot.n_flights > 0) {
-        sim->interactive_ns += predicted * action->n_boards;
+        sim->interactive_ns += predicted * action->choice.boards;
     }
 }
 
@@ -283,6 +285,8 @@ Test(planner, bulk_is_not_starved)
     }
 }
 
+static const struct trials nothing_known;
+
 static uint32_t plan_one(uint32_t n_boards, uint32_t n_texts, uint32_t tokens, enum batch_placement placement,
                          struct planner_action *actions)
 {
@@ -292,6 +296,7 @@ static uint32_t plan_one(uint32_t n_boards, uint32_t n_texts, uint32_t tokens, e
     cost_init(&cost);
     s.placement = placement;
     s.cost = &cost;
+    s.trials = &nothing_known;
     s.layers = LAYERS;
     s.max_tokens = 16384;
     s.max_sequences = 256;
@@ -304,16 +309,55 @@ static uint32_t plan_one(uint32_t n_boards, uint32_t n_texts, uint32_t tokens, e
     return planner_plan(&s, actions, PLANNER_MAX_BOARDS);
 }
 
+/* Boards that a lone text gets of a pool of 8, `busy` of which work, where of late `crowd` batches were in flight. */
+static uint32_t share_of_eight(uint32_t busy, double crowd, enum batch_placement placement)
+{
+    struct planner_snapshot *s = calloc(1, sizeof *s);
+    struct planner_action action;
+    struct cost_model cost;
+    cost_init(&cost);
+    *s = (struct planner_snapshot){.cost = &cost,
+                                   .trials = &nothing_known,
+                                   .placement = placement,
+                                   .layers = LAYERS,
+                                   .max_tokens = 1000,
+                                   .max_sequences = 10,
+                                   .n_boards = 8,
+                                   .crowd = crowd,
+                                   .queues = {{.lengths = {400}, .n = 1, .tokens = 400}}};
+    for (uint32_t b = 0; b < 8; b++)
+        s->boards[b] = (struct planner_board){.usable = true, .free = b >= busy, .layer_end = LAYERS};
+    cr_assert_eq(planner_plan(s, &action, 1), 1);
+    free(s);
+    return action.choice.boards;
+}
+
+Test(planner, a_lone_text_leaves_the_others_their_fair_share)
+{
+    cr_expect_eq(share_of_eight(0, 1, BATCH_AUTO), 8);
+    cr_expect_eq(share_of_eight(1, 1, BATCH_AUTO), 4);
+    cr_expect_eq(share_of_eight(3, 1, BATCH_AUTO), 2);
+    cr_expect_eq(share_of_eight(4, 1, BATCH_AUTO), 1);
+    cr_expect_eq(share_of_eight(0, 2.2, BATCH_AUTO), 4);
+    cr_expect_eq(share_of_eight(0, 16, BATCH_AUTO), 1);
+    cr_expect_eq(share_of_eight(3, 8, BATCH_SPLIT), 5, "forced is forced");
+    double crowd = planner_crowd(1, 5);
+    cr_expect_eq(crowd, 5);
+    for (int i = 0; i < 40; i++)
+        crowd = planner_crowd(crowd, 1);
+    cr_expect_float_eq(crowd, 1, 0.1, "forgotten");
+}
+
 Test(planner, a_lone_long_text_is_split_and_a_tiny_one_is_not)
 {
     struct planner_action actions[PLANNER_MAX_BOARDS];
     cr_assert_eq(plan_one(2, 1, 128, BATCH_AUTO, actions), 1);
-    cr_assert_eq(actions[0].n_boards, 2);
+    cr_assert_eq(actions[0].choice.boards, 2);
     cr_assert_eq(actions[0].layers, LAYERS, "interactive work runs to its end");
     cr_assert_eq(plan_one(2, 1, 1, BATCH_AUTO, actions), 1);
-    cr_assert_eq(actions[0].n_boards, 1, "one row cannot be split");
+    cr_assert_eq(actions[0].choice.boards, 1, "one row cannot be split");
     cr_assert_eq(plan_one(2, 1, 128, BATCH_REPLICATE, actions), 1);
-    cr_assert_eq(actions[0].n_boards, 1);
+    cr_assert_eq(actions[0].choice.boards, 1);
 }
 
 Test(planner, equal_texts_are_shared_out_whole)
@@ -321,12 +365,12 @@ Test(planner, equal_texts_are_shared_out_whole)
     struct planner_action actions[PLANNER_MAX_BOARDS];
     cr_assert_eq(plan_one(2, 32, 16, BATCH_AUTO, actions), 2);
     for (int i = 0; i < 2; i++) {
-        cr_assert_eq(actions[i].n_boards, 1);
+        cr_assert_eq(actions[i].choice.boards, 1);
         cr_assert_eq(actions[i].n_sequences, 16);
     }
     cr_assert_eq(plan_one(2, 3, 150, BATCH_AUTO, actions), 1, "three of a kind on two boards are split");
     cr_assert_eq(actions[0].n_sequences, 3);
-    cr_assert_eq(actions[0].n_boards, 2);
+    cr_assert_eq(actions[0].choice.boards, 2);
 }
 
 Test(planner, boards_out_of_service_get_nothing)
@@ -335,7 +379,8 @@ Test(planner, boards_out_of_service_get_nothing)
     struct planner_snapshot *s = calloc(1, sizeof *s);
     struct cost_model cost;
     cost_init(&cost);
-    *s = (struct planner_snapshot){.cost = &cost, .layers = 2, .max_tokens = 100, .max_sequences = 10, .n_boards = 2};
+    *s = (struct planner_snapshot){
+        .cost = &cost, .trials = &nothing_known, .layers = 2, .max_tokens = 100, .max_sequences = 10, .n_boards = 2};
     s->boards[0] = (struct planner_board){.usable = false, .free = true, .layer_end = 2};
     s->boards[1] = (struct planner_board){.usable = true, .free = true, .layer_end = 2};
     s->n_flights = 1;
@@ -344,7 +389,7 @@ Test(planner, boards_out_of_service_get_nothing)
     cr_assert_eq(actions[0].boards[0], 1);
     s->boards[0].usable = true;
     cr_assert_eq(planner_plan(s, actions, 8), 1);
-    cr_assert_eq(actions[0].n_boards, 1);
+    cr_assert_eq(actions[0].choice.boards, 1);
     cr_assert_eq(actions[0].boards[0], 0, "the other board is there: avoid the one that failed it");
     free(s);
 }
