@@ -22,6 +22,7 @@
 #include "server/wire/faults.h"
 
 enum { TYPICAL_TEXTS = 32 /* of a request that is not small: what the queue is made for */ };
+enum { PROBE_SECONDS = 10 /* an idle board is tested so often: else its next task would find that it is dead */ };
 enum { FINISH_SECONDS = 10, LAST_RESORT_SECONDS = 30, SPARE_FILES = 64 };
 
 /* All that is to be ended, in the order it was begun. */
@@ -243,6 +244,7 @@ static enum status start_boards(struct program *program, struct error *err)
                                     .max_sequences = (uint32_t)config->max_batch_requests,
                                     .placement = placements[config->placement],
                                     .scrub_interval_ns = config->scrub_interval * 1000000000u,
+                                    .probe_interval_ns = PROBE_SECONDS * 1000000000ull,
                                     .on_event = on_event,
                                     .rebuild = rebuild,
                                     .cookie = program,

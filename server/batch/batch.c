@@ -173,8 +173,10 @@ enum status batch_create(struct batch **ret, const struct batch_options *options
         free_batch(batch);
         return error_set(err, STATUS_NO_MEMORY, "no memory for a pool of %u boards", options->n_boards);
     }
-    for (uint32_t b = 0; b < options->n_boards; b++)
+    for (uint32_t b = 0; b < options->n_boards; b++) {
         batch->options.boards[b] = options->boards[b];
+        batch->slots[b].batch = batch;
+    }
     uint32_t limit = options->max_queued_items;
     uint32_t share = limit / QUEUE_PARTS > MIN_SHARE ? limit / QUEUE_PARTS : MIN_SHARE;
     for (int c = 0; c < BATCH_CLASSES; c++)
@@ -190,6 +192,7 @@ enum status batch_create(struct batch **ret, const struct batch_options *options
         return status;
     }
     pthread_mutex_init(&batch->lock, NULL);
+    pthread_rwlock_init(&batch->repair, NULL);
     pthread_cond_init(&batch->quiet, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
@@ -245,6 +248,7 @@ void batch_destroy(struct batch **ref, bool drain)
     for (uint32_t b = 0; b < batch->options.n_boards; b++)
         board_close(&batch->options.boards[b]);
     pthread_mutex_destroy(&batch->lock);
+    pthread_rwlock_destroy(&batch->repair);
     pthread_cond_destroy(&batch->quiet);
     pthread_cond_destroy(&batch->wake);
     image_release(&batch->options.image);

@@ -89,6 +89,7 @@ struct batch_options {
     uint32_t max_queued_items; /* beyond: OVERLOADED */
     enum batch_placement placement;
     uint64_t scrub_interval_ns; /* the image's checksum is verified so often; 0: only when a board loads it */
+    uint64_t probe_interval_ns; /* a board to which nothing was given for so long is tested; 0: never */
     /* These may be NULL and come without the lock, from threads of the room (on_event: also from batch_inject's): */
     void (*on_event)(void *cookie, const struct batch_event *event);
     /** Build the image once more, from where it came from; new reference. */

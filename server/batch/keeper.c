@@ -11,13 +11,6 @@
 #define TICK_NS          10000000ull
 #define IDLE_TICK_NS     100000000ull
 
-static void wait_ns(struct batch *batch, uint64_t ns)
-{
-    uint64_t at = clock_now_ns() + ns;
-    struct timespec until = {(time_t)(at / 1000000000u), (long)(at % 1000000000u)};
-    pthread_cond_timedwait(&batch->wake, &batch->lock, &until);
-}
-
 static void drop_expired_waiting(struct batch *batch, struct room_settled *settled, uint64_t now)
 {
     struct error err;
@@ -90,7 +83,7 @@ static void keep(struct batch *batch, struct room_settled *settled)
     room_plan(batch, settled);
 }
 
-static void *keeper_main(void *cookie)
+void *room_keeper_main(void *cookie)
 {
     struct batch *batch = cookie;
     pthread_mutex_lock(&batch->lock);
@@ -105,32 +98,8 @@ static void *keeper_main(void *cookie)
         }
         bool idle =
             batch->n_flights == 0 && !batch->queues[BATCH_INTERACTIVE].items && !batch->queues[BATCH_BULK].items;
-        wait_ns(batch, idle ? IDLE_TICK_NS : TICK_NS);
+        room_wait_until(batch, clock_now_ns() + (idle ? IDLE_TICK_NS : TICK_NS));
     }
     pthread_mutex_unlock(&batch->lock);
     return NULL;
-}
-
-enum status room_start_threads(struct batch *batch, struct error *err)
-{
-    if (pthread_create(&batch->keeper, NULL, keeper_main, batch) != 0)
-        return error_set(err, STATUS_INTERNAL, "could not start the batch room's keeper thread");
-    if (pthread_create(&batch->medic, NULL, room_medic_main, batch) == 0)
-        return STATUS_OK;
-    pthread_mutex_lock(&batch->lock);
-    batch->stop_threads = true;
-    pthread_cond_broadcast(&batch->wake);
-    pthread_mutex_unlock(&batch->lock);
-    pthread_join(batch->keeper, NULL);
-    return error_set(err, STATUS_INTERNAL, "could not start the batch room's medic thread");
-}
-
-void room_stop_threads(struct batch *batch)
-{
-    pthread_mutex_lock(&batch->lock);
-    batch->stop_threads = true;
-    pthread_cond_broadcast(&batch->wake);
-    pthread_mutex_unlock(&batch->lock);
-    pthread_join(batch->keeper, NULL);
-    pthread_join(batch->medic, NULL);
 }

@@ -1,90 +1,66 @@
-/* The medic resets and tests boards in quarantine, one at a time, and lets them serve again; when nobody is ill it
- * scrubs. All that loads a board or repairs the image happens on this one thread.
+/* Each board has a medic, a thread of its own: it resets and tests the board while it is out of service and lets it
+ * serve again; while the board serves it looks whether its memory is intact and, where nothing was asked of it for
+ * long, whether it still computes.
+ *
+ * Invariants: nobody else resets, tests or scrubs a board, but for the repair of the image that boards share, which
+ * waits until no medic is at work (`repair`); a board that is being tested is given nothing.
  */
 #include <string.h>
 
 #include "server/base/clock.h"
 #include "server/batch/room.h"
 
-#define TICK_NS 10000000ull
 /* A board that fails its test as it did before is told of no more often. */
 #define ANNOUNCE_NS 60000000000ull
 
-/* How busy a board is, is told from samples this far apart. */
-#define SAMPLE_NS 5000000000ull
-
-void room_announce(struct batch *batch, enum batch_event_kind kind, const char *board, const char *words)
+static uint32_t index_of(const struct room_slot *slot)
 {
-    if (batch->options.on_event)
-        batch->options.on_event(batch->options.cookie, &(struct batch_event){kind, board, words});
+    return (uint32_t)(slot - slot->batch->slots);
 }
 
-void room_sample_boards(struct batch *batch, uint64_t now_ns)
+static struct board *board_of(const struct room_slot *slot)
 {
-    if (now_ns - batch->slots[0].sampled_ns[1] < SAMPLE_NS)
-        return;
-    for (uint32_t b = 0; b < batch->options.n_boards; b++) {
-        struct room_slot *slot = &batch->slots[b];
-        struct board_stats stats;
-        board_stats(batch->options.boards[b], &stats);
-        slot->sampled_ns[0] = slot->sampled_ns[1];
-        slot->busy_ns[0] = slot->busy_ns[1];
-        slot->sampled_ns[1] = now_ns;
-        slot->busy_ns[1] = stats.busy_ns;
-    }
+    return slot->batch->options.boards[index_of(slot)];
 }
 
-double room_busy_share(const struct room_slot *slot, uint64_t busy_ns, uint64_t now_ns)
+/* One of the board's functions, while the image is not being repaired. */
+static enum status undisturbed(struct room_slot *slot, enum status (*function)(struct board *board, struct error *err),
+                               struct error *err)
 {
-    int from = slot->sampled_ns[0] == 0;
-    if (slot->sampled_ns[from] == 0 || now_ns <= slot->sampled_ns[from])
-        return 0;
-    double share = (double)(busy_ns - slot->busy_ns[from]) / (double)(now_ns - slot->sampled_ns[from]);
-    return share < 1 ? share : 1; /* a task counts when it ends */
+    pthread_rwlock_rdlock(&slot->batch->repair);
+    enum status status = function(board_of(slot), err);
+    pthread_rwlock_unlock(&slot->batch->repair);
+    return status;
 }
 
-/* The board whose test has been due for longest, or -1: each gets its turn, however often another fails. */
-static int next_patient(struct batch *batch, uint64_t now)
+static bool image_is_damaged(struct room_slot *slot)
 {
-    int patient = -1;
-    uint64_t first_ns = now + 1;
-    for (uint32_t b = 0; b < batch->options.n_boards; b++) {
-        uint64_t due_ns = health_due_ns(&batch->slots[b].health, batch->usable == 0);
-        if (due_ns >= first_ns)
-            continue;
-        first_ns = due_ns;
-        patient = (int)b;
-    }
-    return patient;
+    pthread_rwlock_rdlock(&slot->batch->repair);
+    bool damaged = !image_verify(slot->batch->options.image);
+    pthread_rwlock_unlock(&slot->batch->repair);
+    return damaged;
 }
 
-static bool any_quarantined(const struct batch *batch)
+/* Reset and test. A board that does not take its image may not be at fault: the image may be. */
+static enum status examine(struct room_slot *slot, struct error *err)
 {
-    for (uint32_t b = 0; b < batch->options.n_boards; b++)
-        if (batch->slots[b].health.state == HEALTH_QUARANTINED)
-            return true;
-    return false;
-}
-
-/* Reset and test; without the lock. A board that does not take its image may not be at fault: the image may be. */
-static enum status examine(struct batch *batch, struct board *board, struct error *err)
-{
-    enum status status = board_reset(board, err);
-    if (status != STATUS_OK && !image_verify(batch->options.image)) {
-        status = room_heal(batch, err);
+    enum status status = undisturbed(slot, board_reset, err);
+    if (status != STATUS_OK && image_is_damaged(slot)) {
+        status = room_heal(slot->batch, err);
         if (status == STATUS_OK)
-            status = board_reset(board, err);
+            status = undisturbed(slot, board_reset, err);
     }
-    return status == STATUS_OK ? board_selftest(board, err) : status;
+    return status == STATUS_OK ? undisturbed(slot, board_selftest, err) : status;
 }
 
 /* The end of a test; with the lock. True where it is worth telling: a dead board fails in the same way for ever. */
-static bool conclude(struct batch *batch, struct room_slot *slot, enum status status, const struct error *err)
+static bool conclude(struct room_slot *slot, enum status status, const struct error *err)
 {
     uint64_t now = clock_now_ns();
     if (status == STATUS_OK) {
         health_passed(&slot->health, now);
-        batch->usable++;
+        slot->used_ns = now;
+        slot->batch->usable++;
         return true;
     }
     bool news = strncmp(slot->last_error, err->message, sizeof slot->last_error - 1) != 0 ||
@@ -96,65 +72,94 @@ static bool conclude(struct batch *batch, struct room_slot *slot, enum status st
     return news;
 }
 
-static void treat(struct batch *batch, uint32_t b)
+/* The board is out of service and its test is due; takes and returns the lock. */
+static void treat(struct room_slot *slot)
 {
-    struct board *board = batch->options.boards[b];
-    struct room_slot *slot = &batch->slots[b];
+    struct batch *batch = slot->batch;
+    const char *name = board_name(board_of(slot));
     char why[sizeof slot->last_error];
     memcpy(why, slot->last_error, sizeof why);
     bool announced = slot->announced;
     slot->announced = true;
+    health_begin_test(&slot->health);
     pthread_mutex_unlock(&batch->lock);
     if (!announced)
-        room_announce(batch, BATCH_BOARD_OUT, board_name(board), why);
+        room_announce(batch, BATCH_BOARD_OUT, name, why);
     struct error err = {0};
-    enum status status = examine(batch, board, &err);
+    enum status status = examine(slot, &err);
     struct room_settled settled = {0};
     pthread_mutex_lock(&batch->lock);
     if (status == STATUS_OK && slot->flight)
-        status = error_set(&err, STATUS_BACKEND, "board %s: its last task is still to come back", board_name(board));
-    bool news = conclude(batch, slot, status, &err);
+        status = error_set(&err, STATUS_BACKEND, "board %s: its last task is still to come back", name);
+    bool news = conclude(slot, status, &err);
     room_plan(batch, &settled);
     pthread_mutex_unlock(&batch->lock);
     room_tell(&settled);
     if (news)
-        room_announce(batch, status == STATUS_OK ? BATCH_BOARD_BACK : BATCH_TEST_FAILED, board_name(board),
+        room_announce(batch, status == STATUS_OK ? BATCH_BOARD_BACK : BATCH_TEST_FAILED, name,
                       status == STATUS_OK ? "" : err.message);
     pthread_mutex_lock(&batch->lock);
 }
 
-/* Until someone is ill, or `until_ns` (0: no end). */
-static void rest(struct batch *batch, uint64_t until_ns)
+/* The board serves: does it, in truth? Takes and returns the lock. */
+static void look(struct room_slot *slot, enum status (*function)(struct board *board, struct error *err))
 {
-    if (any_quarantined(batch) && (until_ns == 0 || until_ns > clock_now_ns() + TICK_NS))
-        until_ns = clock_now_ns() + TICK_NS;
-    struct timespec until = {(time_t)(until_ns / 1000000000u), (long)(until_ns % 1000000000u)};
-    if (until_ns == 0)
-        pthread_cond_wait(&batch->wake, &batch->lock);
-    else
-        pthread_cond_timedwait(&batch->wake, &batch->lock, &until);
+    struct batch *batch = slot->batch;
+    struct room_settled settled = {0};
+    struct error err;
+    pthread_mutex_unlock(&batch->lock);
+    enum status status = undisturbed(slot, function, &err);
+    pthread_mutex_lock(&batch->lock);
+    slot->probing = false;
+    if (status != STATUS_OK && slot->health.state == HEALTH_IN_SERVICE) {
+        batch->scrub_failures += function == board_scrub;
+        room_quarantine(batch, index_of(slot), clock_now_ns(), &err);
+        room_restart_parted(batch, &settled);
+    }
+    room_plan(batch, &settled);
+    pthread_mutex_unlock(&batch->lock);
+    room_tell(&settled);
+    pthread_mutex_lock(&batch->lock);
+}
+
+/* When a board that serves is to be probed, as far as one can tell now. */
+static uint64_t probe_due_ns(const struct room_slot *slot, uint64_t now)
+{
+    uint64_t interval = slot->batch->options.probe_interval_ns;
+    return interval ? (slot->flight ? now : slot->used_ns) + interval : UINT64_MAX;
+}
+
+/* Do what is due, the lock let go meanwhile. Returns when the next thing is. */
+static uint64_t attend(struct room_slot *slot, uint64_t now)
+{
+    if (slot->health.state != HEALTH_IN_SERVICE) {
+        uint64_t due_ns = health_due_ns(&slot->health, slot->batch->usable == 0);
+        if (due_ns > now)
+            return due_ns;
+        treat(slot);
+    } else if (slot->scrub_ns <= now) {
+        look(slot, board_scrub);
+        slot->scrub_ns = room_next_scrub(slot->batch);
+    } else if (probe_due_ns(slot, now) <= now) {
+        slot->probing = true;
+        look(slot, board_selftest);
+        slot->used_ns = clock_now_ns();
+    } else {
+        uint64_t probe_ns = probe_due_ns(slot, now);
+        return probe_ns < slot->scrub_ns ? probe_ns : slot->scrub_ns;
+    }
+    return now;
 }
 
 void *room_medic_main(void *cookie)
 {
-    struct batch *batch = cookie;
-    uint64_t interval = batch->options.scrub_interval_ns, scrub_ns = interval ? clock_now_ns() + interval : 0;
+    struct room_slot *slot = cookie;
+    struct batch *batch = slot->batch;
     pthread_mutex_lock(&batch->lock);
-    while (!batch->stop_threads) {
-        uint64_t now = clock_now_ns();
-        int patient = next_patient(batch, now);
-        if (patient >= 0) {
-            health_begin_test(&batch->slots[patient].health);
-            treat(batch, (uint32_t)patient);
-        } else if (scrub_ns && now >= scrub_ns) {
-            pthread_mutex_unlock(&batch->lock);
-            room_scrub(batch);
-            pthread_mutex_lock(&batch->lock);
-            scrub_ns = clock_now_ns() + interval;
-        } else {
-            rest(batch, scrub_ns);
-        }
-    }
+    slot->used_ns = clock_now_ns();
+    slot->scrub_ns = room_next_scrub(batch);
+    while (!batch->stop_threads)
+        room_wait_until(batch, attend(slot, clock_now_ns()));
     pthread_mutex_unlock(&batch->lock);
     return NULL;
 }

@@ -4,6 +4,39 @@
 #include "server/base/clock.h"
 #include "server/batch/room.h"
 
+/* How busy a board is, is told from samples this far apart. */
+#define SAMPLE_NS 5000000000ull
+
+void room_announce(struct batch *batch, enum batch_event_kind kind, const char *board, const char *words)
+{
+    if (batch->options.on_event)
+        batch->options.on_event(batch->options.cookie, &(struct batch_event){kind, board, words});
+}
+
+void room_sample_boards(struct batch *batch, uint64_t now_ns)
+{
+    if (now_ns - batch->slots[0].sampled_ns[1] < SAMPLE_NS)
+        return;
+    for (uint32_t b = 0; b < batch->options.n_boards; b++) {
+        struct room_slot *slot = &batch->slots[b];
+        struct board_stats stats;
+        board_stats(batch->options.boards[b], &stats);
+        slot->sampled_ns[0] = slot->sampled_ns[1];
+        slot->busy_ns[0] = slot->busy_ns[1];
+        slot->sampled_ns[1] = now_ns;
+        slot->busy_ns[1] = stats.busy_ns;
+    }
+}
+
+double room_busy_share(const struct room_slot *slot, uint64_t busy_ns, uint64_t now_ns)
+{
+    int from = slot->sampled_ns[0] == 0;
+    if (slot->sampled_ns[from] == 0 || now_ns <= slot->sampled_ns[from])
+        return 0;
+    double share = (double)(busy_ns - slot->busy_ns[from]) / (double)(now_ns - slot->sampled_ns[from]);
+    return share < 1 ? share : 1; /* a task counts when it ends */
+}
+
 /* Until the next board is tested that is out of service. */
 static double next_test_ns(const struct batch *batch)
 {
@@ -46,7 +79,7 @@ static const char *state_of(const struct room_slot *slot)
         return "quarantined";
     if (slot->health.state == HEALTH_TESTING)
         return "testing";
-    return slot->flight ? "busy" : "idle";
+    return slot->flight || slot->probing ? "busy" : "idle";
 }
 
 void batch_get_boards(struct batch *batch, struct batch_board_info *ret)

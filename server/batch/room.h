@@ -1,5 +1,5 @@
-/* The batch room from inside: what batch.c (requests), flights.c (boards), keeper.c (time), medic.c
- * and scrub.c (health) share.
+/* The batch room from inside: what batch.c (requests), start.c and flights.c (boards), keeper.c (time), medic.c and
+ * scrub.c (health) share.
  *
  * Invariants, whenever the lock is free: an item taken from a queue is in exactly one flight; a flight is on boards
  * (each of its slots names it), parted (in `parted`) or abandoned (in `abandoned`); a work is told exactly once, when
@@ -18,8 +18,12 @@
 
 /* One board of the pool. */
 struct room_slot {
+    struct batch *batch;
     struct flight *flight; /* NULL: free */
+    bool probing;          /* its medic tests it though it serves: it is given nothing */
     struct health health;
+    uint64_t used_ns;  /* its last launch or probe, */
+    uint64_t scrub_ns; /* and its next scrub */
     uint32_t layer_begin, layer_end;
     uint64_t flights, splits, faults;
     char last_error[256];
@@ -33,7 +37,10 @@ struct room_slot {
 struct batch {
     pthread_mutex_t lock; /* guards everything below, and the `room's own` part of every work */
     pthread_cond_t quiet; /* nothing waits, nothing is in flight */
-    pthread_cond_t wake;  /* for the keeper and the medic */
+    pthread_cond_t wake;  /* for the room's own threads */
+    /** Whoever has a board reset, test or scrub its memory, or reads the image, holds it for reading; who repairs the
+     *  image, for writing. Never taken with the lock held. */
+    pthread_rwlock_t repair;
     struct batch_options options;
     struct queue queues[BATCH_CLASSES];
     struct room_slot *slots;  /* [n_boards] */
@@ -53,9 +60,10 @@ struct batch {
     void *hook_cookie;
     uint64_t begun[BATCH_PLACEMENTS][BATCH_CLASSES]; /* flights, by what they got */
     uint64_t scrubs, scrub_failures;
-    uint64_t rebuild_at_ns;           /* a damaged image is not built again before */
+    uint64_t rebuild_at_ns;           /* a damaged image is not built again before; guarded by `repair` */
     struct planner_snapshot snapshot; /* scratch of room_plan */
-    pthread_t keeper, medic;
+    pthread_t threads[PLANNER_MAX_BOARDS + 2];
+    uint32_t n_threads;
     bool stop_threads;
 };
 
@@ -110,11 +118,8 @@ void room_quarantine(struct batch *batch, uint32_t board, uint64_t now_ns, const
 void room_cancel_unwanted(struct batch *batch, struct flight *flight);
 void room_drop_unwanted(struct batch *batch, struct room_settled *settled);
 
-/* Of the medic's thread, without the lock. */
-/** Verify the checksum of the image and of what each board in service holds of it. */
-void room_scrub(struct batch *batch);
-/** The image in memory is damaged: take all boards out of service and build it again. Errors: BACKEND, saying what to
- *  do. */
+/** The image in memory seems damaged: unless someone else was first, take all boards out of service and build it again.
+ *  Without the lock. Errors: BACKEND, saying what to do. */
 enum status room_heal(struct batch *batch, struct error *err);
 /** Tell whoever listens. */
 void room_announce(struct batch *batch, enum batch_event_kind kind, const char *board, const char *words);
@@ -123,10 +128,16 @@ void room_note_error(struct room_slot *slot, uint64_t now_ns, const struct error
 /** Note how busy the boards are, from time to time, and what share of it that was; with the lock. */
 void room_sample_boards(struct batch *batch, uint64_t now_ns);
 double room_busy_share(const struct room_slot *slot, uint64_t busy_ns, uint64_t now_ns);
-void *room_medic_main(void *batch);
 
-/** The threads: keeper (deadlines, watchdog) and medic (tests boards in quarantine). Errors: INTERNAL. */
+/** The threads: the keeper (deadlines, watchdog), the scrubber (the image), a medic for each slot. Errors: INTERNAL. */
 enum status room_start_threads(struct batch *batch, struct error *err);
 void room_stop_threads(struct batch *batch);
+void *room_keeper_main(void *batch);
+void *room_scrubber_main(void *batch);
+void *room_medic_main(void *slot);
+/** Wait, the lock let go meanwhile, for a wake-up, the end or a time (UINT64_MAX: never). */
+void room_wait_until(struct batch *batch, uint64_t at_ns);
+/** When to look at memory again; UINT64_MAX: never. */
+uint64_t room_next_scrub(const struct batch *batch);
 
 #endif

@@ -1,6 +1,7 @@
-/* The model image in memory: found damaged, it is built again from where it came from.
+/* The model image in memory, which boards of this process share: verified from time to time, and where it is damaged
+ * built again from where it came from. (What a board holds of its own its medic looks at.)
  *
- * Boards of this process share one image; one that holds a copy of its own is scrubbed by itself, and loads it anew. A
+ * Invariants: the image changes only while no board computes and no medic is at work (`repair` is held for writing). A
  * board computes on whatever its memory holds, so all that was computed since the last scrub is in doubt: what is not
  * yet delivered is computed again.
  */
@@ -41,7 +42,8 @@ static enum status rebuild(struct batch *batch, struct error *err)
     return status;
 }
 
-enum status room_heal(struct batch *batch, struct error *err)
+/* While no medic is at work. */
+static enum status repair(struct batch *batch, struct error *err)
 {
     static const char damaged[] = "the model image in memory is damaged";
     uint64_t now = clock_now_ns();
@@ -63,34 +65,46 @@ enum status room_heal(struct batch *batch, struct error *err)
     return STATUS_BACKEND;
 }
 
-static bool in_service(struct batch *batch, uint32_t board)
+enum status room_heal(struct batch *batch, struct error *err)
 {
-    pthread_mutex_lock(&batch->lock);
-    bool is = batch->slots[board].health.state == HEALTH_IN_SERVICE && !batch->stop_threads;
-    pthread_mutex_unlock(&batch->lock);
-    return is;
+    pthread_rwlock_wrlock(&batch->repair);
+    enum status status = image_verify(batch->options.image) ? STATUS_OK : repair(batch, err);
+    pthread_rwlock_unlock(&batch->repair);
+    return status;
 }
 
-void room_scrub(struct batch *batch)
+static void scrub(struct batch *batch)
 {
     struct error err;
-    pthread_mutex_lock(&batch->lock);
-    batch->scrubs++;
-    pthread_mutex_unlock(&batch->lock);
-    if (!image_scrub(batch->options.image)) {
+    pthread_rwlock_rdlock(&batch->repair);
+    bool intact = image_scrub(batch->options.image);
+    pthread_rwlock_unlock(&batch->repair);
+    if (!intact)
         room_heal(batch, &err);
-        return;
-    }
-    for (uint32_t b = 0; b < batch->options.n_boards; b++) {
-        if (!in_service(batch, b) || board_scrub(batch->options.boards[b], &err) == STATUS_OK)
+}
+
+void *room_scrubber_main(void *cookie)
+{
+    struct batch *batch = cookie;
+    pthread_mutex_lock(&batch->lock);
+    uint64_t due_ns = room_next_scrub(batch);
+    while (!batch->stop_threads) {
+        if (clock_now_ns() < due_ns) {
+            room_wait_until(batch, due_ns);
             continue;
-        struct room_settled settled = {0};
-        pthread_mutex_lock(&batch->lock);
-        batch->scrub_failures++;
-        room_quarantine(batch, b, clock_now_ns(), &err);
-        room_restart_parted(batch, &settled);
-        room_plan(batch, &settled);
+        }
+        batch->scrubs++;
         pthread_mutex_unlock(&batch->lock);
-        room_tell(&settled);
+        scrub(batch);
+        pthread_mutex_lock(&batch->lock);
+        due_ns = room_next_scrub(batch);
     }
+    pthread_mutex_unlock(&batch->lock);
+    return NULL;
+}
+
+uint64_t room_next_scrub(const struct batch *batch)
+{
+    uint64_t interval = batch->options.scrub_interval_ns;
+    return interval ? clock_now_ns() + interval : UINT64_MAX;
 }

@@ -12,8 +12,9 @@ static bool fill_boards(const struct batch *batch, struct planner_snapshot *out)
     for (uint32_t b = 0; b < batch->options.n_boards; b++) {
         const struct room_slot *slot = &batch->slots[b];
         bool usable = slot->health.state == HEALTH_IN_SERVICE;
-        out->boards[b] = (struct planner_board){usable, !slot->flight, slot->layer_begin, slot->layer_end};
-        any_free |= usable && !slot->flight;
+        bool is_free = !slot->flight && !slot->probing;
+        out->boards[b] = (struct planner_board){usable, is_free, slot->layer_begin, slot->layer_end};
+        any_free |= usable && is_free;
     }
     return any_free;
 }
@@ -89,6 +90,7 @@ static void launch(struct batch *batch, struct room_settled *settled, struct fli
     for (uint32_t i = 0; i < action->choice.boards; i++) {
         struct room_slot *slot = &batch->slots[action->boards[i]];
         slot->flight = flight;
+        slot->used_ns = flight->launched_ns;
         slot->flights++;
         slot->splits += action->choice.boards > 1;
     }

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "accel/backend.h"
 
@@ -14,6 +15,7 @@ struct fake_board {
     struct board_task *held[64];
     uint32_t n_held;
     atomic_bool broken;  /* its self-test fails */
+    atomic_bool stuck;   /* its self-test does not end */
     atomic_bool damaged; /* the next scrub finds its memory so */
     atomic_uint selftests;
 };
@@ -72,6 +74,8 @@ static enum status fake_selftest(struct board *board, struct error *err)
 {
     struct fake_board *fake = (struct fake_board *)board;
     atomic_fetch_add(&fake->selftests, 1);
+    while (atomic_load(&fake->stuck))
+        usleep(1000);
     return atomic_load(&fake->broken) ? error_set(err, STATUS_BACKEND, "broken") : STATUS_OK;
 }
 

@@ -156,6 +156,73 @@ Test(failures, what_a_damaged_board_computes_just_now_is_computed_again)
     close_room(&room);
 }
 
+Test(failures, a_self_test_that_hangs_keeps_no_other_board_out)
+{
+    struct room room;
+    open_room(&room, 2, 100, 100);
+    struct fake_board *stuck = (struct fake_board *)room.boards[0];
+    atomic_store(&stuck->stuck, true);
+    struct request *first = make_request(1, 8, BATCH_POOL_MEAN), *second = make_request(1, 8, BATCH_POOL_MEAN);
+    batch_submit(room.batch, &first->work, NULL);
+    batch_submit(room.batch, &second->work, NULL);
+    fake_board_finish(room.boards[0], STATUS_BACKEND);
+    WAIT_FOR(atomic_load(&stuck->selftests) == 1);
+    fake_board_finish(room.boards[1], STATUS_BACKEND);
+    WAIT_FOR(info_of(&room, 1).readmitted == 1);
+    cr_assert_eq(in_service(&room), 1);
+    cr_assert_str_eq(info_of(&room, 0).state, "testing");
+    for (int tries = 0; !(first->done && second->done); tries++) {
+        cr_assert_lt(tries, 10000);
+        fake_board_finish(room.boards[1], STATUS_OK);
+        usleep(1000);
+    }
+    cr_assert_eq(first->status, STATUS_OK);
+    cr_assert_eq(second->status, STATUS_OK);
+    atomic_store(&stuck->stuck, false);
+    WAIT_FOR(in_service(&room) == 2);
+    free(first);
+    free(second);
+    close_room(&room);
+}
+
+/* No task tells that an idle board is dead; and while it is tested it is given none. */
+Test(failures, an_idle_board_is_tested_from_time_to_time)
+{
+    struct room room = {.image = make_image()};
+    room.boards[0] = fake_board_create();
+    struct batch_options options = {.image = room.image,
+                                    .boards = room.boards,
+                                    .n_boards = 1,
+                                    .max_tokens = 100,
+                                    .max_queued_items = 100,
+                                    .placement = BATCH_REPLICATE,
+                                    .probe_interval_ns = 5000000};
+    cr_assert_eq(batch_create(&room.batch, &options, NULL), STATUS_OK);
+    struct fake_board *fake = (struct fake_board *)room.boards[0];
+    WAIT_FOR(atomic_load(&fake->selftests) >= 3);
+    cr_assert_eq(info_of(&room, 0).quarantined, 0);
+    atomic_store(&fake->stuck, true);
+    uint32_t before = atomic_load(&fake->selftests);
+    WAIT_FOR(atomic_load(&fake->selftests) > before);
+    struct request *request = make_request(1, 8, BATCH_POOL_MEAN);
+    cr_assert_eq(batch_submit(room.batch, &request->work, NULL), STATUS_OK);
+    cr_assert_eq(fake_board_held(room.boards[0]), 0);
+    atomic_store(&fake->stuck, false);
+    WAIT_FOR(fake_board_held(room.boards[0]) == 1);
+    before = atomic_load(&fake->selftests);
+    usleep(20000);
+    cr_assert_eq(atomic_load(&fake->selftests), before, "a board at work is not tested");
+    fake_board_finish(room.boards[0], STATUS_OK);
+    cr_assert_eq(request->status, STATUS_OK);
+    atomic_store(&fake->broken, true);
+    WAIT_FOR(in_service(&room) == 0);
+    atomic_store(&fake->broken, false);
+    WAIT_FOR(in_service(&room) == 1);
+    cr_assert_eq(info_of(&room, 0).quarantined, 1);
+    free(request);
+    close_room(&room);
+}
+
 Test(failures, with_no_board_left_requests_are_refused_until_one_is_back)
 {
     struct room room;
