@@ -55,6 +55,9 @@ extern const struct engine_ops ref_engine;  /* numerics in plain C: the specific
 extern const struct engine_ops cpu_engine;  /* the same bits, fast; kernels chosen by cpu_flags() */
 extern const struct engine_ops fp32_engine; /* binary32 on OpenBLAS: for verification, no bit promise */
 
+/** Whether cpu_engine has use for narrow weights (struct image_narrow) on this machine. */
+bool cpu_engine_wants_narrow(void);
+
 /** Round to nearest, flush subnormals to zero in and out, for the calling thread. Returns the mode there was before,
  *  for engine_restore_float_mode. */
 uint32_t engine_set_float_mode(void);

@@ -10,6 +10,7 @@
 #include <xxhash.h>
 
 #include "accel/engine.h"
+#include "accel/image_narrow.h"
 #include "accel/image_pack.h"
 #include "server/base/mem.h"
 
@@ -209,6 +210,7 @@ static enum status check_embedding(struct error *err, const struct image_source 
 struct blob {
     unsigned char *base; /* NULL: measure */
     size_t size;
+    bool narrow; /* with struct image_narrow */
 };
 
 static void *take(struct blob *blob, size_t bytes)
@@ -219,6 +221,15 @@ static void *take(struct blob *blob, size_t bytes)
         memset(at + bytes, 0, padded - bytes);
     blob->size += padded;
     return at;
+}
+
+static struct image_narrow place_narrow(struct blob *blob, const struct image_linear *linear)
+{
+    struct image_narrow narrow = {.weights = take(blob, (size_t)linear->in_padded * linear->out_padded)};
+    narrow.counts = take(blob, linear->out_padded / IMAGE_LISTS * sizeof *narrow.counts);
+    narrow.excess =
+        take(blob, linear->out_padded / IMAGE_PANEL * image_excess_room(linear->in_padded) * sizeof *narrow.excess);
+    return narrow;
 }
 
 static struct image_linear place_linear(struct blob *blob, enum image_precision precision, uint32_t in, uint32_t out,
@@ -237,6 +248,8 @@ static struct image_linear place_linear(struct blob *blob, enum image_precision 
         linear.scales = take(blob, linear.out_padded * sizeof(float));
         linear.row_sums = take(blob, linear.out_padded * sizeof(int32_t));
         linear.checks = take(blob, (size_t)parts * in * sizeof(int32_t));
+        if (blob->narrow)
+            linear.narrow = place_narrow(blob, &linear);
     }
     linear.bias = take(blob, linear.out_padded * sizeof(float));
     return linear;
@@ -282,6 +295,8 @@ static void fill_part(const struct image *image, const struct image_linear *line
         image_pack_f32(&pack);
     else
         image_pack_int8(&pack, scratch);
+    if (linear->narrow.weights)
+        image_narrow_rows(linear, pack.first, rows, scratch);
 }
 
 static void fill_norm(const struct image_norm *norm, const struct image_source_norm *source, uint32_t width)
@@ -341,7 +356,7 @@ static void *blob_create(size_t size)
 }
 
 /* An image of this shape with its memory, not yet filled; NULL when there is none. */
-static struct image_owned *owned_create(const struct image_shape *shape, enum image_precision precision)
+static struct image_owned *owned_create(const struct image_shape *shape, enum image_precision precision, bool narrow)
 {
     struct image_owned *owned = mem_calloc(1, sizeof *owned + shape->layers * sizeof owned->layers[0]);
     if (!owned)
@@ -349,7 +364,7 @@ static struct image_owned *owned_create(const struct image_shape *shape, enum im
     owned->image = (struct image){.shape = *shape, .precision = precision, .head_dim = shape->hidden / shape->heads};
     owned->image.head_dim_padded = (uint32_t)round_up(owned->image.head_dim, IMAGE_PANEL);
     atomic_init(&owned->references, 1);
-    struct blob blob = {0};
+    struct blob blob = {.narrow = narrow};
     place(owned, &blob);
     blob.base = blob_create(blob.size);
     if (!blob.base) {
@@ -363,7 +378,7 @@ static struct image_owned *owned_create(const struct image_shape *shape, enum im
 
 enum status image_copy(struct image **ret, const struct image *image, struct error *err)
 {
-    struct image_owned *owned = owned_create(&image->shape, image->precision);
+    struct image_owned *owned = owned_create(&image->shape, image->precision, image->layers[0].qkv.narrow.weights);
     if (!owned)
         return error_set(err, STATUS_NO_MEMORY, "no memory for a copy of the model image");
     memcpy((void *)owned->image.bytes, image->bytes, image->size);
@@ -387,7 +402,7 @@ enum status image_build(struct image **ret, const struct image_source *source, e
     enum status status = check_shape(shape, err);
     if (status)
         return status;
-    struct image_owned *owned = owned_create(shape, precision);
+    struct image_owned *owned = owned_create(shape, precision, cpu_engine_wants_narrow());
     uint32_t widest = shape->hidden > shape->intermediate ? shape->hidden : shape->intermediate;
     float *scratch = mem_alloc_aligned(ALIGN, image_pack_scratch(widest) * sizeof(float));
     if (owned && scratch) {

@@ -17,8 +17,13 @@ enum image_activation { IMAGE_GELU, IMAGE_GELU_NEW, IMAGE_RELU };
 enum image_precision { IMAGE_INT8, IMAGE_FP32 };
 
 enum {
-    IMAGE_PANEL = 16,          /* outputs in a weight panel, tokens in a K/V block */
-    IMAGE_GROUP = 4,           /* inputs that lie next to each other in a panel */
+    IMAGE_PANEL = 16, /* outputs in a weight panel, tokens in a K/V block */
+    IMAGE_GROUP = 4,  /* inputs that lie next to each other in a panel */
+    IMAGE_SPAN = 4,   /* see struct image_narrow */
+    IMAGE_NARROW = 128,
+    IMAGE_LISTS = 4, /* lists that are read together */
+    IMAGE_PLACE = 4,
+    IMAGE_NOT_NARROW = 0xffff,
     IMAGE_MAX_ROTATION = 128,  /* largest Hadamard block */
     IMAGE_MAX_SEQUENCE = 1024, /* tokens: the P x V accumulator is exact up to here. A model may have more positions;
                                   boards refuse the sequences that would use them */
@@ -49,6 +54,24 @@ struct image_shape {
     float layer_norm_eps;
 };
 
+/** What two weights of an output were clipped by. */
+struct image_excess {
+    uint16_t places[2]; /* their inputs, times IMAGE_PLACE */
+    int16_t excess[2];
+};
+
+/** int8 weights once more, for processors that add products of unsigned by signed bytes in 16 bits: clipped so that the
+ *  weights of one sign within any IMAGE_SPAN inputs that are added there (the first two of each of two neighbouring
+ *  groups, the last two of each) sum up to IMAGE_NARROW at most; 255 of that fit. Lists hold what is missing.
+ *  All NULL where no such processor computes. */
+struct image_narrow {
+    const int8_t *weights;  /* as those of the linear */
+    const uint16_t *counts; /* [out_padded/IMAGE_LISTS] turns of as many lists; IMAGE_NOT_NARROW for a panel's first
+                               where its lists have no room: take the weights as they are */
+    const struct image_excess *excess; /* [out_padded/16][image_excess_room(in_padded)]: a turn is one of each of
+                                          IMAGE_LISTS outputs; lists that end sooner go on with zeros */
+};
+
 /** y = W x + b. Of the two weight forms the one of the image's precision is set, the other NULL. */
 struct image_linear {
     uint32_t in;
@@ -66,6 +89,7 @@ struct image_linear {
     const float *weights_f32; /* [out][in] row-major, as in the checkpoint (1/sqrt(head_dim) folded, not rotated);
                                  rows between the parts of qkv are 0 */
     const float *bias;        /* [out_padded], padding 0 */
+    struct image_narrow narrow;
 };
 
 /** Odd numbers: a check sees any one bit of an accumulator, and an input whose plain sum of weights happens to be 0. */
@@ -151,6 +175,10 @@ enum status image_repair(struct image *image, const struct image *fresh, struct 
 uint32_t image_qkv_offset(const struct image *image, int part);
 /** One int8 weight by its place in the matrix: for reading and tests, not for speed. */
 int8_t image_weight(const struct image_linear *linear, uint32_t out, uint32_t in);
+/** A linear's narrow weights from this panel on. */
+struct image_narrow image_narrow_at(const struct image_linear *linear, size_t panel);
+/** Of all lists of a panel: for one weight in ten; of random ones about one in twenty is clipped. */
+size_t image_excess_room(uint32_t in_padded);
 /** The Hadamard block for an input of this width: the largest power of two <= 128 that divides it. */
 uint32_t image_rotation(uint32_t width);
 

@@ -8,8 +8,8 @@
 
 enum {
     CPU_ALIGN = 64,
-    CPU_PARTS = 3,               /* Q, K, V */
-    CPU_CHUNK = 8 * IMAGE_PANEL, /* FFN1 outputs made at a time: a multiple of every Hadamard block */
+    CPU_PARTS = 3,                /* Q, K, V */
+    CPU_CHUNK = 32 * IMAGE_PANEL, /* FFN1 outputs made at a time: a multiple of every Hadamard block */
 };
 
 /** Keys and values of one layer: of a board_kv, or of the engine's own for RUN. Sequence s of the job begins at token
@@ -35,6 +35,7 @@ struct cpu_scratch {
     uint32_t *products;    /* [block_rows][CPU_PARTS]: what the sums of their accumulators must be */
     uint32_t *sums;        /* [block_rows]: what they are */
     int32_t *acc;          /* [block_rows][acc_stride] */
+    void *work;            /* of a linear layer's kernel */
     float *row;            /* [hidden] */
     float *mixed;          /* [block_rows][hidden]: attention's output */
     float *inner;          /* [block_rows][intermediate] */

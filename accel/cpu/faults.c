@@ -24,7 +24,7 @@ static void flip_activation(struct cpu_engine *engine, const struct cpu_gemm *g,
 {
     struct engine_faults *faults = &engine->faults;
     char *row = (char *)g->rows + engine_faults_below(faults, g->n_rows) * g->row_stride;
-    char *operand = row + engine_faults_below(faults, inputs) * engine->kernels.operand_size;
+    char *operand = row + engine_faults_below(faults, inputs) * engine->kernels.linear_operand_size;
     *operand ^= (char)(1 << engine_faults_below(faults, 7));
 }
 
@@ -48,7 +48,8 @@ static void flip_weight(struct cpu_engine *engine, const struct cpu_gemm *g, siz
     again.row_sums += panel * IMAGE_PANEL;
     again.acc += panel * IMAGE_PANEL;
     again.n_panels = 1;
-    engine->kernels.gemm(&again);
+    again.narrow = (struct image_narrow){0};
+    engine->kernels.linear(&again);
 }
 
 void cpu_gemm_linear(struct cpu_engine *engine, const struct cpu_gemm *gemm, size_t inputs, size_t outputs)
@@ -59,7 +60,7 @@ void cpu_gemm_linear(struct cpu_engine *engine, const struct cpu_gemm *gemm, siz
     const unsigned due = engine_faults_due(&engine->faults, possible);
     if (due & ENGINE_FLIP_ACTIVATION)
         flip_activation(engine, gemm, inputs);
-    engine->kernels.gemm(gemm);
+    engine->kernels.linear(gemm);
     if (due & ENGINE_FLIP_WEIGHT)
         flip_weight(engine, gemm, inputs, outputs);
     if (due & ENGINE_FLIP_ACCUMULATOR)

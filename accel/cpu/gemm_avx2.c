@@ -96,7 +96,7 @@ static void tile_n(size_t rows, const struct cpu_gemm *g, const struct cursor *a
     }
 }
 
-static void gemm(const struct cpu_gemm *g)
+void cpu_gemm_avx2(const struct cpu_gemm *g)
 {
     const size_t step = cpu_prefetch_step((g->n_rows + TILE_ROWS - 1) / TILE_ROWS * 2);
     const size_t share = step * g->block_groups;
@@ -124,7 +124,6 @@ static void gemm(const struct cpu_gemm *g)
 void cpu_gemm_init_avx2(struct cpu_kernels *kernels)
 {
     kernels->isa = "avx2";
-    kernels->operand_size = sizeof(int16_t);
     kernels->n_digits = 1;
-    kernels->gemm = gemm;
+    cpu_gemm_set(kernels, cpu_gemm_avx2, sizeof(int16_t));
 }

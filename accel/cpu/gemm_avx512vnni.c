@@ -166,7 +166,6 @@ static void gemm(const struct cpu_gemm *g)
 void cpu_gemm_init_avx512vnni(struct cpu_kernels *kernels)
 {
     kernels->isa = "avx512vnni";
-    kernels->operand_size = 1;
     kernels->n_digits = 2;
-    kernels->gemm = gemm;
+    cpu_gemm_set(kernels, gemm, 1);
 }

@@ -118,7 +118,6 @@ static void gemm(const struct cpu_gemm *g)
 void cpu_gemm_init_avxvnni(struct cpu_kernels *kernels)
 {
     kernels->isa = "avxvnni";
-    kernels->operand_size = 1;
     kernels->n_digits = 2;
-    kernels->gemm = gemm;
+    cpu_gemm_set(kernels, gemm, 1);
 }

@@ -87,7 +87,6 @@ static void gemm(const struct cpu_gemm *g)
 void cpu_gemm_init_c(struct cpu_kernels *kernels)
 {
     kernels->isa = "c";
-    kernels->operand_size = sizeof(int16_t);
     kernels->n_digits = 2;
-    kernels->gemm = gemm;
+    cpu_gemm_set(kernels, gemm, sizeof(int16_t));
 }

@@ -1,6 +1,7 @@
 #include "accel/cpu/kernels.h"
 
 #include "accel/cpu/cpu_flags.h"
+#include "accel/engine.h"
 
 void cpu_kernels_init(struct cpu_kernels *ret, unsigned flags)
 {
@@ -12,6 +13,8 @@ void cpu_kernels_init(struct cpu_kernels *ret, unsigned flags)
         cpu_gemm_init_avx2(ret);
         cpu_rows_init_avx2(ret);
         cpu_attention_init_avx2(ret);
+        cpu_linear_init_avx2(ret);
+        cpu_operands_init_avx2(ret);
     }
     if (flags & CPU_AVXVNNI) {
         cpu_gemm_init_avxvnni(ret);
@@ -26,4 +29,11 @@ void cpu_kernels_init(struct cpu_kernels *ret, unsigned flags)
 #else
     (void)flags;
 #endif
+}
+
+bool cpu_engine_wants_narrow(void)
+{
+    struct cpu_kernels kernels;
+    cpu_kernels_init(&kernels, cpu_flags());
+    return kernels.prepare;
 }

@@ -29,7 +29,16 @@ struct cpu_gemm {
     size_t acc_stride;
     size_t n_rows;
     size_t n_panels;
+    /* For `linear` alone: */
+    struct image_narrow narrow; /* of its panels; weights NULL: there is none, slower */
+    void *work;                 /* cpu_linear_work(n_rows, inputs) bytes, as `prepare` left them */
 };
+
+/** Bytes of cpu_gemm.work. */
+static inline size_t cpu_linear_work(size_t n_rows, size_t inputs)
+{
+    return (2 * n_rows + 31) * inputs * sizeof(int16_t);
+}
 
 /** What a row of operands must give: product[p] = sum over i of q[i] * checks[p * n + i] modulo 2^32. */
 struct cpu_check {
@@ -70,11 +79,17 @@ struct cpu_attention {
 #define CPU_WHOLE 16256.0f /* what the largest weight of a row becomes: two digits of 127 */
 
 struct cpu_kernels {
-    const char *isa;       /* of the gemm: "c", "avx2", ... */
-    uint32_t operand_size; /* bytes: 2: int16; 1: q + 128 */
-    uint32_t n_digits;     /* of P: 1: whole; 2: p >> 7 and p & 127 */
+    const char *isa;              /* of the gemm: "c", "avx2", ... */
+    uint32_t operand_size;        /* bytes: 2: int16; 1: q + 128 */
+    uint32_t linear_operand_size; /* the same of `linear` and `quantise` */
+    uint32_t n_digits;            /* of P: 1: whole; 2: p >> 7 and p & 127 */
 
     void (*gemm)(const struct cpu_gemm *gemm);
+    /** Once for new rows, before `linear`; NULL where there is nothing to do. Reads rows, writes work; the panels do
+     * not matter. */
+    void (*prepare)(const struct cpu_gemm *gemm);
+    /** The same as `gemm` for linear layers: one block of inputs, operands as `quantise` makes them. */
+    void (*linear)(const struct cpu_gemm *gemm);
     /** sums[i] = sum over all outputs o of W[o][i], for the weights that `gemm` would read. */
     void (*column_sums)(int32_t *sums, const struct cpu_gemm *gemm);
     /** Sum over i of q[i] * sums[i] modulo 2^32; n is a multiple of IMAGE_PANEL. */
@@ -116,6 +131,15 @@ struct cpu_kernels {
                     const float *factors, uint32_t *sums, size_t n, size_t n_rows);
 };
 
+/* A set whose `linear` is its `gemm`. */
+static inline void cpu_gemm_set(struct cpu_kernels *kernels, void (*gemm)(const struct cpu_gemm *gemm),
+                                uint32_t operand_size)
+{
+    kernels->gemm = kernels->linear = gemm;
+    kernels->operand_size = kernels->linear_operand_size = operand_size;
+    kernels->prepare = NULL;
+}
+
 /** The fastest kernels that these flags (enum cpu_flag) allow. */
 void cpu_kernels_init(struct cpu_kernels *ret, unsigned flags);
 
@@ -124,6 +148,9 @@ void cpu_gemm_init_c(struct cpu_kernels *kernels);
 void cpu_rows_init_c(struct cpu_kernels *kernels);
 void cpu_attention_init_c(struct cpu_kernels *kernels);
 void cpu_gemm_init_avx2(struct cpu_kernels *kernels);
+void cpu_gemm_avx2(const struct cpu_gemm *gemm); /* its gemm, for its linear */
+void cpu_linear_init_avx2(struct cpu_kernels *kernels);
+void cpu_operands_init_avx2(struct cpu_kernels *kernels);
 void cpu_rows_init_avx2(struct cpu_kernels *kernels);
 void cpu_attention_init_avx2(struct cpu_kernels *kernels);
 void cpu_gemm_init_avxvnni(struct cpu_kernels *kernels);

@@ -106,15 +106,15 @@ static void quantise(const struct cpu_step *step, void *operands, const float *x
     engine->kernels.quantise(operands, x, factors.inverse, linear->in, step->verify ? &check : NULL);
 }
 
-/* Accumulators of a block of rows, for `count` outputs of a linear layer from `output`, a panel's first, on. */
-static void accumulate(struct cpu_engine *engine, const struct image_linear *linear, const void *operands,
-                       size_t stride, uint32_t rows, uint32_t output, uint32_t count)
+/* A block of rows, with `count` outputs of a linear layer from `output`, a panel's first, on. */
+static struct cpu_gemm gemm_of(const struct cpu_engine *engine, const struct image_linear *linear, const void *operands,
+                               size_t stride, uint32_t rows, uint32_t output, uint32_t count)
 {
-    const size_t panel_size = (size_t)linear->in_padded * IMAGE_PANEL;
-    const struct cpu_gemm gemm = {
+    const size_t panel = output / IMAGE_PANEL, panel_size = (size_t)linear->in_padded * IMAGE_PANEL;
+    return (struct cpu_gemm){
         .rows = operands,
         .row_stride = stride,
-        .weights = linear->weights + output / IMAGE_PANEL * panel_size,
+        .weights = linear->weights + panel * panel_size,
         .panel_stride = panel_size,
         .n_blocks = 1,
         .block_groups = linear->in_padded / IMAGE_GROUP,
@@ -123,7 +123,24 @@ static void accumulate(struct cpu_engine *engine, const struct image_linear *lin
         .acc_stride = engine->scratch.acc_stride,
         .n_rows = rows,
         .n_panels = (count + IMAGE_PANEL - 1) / IMAGE_PANEL,
+        .narrow = image_narrow_at(linear, panel),
+        .work = engine->scratch.work,
     };
+}
+
+/* Once for all that is made of a block of operands. */
+static void prepare(const struct cpu_engine *engine, const struct image_linear *linear, const void *operands,
+                    size_t stride, uint32_t rows)
+{
+    const struct cpu_gemm gemm = gemm_of(engine, linear, operands, stride, rows, 0, linear->out);
+    if (engine->kernels.prepare)
+        engine->kernels.prepare(&gemm);
+}
+
+static void accumulate(struct cpu_engine *engine, const struct image_linear *linear, const void *operands,
+                       size_t stride, uint32_t rows, uint32_t output, uint32_t count)
+{
+    const struct cpu_gemm gemm = gemm_of(engine, linear, operands, stride, rows, output, count);
     cpu_gemm_linear(engine, &gemm, linear->in, count);
 }
 
@@ -149,6 +166,7 @@ static enum status quantise_hidden(const struct cpu_step *step, const struct ima
             return status;
         quantise(step, (char *)s->operands + r * s->hidden_stride, s->row, linear, r, amax);
     }
+    prepare(step->engine, linear, s->operands, s->hidden_stride, rows);
     return STATUS_OK;
 }
 
@@ -325,6 +343,7 @@ static enum status output_projection(const struct cpu_step *step, uint32_t begin
             return status;
         quantise(step, (char *)s->operands + r * s->hidden_stride, x, linear, r, amax);
     }
+    prepare(step->engine, linear, s->operands, s->hidden_stride, rows);
     accumulate(step->engine, linear, s->operands, s->hidden_stride, rows, 0, linear->out);
     return add_and_norm(step, "the output projection", linear, &step->layer->attention_norm, begin, rows);
 }
@@ -369,6 +388,7 @@ static enum status feed_forward(const struct cpu_step *step, uint32_t begin, uin
         quantise(step, (char *)s->inner_operands + r * s->inner_stride, s->inner + (size_t)r * second->in, second, r,
                  s->inner_amax[r]);
     }
+    prepare(step->engine, second, s->inner_operands, s->inner_stride, rows);
     accumulate(step->engine, second, s->inner_operands, s->inner_stride, rows, 0, second->out);
     return add_and_norm(step, "ffn2", second, &step->layer->output_norm, begin, rows);
 }

@@ -40,7 +40,7 @@ static size_t choose_rows(const struct cpu_engine *engine)
     const struct image_shape *shape = &engine->base.image->shape;
     long cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
     size_t size = cache > 0 ? (size_t)cache : 512 * 1024;
-    size_t row = shape->intermediate * (sizeof(float) + engine->kernels.operand_size);
+    size_t row = shape->intermediate * (sizeof(float) + engine->kernels.linear_operand_size);
     size_t rows = size / row;
     return rows < MIN_ROWS ? MIN_ROWS : rows > MAX_ROWS ? MAX_ROWS : rows;
 }
@@ -51,8 +51,8 @@ static void place_scratch(struct cpu_scratch *s, const struct cpu_engine *engine
     size_t rows = s->block_rows, operand = engine->kernels.operand_size, digits = engine->kernels.n_digits;
     size_t hidden = round_up(image->shape.hidden, IMAGE_PANEL);
     size_t inner = round_up(image->shape.intermediate, IMAGE_PANEL);
-    s->hidden_stride = stride_of(hidden * operand);
-    s->inner_stride = stride_of(inner * operand);
+    s->hidden_stride = stride_of(hidden * engine->kernels.linear_operand_size);
+    s->inner_stride = stride_of(inner * engine->kernels.linear_operand_size);
     s->acc_stride = stride_of((hidden > CPU_CHUNK ? hidden : CPU_CHUNK) * sizeof(int32_t)) / sizeof(int32_t);
     s->attention_size = SCORES;
     s->operands = take(slab, rows * s->hidden_stride);
@@ -61,6 +61,7 @@ static void place_scratch(struct cpu_scratch *s, const struct cpu_engine *engine
     s->products = take(slab, rows * CPU_PARTS * sizeof(uint32_t));
     s->sums = take(slab, rows * sizeof(uint32_t));
     s->acc = take(slab, rows * s->acc_stride * sizeof(int32_t));
+    s->work = engine->kernels.prepare ? take(slab, cpu_linear_work(rows, hidden > inner ? hidden : inner)) : NULL;
     s->row = take(slab, hidden * sizeof(float));
     s->mixed = take(slab, rows * hidden * sizeof(float));
     s->inner = take(slab, rows * inner * sizeof(float));

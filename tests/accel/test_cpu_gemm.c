@@ -3,12 +3,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "accel/image_narrow.h"
 #include "tests/accel/cpu_check.h"
 
 struct gemm_case {
     size_t rows, panels, blocks, groups; /* groups of 4 inputs a block */
     bool offset;                         /* activations, else digits of P */
+    bool linear;                         /* the kernel of linear layers */
 };
+
+static uint32_t operand_size(const struct cpu_kernels *k, const struct gemm_case *c)
+{
+    return c->linear ? k->linear_operand_size : k->operand_size;
+}
 
 static size_t inputs_of(const struct gemm_case *c)
 {
@@ -33,7 +40,7 @@ static void fill_rows(const struct cpu_kernels *k, const struct gemm_case *c, in
         for (size_t i = 0; i < n; i++) {
             int16_t number = c->offset ? bytes[i] : (int16_t)random_digit(k);
             numbers[r * n + i] = number;
-            if (k->operand_size == 1)
+            if (operand_size(k, c) == 1)
                 ((uint8_t *)operands + r * stride)[i] = (uint8_t)(number + (c->offset ? 128 : 0));
             else
                 memcpy(operands + r * stride + i * sizeof number, &number, sizeof number);
@@ -72,12 +79,63 @@ static void check_columns(const struct cpu_kernels *k, const struct cpu_gemm *g,
     check_free_output(sums);
 }
 
+/* Weights such as training leaves, most of them small. */
+static void check_bells(int8_t *weights, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        int32_t sum = -255;
+        for (int part = 0; part < 6; part++)
+            sum += (int32_t)check_below(86);
+        weights[i] = (int8_t)(sum > 127 ? 127 : sum < -127 ? -127 : sum);
+    }
+}
+
+/* The narrow form of the weights, if there is to be one; release_narrow frees. */
+static void make_narrow(struct cpu_gemm *g, uint32_t inputs, uint32_t outputs)
+{
+    if (check_below(4) == 0)
+        return;
+    struct image_linear linear = {.in_padded = inputs, .out_padded = outputs, .weights = g->weights};
+    linear.narrow.weights = check_input((size_t)inputs * outputs);
+    linear.narrow.counts = check_input(outputs / IMAGE_LISTS * sizeof *linear.narrow.counts);
+    linear.narrow.excess =
+        check_input(outputs / IMAGE_PANEL * image_excess_room(inputs) * sizeof *linear.narrow.excess + 1);
+    void *scratch = check_input(image_narrow_scratch(inputs));
+    image_narrow_rows(&linear, 0, outputs, scratch);
+    free(scratch);
+    g->narrow = linear.narrow;
+}
+
+static void release_narrow(const struct image_narrow *narrow)
+{
+    free((void *)narrow->weights);
+    free((void *)narrow->counts);
+    free((void *)narrow->excess);
+}
+
+static void multiply(const struct cpu_kernels *k, const struct gemm_case *c, struct cpu_gemm *g)
+{
+    if (!c->linear) {
+        k->gemm(g);
+        return;
+    }
+    make_narrow(g, (uint32_t)inputs_of(c), (uint32_t)(c->panels * IMAGE_PANEL));
+    const struct image_narrow narrow = g->narrow;
+    g->work = check_output(cpu_linear_work(c->rows, inputs_of(c)));
+    if (k->prepare)
+        k->prepare(g);
+    k->linear(g);
+    cr_assert(check_intact(g->work), "%s: written outside of its working memory", k->isa);
+    check_free_output(g->work);
+    release_narrow(&narrow);
+}
+
 static void check_case(const struct cpu_kernels *k, const struct gemm_case *c)
 {
     size_t n = inputs_of(c), outputs = c->panels * IMAGE_PANEL, block = c->groups * 64;
     struct cpu_gemm g = {.n_blocks = c->blocks, .block_groups = c->groups, .n_rows = c->rows, .n_panels = c->panels};
-    g.row_stride = n * k->operand_size + check_below(3) * k->operand_size * IMAGE_GROUP;
-    if (check_below(2)) { /* panels of a linear, or token blocks */
+    g.row_stride = (n + check_below(3) * IMAGE_GROUP) * operand_size(k, c);
+    if (c->linear || check_below(2)) { /* panels of a linear, or token blocks */
         g.block_stride = block;
         g.panel_stride = c->blocks * block;
     } else {
@@ -90,7 +148,10 @@ static void check_case(const struct cpu_kernels *k, const struct gemm_case *c)
     int16_t *numbers = check_input(c->rows * n * sizeof *numbers);
     int32_t *row_sums = check_input(outputs * sizeof *row_sums);
     g.acc = check_output(((c->rows - 1) * g.acc_stride + outputs) * sizeof *g.acc);
-    check_bytes(weights, outputs * n);
+    if (c->linear && check_below(3))
+        check_bells(weights, outputs * n);
+    else
+        check_bytes(weights, outputs * n);
     g.weights = weights;
     g.rows = operands;
     memset(operands, 0x55, c->rows * g.row_stride);
@@ -102,7 +163,7 @@ static void check_case(const struct cpu_kernels *k, const struct gemm_case *c)
     }
     g.row_sums = c->offset ? row_sums : NULL;
     check_columns(k, &g, n);
-    k->gemm(&g);
+    multiply(k, c, &g);
     cr_assert(check_intact(g.acc), "%s: written outside of the accumulators", k->isa);
     for (size_t r = 0; r < c->rows; r++)
         for (size_t o = 0; o < outputs; o++) {
@@ -119,16 +180,36 @@ static void check_case(const struct cpu_kernels *k, const struct gemm_case *c)
     free(weights);
 }
 
-static void check_linear(const struct cpu_kernels *k, const struct cpu_kernels *before)
+static void check_products(const struct cpu_kernels *k, const struct cpu_kernels *before)
 {
     if (!CHECK_NEW(k, before, gemm))
         return;
     for (int round = check_rounds(120); round > 0; round--) {
-        struct gemm_case c = {1 + check_below(30), 1 + check_below(9), 1, (check_width() + 3) / 4, true};
+        struct gemm_case c = {1 + check_below(30), 1 + check_below(9), 1, (check_width() + 3) / 4, true, false};
         check_case(k, &c);
     }
     for (size_t rows = 1; rows <= 70; rows += 1 + (size_t)(100 / check_rounds(100) - 1)) {
-        struct gemm_case c = {rows, 1 + rows % 5, 1, 1 + rows % 3, true};
+        struct gemm_case c = {rows, 1 + rows % 5, 1, 1 + rows % 3, true, false};
+        check_case(k, &c);
+    }
+}
+
+Test(cpu_gemm, products)
+{
+    check_begin("products");
+    check_each_set(check_products);
+}
+
+static void check_linear(const struct cpu_kernels *k, const struct cpu_kernels *before)
+{
+    if (!CHECK_NEW(k, before, linear))
+        return;
+    for (int round = check_rounds(60); round > 0; round--) {
+        struct gemm_case c = {1 + check_below(50), 1 + check_below(5), 1, (check_width() + 3) / 4, true, true};
+        check_case(k, &c);
+    }
+    for (int round = check_rounds(20); round > 0; round--) { /* more panels than are taken at a time */
+        struct gemm_case c = {1 + check_below(70), 1 + check_below(40), 1, 1 + check_below(40), true, true};
         check_case(k, &c);
     }
 }
@@ -145,10 +226,10 @@ static void check_tokens(const struct cpu_kernels *k, const struct cpu_kernels *
     if (!CHECK_NEW(k, before, gemm))
         return;
     for (int round = check_rounds(60); round > 0; round--) {
-        struct gemm_case c = {1 + check_below(30), 1 + check_below(5), 1 + check_below(40), 4, false};
+        struct gemm_case c = {1 + check_below(30), 1 + check_below(5), 1 + check_below(40), 4, false, false};
         check_case(k, &c);
     }
-    struct gemm_case longest = {2, 1, IMAGE_MAX_SEQUENCE / IMAGE_PANEL, 4, false};
+    struct gemm_case longest = {2, 1, IMAGE_MAX_SEQUENCE / IMAGE_PANEL, 4, false, false};
     check_case(k, &longest);
 }
 

@@ -1,0 +1,177 @@
+#include "accel/image_narrow.h"
+
+#include <string.h>
+
+/* Two neighbouring groups of inputs: 8 weights of an output, in two spans. */
+enum { GROUP_BYTES = IMAGE_PANEL * IMAGE_GROUP, PAIR = 2 * IMAGE_GROUP, SPANS = 2 };
+
+static const uint8_t spans[SPANS][IMAGE_SPAN] = {{0, 1, 4, 5}, {2, 3, 6, 7}};
+
+/* One lane an output of the panel. */
+typedef int32_t lanes __attribute__((vector_size(4 * IMAGE_PANEL)));
+
+/* The list of one output as it grows: single weights. */
+struct list {
+    struct image_excess *pairs;
+    size_t count, room;
+};
+
+size_t image_excess_room(uint32_t in_padded)
+{
+    return (size_t)in_padded * IMAGE_PANEL / 10 / 2;
+}
+
+struct image_narrow image_narrow_at(const struct image_linear *linear, size_t panel)
+{
+    const struct image_narrow *narrow = &linear->narrow;
+    if (!narrow->weights)
+        return *narrow;
+    return (struct image_narrow){
+        .weights = narrow->weights + panel * linear->in_padded * IMAGE_PANEL,
+        .counts = narrow->counts + panel * IMAGE_PANEL / IMAGE_LISTS,
+        .excess = narrow->excess + panel * image_excess_room(linear->in_padded),
+    };
+}
+
+/* In pairs, plenty: lists are cut to a panel's room later. */
+static size_t room_of_list(size_t in)
+{
+    return in / 8 + 1;
+}
+
+size_t image_narrow_scratch(uint32_t in)
+{
+    return IMAGE_PANEL * room_of_list(in) * sizeof(struct image_excess);
+}
+
+/* False when there is no room. */
+static bool append(struct list *list, size_t input, int16_t excess)
+{
+    if (list->count == 2 * list->room || input > UINT16_MAX / IMAGE_PLACE)
+        return false;
+    struct image_excess *pair = &list->pairs[list->count / 2];
+    if (list->count % 2 == 0)
+        *pair = (struct image_excess){0};
+    pair->places[list->count % 2] = (uint16_t)(input * IMAGE_PLACE);
+    pair->excess[list->count % 2] = excess;
+    list->count++;
+    return true;
+}
+
+/* Takes from the weights of a span that have this sign, the largest first, until they sum up to IMAGE_NARROW at most;
+ * `excess` gains what was taken. */
+static void clip(int8_t weights[PAIR], int8_t excess[PAIR], const uint8_t span[IMAGE_SPAN], int sign)
+{
+    int sizes[IMAGE_SPAN], over = -IMAGE_NARROW;
+#pragma GCC unroll 4
+    for (size_t i = 0; i < IMAGE_SPAN; i++) {
+        int size = sign * weights[span[i]];
+        sizes[i] = size > 0 ? size : 0;
+        over += sizes[i];
+    }
+    while (over > 0) {
+        size_t largest = 0;
+#pragma GCC unroll 4
+        for (size_t i = 1; i < IMAGE_SPAN; i++)
+            largest = sizes[i] > sizes[largest] ? i : largest;
+        int part = sizes[largest] < over ? sizes[largest] : over;
+        sizes[largest] -= part;
+        over -= part;
+        excess[span[largest]] = (int8_t)(sign * part);
+        weights[span[largest]] = (int8_t)(sign * sizes[largest]);
+    }
+}
+
+/* Groups at `weights` and, unless it is the last, behind it. */
+static bool narrow_output(struct list *list, int8_t *weights, size_t input, bool last)
+{
+    int8_t pair[PAIR] = {0}, excess[PAIR] = {0};
+    memcpy(pair, weights, IMAGE_GROUP);
+    if (!last)
+        memcpy(pair + IMAGE_GROUP, weights + GROUP_BYTES, IMAGE_GROUP);
+    for (size_t s = 0; s < SPANS; s++) {
+        clip(pair, excess, spans[s], 1);
+        clip(pair, excess, spans[s], -1);
+    }
+    memcpy(weights, pair, IMAGE_GROUP);
+    if (!last)
+        memcpy(weights + GROUP_BYTES, pair + IMAGE_GROUP, IMAGE_GROUP);
+    for (size_t i = 0; i < PAIR; i++)
+        if (excess[i] != 0 && !append(list, input + i, excess[i]))
+            return false;
+    return true;
+}
+
+/* Which outputs have a span that is too large: all ones. */
+static void find_wide(int32_t ret[IMAGE_PANEL], const int8_t *weights, bool last)
+{
+    lanes first, second = {0}, wide = {0};
+    memcpy(&first, weights, sizeof first);
+    if (!last)
+        memcpy(&second, weights + GROUP_BYTES, sizeof second);
+    for (int shift = 0; shift < 32; shift += 16) {
+        lanes sum = {0}, positive = {0};
+        for (int byte = 0; byte < 2; byte++) {
+            lanes w = first << (24 - shift - 8 * byte) >> 24, v = second << (24 - shift - 8 * byte) >> 24;
+            sum += w + v;
+            positive += (w & ~(w >> 31)) + (v & ~(v >> 31));
+        }
+        wide |= (positive > IMAGE_NARROW) | (positive - sum > IMAGE_NARROW);
+    }
+    memcpy(ret, &wide, sizeof wide);
+}
+
+static bool narrow_weights(struct list lists[IMAGE_PANEL], int8_t *weights, size_t groups)
+{
+    for (size_t g = 0; g < groups; g += 2, weights += 2 * GROUP_BYTES) {
+        const bool last = g + 1 == groups;
+        int32_t wide[IMAGE_PANEL];
+        find_wide(wide, weights, last);
+        for (size_t o = 0; o < IMAGE_PANEL; o++)
+            if (wide[o] && !narrow_output(&lists[o], weights + o * IMAGE_GROUP, g * IMAGE_GROUP, last))
+                return false;
+    }
+    return true;
+}
+
+/* A pair of each of IMAGE_LISTS lists in turn, as often as the longest of them needs; returns how often. */
+static size_t interleave(struct image_excess *to, size_t room, const struct list lists[IMAGE_LISTS])
+{
+    size_t turns = 0;
+    for (size_t o = 0; o < IMAGE_LISTS; o++)
+        turns = (lists[o].count + 1) / 2 > turns ? (lists[o].count + 1) / 2 : turns;
+    for (size_t i = 0; i < turns && turns * IMAGE_LISTS <= room; i++)
+        for (size_t o = 0; o < IMAGE_LISTS; o++)
+            to[i * IMAGE_LISTS + o] = 2 * i < lists[o].count ? lists[o].pairs[i] : (struct image_excess){0};
+    return turns;
+}
+
+static void narrow_panel(const struct image_linear *linear, size_t panel, struct image_excess *scratch)
+{
+    const struct image_narrow to = image_narrow_at(linear, panel);
+    const size_t size = (size_t)linear->in_padded * IMAGE_PANEL, room = room_of_list(linear->in_padded);
+    uint16_t *counts = (uint16_t *)to.counts;
+    size_t used = 0;
+    struct list lists[IMAGE_PANEL];
+    for (size_t o = 0; o < IMAGE_PANEL; o++)
+        lists[o] = (struct list){.pairs = scratch + o * room, .room = room};
+    memcpy((int8_t *)to.weights, linear->weights + panel * size, size);
+    memset(counts, 0, IMAGE_PANEL / IMAGE_LISTS * sizeof *counts);
+    memset((struct image_excess *)to.excess, 0, image_excess_room(linear->in_padded) * sizeof *to.excess);
+    bool fits = narrow_weights(lists, (int8_t *)to.weights, linear->in_padded / IMAGE_GROUP);
+    for (size_t o = 0; fits && o < IMAGE_PANEL; o += IMAGE_LISTS) {
+        size_t left = image_excess_room(linear->in_padded) - used;
+        size_t turns = interleave((struct image_excess *)to.excess + used, left, lists + o);
+        used += turns * IMAGE_LISTS;
+        fits = turns * IMAGE_LISTS <= left && turns < IMAGE_NOT_NARROW;
+        counts[o / IMAGE_LISTS] = (uint16_t)turns;
+    }
+    if (!fits)
+        counts[0] = IMAGE_NOT_NARROW;
+}
+
+void image_narrow_rows(const struct image_linear *linear, uint32_t first, uint32_t rows, void *scratch)
+{
+    for (size_t panel = first / IMAGE_PANEL; panel * IMAGE_PANEL < first + rows; panel++)
+        narrow_panel(linear, panel, scratch);
+}

@@ -1,0 +1,132 @@
+/* Narrow weights: no sum leaves 16 bits, and nothing is lost. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "accel/image_narrow.h"
+#include "tests/accel/cpu_check.h"
+
+static struct image_linear make_linear(uint32_t in_padded, uint32_t outputs)
+{
+    struct image_linear linear = {.in_padded = in_padded, .out_padded = outputs};
+    linear.weights = check_input((size_t)in_padded * outputs);
+    linear.narrow.weights = check_input((size_t)in_padded * outputs);
+    linear.narrow.counts = check_input(outputs / IMAGE_LISTS * sizeof *linear.narrow.counts);
+    linear.narrow.excess =
+        check_input(outputs / IMAGE_PANEL * image_excess_room(in_padded) * sizeof *linear.narrow.excess + 1);
+    return linear;
+}
+
+static void narrow(struct image_linear *linear)
+{
+    void *scratch = check_input(image_narrow_scratch(linear->in_padded));
+    image_narrow_rows(linear, 0, linear->out_padded, scratch);
+    free(scratch);
+}
+
+static void release(struct image_linear *linear)
+{
+    free((void *)linear->weights);
+    free((void *)linear->narrow.weights);
+    free((void *)linear->narrow.counts);
+    free((void *)linear->narrow.excess);
+}
+
+static size_t place(const struct image_linear *linear, uint32_t o, uint32_t i)
+{
+    return (size_t)o / IMAGE_PANEL * linear->in_padded * IMAGE_PANEL +
+           (i / IMAGE_GROUP * IMAGE_PANEL + o % IMAGE_PANEL) * IMAGE_GROUP + i % IMAGE_GROUP;
+}
+
+/* The sums of the weights of each sign of the span that input i of output o begins: i % 8 is 0 or 2. */
+static void expect_span(const struct image_linear *linear, uint32_t o, uint32_t i)
+{
+    static const uint32_t inputs[IMAGE_SPAN] = {0, 1, IMAGE_GROUP, IMAGE_GROUP + 1};
+    int sums[2] = {0};
+    for (size_t j = 0; j < IMAGE_SPAN && i + inputs[j] < linear->in_padded; j++) {
+        int w = linear->narrow.weights[place(linear, o, i + inputs[j])];
+        sums[w < 0] += w;
+    }
+    cr_assert(sums[0] <= IMAGE_NARROW && sums[1] >= -IMAGE_NARROW, "output %u, inputs from %u: %d and %d", o, i,
+              sums[0], sums[1]);
+}
+
+/* Narrow weights of an output with what its list gives back. */
+static void expect_whole(const struct image_linear *linear, uint32_t o)
+{
+    const uint32_t panel = o / IMAGE_PANEL, list = o % IMAGE_PANEL / IMAGE_LISTS;
+    const struct image_narrow at = image_narrow_at(linear, panel);
+    const struct image_excess *pairs = at.excess;
+    int *weights = calloc(linear->in_padded, sizeof *weights);
+    for (uint32_t l = 0; l < list; l++)
+        pairs += at.counts[l] * IMAGE_LISTS;
+    for (uint32_t i = 0; i < linear->in_padded; i++)
+        weights[i] = linear->narrow.weights[place(linear, o, i)];
+    for (uint32_t turn = 0; turn < at.counts[list]; turn++) {
+        const struct image_excess *pair = &pairs[turn * IMAGE_LISTS + o % IMAGE_LISTS];
+        for (size_t e = 0; e < 2; e++)
+            weights[pair->places[e] / IMAGE_PLACE] += pair->excess[e];
+    }
+    for (uint32_t i = 0; i < linear->in_padded; i++)
+        cr_assert_eq(weights[i], linear->weights[place(linear, o, i)], "output %u, input %u: %d", o, i, weights[i]);
+    free(weights);
+}
+
+static size_t expect_all(const struct image_linear *linear)
+{
+    size_t narrow_panels = 0;
+    for (uint32_t o = 0; o < linear->out_padded; o++) {
+        if (image_narrow_at(linear, o / IMAGE_PANEL).counts[0] == IMAGE_NOT_NARROW)
+            continue;
+        for (uint32_t i = 0; i < linear->in_padded; i += 2 * IMAGE_GROUP) {
+            expect_span(linear, o, i);
+            expect_span(linear, o, i + 2);
+        }
+        expect_whole(linear, o);
+        narrow_panels += o % IMAGE_PANEL == 0;
+    }
+    return narrow_panels;
+}
+
+Test(image_narrow, nothing_is_lost)
+{
+    check_begin("nothing is lost");
+    for (int round = 0; round < 40; round++) {
+        struct image_linear linear = make_linear((check_width() + 3) / 4 * 4, IMAGE_PANEL * (1 + check_below(4)));
+        const uint32_t most = 1 + check_below(127); /* from hardly a sum that is too large to most of them */
+        for (size_t i = 0; i < (size_t)linear.in_padded * linear.out_padded; i++)
+            ((int8_t *)linear.weights)[i] = (int8_t)((int32_t)check_below(2 * most + 1) - (int32_t)most);
+        narrow(&linear);
+        size_t panels = expect_all(&linear);
+        cr_assert(most > 32 || panels == linear.out_padded / IMAGE_PANEL, "weights within %u do not need lists", most);
+        release(&linear);
+    }
+}
+
+Test(image_narrow, lists_without_room)
+{
+    check_begin("lists without room");
+    struct image_linear linear = make_linear(768, 2 * IMAGE_PANEL);
+    memset((int8_t *)linear.weights, 127, (size_t)768 * IMAGE_PANEL);
+    memset((int8_t *)linear.weights + (size_t)768 * IMAGE_PANEL, -32, (size_t)768 * IMAGE_PANEL);
+    narrow(&linear);
+    cr_assert_eq(image_narrow_at(&linear, 0).counts[0], IMAGE_NOT_NARROW);
+    cr_assert_eq(expect_all(&linear), 1, "the second panel's sums are just within the limit");
+    cr_assert_eq(image_narrow_at(&linear, 1).counts[0], 0);
+    release(&linear);
+}
+
+/* Inputs whose places do not fit 16 bits. */
+Test(image_narrow, very_wide)
+{
+    check_begin("very wide");
+    struct image_linear linear = make_linear(32768, IMAGE_PANEL);
+    memset((int8_t *)linear.weights, 0, (size_t)32768 * IMAGE_PANEL);
+    narrow(&linear);
+    cr_assert_eq(expect_all(&linear), 1);
+    for (uint32_t i = 32760; i < 32768; i++)
+        ((int8_t *)linear.weights)[place(&linear, 3, i)] = 100;
+    narrow(&linear);
+    cr_assert_eq(image_narrow_at(&linear, 0).counts[0], IMAGE_NOT_NARROW);
+    release(&linear);
+}
