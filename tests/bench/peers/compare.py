@@ -56,42 +56,37 @@ class Process:
         self.process.wait()
 
 
-def start_engines(options, paths):
-    """Peers first, then bertd: {name: Process}."""
+def start_engines(options, model, forms):
+    """Peers first, then bertd, for one model, since all its forms take gigabytes: {name: Process}."""
     engines = {}
     serve = os.path.join(os.path.dirname(os.path.abspath(__file__)), "serve.py")
     for name in options.peers:
         engines[name] = Process(name, [sys.executable, "-W", "ignore", serve, name, str(options.threads),
-                                       json.dumps(paths)])
+                                       json.dumps({model: forms})])
     for engine in engines.values():
         engine.read("ok")
     bertd = engines["bertd"] = Process("bertd", [os.path.join(BUILD, "tests", "bench", "bench-engine_cells")])
-    for model, forms in paths.items():
-        seconds = bertd.ask("ok", "open", model, forms["dir"], options.threads)[0]
-        say(f"  bertd: {model} on {options.threads} boards, open in {seconds} s")
-        if any(name == model for name, _, _ in SPLIT_CELLS):
-            bertd.ask("ok", "open", f"{model}@1", forms["dir"], 1)
+    seconds = bertd.ask("ok", "open", model, forms["dir"], options.threads)[0]
+    say(f"  bertd: {model} on {options.threads} boards, open in {seconds} s")
+    bertd.ask("ok", "open", f"{model}@1", forms["dir"], 1)
     return engines
 
 
 # Tuning ------------------------------------------------------------------------------------------------------------
 
-def tune(options, engines, lengths):
+def tune(options, engines, model, lengths):
     """{(engine, model, cell): setting}; every peer keeps its best in its own process."""
     settings = {}
     for name in options.peers:
-        say(f"Settings of {name}")
-        for model in options.models:
-            for seqs, tokens in options.cells:
-                seconds = 0.05 if name.endswith("fp32") or options.quick else 0.3
-                words = engines[name].ask("setting", "tune", model, seqs, tokens, seconds)
-                settings[name, model, (seqs, tokens)] = " ".join(words)
-            if name.endswith("int8"):
-                settings[name, model, "ragged"] = " ".join(
-                    engines[name].ask("setting", "tune-ragged", model, *lengths[model]))
-            say("  {}: {}".format(model, "; ".join(
-                f"{cell if cell == 'ragged' else report.cell_name(cell)}: {setting}"
-                for (n, m, cell), setting in settings.items() if (n, m) == (name, model))))
+        for seqs, tokens in options.cells:
+            seconds = 0.05 if name.endswith("fp32") or options.quick else 0.3
+            words = engines[name].ask("setting", "tune", model, seqs, tokens, seconds)
+            settings[name, model, (seqs, tokens)] = " ".join(words)
+        if name.endswith("int8"):
+            settings[name, model, "ragged"] = " ".join(engines[name].ask("setting", "tune-ragged", model, *lengths))
+        say("  settings of {}: {}".format(name, "; ".join(
+            f"{cell if cell == 'ragged' else report.cell_name(cell)}: {setting}"
+            for (n, _, cell), setting in settings.items() if n == name)))
     return settings
 
 
@@ -113,16 +108,16 @@ def measure_other_load():
 
 
 class Clock:
-    """The turns of all rounds: {key: [median of the turn]}; the first answer of a key only warms up."""
+    """The turns of all rounds: {key: [median of the turn]}; the first answer of a key only warms up, and tells how many
+    fill a turn."""
 
     def __init__(self, engines):
-        self.engines, self.turns = engines, {}
+        self.engines, self.turns, self.first = engines, {}, {}
 
     def turn(self, key, engine, model, seqs, tokens):
         if key not in self.turns:
-            self.turns[key] = []
-            self.engines[engine].times("time", model, seqs, tokens, 1)
-        last = self.turns[key][-1] if self.turns[key] else 20
+            self.turns[key], self.first[key] = [], self.engines[engine].times("time", model, seqs, tokens, 1)[0]
+        last = self.turns[key][-1] if self.turns[key] else self.first[key]
         count = max(1, min(100, int(SLICE_MS / last)))
         time.sleep(SETTLE_SECONDS)
         self.turns[key].append(statistics.median(self.engines[engine].times("time", model, seqs, tokens, count)))
@@ -131,46 +126,38 @@ class Clock:
         return statistics.median(self.turns[key])
 
 
-def run_cells(options, engines):
+def run_cells(options, engines, model):
     """({(engine, model, cell): ms}, {split cell: (ms on one board, ms on all)}, load of others)"""
     clock, loads = Clock(engines), []
-    splits = [split for split in SPLIT_CELLS if split[0] in options.models]
+    splits = [cell for name, *cell in SPLIT_CELLS if name == model]
     for number in range(options.rounds):
-        say(f"Round {number + 1} of {options.rounds}")
+        say(f"  round {number + 1} of {options.rounds}")
         loads.append(measure_other_load())
-        for model in options.models:
-            for cell in options.cells:
-                for name in engines:
-                    if name.endswith("fp32") and number % 3:
-                        continue                    # never the best of the peers by far: a third of the rounds
-                    clock.turn((name, model, cell), name, model, *cell)
-        for model, *cell in splits:
+        for cell in options.cells:
+            for name in engines:
+                if name.endswith("fp32") and number % 3:
+                    continue                        # never the best of the peers by far: a third of the rounds
+                clock.turn((name, model, cell), name, model, *cell)
+        for cell in splits:
             for _ in range(2):
                 clock.turn((f"{model}@1", *cell), "bertd", f"{model}@1", *cell)
                 clock.turn((model, *cell), "bertd", model, *cell)
-    load = statistics.mean(loads)
     times = {key: clock.median(key) for key in clock.turns if key[0] in engines}
-    split = {(model, *cell): (clock.median((f"{model}@1", *cell)), clock.median((model, *cell)))
-             for model, *cell in splits}
-    return times, split, load
+    split = {(model, *cell): (clock.median((f"{model}@1", *cell)), clock.median((model, *cell))) for cell in splits}
+    return times, split, statistics.mean(loads)
 
 
-def run_ragged(options, engines, lengths):
+def run_ragged(options, engines, model, lengths):
     """{(engine, model): tokens a second}"""
-    rates = {}
-    names = [name for name in engines if not name.endswith("fp32")]
-    for model in options.models:
-        say(f"Ragged mix, {model}: {len(lengths[model])} texts, {sum(lengths[model])} tokens")
-        turns = {name: [] for name in names}
-        for number in range(1 + min(3, options.rounds)):
-            for name in names:
-                time.sleep(SETTLE_SECONDS)
-                ms = engines[name].times("ragged", model, 1, *lengths[model])[0]
-                if number:                          # the first warms up
-                    turns[name].append(ms)
-        for name in names:
-            rates[name, model] = sum(lengths[model]) / statistics.median(turns[name]) * 1e3
-    return rates
+    say(f"  ragged mix: {len(lengths)} texts, {sum(lengths)} tokens")
+    turns = {name: [] for name in engines if not name.endswith("fp32")}
+    for number in range(1 + min(3, options.rounds)):
+        for name in turns:
+            time.sleep(SETTLE_SECONDS)
+            ms = engines[name].times("ragged", model, 1, *lengths)[0]
+            if number:                              # the first warms up
+                turns[name].append(ms)
+    return {(name, model): sum(lengths) / statistics.median(turns[name]) * 1e3 for name in turns}
 
 
 # Fidelity ----------------------------------------------------------------------------------------------------------
@@ -183,7 +170,7 @@ def cosine(a, b):
 def run_fidelity(options, engines, minilm_dir):
     """({engine: (mean, least cosine)}, what it was measured on)"""
     ids, references, words = texts.load(minilm_dir)
-    say(f"Fidelity of MiniLM on {words}")
+    say(f"  fidelity on {words}")
 
     def embed(name, text):
         return [float(word) for word in engines[name].ask("values", "embed", "minilm", *text)]
@@ -241,15 +228,23 @@ def main():
     if load > 0.1:
         say(f"WARNING: other programs keep {load:.0%} of this machine busy: times will be wrong, and take long")
     isa, peak = measure_peak(options.threads)
-    say(f"Starting the engines, {options.threads} cores, {isa}")
-    engines = start_engines(options, paths)
     lengths = {model: texts.ragged_lengths(RAGGED_TEXTS[model]) for model in options.models}
-    settings = tune(options, engines, lengths)
-    fidelity, fidelity_on = run_fidelity(options, engines, options.minilm) if "minilm" in options.models else ({}, "")
-    times, split, load = run_cells(options, engines)
-    ragged = run_ragged(options, engines, lengths)
-    for engine in engines.values():
-        engine.finish()
+    settings, times, split, ragged, loads = {}, {}, {}, {}, [load]
+    fidelity, fidelity_on = {}, ""
+    for model in options.models:
+        say(f"{model}: {options.threads} cores, {isa}")
+        engines = start_engines(options, model, paths[model])
+        settings |= tune(options, engines, model, lengths[model])
+        if model == "minilm":
+            fidelity, fidelity_on = run_fidelity(options, engines, options.minilm)
+        cells = run_cells(options, engines, model)
+        times |= cells[0]
+        split |= cells[1]
+        loads.append(cells[2])
+        ragged |= run_ragged(options, engines, model, lengths[model])
+        for engine in engines.values():
+            engine.finish()
+    load = max(loads)
     result = report.assemble(times, settings, fidelity, fidelity_on, ragged, split, lengths,
                              report.describe_machine(options.threads, isa, peak, load))
     report.write(result, options.out)

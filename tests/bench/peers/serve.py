@@ -9,6 +9,8 @@
     embed MODEL ID ID ...             "values V V V ..."
 """
 import concurrent.futures
+import ctypes
+import gc
 import json
 import os
 import sys
@@ -128,8 +130,9 @@ class Model:
         return self.ready[key]
 
     def forget(self, setting, shape):
-        if setting == "this shape":
-            self.ready.pop((setting, shape), None)
+        if setting == "this shape" and self.ready.pop((setting, shape), None):
+            gc.collect()
+            ctypes.CDLL(None).malloc_trim(0)         # or a dozen shapes of BERT-base fill a machine
 
     def cell(self, setting, seqs, tokens):
         parts = min(self.threads, seqs) if "streams" in setting else 1
