@@ -112,7 +112,7 @@ static void give_up(struct batch *batch, struct room_settled *settled, const str
 {
     const struct queue_entry *entry = &flight->entries[0];
     struct error own = *err;
-    error_prefix(&own, err->status, "inputs[%u] failed %u times, the last time: ", entry->item->input,
+    error_prefix(&own, err->status, "`inputs[%u]` failed %u times, the last time: ", entry->item->input,
                  flight->attempts);
     room_fail_work(batch, settled, entry->work, err->status, &own);
     room_settle(settled, entry->work, 1);
