@@ -28,12 +28,33 @@ static void relax(void)
 #endif
 }
 
+/* On which core each board that computes does so, plus one. What is out of date costs a little time and nothing else. */
+static atomic_int computing_on[64];
+
+static atomic_int *core_of(const struct emu *emu)
+{
+    return &computing_on[emu->index % (sizeof computing_on / sizeof computing_on[0])];
+}
+
+/* Another board waits for this core: whoever spins here keeps it from doing what is waited for. */
+static bool in_the_way(const struct emu *emu)
+{
+    int core = sched_getcpu() + 1;
+    for (size_t i = 0; i < sizeof computing_on / sizeof computing_on[0]; i++)
+        if (&computing_on[i] != core_of(emu) && atomic_load_explicit(&computing_on[i], memory_order_relaxed) == core)
+            return true;
+    return false;
+}
+
 /* Wait a moment for something to arrive without letting go of the core. */
 static void spin(struct emu *emu, unsigned seen, uint64_t for_ns)
 {
     uint64_t end = clock_now_ns() + for_ns;
-    while (atomic_load_explicit(&emu->arrivals, memory_order_acquire) == seen && clock_now_ns() < end)
+    while (atomic_load_explicit(&emu->arrivals, memory_order_acquire) == seen && clock_now_ns() < end) {
+        if (in_the_way(emu))
+            return;
         relax();
+    }
 }
 
 enum status emu_refusal(const struct emu *emu)
@@ -111,10 +132,12 @@ static void *run(void *argument)
         struct error err = {0};
         uint32_t layers = 0;
         uint64_t begin = clock_now_ns();
+        atomic_store_explicit(core_of(emu), sched_getcpu() + 1, memory_order_relaxed);
         enum status status = refused ? error_set(&err, refused, "the board is being closed or reset")
                                      : emu_task_compute(emu, task, &layers, &err);
         if (status && status != STATUS_CANCELLED) /* NO_MEMORY is the board's failure, not the request's */
             status = error_prefix(&err, STATUS_BACKEND, "board %s: ", emu->base.name);
+        atomic_store_explicit(core_of(emu), 0, memory_order_relaxed);
         account(emu, task, status, &err, layers, clock_now_ns() - begin);
         task->on_done(task, status, &err);
     }
@@ -311,6 +334,7 @@ static enum status open_with(struct board **ret, const struct board_backend *bac
         return error_set(err, STATUS_NO_MEMORY, "no memory for a board");
     emu->base.backend = backend;
     emu->ops = ops;
+    emu->index = options->index;
     emu->last = &emu->first;
     size_t length = strlen(backend->kind); /* "emu0", but "fp32-0" */
     const char *dash = backend->kind[length - 1] >= '0' && backend->kind[length - 1] <= '9' ? "-" : "";

@@ -12,6 +12,7 @@
 struct emu {
     struct board base;
     const struct engine_ops *ops;
+    uint32_t index;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;

@@ -221,7 +221,7 @@ Test(board_failures, reset_ends_what_waits_and_keeps_the_model)
         refused |= notes[i]->status == STATUS_BACKEND;
     }
     cr_assert_eq(note_run(board, notes[3]), STATUS_OK);
-    cr_assert(tiny_batch_equal(&notes[0]->batch, &notes[3]->batch));
+    cr_assert(notes[0]->status != STATUS_OK || tiny_batch_equal(&notes[0]->batch, &notes[3]->batch));
     board_close(&board);
     for (int i = 0; i < 4; i++)
         note_destroy(notes[i]);
