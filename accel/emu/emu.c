@@ -28,30 +28,52 @@ static void relax(void)
 #endif
 }
 
-/* On which core each board that computes does so, plus one. What is out of date costs a little time and nothing else. */
-static atomic_int computing_on[64];
+/* Of each board of this process, at its index: how many tasks it has, and the core where it last computed, plus one.
+ * What is out of date here costs a little time and nothing else. */
+enum { SEATS = 64 };
+static struct seat {
+    atomic_uint tasks;
+    atomic_int core;
+} seats[SEATS];
 
-static atomic_int *core_of(const struct emu *emu)
+static struct seat *seat_of(const struct emu *emu)
 {
-    return &computing_on[emu->index % (sizeof computing_on / sizeof computing_on[0])];
+    return &seats[emu->index % SEATS];
 }
 
-/* Another board waits for this core: whoever spins here keeps it from doing what is waited for. */
+/* Another board has work to do on this core: whoever spins here keeps it from doing what is waited for. */
 static bool in_the_way(const struct emu *emu)
 {
     int core = sched_getcpu() + 1;
-    for (size_t i = 0; i < sizeof computing_on / sizeof computing_on[0]; i++)
-        if (&computing_on[i] != core_of(emu) && atomic_load_explicit(&computing_on[i], memory_order_relaxed) == core)
+    for (const struct seat *seat = seats; seat < seats + SEATS; seat++)
+        if (atomic_load_explicit(&seat->core, memory_order_relaxed) == core && seat != seat_of(emu) &&
+            atomic_load_explicit(&seat->tasks, memory_order_relaxed) > 0)
             return true;
     return false;
 }
 
-/* Wait a moment for something to arrive without letting go of the core. */
-static void spin(struct emu *emu, unsigned seen, uint64_t for_ns)
+/* Go to a core where no board computes, and be free again to be moved. The system does not do it by itself: of two
+ * boards that wait for each other only one is at work at a time. False where there is no such core. */
+static bool step_aside(void)
 {
-    uint64_t end = clock_now_ns() + for_ns;
+    cpu_set_t allowed, elsewhere;
+    if (pthread_getaffinity_np(pthread_self(), sizeof allowed, &allowed) != 0)
+        return false;
+    elsewhere = allowed;
+    for (const struct seat *seat = seats; seat < seats + SEATS; seat++)
+        if (atomic_load_explicit(&seat->tasks, memory_order_relaxed) > 0)
+            CPU_CLR((size_t)atomic_load_explicit(&seat->core, memory_order_relaxed) - 1, &elsewhere);
+    if (CPU_COUNT(&elsewhere) == 0 || pthread_setaffinity_np(pthread_self(), sizeof elsewhere, &elsewhere) != 0)
+        return false;
+    return pthread_setaffinity_np(pthread_self(), sizeof allowed, &allowed) == 0;
+}
+
+/* Wait a moment for something to arrive without letting go of the core. */
+static void spin(struct emu *emu, unsigned seen, bool in_split)
+{
+    uint64_t end = clock_now_ns() + (in_split ? SPLIT_SPIN_NS : SPIN_NS);
     while (atomic_load_explicit(&emu->arrivals, memory_order_acquire) == seen && clock_now_ns() < end) {
-        if (in_the_way(emu))
+        if (in_split && in_the_way(emu) && !step_aside())
             return;
         relax();
     }
@@ -75,9 +97,9 @@ static struct board_task *take(struct emu *emu, enum status *ret_refusal)
     unsigned seen = atomic_load_explicit(&emu->arrivals, memory_order_acquire);
     pthread_mutex_lock(&emu->lock);
     if (!emu->first && !emu->closing) {
-        uint64_t for_ns = emu->in_split ? SPLIT_SPIN_NS : SPIN_NS;
+        bool in_split = emu->in_split;
         pthread_mutex_unlock(&emu->lock);
-        spin(emu, seen, for_ns);
+        spin(emu, seen, in_split);
         pthread_mutex_lock(&emu->lock);
     }
     while (!emu->first && !emu->closing) {
@@ -132,12 +154,12 @@ static void *run(void *argument)
         struct error err = {0};
         uint32_t layers = 0;
         uint64_t begin = clock_now_ns();
-        atomic_store_explicit(core_of(emu), sched_getcpu() + 1, memory_order_relaxed);
+        atomic_store_explicit(&seat_of(emu)->core, sched_getcpu() + 1, memory_order_relaxed);
         enum status status = refused ? error_set(&err, refused, "the board is being closed or reset")
                                      : emu_task_compute(emu, task, &layers, &err);
         if (status && status != STATUS_CANCELLED) /* NO_MEMORY is the board's failure, not the request's */
             status = error_prefix(&err, STATUS_BACKEND, "board %s: ", emu->base.name);
-        atomic_store_explicit(core_of(emu), 0, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&seat_of(emu)->tasks, 1, memory_order_relaxed);
         account(emu, task, status, &err, layers, clock_now_ns() - begin);
         task->on_done(task, status, &err);
     }
@@ -153,6 +175,7 @@ void emu_submit(struct board *board, struct board_task *task)
     *emu->last = task;
     emu->last = &task->next;
     emu->stats.queued++;
+    atomic_fetch_add_explicit(&seat_of(emu)->tasks, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&emu->arrivals, 1, memory_order_release);
     if (emu->asleep)
         pthread_cond_signal(&emu->wake);
