@@ -66,8 +66,8 @@ def measure(bertd, generator, model, fifo, level, say):
         engines["fifo"] = Fifo(*fifo)
     meters = {name: Meter() for name in engines}
     try:
-        for turn in range(level.rounds):
-            say(f"  classes, round {turn + 1} of {level.rounds}")
+        for turn in range(level.class_rounds):
+            say(f"  classes, round {turn + 1} of {level.class_rounds}")
             for phase, groups in PHASES.items():
                 for name, engine in engines.items():
                     def run(engine=engine, groups=groups):

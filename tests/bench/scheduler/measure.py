@@ -14,10 +14,19 @@ import plot
 import strain
 from server import ROOT
 
-Level = namedtuple("Level", "rounds slice phase overload hangers leavings cancels")
-LEVELS = {"quick": Level(1, 0.5, 2, 8, 5, 5, 10000), "short": Level(3, 1.0, 3, 30, 10, 12, 100000),
-          "full": Level(5, 2.5, 8, 60, 30, 30, 100000)}
-SLOWER = {"minilm": 1, "bert-base": 1.6}     # slices of the larger model are longer
+# Placements: lone_rounds turns of lone_slice seconds, rounds turns of slice seconds; classes: class_rounds of phase
+# seconds; strain: seconds to find the capacity, of overload and of hangers-on, clients that leave, one by one and in
+# all. A turn of the larger model ends long after its time, since what was begun is answered.
+Level = namedtuple("Level", "lone_rounds lone_slice rounds slice class_rounds phase capacity overload hangers leavings "
+                            "cancels")
+LEVELS = {
+    "quick": {"minilm": Level(2, 0.3, 1, 0.5, 1, 2, 2, 8, 5, 5, 10000),
+              "bert-base": Level(1, 0.5, 1, 1, 1, 4, 2, 8, 5, 3, 1000)},
+    "short": {"minilm": Level(8, 0.4, 4, 0.8, 3, 3, 3, 30, 10, 12, 100000),
+              "bert-base": Level(5, 0.6, 2, 1.5, 1, 10, 4, 15, 8, 5, 10000)},
+    "full": {"minilm": Level(30, 0.5, 10, 1.5, 5, 8, 8, 60, 30, 30, 100000),
+             "bert-base": Level(15, 1, 5, 4, 5, 15, 12, 60, 30, 30, 10000)},
+}
 LAYERS = {"minilm": 6, "bert-base": 12}
 
 
@@ -33,8 +42,6 @@ def processor():
 
 def measure(name, model, options, level, parts):
     """One model's results, and the latencies to plot."""
-    level = level._replace(slice=level.slice * SLOWER[name], phase=level.phase * SLOWER[name],
-                           cancels=level.cancels if name == "minilm" else level.cancels // 10)
     result, curves = {"model": name}, {}
     print(f"\n{name}", flush=True)
     if "placements" in parts:
@@ -101,7 +108,7 @@ def main():
     options = arguments()
     begin, results, curves = time.monotonic(), [], {}
     for name, model in (entry.split("=", 1) for entry in options.models):
-        result, curves[name] = measure(name, model, options, LEVELS[options.level], options.parts.split(","))
+        result, curves[name] = measure(name, model, options, LEVELS[options.level][name], options.parts.split(","))
         results.append(result)
         write(options, results, curves, round(time.monotonic() - begin))    # what is there stays, whatever comes
 

@@ -46,7 +46,7 @@ def overload(bertd, generator, model, level):
     server = Server(bertd, model, "--max-concurrent-requests", str(CLIENTS))
     try:
         def capacity():
-            return load(generator, server.port, level.phase, f"name=loop,clients={CLIENTS},{WORK}",
+            return load(generator, server.port, level.capacity, f"name=loop,clients={CLIENTS},{WORK}",
                         options=["--warmup", "0.5"])["loop"].rate
         before = capacity()
         rate = TIMES * before
@@ -74,7 +74,7 @@ def hangers_on(bertd, generator, model, level):
     """Requests with a deadline at half of capacity, beside 2,000 idle connections and 200 slow readers."""
     server = Server(bertd, model)
     try:
-        base = load(generator, server.port, level.phase, f"name=loop,clients={CLIENTS},{WORK}")["loop"].rate
+        base = load(generator, server.port, level.capacity, f"name=loop,clients={CLIENTS},{WORK}")["loop"].rate
         groups = load(generator, server.port, level.hangers,
                       f"name=due,mode=open,rate={base / 2:.1f},clients=512,timeout-ms=2000,{WORK}",
                       "name=idle,mode=idle,clients=2000", "name=slow,mode=slow,clients=200,path=/embed_all,tokens=16",
