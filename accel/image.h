@@ -60,16 +60,22 @@ struct image_excess {
     int16_t excess[2];
 };
 
+/** The lists of a panel: of IMAGE_LISTS outputs at a time, which need about as many turns each. A turn is a pair of
+ * each; lists that end sooner go on with zeros. */
+struct image_lists {
+    uint16_t turns[IMAGE_PANEL / IMAGE_LISTS]; /* the first IMAGE_NOT_NARROW where there is no room for the lists: take
+                                                  the weights as they are */
+    uint8_t outputs[IMAGE_PANEL];              /* of the panel, in the order of the lists */
+};
+
 /** int8 weights once more, for processors that add products of unsigned by signed bytes in 16 bits: clipped so that the
  *  weights of one sign within any IMAGE_SPAN inputs that are added there (the first two of each of two neighbouring
  *  groups, the last two of each) sum up to IMAGE_NARROW at most; 255 of that fit. Lists hold what is missing.
  *  All NULL where no such processor computes. */
 struct image_narrow {
-    const int8_t *weights;  /* as those of the linear */
-    const uint16_t *counts; /* [out_padded/IMAGE_LISTS] turns of as many lists; IMAGE_NOT_NARROW for a panel's first
-                               where its lists have no room: take the weights as they are */
-    const struct image_excess *excess; /* [out_padded/16][image_excess_room(in_padded)]: a turn is one of each of
-                                          IMAGE_LISTS outputs; lists that end sooner go on with zeros */
+    const int8_t *weights;             /* as those of the linear */
+    const struct image_lists *lists;   /* [out_padded/16] */
+    const struct image_excess *excess; /* [out_padded/16][image_excess_room(in_padded)] */
 };
 
 /** y = W x + b. Of the two weight forms the one of the image's precision is set, the other NULL. */
@@ -177,7 +183,7 @@ uint32_t image_qkv_offset(const struct image *image, int part);
 int8_t image_weight(const struct image_linear *linear, uint32_t out, uint32_t in);
 /** A linear's narrow weights from this panel on. */
 struct image_narrow image_narrow_at(const struct image_linear *linear, size_t panel);
-/** Of all lists of a panel: for one weight in ten; of random ones about one in twenty is clipped. */
+/** Of all lists of a panel: for one weight in eight; of trained ones one in twenty is clipped. */
 size_t image_excess_room(uint32_t in_padded);
 /** The Hadamard block for an input of this width: the largest power of two <= 128 that divides it. */
 uint32_t image_rotation(uint32_t width);

@@ -18,7 +18,7 @@ struct list {
 
 size_t image_excess_room(uint32_t in_padded)
 {
-    return (size_t)in_padded * IMAGE_PANEL / 10 / 2;
+    return (size_t)in_padded * IMAGE_PANEL / 8 / 2;
 }
 
 struct image_narrow image_narrow_at(const struct image_linear *linear, size_t panel)
@@ -28,7 +28,7 @@ struct image_narrow image_narrow_at(const struct image_linear *linear, size_t pa
         return *narrow;
     return (struct image_narrow){
         .weights = narrow->weights + panel * linear->in_padded * IMAGE_PANEL,
-        .counts = narrow->counts + panel * IMAGE_PANEL / IMAGE_LISTS,
+        .lists = narrow->lists + panel,
         .excess = narrow->excess + panel * image_excess_room(linear->in_padded),
     };
 }
@@ -134,40 +134,60 @@ static bool narrow_weights(struct list lists[IMAGE_PANEL], int8_t *weights, size
     return true;
 }
 
-/* A pair of each of IMAGE_LISTS lists in turn, as often as the longest of them needs; returns how often. */
-static size_t interleave(struct image_excess *to, size_t room, const struct list lists[IMAGE_LISTS])
+static size_t turns_of(const struct list *list)
 {
-    size_t turns = 0;
-    for (size_t o = 0; o < IMAGE_LISTS; o++)
-        turns = (lists[o].count + 1) / 2 > turns ? (lists[o].count + 1) / 2 : turns;
-    for (size_t i = 0; i < turns && turns * IMAGE_LISTS <= room; i++)
-        for (size_t o = 0; o < IMAGE_LISTS; o++)
-            to[i * IMAGE_LISTS + o] = 2 * i < lists[o].count ? lists[o].pairs[i] : (struct image_excess){0};
-    return turns;
+    return (list->count + 1) / 2;
+}
+
+/* By length, the longest first. */
+static void sort(uint8_t outputs[IMAGE_PANEL], const struct list lists[IMAGE_PANEL])
+{
+    for (uint8_t o = 0; o < IMAGE_PANEL; o++) {
+        size_t at = o;
+        for (; at > 0 && lists[outputs[at - 1]].count < lists[o].count; at--)
+            outputs[at] = outputs[at - 1];
+        outputs[at] = o;
+    }
+}
+
+/* False when there is no room. */
+static bool interleave(struct image_lists *to, struct image_excess *pairs, size_t room,
+                       const struct list lists[IMAGE_PANEL])
+{
+    sort(to->outputs, lists);
+    for (size_t four = 0; four < IMAGE_PANEL / IMAGE_LISTS; four++) {
+        const uint8_t *outputs = to->outputs + four * IMAGE_LISTS;
+        const size_t turns = turns_of(&lists[outputs[0]]), used = turns * IMAGE_LISTS;
+        if (used > room || turns >= IMAGE_NOT_NARROW)
+            return false;
+        for (size_t i = 0; i < used; i++) {
+            const struct list *list = &lists[outputs[i % IMAGE_LISTS]];
+            if (i / IMAGE_LISTS < turns_of(list))
+                pairs[i] = list->pairs[i / IMAGE_LISTS];
+        }
+        to->turns[four] = (uint16_t)turns;
+        pairs += used;
+        room -= used;
+    }
+    return true;
 }
 
 static void narrow_panel(const struct image_linear *linear, size_t panel, struct image_excess *scratch)
 {
     const struct image_narrow to = image_narrow_at(linear, panel);
-    const size_t size = (size_t)linear->in_padded * IMAGE_PANEL, room = room_of_list(linear->in_padded);
-    uint16_t *counts = (uint16_t *)to.counts;
-    size_t used = 0;
+    const size_t size = (size_t)linear->in_padded * IMAGE_PANEL, of_panel = image_excess_room(linear->in_padded);
+    const size_t room = room_of_list(linear->in_padded);
+    struct image_lists *head = (struct image_lists *)to.lists;
+    struct image_excess *pairs = (struct image_excess *)to.excess;
     struct list lists[IMAGE_PANEL];
     for (size_t o = 0; o < IMAGE_PANEL; o++)
         lists[o] = (struct list){.pairs = scratch + o * room, .room = room};
     memcpy((int8_t *)to.weights, linear->weights + panel * size, size);
-    memset(counts, 0, IMAGE_PANEL / IMAGE_LISTS * sizeof *counts);
-    memset((struct image_excess *)to.excess, 0, image_excess_room(linear->in_padded) * sizeof *to.excess);
-    bool fits = narrow_weights(lists, (int8_t *)to.weights, linear->in_padded / IMAGE_GROUP);
-    for (size_t o = 0; fits && o < IMAGE_PANEL; o += IMAGE_LISTS) {
-        size_t left = image_excess_room(linear->in_padded) - used;
-        size_t turns = interleave((struct image_excess *)to.excess + used, left, lists + o);
-        used += turns * IMAGE_LISTS;
-        fits = turns * IMAGE_LISTS <= left && turns < IMAGE_NOT_NARROW;
-        counts[o / IMAGE_LISTS] = (uint16_t)turns;
-    }
-    if (!fits)
-        counts[0] = IMAGE_NOT_NARROW;
+    memset(head, 0, sizeof *head);
+    memset(pairs, 0, of_panel * sizeof *pairs);
+    if (!narrow_weights(lists, (int8_t *)to.weights, linear->in_padded / IMAGE_GROUP) ||
+        !interleave(head, pairs, of_panel, lists))
+        head->turns[0] = IMAGE_NOT_NARROW;
 }
 
 void image_narrow_rows(const struct image_linear *linear, uint32_t first, uint32_t rows, void *scratch)

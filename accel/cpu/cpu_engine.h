@@ -9,7 +9,7 @@
 enum {
     CPU_ALIGN = 64,
     CPU_PARTS = 3,                /* Q, K, V */
-    CPU_CHUNK = 32 * IMAGE_PANEL, /* FFN1 outputs made at a time: a multiple of every Hadamard block */
+    CPU_CHUNK = 8 * IMAGE_PANEL, /* FFN1 outputs made at a time: a multiple of every Hadamard block */
 };
 
 /** Keys and values of one layer: of a board_kv, or of the engine's own for RUN. Sequence s of the job begins at token

@@ -15,8 +15,9 @@ enum {
     GROUP_BYTES = IMAGE_PANEL * IMAGE_GROUP,
     COLUMN_ROWS = 16,
     PLACE_BYTES = COLUMN_ROWS * sizeof(int16_t) / IMAGE_PLACE, /* what an address can be scaled by */
-    PANELS = 16,    /* between turns from weights to lists, so that each finds its rows in the cache */
-    LEAST_ROWS = 8, /* of 16, below which lists cost more than narrow weights save */
+    PANELS = 8,          /* between turns from weights to lists, so that each finds its rows in the cache */
+    LEAST_ROWS = 12,     /* below, lists of 16 rows cost more than narrow weights save, ... */
+    LEAST_INPUTS = 9216, /* ... and narrow linears have longer lists: of all rows together */
 };
 
 static size_t inputs_of(const struct cpu_gemm *g)
@@ -146,9 +147,9 @@ static void turn(int16_t *columns, const struct cpu_gemm *g, size_t row)
     }
 }
 
-/* What the lists of 4 outputs give 16 rows: `low` rows 0-3 and 8-11, `high` rows 4-7 and 12-15. */
+/* What the lists of a panel give 16 rows, by output: rows 0-3, 8-11, 4-7, 12-15. */
 struct sums {
-    __m256i low[IMAGE_LISTS], high[IMAGE_LISTS];
+    __m256i low[IMAGE_PANEL], high[IMAGE_PANEL];
 };
 
 #define TURN(o)                                                                                                        \
@@ -163,7 +164,9 @@ struct sums {
         __asm__("" : "+x"(low##o), "+x"(high##o));                                                                     \
     }
 
-static inline struct sums sum_excess(const struct image_excess *pairs, size_t turns, const char *columns)
+/* Into the sums of 4 outputs. */
+static inline void sum_lists(struct sums *sums, const uint8_t *outputs, const struct image_excess *pairs, size_t turns,
+                             const char *columns)
 {
     __m256i low0 = _mm256_setzero_si256(), low1 = low0, low2 = low0, low3 = low0;
     __m256i high0 = low0, high1 = low0, high2 = low0, high3 = low0;
@@ -173,7 +176,10 @@ static inline struct sums sum_excess(const struct image_excess *pairs, size_t tu
         TURN(2)
         TURN(3)
     }
-    return (struct sums){{low0, low1, low2, low3}, {high0, high1, high2, high3}};
+    sums->low[outputs[0]] = low0, sums->high[outputs[0]] = high0;
+    sums->low[outputs[1]] = low1, sums->high[outputs[1]] = high1;
+    sums->low[outputs[2]] = low2, sums->high[outputs[2]] = high2;
+    sums->low[outputs[3]] = low3, sums->high[outputs[3]] = high3;
 }
 
 static inline void add_four(int32_t *acc, __m128i sums)
@@ -182,7 +188,7 @@ static inline void add_four(int32_t *acc, __m128i sums)
 }
 
 /* Four rows from `row` on, and four from 8 rows further on, of 4 outputs. */
-static void add_turned(const struct cpu_gemm *g, int32_t *acc, size_t row, const __m256i sums[IMAGE_LISTS])
+static inline void add_turned(const struct cpu_gemm *g, int32_t *acc, size_t row, const __m256i sums[4])
 {
     const __m256i ab = _mm256_unpacklo_epi32(sums[0], sums[1]), AB = _mm256_unpackhi_epi32(sums[0], sums[1]);
     const __m256i cd = _mm256_unpacklo_epi32(sums[2], sums[3]), CD = _mm256_unpackhi_epi32(sums[2], sums[3]);
@@ -196,17 +202,19 @@ static void add_turned(const struct cpu_gemm *g, int32_t *acc, size_t row, const
     }
 }
 
-/* What the lists of a panel give 16 rows from `row` on. */
 static void add_excess(const struct cpu_gemm *g, size_t panel, size_t row, const int16_t *columns)
 {
     const struct image_excess *pairs = g->narrow.excess + panel * image_excess_room((uint32_t)inputs_of(g));
-    const uint16_t *counts = g->narrow.counts + panel * IMAGE_PANEL / IMAGE_LISTS;
-    for (size_t output = 0; output < IMAGE_PANEL; output += IMAGE_LISTS, counts++) {
-        const struct sums sums = sum_excess(pairs, *counts, (const char *)columns);
-        int32_t *acc = g->acc + panel * IMAGE_PANEL + output;
-        add_turned(g, acc, row, sums.low);
-        add_turned(g, acc, row + 4, sums.high);
-        pairs += *counts * IMAGE_LISTS;
+    const struct image_lists *lists = &g->narrow.lists[panel];
+    struct sums sums;
+    for (size_t four = 0; four < IMAGE_PANEL / IMAGE_LISTS; four++) {
+        sum_lists(&sums, lists->outputs + four * IMAGE_LISTS, pairs, lists->turns[four], (const char *)columns);
+        pairs += lists->turns[four] * IMAGE_LISTS;
+    }
+    int32_t *acc = g->acc + panel * IMAGE_PANEL;
+    for (size_t output = 0; output < IMAGE_PANEL; output += 4) {
+        add_turned(g, acc + output, row, sums.low + output);
+        add_turned(g, acc + output, row + 4, sums.high + output);
     }
 }
 
@@ -233,26 +241,38 @@ static void multiply_panel(const struct cpu_gemm *g, size_t panel)
     }
 }
 
-/* Panels with their weights as they are, by the kernel of 16-bit operands. */
-static void multiply_wide(const struct cpu_gemm *g, size_t panel, size_t n_panels)
+/* Operands of 16 bits. */
+static void widen(int16_t *to, const struct cpu_gemm *g)
 {
     const size_t inputs = inputs_of(g);
-    int16_t *rows = (int16_t *)g->work + (g->n_rows + COLUMN_ROWS - 1) / COLUMN_ROWS * COLUMN_ROWS * inputs;
     for (size_t r = 0; r < g->n_rows; r++)
         for (size_t i = 0; i < inputs; i++)
-            rows[r * inputs + i] = (int16_t)(((const uint8_t *)g->rows)[r * g->row_stride + i] - 128);
+            to[r * inputs + i] = (int16_t)(((const uint8_t *)g->rows)[r * g->row_stride + i] - 128);
+}
+
+/* Panels with their weights as they are, by the kernel of such operands. */
+static void multiply_wide(const struct cpu_gemm *g, const int16_t *rows, size_t panel, size_t n_panels)
+{
     struct cpu_gemm wide = *g;
     wide.rows = rows;
-    wide.row_stride = inputs * sizeof *rows;
+    wide.row_stride = inputs_of(g) * sizeof *rows;
     wide.weights += panel * g->panel_stride;
     wide.acc += panel * IMAGE_PANEL;
     wide.n_panels = n_panels;
     cpu_gemm_avx2(&wide);
 }
 
+/* Lists had no room. */
+static void multiply_wide_panel(const struct cpu_gemm *g, size_t panel)
+{
+    int16_t *rows = (int16_t *)g->work + (g->n_rows + COLUMN_ROWS - 1) / COLUMN_ROWS * COLUMN_ROWS * inputs_of(g);
+    widen(rows, g);
+    multiply_wide(g, rows, panel, 1);
+}
+
 static bool has_lists(const struct cpu_gemm *g, size_t panel)
 {
-    return g->narrow.counts[panel * IMAGE_PANEL / IMAGE_LISTS] != IMAGE_NOT_NARROW;
+    return g->narrow.lists[panel].turns[0] != IMAGE_NOT_NARROW;
 }
 
 static void multiply_narrow(const struct cpu_gemm *g)
@@ -263,7 +283,7 @@ static void multiply_narrow(const struct cpu_gemm *g)
             if (has_lists(g, panel))
                 multiply_panel(g, panel);
             else
-                multiply_wide(g, panel, 1);
+                multiply_wide_panel(g, panel);
         for (size_t row = 0; row < g->n_rows; row += COLUMN_ROWS)
             for (size_t panel = begin; panel < end; panel++)
                 if (has_lists(g, panel))
@@ -271,31 +291,26 @@ static void multiply_narrow(const struct cpu_gemm *g)
     }
 }
 
-/* Rows that come 16 at a time, or nearly so. */
-static size_t narrow_rows(const struct cpu_gemm *g)
+static bool is_narrow(const struct cpu_gemm *g)
 {
-    const size_t rest = g->n_rows % COLUMN_ROWS;
-    return !g->narrow.weights ? 0 : rest < LEAST_ROWS ? g->n_rows - rest : g->n_rows;
+    return g->narrow.weights && g->n_rows >= LEAST_ROWS && g->n_rows * inputs_of(g) >= LEAST_INPUTS;
 }
 
 static void prepare(const struct cpu_gemm *g)
 {
-    for (size_t row = 0; row < narrow_rows(g); row += COLUMN_ROWS)
-        turn((int16_t *)g->work + row * inputs_of(g), g, row);
+    if (!is_narrow(g))
+        widen(g->work, g);
+    else
+        for (size_t row = 0; row < g->n_rows; row += COLUMN_ROWS)
+            turn((int16_t *)g->work + row * inputs_of(g), g, row);
 }
 
 static void linear(const struct cpu_gemm *g)
 {
-    struct cpu_gemm narrow = *g, rest = *g;
-    narrow.n_rows = narrow_rows(g);
-    rest.n_rows -= narrow.n_rows;
-    rest.rows = (const char *)g->rows + narrow.n_rows * g->row_stride;
-    rest.acc += narrow.n_rows * g->acc_stride;
-    rest.work = (int16_t *)g->work + narrow.n_rows * inputs_of(g);
-    if (narrow.n_rows)
-        multiply_narrow(&narrow);
-    if (rest.n_rows)
-        multiply_wide(&rest, 0, rest.n_panels);
+    if (is_narrow(g))
+        multiply_narrow(g);
+    else
+        multiply_wide(g, g->work, 0, g->n_panels);
 }
 
 void cpu_linear_init_avx2(struct cpu_kernels *kernels)

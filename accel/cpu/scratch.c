@@ -34,14 +34,15 @@ static size_t stride_of(size_t bytes)
     return (round_up(bytes, CPU_ALIGN) / CPU_ALIGN | 1) * CPU_ALIGN;
 }
 
-/* As many rows as keep what lies between FFN1 and FFN2 in the second-level cache. */
+/* As many rows as keep what lies between FFN1 and FFN2 within twice the second-level cache: fewer would read the
+ * weights more often than that saves. */
 static size_t choose_rows(const struct cpu_engine *engine)
 {
     const struct image_shape *shape = &engine->base.image->shape;
     long cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
     size_t size = cache > 0 ? (size_t)cache : 512 * 1024;
     size_t row = shape->intermediate * (sizeof(float) + engine->kernels.linear_operand_size);
-    size_t rows = size / row;
+    size_t rows = 2 * size / row;
     return rows < MIN_ROWS ? MIN_ROWS : rows > MAX_ROWS ? MAX_ROWS : rows;
 }
 

@@ -97,7 +97,7 @@ static void make_narrow(struct cpu_gemm *g, uint32_t inputs, uint32_t outputs)
         return;
     struct image_linear linear = {.in_padded = inputs, .out_padded = outputs, .weights = g->weights};
     linear.narrow.weights = check_input((size_t)inputs * outputs);
-    linear.narrow.counts = check_input(outputs / IMAGE_LISTS * sizeof *linear.narrow.counts);
+    linear.narrow.lists = check_input(outputs / IMAGE_PANEL * sizeof *linear.narrow.lists);
     linear.narrow.excess =
         check_input(outputs / IMAGE_PANEL * image_excess_room(inputs) * sizeof *linear.narrow.excess + 1);
     void *scratch = check_input(image_narrow_scratch(inputs));
@@ -109,7 +109,7 @@ static void make_narrow(struct cpu_gemm *g, uint32_t inputs, uint32_t outputs)
 static void release_narrow(const struct image_narrow *narrow)
 {
     free((void *)narrow->weights);
-    free((void *)narrow->counts);
+    free((void *)narrow->lists);
     free((void *)narrow->excess);
 }
 

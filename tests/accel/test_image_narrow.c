@@ -11,7 +11,7 @@ static struct image_linear make_linear(uint32_t in_padded, uint32_t outputs)
     struct image_linear linear = {.in_padded = in_padded, .out_padded = outputs};
     linear.weights = check_input((size_t)in_padded * outputs);
     linear.narrow.weights = check_input((size_t)in_padded * outputs);
-    linear.narrow.counts = check_input(outputs / IMAGE_LISTS * sizeof *linear.narrow.counts);
+    linear.narrow.lists = check_input(outputs / IMAGE_PANEL * sizeof *linear.narrow.lists);
     linear.narrow.excess =
         check_input(outputs / IMAGE_PANEL * image_excess_room(in_padded) * sizeof *linear.narrow.excess + 1);
     return linear;
@@ -28,7 +28,7 @@ static void release(struct image_linear *linear)
 {
     free((void *)linear->weights);
     free((void *)linear->narrow.weights);
-    free((void *)linear->narrow.counts);
+    free((void *)linear->narrow.lists);
     free((void *)linear->narrow.excess);
 }
 
@@ -54,16 +54,18 @@ static void expect_span(const struct image_linear *linear, uint32_t o, uint32_t 
 /* Narrow weights of an output with what its list gives back. */
 static void expect_whole(const struct image_linear *linear, uint32_t o)
 {
-    const uint32_t panel = o / IMAGE_PANEL, list = o % IMAGE_PANEL / IMAGE_LISTS;
-    const struct image_narrow at = image_narrow_at(linear, panel);
+    const struct image_narrow at = image_narrow_at(linear, o / IMAGE_PANEL);
     const struct image_excess *pairs = at.excess;
     int *weights = calloc(linear->in_padded, sizeof *weights);
-    for (uint32_t l = 0; l < list; l++)
-        pairs += at.counts[l] * IMAGE_LISTS;
+    uint32_t list = 0;
+    while (at.lists->outputs[list] != o % IMAGE_PANEL)
+        cr_assert(++list < IMAGE_PANEL, "output %u has no list", o);
+    for (uint32_t four = 0; four < list / IMAGE_LISTS; four++)
+        pairs += at.lists->turns[four] * IMAGE_LISTS;
     for (uint32_t i = 0; i < linear->in_padded; i++)
         weights[i] = linear->narrow.weights[place(linear, o, i)];
-    for (uint32_t turn = 0; turn < at.counts[list]; turn++) {
-        const struct image_excess *pair = &pairs[turn * IMAGE_LISTS + o % IMAGE_LISTS];
+    for (uint32_t turn = 0; turn < at.lists->turns[list / IMAGE_LISTS]; turn++) {
+        const struct image_excess *pair = &pairs[turn * IMAGE_LISTS + list % IMAGE_LISTS];
         for (size_t e = 0; e < 2; e++)
             weights[pair->places[e] / IMAGE_PLACE] += pair->excess[e];
     }
@@ -76,7 +78,7 @@ static size_t expect_all(const struct image_linear *linear)
 {
     size_t narrow_panels = 0;
     for (uint32_t o = 0; o < linear->out_padded; o++) {
-        if (image_narrow_at(linear, o / IMAGE_PANEL).counts[0] == IMAGE_NOT_NARROW)
+        if (image_narrow_at(linear, o / IMAGE_PANEL).lists->turns[0] == IMAGE_NOT_NARROW)
             continue;
         for (uint32_t i = 0; i < linear->in_padded; i += 2 * IMAGE_GROUP) {
             expect_span(linear, o, i);
@@ -110,9 +112,9 @@ Test(image_narrow, lists_without_room)
     memset((int8_t *)linear.weights, 127, (size_t)768 * IMAGE_PANEL);
     memset((int8_t *)linear.weights + (size_t)768 * IMAGE_PANEL, -32, (size_t)768 * IMAGE_PANEL);
     narrow(&linear);
-    cr_assert_eq(image_narrow_at(&linear, 0).counts[0], IMAGE_NOT_NARROW);
+    cr_assert_eq(image_narrow_at(&linear, 0).lists->turns[0], IMAGE_NOT_NARROW);
     cr_assert_eq(expect_all(&linear), 1, "the second panel's sums are just within the limit");
-    cr_assert_eq(image_narrow_at(&linear, 1).counts[0], 0);
+    cr_assert_eq(image_narrow_at(&linear, 1).lists->turns[0], 0);
     release(&linear);
 }
 
@@ -127,6 +129,6 @@ Test(image_narrow, very_wide)
     for (uint32_t i = 32760; i < 32768; i++)
         ((int8_t *)linear.weights)[place(&linear, 3, i)] = 100;
     narrow(&linear);
-    cr_assert_eq(image_narrow_at(&linear, 0).counts[0], IMAGE_NOT_NARROW);
+    cr_assert_eq(image_narrow_at(&linear, 0).lists->turns[0], IMAGE_NOT_NARROW);
     release(&linear);
 }
