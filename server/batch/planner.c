@@ -6,8 +6,8 @@
 #define QUANTUM_NS 200e3
 /* A batch below this many tokens leaves a board half idle: do not share out more finely while boards are busy. */
 enum { WORTHWHILE_TOKENS = 128 };
-/* Above these a larger batch is no faster, and only keeps others waiting. */
-static const uint32_t target_tokens[BATCH_CLASSES] = {[BATCH_INTERACTIVE] = 512, [BATCH_BULK] = 2048};
+/* Above these a larger batch is no faster, and only keeps others waiting: bulk, while others come. */
+enum { INTERACTIVE_TOKENS = 512, BULK_TOKENS = 2048, BULK_TOKENS_BESIDE = 1024 };
 /* So many plans a crowd is remembered for. */
 #define CROWD_MEMORY 8
 /* A split must be this much faster than a batch a board: it has a barrier a layer. */
@@ -140,7 +140,10 @@ static uint32_t measure(const struct plan *plan, enum batch_class class, uint32_
 
 static uint64_t cap(const struct plan *plan, enum batch_class class, uint64_t tokens)
 {
-    uint64_t limit = plan->in->max_tokens < target_tokens[class] ? plan->in->max_tokens : target_tokens[class];
+    uint64_t target = class == BATCH_INTERACTIVE     ? INTERACTIVE_TOKENS
+                      : plan->in->interactive_lately ? BULK_TOKENS_BESIDE
+                                                     : BULK_TOKENS;
+    uint64_t limit = plan->in->max_tokens < target ? plan->in->max_tokens : target;
     return tokens < limit ? tokens : limit;
 }
 

@@ -7,7 +7,7 @@
  *  3. what waits is shared out: a batch a board, or one batch split over several boards, whichever is predicted to
  *     be finished first;
  *  4. bulk work runs a layer at a time (more only while that is shorter than a hand-over matters), so that a board is
- *     never further from an interactive request than one bulk layer.
+ *     never further from an interactive request than one bulk layer; and of smaller batches while such requests come.
  */
 #ifndef BERTD_BATCH_PLANNER_H
 #define BERTD_BATCH_PLANNER_H
@@ -50,7 +50,8 @@ struct planner_snapshot {
     uint32_t layers;                    /* of the model */
     uint32_t max_tokens, max_sequences; /* in a batch */
     bool bulk_owed;
-    double crowd; /* batches in flight at once of late: planner_crowd after every plan */
+    bool interactive_lately; /* such a request came within the last moments */
+    double crowd;            /* batches in flight at once of late: planner_crowd after every plan */
     uint32_t n_boards;
     struct planner_board boards[PLANNER_MAX_BOARDS];
     uint32_t n_flights;

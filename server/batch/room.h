@@ -48,12 +48,13 @@ struct batch {
     struct flight *abandoned; /* given up, until their last part is back */
     struct cost_model cost;
     struct trials trials;
-    double crowd;           /* of planner_crowd */
-    double interactive_ns;  /* served while bulk waited and got nothing */
-    double bulk_turn_ns;    /* what bulk's last turn was */
-    uint32_t n_flights;     /* not yet ended, but for the abandoned */
-    uint32_t running_items; /* of these flights */
-    uint32_t usable;        /* boards in service */
+    double crowd;                 /* of planner_crowd */
+    uint64_t last_interactive_ns; /* submitted */
+    double interactive_ns;        /* served while bulk waited and got nothing */
+    double bulk_turn_ns;          /* what bulk's last turn was */
+    uint32_t n_flights;           /* not yet ended, but for the abandoned */
+    uint32_t running_items;       /* of these flights */
+    uint32_t usable;              /* boards in service */
     uint64_t none_usable_since_ns;
     bool closing;
     batch_on_dispatch *hook;

@@ -4,6 +4,8 @@
 
 /* Bulk work that waits is owed a turn once interactive work has had this many times the service of such a turn. */
 #define BULK_PATIENCE 8
+/* Interactive requests are expected for so long after one. */
+#define LATELY_NS 1000000000ull
 
 static bool fill_boards(const struct batch *batch, struct planner_snapshot *out)
 {
@@ -45,6 +47,7 @@ static bool fill_snapshot(struct batch *batch)
     out->layers = batch->options.image->shape.layers;
     out->max_tokens = batch->options.max_tokens;
     out->max_sequences = batch->options.max_sequences ? batch->options.max_sequences : PLANNER_WINDOW;
+    out->interactive_lately = clock_now_ns() - batch->last_interactive_ns < LATELY_NS;
     out->bulk_owed = batch->interactive_ns > BULK_PATIENCE * batch->bulk_turn_ns;
     return true;
 }

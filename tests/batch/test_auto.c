@@ -13,7 +13,7 @@
 enum {
     MAX_CLIENTS = 64,
     MAX_QUEUE = 4096,
-    MAX_FLIGHTS = 128,
+    MAX_FLIGHTS = 16,
     ROUNDS = 60,
     LEAST_ANSWERS = 1000,
     SEEDS = 2,

@@ -373,6 +373,27 @@ Test(planner, equal_texts_are_shared_out_whole)
     cr_assert_eq(actions[0].choice.boards, 2);
 }
 
+Test(planner, bulk_goes_in_smaller_batches_while_interactive_requests_come)
+{
+    struct planner_snapshot *s = calloc(1, sizeof *s);
+    struct planner_action action;
+    struct cost_model cost;
+    cost_init(&cost);
+    *s = (struct planner_snapshot){
+        .cost = &cost, .trials = &nothing_known, .layers = 2, .max_tokens = 16384, .max_sequences = 256, .n_boards = 1};
+    s->boards[0] = (struct planner_board){.usable = true, .free = true, .layer_end = 2};
+    s->queues[BATCH_BULK].n = 100;
+    s->queues[BATCH_BULK].tokens = 6400;
+    for (int i = 0; i < 100; i++)
+        s->queues[BATCH_BULK].lengths[i] = 64;
+    cr_assert_eq(planner_plan(s, &action, 1), 1);
+    cr_expect_eq(action.n_sequences, 32);
+    s->interactive_lately = true;
+    cr_assert_eq(planner_plan(s, &action, 1), 1);
+    cr_expect_eq(action.n_sequences, 16);
+    free(s);
+}
+
 Test(planner, boards_out_of_service_get_nothing)
 {
     struct planner_action actions[PLANNER_MAX_BOARDS];
