@@ -14,11 +14,6 @@ enum batch_class batch_class_of(uint32_t n_items, uint64_t tokens)
     return n_items >= BULK_ITEMS || tokens >= BULK_TOKENS ? BATCH_BULK : BATCH_INTERACTIVE;
 }
 
-static uint32_t queued_items(const struct batch *batch)
-{
-    return batch->queues[BATCH_INTERACTIVE].items + batch->queues[BATCH_BULK].items;
-}
-
 /* What a new work of this class must wait for, roughly: rows only. */
 static struct cost_load load_ahead(const struct batch *batch, enum batch_class class)
 {
@@ -46,7 +41,7 @@ static enum status admit(struct batch *batch, const struct batch_work *work, str
     uint32_t taken = batch->queues[BATCH_INTERACTIVE].room + batch->queues[BATCH_BULK].room;
     if (queue_room(&batch->queues[work->class], work->n_items) > batch->options.max_queued_items - taken)
         return error_set(err, STATUS_OVERLOADED, "%u texts are waiting and the limit is %u: try again later",
-                         queued_items(batch), batch->options.max_queued_items);
+                         room_queued_items(batch), batch->options.max_queued_items);
     if (work->deadline_ns) {
         uint64_t now = clock_now_ns();
         double left = work->deadline_ns > now ? (double)(work->deadline_ns - now) : 0;
@@ -242,7 +237,7 @@ void batch_destroy(struct batch **ref, bool drain)
     batch->closing = true;
     if (!drain)
         cancel_all(batch, &settled);
-    while (batch->n_flights > 0 || queued_items(batch) > 0)
+    while (!room_is_idle(batch))
         pthread_cond_wait(&batch->quiet, &batch->lock);
     pthread_mutex_unlock(&batch->lock);
     room_tell(&settled);

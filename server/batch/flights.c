@@ -1,6 +1,8 @@
-/* Flights of the room: made, parked between layers, computed again after a failure, ended. */
-#include <stdio.h>
-
+/* Flights of the room: made, parked between layers, computed again after a failure, ended.
+ *
+ * Invariants: whatever becomes of a flight, its entries end exactly once: in it, or in the flights that run them again.
+ * Only results of boards that were in service all the while are delivered.
+ */
 #include "server/base/clock.h"
 #include "server/batch/room.h"
 
@@ -156,26 +158,6 @@ void room_retry(struct batch *batch, struct room_settled *settled, struct flight
         for (uint32_t i = 0; i < n; i++)
             again(batch, settled, flight, i, 1);
     leave(batch, flight);
-}
-
-void room_note_error(struct room_slot *slot, uint64_t now_ns, const struct error *why)
-{
-    snprintf(slot->last_error, sizeof slot->last_error, "%.*s", (int)sizeof slot->last_error - 1, why->message);
-    slot->last_error_ns = now_ns;
-}
-
-void room_quarantine(struct batch *batch, uint32_t board, uint64_t now_ns, const struct error *why)
-{
-    struct room_slot *slot = &batch->slots[board];
-    if (slot->health.state == HEALTH_IN_SERVICE) {
-        slot->announced = false;
-        batch->usable--;
-        if (batch->usable == 0)
-            batch->none_usable_since_ns = now_ns;
-    }
-    room_note_error(slot, now_ns, why);
-    health_failed(&slot->health, now_ns);
-    pthread_cond_broadcast(&batch->wake);
 }
 
 static void free_slots(struct batch *batch, const struct flight *flight)

@@ -1,4 +1,8 @@
-/* The keeper looks after time: it drops what is past its deadline and gives up on boards that hang. */
+/* The keeper looks after time: it drops what is past its deadline and gives up on boards that hang.
+ *
+ * Invariants: a work past its deadline is told within a tick, or when its layer is done; a flight that does not come
+ * back is given up once, and its slot stays taken until the board has let go of it.
+ */
 #include "server/base/clock.h"
 #include "server/batch/room.h"
 
@@ -96,9 +100,7 @@ void *room_keeper_main(void *cookie)
             pthread_mutex_lock(&batch->lock);
             continue;
         }
-        bool idle =
-            batch->n_flights == 0 && !batch->queues[BATCH_INTERACTIVE].items && !batch->queues[BATCH_BULK].items;
-        room_wait_until(batch, clock_now_ns() + (idle ? IDLE_TICK_NS : TICK_NS));
+        room_wait_until(batch, clock_now_ns() + (room_is_idle(batch) ? IDLE_TICK_NS : TICK_NS));
     }
     pthread_mutex_unlock(&batch->lock);
     return NULL;

@@ -1,10 +1,13 @@
-/* Each board has a medic, a thread of its own: it resets and tests the board while it is out of service and lets it
+/* Boards go out of service here, and come back.
+ *
+ * Each has a medic, a thread of its own: it resets and tests the board while it is out of service and lets it
  * serve again; while the board serves it looks whether its memory is intact and, where nothing was asked of it for
  * long, whether it still computes.
  *
  * Invariants: nobody else resets, tests or scrubs a board, but for the repair of the image that boards share, which
  * waits until no medic is at work (`repair`); a board that is being tested is given nothing.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "server/base/clock.h"
@@ -12,6 +15,26 @@
 
 /* A board that fails its test as it did before is told of no more often. */
 #define ANNOUNCE_NS 60000000000ull
+
+void room_note_error(struct room_slot *slot, uint64_t now_ns, const struct error *why)
+{
+    snprintf(slot->last_error, sizeof slot->last_error, "%.*s", (int)sizeof slot->last_error - 1, why->message);
+    slot->last_error_ns = now_ns;
+}
+
+void room_quarantine(struct batch *batch, uint32_t board, uint64_t now_ns, const struct error *why)
+{
+    struct room_slot *slot = &batch->slots[board];
+    if (slot->health.state == HEALTH_IN_SERVICE) {
+        slot->announced = false;
+        batch->usable--;
+        if (batch->usable == 0)
+            batch->none_usable_since_ns = now_ns;
+    }
+    room_note_error(slot, now_ns, why);
+    health_failed(&slot->health, now_ns);
+    pthread_cond_broadcast(&batch->wake);
+}
 
 static uint32_t index_of(const struct room_slot *slot)
 {

@@ -1,5 +1,8 @@
 /* What to do next, as a pure function of a snapshot: no clock, no lock, no memory of its own.
  *
+ * Invariants: every action uses boards that are in service, free, hold its layers and are in no other action; what can
+ * start does; no more batches are begun than twice the boards.
+ *
  * Rules, in order:
  *  1. interactive work goes before bulk work, unless bulk is owed a turn (it may wait for at most 8 times its own
  *     service, so it never starves);

@@ -1,5 +1,5 @@
-/* The batch room from inside: what batch.c (requests), start.c and flights.c (boards), keeper.c (time), medic.c and
- * scrub.c (health) share.
+/* The batch room from inside, which these share: batch.c and settle.c (works begin and end), dispatch.c and flights.c
+ * (their batches on boards), keeper.c (time), medic.c (boards' health), scrub.c (the image's), report.c, threads.c.
  *
  * Invariants, whenever the lock is free: an item taken from a queue is in exactly one flight; a flight is on boards
  * (each of its slots names it), parted (in `parted`) or abandoned (in `abandoned`); a work is told exactly once, when
@@ -36,37 +36,53 @@ struct room_slot {
 
 struct batch {
     pthread_mutex_t lock; /* guards everything below, and the `room's own` part of every work */
-    pthread_cond_t quiet; /* nothing waits, nothing is in flight */
+    pthread_cond_t quiet; /* room_is_idle */
     pthread_cond_t wake;  /* for the room's own threads */
     /** Whoever has a board reset, test or scrub its memory, or reads the image, holds it for reading; who repairs the
      *  image, for writing. Never taken with the lock held. */
     pthread_rwlock_t repair;
     struct batch_options options;
+    /* What there is to do: */
     struct queue queues[BATCH_CLASSES];
-    struct room_slot *slots;  /* [n_boards] */
     struct flight *parted;    /* between layers, oldest first */
     struct flight *abandoned; /* given up, until their last part is back */
+    uint32_t n_flights;       /* not yet ended, but for the abandoned */
+    uint32_t running_items;   /* of these flights */
+    bool closing;
+    /* Who does it: */
+    struct room_slot *slots; /* [n_boards] */
+    uint32_t usable;         /* boards in service */
+    uint64_t none_usable_since_ns;
+    uint64_t rebuild_at_ns; /* a damaged image is not built again before; guarded by `repair` */
+    /* What the planner is told besides: */
     struct cost_model cost;
     struct trials trials;
-    double crowd;                 /* of planner_crowd */
-    uint64_t last_interactive_ns; /* submitted */
-    double interactive_ns;        /* served while bulk waited and got nothing */
-    double bulk_turn_ns;          /* what bulk's last turn was */
-    uint32_t n_flights;           /* not yet ended, but for the abandoned */
-    uint32_t running_items;       /* of these flights */
-    uint32_t usable;              /* boards in service */
-    uint64_t none_usable_since_ns;
-    bool closing;
+    double crowd;                     /* of planner_crowd */
+    uint64_t last_interactive_ns;     /* submitted */
+    double interactive_ns;            /* served while bulk waited and got nothing */
+    double bulk_turn_ns;              /* what bulk's last turn was */
+    struct planner_snapshot snapshot; /* scratch of room_plan */
+    /* For metrics: */
     batch_on_dispatch *hook;
     void *hook_cookie;
     uint64_t begun[BATCH_PLACEMENTS][BATCH_CLASSES]; /* flights, by what they got */
     uint64_t scrubs, scrub_failures;
-    uint64_t rebuild_at_ns;           /* a damaged image is not built again before; guarded by `repair` */
-    struct planner_snapshot snapshot; /* scratch of room_plan */
+    /* The room's own threads: */
     pthread_t threads[PLANNER_MAX_BOARDS + 2];
     uint32_t n_threads;
     bool stop_threads;
 };
+
+static inline uint32_t room_queued_items(const struct batch *batch)
+{
+    return batch->queues[BATCH_INTERACTIVE].items + batch->queues[BATCH_BULK].items;
+}
+
+/* Nothing waits, nothing is in flight. */
+static inline bool room_is_idle(const struct batch *batch)
+{
+    return batch->n_flights == 0 && room_queued_items(batch) == 0;
+}
 
 /* So long without any board in service requests wait for one; then they are told, and new ones are refused at once. */
 #define ROOM_GRACE_NS 1000000000ull

@@ -36,8 +36,7 @@ static void fill_work(const struct batch *batch, struct planner_snapshot *out)
 static bool fill_snapshot(struct batch *batch)
 {
     struct planner_snapshot *out = &batch->snapshot;
-    bool any_waits = batch->parted || batch->queues[BATCH_INTERACTIVE].items || batch->queues[BATCH_BULK].items;
-    if (!fill_boards(batch, out) || !any_waits)
+    if (!fill_boards(batch, out) || (!batch->parted && room_queued_items(batch) == 0))
         return false;
     fill_work(batch, out);
     out->placement = batch->options.placement;
@@ -134,6 +133,6 @@ void room_plan(struct batch *batch, struct room_settled *settled)
     }
     if (begun)
         batch->crowd = planner_crowd(batch->crowd, batch->n_flights);
-    if (batch->n_flights == 0 && batch->queues[BATCH_INTERACTIVE].items == 0 && batch->queues[BATCH_BULK].items == 0)
+    if (room_is_idle(batch))
         pthread_cond_broadcast(&batch->quiet);
 }
