@@ -19,18 +19,20 @@ module array #(
     output logic [ WAYS*512-1:0] rows_o     // [WAYS][16] int32
 );
 
-    logic [511:0] weights_q;
+    localparam int DOT = bertd_pkg::ARRAY_DOT_LATENCY;
+
+    logic [511:0] weights_q, weights;
     logic [(ROWS+1)*512-1:0] results;
     logic [1:0] group_q;
-    // Flags beside the data: memory, operand registers, products, sums.
-    logic [3:0] last_q;
-    logic [2:0] step_q, first_q, shift_q;
+    // Flags beside the data: memory, dot products, sums.
+    logic [DOT+1:0] last_q;
+    logic [DOT:0] step_q, first_q, shift_q;
 
     always_ff @(posedge clk_i) begin
         group_q <= group_i;
         weights_q <= weights_i;
-        first_q <= {first_q[1:0], first_i};
-        shift_q <= {shift_q[1:0], shift_i};
+        first_q <= {first_q[DOT-1:0], first_i};
+        shift_q <= {shift_q[DOT-1:0], shift_i};
     end
 
     always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -38,10 +40,18 @@ module array #(
             step_q <= '0;
             last_q <= '0;
         end else begin
-            step_q <= {step_q[1:0], step_i};
-            last_q <= {last_q[2:0], last_i};
+            step_q <= {step_q[DOT-1:0], step_i};
+            last_q <= {last_q[DOT:0], last_i};
         end
     end
+
+    array_skew #(
+        .GROUPS(bertd_pkg::PANEL)
+    ) u_skew (
+        .clk_i,
+        .x_i(weights_q),
+        .y_o(weights)
+    );
 
     assign results[ROWS*512+:512] = '0;
     for (genvar r = 0; r < ROWS; r++) begin : gen_row
@@ -49,11 +59,11 @@ module array #(
             .clk_i,
             .group_i   (group_q),
             .operands_i(operands_i[r*128+:128]),
-            .weights_i (weights_q),
-            .add_i     (step_q[2]),
-            .first_i   (first_q[2]),
-            .shift_i   (shift_q[2]),
-            .load_i    (last_q[3]),
+            .weights_i (weights),
+            .add_i     (step_q[DOT]),
+            .first_i   (first_q[DOT]),
+            .shift_i   (shift_q[DOT]),
+            .load_i    (last_q[DOT+1]),
             .take_i,
             .below_i   (results[(r+1)*512+:512]),
             .results_o (results[r*512+:512])
@@ -62,6 +72,6 @@ module array #(
     for (genvar w = 0; w < WAYS; w++) begin : gen_way
         assign rows_o[w*512+:512] = results[w*(ROWS/WAYS)*512+:512];
     end
-    assign result_o = last_q[3];
+    assign result_o = last_q[DOT+1];
 
 endmodule

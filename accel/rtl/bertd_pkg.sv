@@ -9,6 +9,9 @@ package bertd_pkg;
     // The image's panels: 16 outputs by 4 inputs are one beat of 512 bits.
     localparam int PANEL = 16;
     localparam int BEAT = 512;
+    // Cycles from the array's operands, as the memories put them out, to their dot products.
+    localparam int ARRAY_DOT_LATENCY = 8;
+
     localparam int GROUP_ROWS = 4;  // rows a vector slice works on in turn
 
     // Limits of a command. All sizes are multiples of PANEL.
@@ -18,16 +21,19 @@ package bertd_pkg;
     localparam int MAX_HEADS = 32;
 
     // Pipeline depth of the floating-point units: result LATENCY enabled cycles after the operands.
+    localparam int FP_PRODUCT_LATENCY = 4;
     localparam int FP_ADD_LATENCY = 4;
-    localparam int FP_MUL_LATENCY = 4;
-    localparam int FP_FMA_LATENCY = 7;
+    localparam int FP_MUL_LATENCY = FP_PRODUCT_LATENCY + 1;
+    localparam int FP_FMA_LATENCY = FP_PRODUCT_LATENCY + 4;
     localparam int FP_FROM_INT32_LATENCY = 3;
-    localparam int FP_PRODUCT_LATENCY = 3;
     localparam int FP_TO_INT_LATENCY = 2;
-    localparam int FP_EXP_LATENCY = 58;
+    localparam int FP_NEAREST_LATENCY = FP_PRODUCT_LATENCY + 2;
+    localparam int FP_EXP_REDUCE_LATENCY = FP_NEAREST_LATENCY + 7;
+    localparam int FP_EXP_STEP_LATENCY = FP_PRODUCT_LATENCY + 3;
+    localparam int FP_EXP_LATENCY = FP_EXP_REDUCE_LATENCY + 5 * FP_EXP_STEP_LATENCY + 1;
     localparam int FP_DIV_LATENCY = 14;
     localparam int FP_SQRT_LATENCY = 14;
-    localparam int FP_ACTIVATION_LATENCY = 50;
+    localparam int FP_ACTIVATION_LATENCY = FP_NEAREST_LATENCY + 1 + 6 * FP_FMA_LATENCY;
     localparam int DRAIN_LATENCY = FP_FROM_INT32_LATENCY + FP_MUL_LATENCY + FP_FMA_LATENCY + FP_ACTIVATION_LATENCY +
         FP_ADD_LATENCY;
 

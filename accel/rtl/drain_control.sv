@@ -18,7 +18,7 @@ module drain_control #(
 );
 
     // Cycles from the array's last step until its results replace those of the tile before.
-    localparam int ARRAY_LATENCY = 5;
+    localparam int ARRAY_LATENCY = bertd_pkg::ARRAY_DOT_LATENCY + 3;
     localparam int ROW_BITS = $clog2(ROWS);
     localparam logic [9:0] WAY_ROWS = 10'(ROWS / WAYS);
 

@@ -11,20 +11,19 @@ module fp_activation (
 );
 
     localparam int FMA = bertd_pkg::FP_FMA_LATENCY;
+    localparam int SEGMENT = bertd_pkg::FP_NEAREST_LATENCY;
 
     logic [31:0] u;
     assign u = x_i[30:0] < bertd_pkg::ACCEL_TAIL_LIMIT[30:0] ? {1'b0, x_i[30:0]} : bertd_pkg::ACCEL_TAIL_LIMIT;
 
-    logic [31:0] shifted;
-    fp_fma #(
-        .DOMINANT(1'b1)
-    ) u_shifted (
+    logic [6:0] segment;
+    fp_nearest #(
+        .FACTOR(bertd_pkg::ACCEL_TAIL_PER_WIDTH)
+    ) u_segment (
         .clk_i,
         .en_i,
-        .a_i(u),
-        .b_i(bertd_pkg::ACCEL_TAIL_PER_WIDTH),
-        .c_i(bertd_pkg::ACCEL_ROUNDER),
-        .y_o(shifted)
+        .x_i(u),
+        .y_o(segment)
     );
 
     // Step i = 0..5 of Horner has its kind, segment and u; step 0 only looks coefficient 5 up.
@@ -33,10 +32,10 @@ module fp_activation (
     logic [4:0] place0_q;
     logic [31:0] q0_q, u0_q;
     logic [1:0] kind;
-    logic [31:0] u_shifted_time;
+    logic [31:0] u_segment_time;
     fp_delay #(
         .WIDTH(2),
-        .DEPTH(FMA)
+        .DEPTH(SEGMENT)
     ) u_kind (
         .clk_i,
         .en_i,
@@ -44,14 +43,14 @@ module fp_activation (
         .q_o(kind)
     );
     fp_delay #(
-        .DEPTH(FMA)
+        .DEPTH(SEGMENT)
     ) u_u (
         .clk_i,
         .en_i,
         .d_i(u),
-        .q_o(u_shifted_time)
+        .q_o(u_segment_time)
     );
-    assign places[4:0] = {kind, shifted[2:0]};
+    assign places[4:0] = {kind, segment[2:0]};
     for (genvar i = 0; i < 6; i++) begin : g_coefficient
         fp_tail_coefficient #(
             .INDEX(5 - i)
@@ -64,7 +63,7 @@ module fp_activation (
     always_ff @(posedge clk_i) begin
         if (en_i) begin
             q0_q <= coefficients[31:0];
-            u0_q <= u_shifted_time;
+            u0_q <= u_segment_time;
             place0_q <= places[4:0];
         end
     end
@@ -105,7 +104,7 @@ module fp_activation (
     logic [31:0] x_end, last_u;
     logic positive, same;
     fp_delay #(
-        .DEPTH(6 * FMA + 1)
+        .DEPTH(SEGMENT + 5 * FMA + 1)
     ) u_x_end (
         .clk_i,
         .en_i,
@@ -114,7 +113,7 @@ module fp_activation (
     );
     fp_delay #(
         .WIDTH(1),
-        .DEPTH(6 * FMA + 1)
+        .DEPTH(SEGMENT + 5 * FMA + 1)
     ) u_same (
         .clk_i,
         .en_i,
@@ -133,6 +132,6 @@ module fp_activation (
     );
 
     logic unused;
-    assign unused = ^{shifted[31:3], last_u[31]};
+    assign unused = ^{segment[6:3], last_u[31]};
 
 endmodule

@@ -68,7 +68,7 @@ module fp_div (
         .en_i,
         .sign_i    (sign),
         .exponent_i(exponent + 10'(quotient[25])),
-        .mantissa_i(normal[25:2]),
+        .fraction_i(normal[24:2]),
         .guard_i   (normal[1]),
         .sticky_i  (normal[0] || rest),
         .zero_i    (zero),
@@ -78,6 +78,6 @@ module fp_div (
     );
 
     logic unused;
-    assign unused = ^divisors[24*STEPS+:24];
+    assign unused = ^{divisors[24*STEPS+:24], normal[25]};
 
 endmodule

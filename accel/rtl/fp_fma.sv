@@ -1,7 +1,5 @@
-// a * b + c, rounded once. bertd_pkg::FP_FMA_LATENCY enabled cycles. DOMINANT: see fp_sum.
-module fp_fma #(
-    parameter bit DOMINANT = 1'b0
-) (
+// a * b + c, rounded once. bertd_pkg::FP_FMA_LATENCY enabled cycles.
+module fp_fma (
     input  logic        clk_i,
     input  logic        en_i,
     input  logic [31:0] a_i,
@@ -36,10 +34,7 @@ module fp_fma #(
         .q_o(c)
     );
 
-    fp_sum #(
-        .P       (48),
-        .DOMINANT(DOMINANT)
-    ) u_sum (
+    fp_sum u_sum (
         .clk_i,
         .en_i,
         .sign_i    (sign),

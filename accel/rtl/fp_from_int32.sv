@@ -7,7 +7,9 @@ module fp_from_int32 (
 );
 
     logic sign1_q, sign2_q, zero2_q;
-    logic [31:0] magnitude1_q, normal2_q;
+    logic [31:0] magnitude1_q;
+    logic [23:0] normal, normal2_q;
+    logic guard, sticky, guard2_q, sticky2_q;
     logic [ 5:0] zeros;
     logic [ 9:0] exponent2_q;
     fp_leading_zeros #(
@@ -17,12 +19,24 @@ module fp_from_int32 (
         .count_o(zeros)
     );
 
+    fp_normalise #(
+        .WIDTH(32)
+    ) u_normalise (
+        .x_i       (magnitude1_q),
+        .zeros_i   (zeros),
+        .mantissa_o(normal),
+        .guard_o   (guard),
+        .sticky_o  (sticky)
+    );
+
     always_ff @(posedge clk_i) begin
         if (en_i) begin
             sign1_q <= a_i[31];
             magnitude1_q <= a_i[31] ? -a_i : a_i;
             sign2_q <= sign1_q;
-            normal2_q <= magnitude1_q << zeros;
+            normal2_q <= normal;
+            guard2_q <= guard;
+            sticky2_q <= sticky;
             zero2_q <= magnitude1_q == 32'd0;
             exponent2_q <= 10'd158 - 10'(zeros);
         end
@@ -33,13 +47,16 @@ module fp_from_int32 (
         .en_i,
         .sign_i    (sign2_q),
         .exponent_i(exponent2_q),
-        .mantissa_i(normal2_q[31:8]),
-        .guard_i   (normal2_q[7]),
-        .sticky_i  (|normal2_q[6:0]),
+        .fraction_i(normal2_q[22:0]),
+        .guard_i   (guard2_q),
+        .sticky_i  (sticky2_q),
         .zero_i    (zero2_q),
         .inf_i     (1'b0),
         .nan_i     (1'b0),
         .y_o
     );
+
+    logic unused;
+    assign unused = normal2_q[23];
 
 endmodule

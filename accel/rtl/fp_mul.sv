@@ -9,7 +9,8 @@ module fp_mul (
 
     logic sign, inf, nan;
     logic [ 9:0] exponent;
-    logic [47:0] mantissa, normal;
+    logic [47:0] mantissa;
+    logic [23:0] normal;
     fp_product u_product (
         .clk_i,
         .en_i,
@@ -21,17 +22,17 @@ module fp_mul (
         .inf_o     (inf),
         .nan_o     (nan)
     );
-    assign normal = mantissa[47] ? mantissa : {mantissa[46:0], 1'b0};
+    assign normal = mantissa[47] ? mantissa[46:23] : mantissa[45:22];  // behind the leading one
 
     fp_round u_round (
         .clk_i,
         .en_i,
         .sign_i    (sign),
         .exponent_i(exponent + 10'(mantissa[47])),
-        .mantissa_i(normal[47:24]),
-        .guard_i   (normal[23]),
-        .sticky_i  (|normal[22:0]),
-        .zero_i    (!normal[47]),
+        .fraction_i(normal[23:1]),
+        .guard_i   (normal[0]),
+        .sticky_i  (mantissa[21:0] != 22'd0 || (mantissa[47] && mantissa[22])),
+        .zero_i    (mantissa[47:46] == 2'd0),
         .inf_i     (inf),
         .nan_i     (nan),
         .y_o

@@ -1,7 +1,8 @@
-// a * b, exact: 48 bits, of which bit 46 counts 2^(exponent - 127). Subnormal operands are zeros.
+// The exact product of two binary32: bit 46 of the mantissa counts 2^(exponent - 127). bertd_pkg::FP_PRODUCT_LATENCY
+// enabled cycles. Subnormal operands are zeros.
 //
-// Two products for two DSP48E2 (24 x 17 and 24 x 7 bits), with the registers where the DSP has them: operands,
-// products, sum. The exponent of a zero is lower than any other, so that fp_sum never shifts what is added to it.
+// Two DSPs (24 x 17 and 24 x 7 bits), the second one adding what the first carries over. The exponent of a zero is lower
+// than any other, so that fp_sum never shifts what is added to it.
 module fp_product (
     input  logic        clk_i,
     input  logic        en_i,
@@ -14,7 +15,6 @@ module fp_product (
     output logic        nan_o
 );
 
-    // 1: operands
     logic a_zero, b_zero, a_top, b_top, a_inf, b_inf;
     assign a_zero = a_i[30:23] == 8'd0;
     assign b_zero = b_i[30:23] == 8'd0;
@@ -23,46 +23,78 @@ module fp_product (
     assign a_inf = a_top && a_i[22:0] == 23'd0;
     assign b_inf = b_top && b_i[22:0] == 23'd0;
 
-    logic [23:0] a_q, b_q;
-    logic [9:0] exponent_q;
-    logic sign_q, inf_q, nan_q, zero_q;
+    // The low DSP gives its sum after three cycles, the high one a cycle later.
+    logic [47:0] chain, low, high, chain_end;
+    logic [16:0] low_q;
+    logic zero1_q, zero2_q;
+    dsp_multiply_add #(
+        .STAGES(1)
+    ) u_low (
+        .clk_i,
+        .en_i,
+        .clear_i(zero1_q),
+        .a_i    ({4'd1, a_i[22:0]}),
+        .d_i    (27'd0),
+        .b_i    ({1'b0, b_i[16:0]}),
+        .chain_i(48'd0),
+        .chain_o(chain),
+        .p_o    (low)
+    );
+    dsp_multiply_add #(
+        .STAGES(2),
+        .CHAIN (2)
+    ) u_high (
+        .clk_i,
+        .en_i,
+        .clear_i(zero2_q),
+        .a_i    ({4'd1, a_i[22:0]}),
+        .d_i    (27'd0),
+        .b_i    ({12'd1, b_i[22:17]}),
+        .chain_i(chain),
+        .chain_o(chain_end),
+        .p_o    (high)
+    );
     always_ff @(posedge clk_i) begin
         if (en_i) begin
-            a_q <= a_zero ? 24'd0 : {1'b1, a_i[22:0]};
-            b_q <= b_zero ? 24'd0 : {1'b1, b_i[22:0]};
-            exponent_q <= {2'b0, a_i[30:23]} + {2'b0, b_i[30:23]} - 10'd127;
-            zero_q <= a_zero || b_zero;
+            zero1_q <= a_zero || b_zero;
+            zero2_q <= zero1_q;
+            low_q <= low[16:0];
+        end
+    end
+    assign mantissa_o = {high[30:0], low_q};
+
+    logic [9:0] exponent_q, exponent2_q;
+    logic sign_q, inf_q, nan_q;
+    always_ff @(posedge clk_i) begin
+        if (en_i) begin
+            exponent_q <= {2'b0, a_i[30:23]} + {2'b0, b_i[30:23]};
+            exponent2_q <= exponent_q - 10'd127;
+            if (zero1_q) exponent2_q <= -10'sd256;
             sign_q <= a_i[31] ^ b_i[31];
             inf_q <= a_top || b_top;
             nan_q <= (a_top && !a_inf) || (b_top && !b_inf) || (a_inf && b_zero) || (b_inf && a_zero);
         end
     end
+    fp_delay #(
+        .WIDTH(10),
+        .DEPTH(bertd_pkg::FP_PRODUCT_LATENCY - 2)
+    ) u_exponent (
+        .clk_i,
+        .en_i,
+        .d_i(exponent2_q),
+        .q_o(exponent_o)
+    );
+    fp_delay #(
+        .WIDTH(3),
+        .DEPTH(bertd_pkg::FP_PRODUCT_LATENCY - 1)
+    ) u_rest (
+        .clk_i,
+        .en_i,
+        .d_i({sign_q, inf_q, nan_q}),
+        .q_o({sign_o, inf_o, nan_o})
+    );
 
-    // 2: products
-    logic [40:0] low2_q;
-    logic [30:0] high2_q;
-    logic [9:0] exponent2_q;
-    logic sign2_q, inf2_q, nan2_q;
-    always_ff @(posedge clk_i) begin
-        if (en_i) begin
-            low2_q <= 41'(a_q) * 41'(b_q[16:0]);
-            high2_q <= 31'(a_q) * 31'(b_q[23:17]);
-            exponent2_q <= zero_q ? -10'sd256 : exponent_q;
-            sign2_q <= sign_q;
-            inf2_q <= inf_q;
-            nan2_q <= nan_q;
-        end
-    end
-
-    // 3: sum
-    always_ff @(posedge clk_i) begin
-        if (en_i) begin
-            mantissa_o <= {high2_q, 17'd0} + {7'd0, low2_q};
-            exponent_o <= exponent2_q;
-            sign_o <= sign2_q;
-            inf_o <= inf2_q;
-            nan_o <= nan2_q;
-        end
-    end
+    logic unused;
+    assign unused = ^{low[47:17], high[47:31], chain_end};
 
 endmodule

@@ -53,7 +53,7 @@ module fp_sqrt (
         .en_i,
         .sign_i    (sign),
         .exponent_i({2'b0, exponent}),
-        .mantissa_i(root[25:2]),
+        .fraction_i(root[24:2]),
         .guard_i   (root[1]),
         .sticky_i  (root[0] || rest),
         .zero_i    (zero),
@@ -63,6 +63,6 @@ module fp_sqrt (
     );
 
     logic unused;
-    assign unused = ^{twice_exponent[0], radicands[26*STEPS+:26]};
+    assign unused = ^{root[25], twice_exponent[0], radicands[26*STEPS+:26]};
 
 endmodule

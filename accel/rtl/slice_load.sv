@@ -73,45 +73,29 @@ module slice_load (
     end
     assign write_o = write_q;
 
-    // Sums; values as products of 25 bits. Keys order as scores do: their sign bit flipped, or all bits.
-    logic [15:0] sign, inf, nan;
-    logic [159:0] exponent;
-    logic [16*25-1:0] mantissa;
+    // Keys order as scores do: their sign bit flipped, or all bits.
+    logic [15:0] top;
     logic [511:0] keys;
     for (genvar l = 0; l < 16; l++) begin : g_lane
         logic [31:0] x;
-        logic zero, top;
         assign x = write_data_o[32*l+:32];
-        assign zero = x[30:23] == 8'd0;
-        assign top = x[30:23] == 8'd255;
-        assign sign[l] = x[31];
-        assign exponent[10*l+:10] = zero ? -10'sd256 : {2'b0, x[30:23]};
-        assign mantissa[25*l+:25] = zero ? 25'd0 : {2'b01, x[22:0]};
-        assign inf[l] = top;
-        assign nan[l] = top && x[22:0] != 23'd0;
+        assign top[l] = x[30:23] == 8'd255;
         assign keys[32*l+:32] = !mask_q[l] ? 32'd0 : x[31] ? ~x : {1'b1, x[30:0]};
     end
 
-    logic sum_valid, mean_valid, max_valid, busy;
+    logic sum_valid, mean_valid, max_valid;
     logic [1:0] sum_row, mean_row, max_row;
     logic [31:0] sum, mean, max, inv_width_q;
-    slice_accumulate #(
-        .P(25)
-    ) u_accumulate (
+    slice_accumulate u_accumulate (
         .clk_i,
         .rst_ni,
-        .valid_i   (write_q && !softmax_q),
-        .first_i   (first_q),
-        .end_i     (end_q),
-        .sign_i    (sign),
-        .exponent_i(exponent),
-        .mantissa_i(mantissa),
-        .inf_i     (inf),
-        .nan_i     (nan),
-        .busy_o    (busy),
-        .valid_o   (sum_valid),
-        .row_o     (sum_row),
-        .sum_o     (sum)
+        .valid_i(write_q && !softmax_q),
+        .first_i(first_q),
+        .end_i  (end_q),
+        .x_i    (write_data_o),
+        .valid_o(sum_valid),
+        .row_o  (sum_row),
+        .sum_o  (sum)
     );
     always_ff @(posedge clk_i) if (taken_o) inv_width_q <= cmd_i.inv_width;
     fp_mul u_mean (
@@ -148,10 +132,10 @@ module slice_load (
     assign stat_valid_o = mean_valid || max_valid;
     assign stat_row_o = mean_valid ? mean_row : max_row;
     assign stat_o = mean_valid ? mean : max[31] ? {1'b0, max[30:0]} : ~max;
-    assign error_o = write_q && softmax_q && inf != 16'd0;
+    assign error_o = write_q && softmax_q && top != 16'd0;
 
     logic unused;
-    assign unused = ^{busy, cmd_i};
+    assign unused = ^cmd_i;
 
 `ifndef SYNTHESIS
     always_ff @(posedge clk_i) assert (!(mean_valid && max_valid));

@@ -1,5 +1,6 @@
 // Walsh-Hadamard transform of rows in blocks of 2^log2 elements, 0..7: four stages within a word, three between words.
-// A word a cycle, in order; log2 may change only while nothing is under way.
+// A word a cycle, in order; log2 may change only while nothing is under way. The rows leave behind the last stage wanted,
+// and later ones get nothing.
 module slice_rotate (
     input  logic         clk_i,
     input  logic         rst_ni,
@@ -20,11 +21,10 @@ module slice_rotate (
         ) u_stage (
             .clk_i,
             .rst_ni,
-            .active_i(log2_i > 3'(i)),
-            .valid_i (valid[i]),
-            .x_i     (x[512*i+:512]),
-            .valid_o (valid[i+1]),
-            .y_o     (x[512*(i+1)+:512])
+            .valid_i(valid[i] && log2_i > 3'(i)),
+            .x_i    (x[512*i+:512]),
+            .valid_o(valid[i+1]),
+            .y_o    (x[512*(i+1)+:512])
         );
     end
     for (genvar i = 4; i < 7; i++) begin : g_far
@@ -33,14 +33,23 @@ module slice_rotate (
         ) u_stage (
             .clk_i,
             .rst_ni,
-            .active_i(log2_i > 3'(i)),
-            .valid_i (valid[i]),
-            .x_i     (x[512*i+:512]),
-            .valid_o (valid[i+1]),
-            .y_o     (x[512*(i+1)+:512])
+            .valid_i(valid[i] && log2_i > 3'(i)),
+            .x_i    (x[512*i+:512]),
+            .valid_o(valid[i+1]),
+            .y_o    (x[512*(i+1)+:512])
         );
     end
-    assign valid_o = valid[7];
-    assign y_o = x[7*512+:512];
+    assign valid_o = valid[log2_i];
+
+    // Which is wanted, by the bits of its number
+    logic [4*512-1:0] of_two;
+    logic [2*512-1:0] of_four;
+    for (genvar i = 0; i < 4; i++) begin : g_two
+        assign of_two[512*i+:512] = log2_i[0] ? x[512*(2*i+1)+:512] : x[1024*i+:512];
+    end
+    for (genvar i = 0; i < 2; i++) begin : g_four
+        assign of_four[512*i+:512] = log2_i[1] ? of_two[512*(2*i+1)+:512] : of_two[1024*i+:512];
+    end
+    assign y_o = log2_i[2] ? of_four[1023:512] : of_four[511:0];
 
 endmodule

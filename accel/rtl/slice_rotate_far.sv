@@ -6,7 +6,6 @@ module slice_rotate_far #(
 ) (
     input  logic         clk_i,
     input  logic         rst_ni,
-    input  logic         active_i,
     input  logic         valid_i,
     input  logic [511:0] x_i,
     output logic         valid_o,
@@ -21,7 +20,7 @@ module slice_rotate_far #(
     logic pending_q, second, sum, difference;
     assign slot = count_q[BITS-1:0];
     assign second = count_q[BITS];
-    assign sum = active_i && valid_i && second;
+    assign sum = valid_i && second;
     assign difference = pending_q && !sum;
     always_ff @(posedge clk_i or negedge rst_ni) begin
         if (!rst_ni) begin
@@ -29,7 +28,7 @@ module slice_rotate_far #(
             difference_q <= '0;
             pending_q <= 1'b0;
         end else begin
-            if (active_i && valid_i) count_q <= count_q + 1'b1;
+            if (valid_i) count_q <= count_q + 1'b1;
             if (sum && slot == '1) pending_q <= 1'b1;
             else if (difference && difference_q == '1) pending_q <= 1'b0;
             if (difference) difference_q <= difference_q + 1'b1;
@@ -46,15 +45,15 @@ module slice_rotate_far #(
     assign a = as[place];
     assign b = bs[difference_q];
     always_ff @(posedge clk_i) begin
-        if (valid_i && active_i && !second) as[slot] <= x_i;
+        if (valid_i && !second) as[slot] <= x_i;
         if (sum) bs[slot] <= x_i;
-        a_q <= active_i ? a : x_i;
-        b_q <= !active_i ? {16{bertd_pkg::FP_MINUS_ZERO}} : sum ? x_i : b;
+        a_q <= a;
+        b_q <= sum ? x_i : b;
         flip_q <= {16{difference}};
     end
     always_ff @(posedge clk_i or negedge rst_ni) begin
         if (!rst_ni) issue_q <= 1'b0;
-        else issue_q <= active_i ? sum || difference : valid_i;
+        else issue_q <= sum || difference;
     end
 
     for (genvar l = 0; l < 16; l++) begin : g_lane

@@ -1,5 +1,5 @@
-// Sum of a * b over each row of a group, each product exact and each addition rounded once: fma(a, b, lane), and at the
-// end the lanes.
+// Sum of a * b over each row of a group, each product exact and not below 0, and each addition rounded once: fma(a, b,
+// lane), and at the end the lanes (slice_fold.sv).
 module slice_sum (
     input  logic         clk_i,
     input  logic         rst_ni,
@@ -13,24 +13,9 @@ module slice_sum (
     output logic [ 31:0] sum_o
 );
 
-    logic [15:0] sign, inf, nan;
-    logic [159:0] exponent;
-    logic [16*48-1:0] mantissa;
-    for (genvar l = 0; l < 16; l++) begin : g_lane
-        fp_product u_product (
-            .clk_i,
-            .en_i      (1'b1),
-            .a_i       (a_i[32*l+:32]),
-            .b_i       (b_i[32*l+:32]),
-            .sign_o    (sign[l]),
-            .exponent_o(exponent[10*l+:10]),
-            .mantissa_o(mantissa[48*l+:48]),
-            .inf_o     (inf[l]),
-            .nan_o     (nan[l])
-        );
-    end
-
-    logic valid, first, group_end, busy;
+    logic valid, first, group_end, move, folding;
+    logic [255:0] others;
+    logic [511:0] sums;
     slice_valid #(
         .WIDTH(2),
         .DEPTH(bertd_pkg::FP_PRODUCT_LATENCY)
@@ -42,26 +27,62 @@ module slice_sum (
         .valid_o(valid),
         .tag_o  ({first, group_end})
     );
-    slice_accumulate #(
-        .P(48)
-    ) u_accumulate (
+    slice_fold u_fold (
         .clk_i,
         .rst_ni,
-        .valid_i   (valid),
-        .first_i   (first),
-        .end_i     (group_end),
-        .sign_i    (sign),
-        .exponent_i(exponent),
-        .mantissa_i(mantissa),
-        .inf_i     (inf),
-        .nan_i     (nan),
-        .busy_o    (busy),
+        .valid_i  (valid),
+        .end_i    (group_end),
+        .sums_i   (sums[511:32]),
+        .move_o   (move),
+        .folding_o(folding),
+        .others_o (others),
         .valid_o,
-        .row_o,
-        .sum_o
+        .row_o
     );
 
-    logic unused;
-    assign unused = busy;
+    for (genvar l = 0; l < 16; l++) begin : g_lane
+        logic sign, inf, nan, special, special_nan;
+        logic [9:0] exponent, added_exponent;
+        logic [47:0] mantissa, added;
+        fp_product u_product (
+            .clk_i,
+            .en_i      (1'b1),
+            .a_i       (a_i[32*l+:32]),
+            .b_i       (b_i[32*l+:32]),
+            .sign_o    (sign),
+            .exponent_o(exponent),
+            .mantissa_o(mantissa),
+            .inf_o     (inf),
+            .nan_o     (nan)
+        );
+        if (l < 8) begin : g_folded
+            logic [31:0] other;
+            assign other = others[32*l+:32];
+            assign added_exponent = folding ? {2'b0, other[30:23]} : exponent;
+            assign added = folding ? {1'b0, other[30:23] != 8'd0, other[22:0], 23'd0} : mantissa;
+            assign special = folding ? other[30:23] == 8'd255 : inf;
+            assign special_nan = folding ? other[30:23] == 8'd255 && other[22:0] != 23'd0 : nan;
+            logic unused_sign;
+            assign unused_sign = other[31];
+        end else begin : g_word
+            assign added_exponent = exponent;
+            assign added = mantissa;
+            assign special = inf;
+            assign special_nan = nan;
+        end
+        fp_accumulate u_sum (
+            .clk_i,
+            .en_i      (move),
+            .exponent_i(added_exponent),
+            .mantissa_i(added),
+            .inf_i     (special),
+            .nan_i     (special_nan),
+            .c_i       (first && !folding ? 32'd0 : sums[32*l+:32]),
+            .y_o       (sums[32*l+:32])
+        );
+        logic unused;
+        assign unused = sign;
+    end
+    assign sum_o = sums[31:0];
 
 endmodule

@@ -180,11 +180,13 @@ int main(int argc, char **argv)
     context.randSeed((int)seed + 1);
     Vfp_bench top(&context);
     top.eval();
-    Line lines[9];
-    const char *names[] = {"add", "mul", "fma", "from_int32", "to_int", "exp", "activation", "div", "sqrt"};
-    for (size_t i = 0; i < 9; i++) {
+    Line lines[12];
+    const char *names[] = {"add", "mul",  "fma",           "from_int32",           "to_int",    "exp", "activation",
+                           "div", "sqrt", "butterfly sum", "butterfly difference", "accumulate"};
+    for (size_t i = 0; i < 12; i++) {
+        size_t like = i < 9 ? i : i < 11 ? 0 : 2; // the last three are as late as add and fma
         lines[i].name = names[i];
-        lines[i].latency = top.latencies_o >> 7 * i & 127;
+        lines[i].latency = top.latencies_o >> 7 * like & 127;
     }
     unsigned failures = 0;
     int32_t limit = 127;
@@ -215,10 +217,23 @@ int main(int argc, char **argv)
                                      reference_exp(o.x),
                                      reference_activation(o.kind, o.a),
                                      reference_div(o.a, o.b),
-                                     reference_sqrt(o.a)};
-        const uint32_t got[] = {top.add_o, top.mul_o,        top.fma_o, top.from_int32_o, top.to_int_o,
-                                top.exp_o, top.activation_o, top.div_o, top.sqrt_o};
-        for (size_t i = 0; i < 9; i++) {
+                                     reference_sqrt(o.a),
+                                     reference_add(o.a, o.b),
+                                     reference_add(o.a, o.b ^ 0x80000000),
+                                     reference_fma(o.a & 0x7fffffff, o.b & 0x7fffffff, o.c & 0x7fffffff)};
+        const uint32_t got[] = {top.add_o,
+                                top.mul_o,
+                                top.fma_o,
+                                top.from_int32_o,
+                                top.to_int_o,
+                                top.exp_o,
+                                top.activation_o,
+                                top.div_o,
+                                top.sqrt_o,
+                                top.butterfly_sum_o,
+                                top.butterfly_difference_o,
+                                top.accumulate_o};
+        for (size_t i = 0; i < 12; i++) {
             lines[i].push(number, expected[i], o);
             // While the limit changes, to_int has operands under way that are clamped by the new one.
             if (i != 4 || number % 4096 > 8)

@@ -18,6 +18,9 @@ module fp_bench (
     output logic [31:0] activation_o,
     output logic [31:0] div_o,
     output logic [31:0] sqrt_o,
+    output logic [31:0] butterfly_sum_o,         // as late as add_o
+    output logic [31:0] butterfly_difference_o,
+    output logic [31:0] accumulate_o,            // of magnitudes, as late as fma_o
     output logic [62:0] latencies_o
 );
 
@@ -29,6 +32,27 @@ module fp_bench (
     fp_exp u_exp (.clk_i, .en_i, .x_i(exp_i), .y_o(exp_o));
     fp_activation u_activation (.clk_i, .en_i, .kind_i, .x_i(a_i), .y_o(activation_o));
     fp_div u_div (.clk_i, .en_i, .a_i, .b_i, .y_o(div_o));
+    fp_butterfly u_butterfly (
+        .clk_i, .en_i, .a_i, .b_i, .sum_o(butterfly_sum_o), .difference_o(butterfly_difference_o)
+    );
+
+    logic sign, inf, nan;
+    logic [9:0] exponent;
+    logic [47:0] mantissa;
+    logic [31:0] c;
+    fp_product u_product (
+        .clk_i, .en_i, .a_i({1'b0, a_i[30:0]}), .b_i({1'b0, b_i[30:0]}),
+        .sign_o(sign), .exponent_o(exponent), .mantissa_o(mantissa), .inf_o(inf), .nan_o(nan)
+    );
+    fp_delay #(.DEPTH(bertd_pkg::FP_PRODUCT_LATENCY)) u_c (
+        .clk_i, .en_i, .d_i(c_i[30:23] == 8'd0 ? 32'd0 : {1'b0, c_i[30:0]}), .q_o(c)
+    );
+    fp_accumulate u_accumulate (
+        .clk_i, .en_i, .exponent_i(exponent), .mantissa_i(mantissa), .inf_i(inf), .nan_i(nan), .c_i(c),
+        .y_o(accumulate_o)
+    );
+    logic unused;
+    assign unused = sign;
     fp_sqrt u_sqrt (.clk_i, .en_i, .x_i(a_i), .y_o(sqrt_o));
 
     // For the bench's delay lines, in the order of the outputs
