@@ -124,7 +124,7 @@ def chaos(options, server, hashes):
     faults = Faults(server, options.seed)
     gap = GAP_SECONDS if options.seconds >= 60 else (0.2, 1.0)
     process = start_load(options.load, server.port, options.seconds, *GROUPS,
-                         options=["--check", hashes, "--drain", "60"])
+                         options=["--check", hashes, "--drain", "900" if options.patient else "60"])
     faults.start(gap)
     groups = end_load(process)
     faults.end()
