@@ -1,6 +1,6 @@
 /* Whole layers on the simulated engine, bit for bit against the reference.
  *
- *     bench [--seed N] [--cases N] [layers|parts|stalls|reset|malformed|flips|errors ...]
+ *     bench [--seed N] [--cases N] [layers|large|parts|stalls|reset|malformed|flips|errors ...]
  *
  * Every case has a seed of its own, printed before it runs; without names all kinds run.
  */
@@ -76,6 +76,25 @@ static void layers(struct rtl_random *random)
 static void with_stalls(struct rtl_random *random)
 {
     run_layers(random, stalls(random));
+}
+
+/* A layer so large that a unit is still reading a panel's or a row's last part when the next job's first results come:
+ * what overlaps must not meet. */
+static void large(struct rtl_random *random)
+{
+    struct rtl_case test;
+    struct image_shape shape = rtl_case_shape(random, HEADS);
+    shape.layers = 1;
+    shape.heads = 4;
+    shape.hidden = shape.intermediate = 256;
+    rtl_case_init(&test, random, shape, 8 * sim_model_rows() + rtl_random(random, 2 * sim_model_rows()));
+    struct sim_model *model = rtl_case_model(&test, (struct sim_model_options){.seed = random->state});
+    rtl_case_commands(&test, model);
+    uint32_t status = work(model, &test, 1);
+    check(status == ACCEL_ENGINE_OK, "status", status);
+    expect_equal(&test, model, test.expected);
+    sim_model_destroy(&model);
+    rtl_case_finish(&test);
 }
 
 /* One layer by project and finish over random parts of the rows, each part its own command; keys and values lie in the
@@ -254,8 +273,8 @@ static void errors(struct rtl_random *random)
 static const struct {
     const char *name;
     void (*run)(struct rtl_random *random);
-} kinds[] = {{"layers", layers}, {"parts", parts},         {"stalls", with_stalls}, {"reset", reset},
-             {"flips", flips},   {"malformed", malformed}, {"errors", errors}};
+} kinds[] = {{"layers", layers}, {"large", large}, {"parts", parts},         {"stalls", with_stalls},
+             {"reset", reset},   {"flips", flips}, {"malformed", malformed}, {"errors", errors}};
 
 static bool wanted(int argc, char **argv, const char *name)
 {

@@ -1,5 +1,6 @@
 /* The engine's counters after random layers, a line each: what two models of the same geometry must agree on. The model
- * without the array's arithmetic (timing/), which counts the cycles of large layers, is held so against one that has it.
+ * without the array's arithmetic (timing/), which counts the cycles of large layers, is held so against one that has
+ * it.
  *
  *     counts [CASES]
  */
