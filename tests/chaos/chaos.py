@@ -161,7 +161,8 @@ def run(options):
     with tempfile.TemporaryDirectory() as folder:
         hashes = os.path.join(folder, "hashes")
         say("The right answers, from a server without faults")
-        reference = Server(options.bertd, options.model, "--boards", "1", "--placement", "replicate")
+        reference = Server(options.bertd, options.model, "--boards", "1", "--placement", "replicate",
+                           "--request-timeout-ms", "0")
         load(options.load, reference.port, 0, *GROUPS, options=["--learn", hashes])
         reference.stop()
         server = Server(options.bertd, options.model, "--boards", str(BOARDS), "--enable-fault-injection",
