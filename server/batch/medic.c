@@ -13,6 +13,8 @@
 #include "server/base/clock.h"
 #include "server/batch/room.h"
 
+/* Between two probes, so many times what one takes: a simulated board's takes long. */
+#define PROBE_PAUSE 20
 /* A board that fails its test as it did before is told of no more often. */
 #define ANNOUNCE_NS 60000000000ull
 
@@ -149,7 +151,10 @@ static void look(struct room_slot *slot, enum status (*function)(struct board *b
 static uint64_t probe_due_ns(const struct room_slot *slot, uint64_t now)
 {
     uint64_t interval = slot->batch->options.probe_interval_ns;
-    return interval ? (slot->flight ? now : slot->used_ns) + interval : UINT64_MAX;
+    if (interval == 0)
+        return UINT64_MAX;
+    uint64_t least = PROBE_PAUSE * slot->probe_took_ns;
+    return (slot->flight ? now : slot->used_ns) + (interval > least ? interval : least);
 }
 
 /* Do what is due, the lock let go meanwhile. Returns when the next thing is. */
@@ -167,6 +172,7 @@ static uint64_t attend(struct room_slot *slot, uint64_t now)
         slot->probing = true;
         look(slot, board_selftest);
         slot->used_ns = clock_now_ns();
+        slot->probe_took_ns = slot->used_ns - now;
     } else {
         uint64_t probe_ns = probe_due_ns(slot, now);
         return probe_ns < slot->scrub_ns ? probe_ns : slot->scrub_ns;

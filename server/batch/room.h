@@ -24,6 +24,7 @@ struct room_slot {
     struct health health;
     uint64_t used_ns;  /* its last launch or probe, */
     uint64_t scrub_ns; /* and its next scrub */
+    uint64_t probe_took_ns;
     uint32_t layer_begin, layer_end;
     uint64_t flights, splits, faults;
     char last_error[256];
