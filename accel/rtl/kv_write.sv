@@ -77,7 +77,7 @@ module kv_write (
         end
         for (int i = 0; i < 64; i++) begin
             if (job_q.value && !scales_q) strobe_o[i] = tokens[{beat_q[1:0], 2'(i % 4)}];
-            else strobe_o[i] = tokens[4'(i / 4)];
+            else strobe_o[i] = tokens[i / 4];
         end
     end
 
