@@ -8,7 +8,7 @@
 
 enum {
     CPU_ALIGN = 64,
-    CPU_PARTS = 3,                /* Q, K, V */
+    CPU_PARTS = 3,               /* Q, K, V */
     CPU_CHUNK = 8 * IMAGE_PANEL, /* FFN1 outputs made at a time: a multiple of every Hadamard block */
 };
 
