@@ -50,7 +50,7 @@ def measure(name, model, options, level, parts):
     if "classes" in parts:
         fifo = None
         if options.python:
-            fifo = (options.python, options.onnx[name], os.path.join(model, "tokenizer.json"), os.cpu_count())
+            fifo = (options.python, options.onnx[name], options.tokenizer, os.cpu_count())
         row, fifo_row, curves = classes.measure(options.bertd, options.load, model, fifo, level, say)
         result["classes"] = row
         if fifo_row:
@@ -86,6 +86,7 @@ def arguments():
     parser.add_argument("--load", required=True, help="bench-load")
     parser.add_argument("--python", help="with ONNX Runtime, for the FIFO; without it that is left out")
     parser.add_argument("--onnx", type=json.loads, default={}, help='{"minilm": path, ..}')
+    parser.add_argument("--tokenizer", help="tokenizer.json of both models, for ONNX Runtime")
     parser.add_argument("--out", default=os.path.join(ROOT, "docs", "bench"))
     parser.add_argument("models", nargs="+", metavar="NAME=DIR")
     return parser.parse_args()
