@@ -10,8 +10,6 @@ enum { WORTHWHILE_TOKENS = 128 };
 enum { INTERACTIVE_TOKENS = 512, BULK_TOKENS = 2048, BULK_TOKENS_BESIDE = 1024 };
 /* So many plans a crowd is remembered for. */
 #define CROWD_MEMORY 8
-/* A split must be this much faster than a batch a board: it has a barrier a layer. */
-#define SPLIT_GAIN 0.95
 
 /* What is left to give out while a plan is made. */
 struct plan {
@@ -168,7 +166,7 @@ static bool beats_sharing_out(const struct plan *plan, enum batch_class class, s
                               struct trials_choice choice, uint64_t share, uint32_t k)
 {
     double split_ns = predict(plan, all, plan->in->layers, choice.boards);
-    return choice.boards > 1 && split_ns <= SPLIT_GAIN * shared_out_ns(plan, class, share, k);
+    return choice.boards > 1 && split_ns <= TRIALS_SPLIT_GAIN * shared_out_ns(plan, class, share, k);
 }
 
 static void start(struct plan *plan, enum batch_class class, uint64_t budget, uint64_t boards,

@@ -2,8 +2,6 @@
 
 #include <math.h>
 
-/* Splitting must promise this much to be worth a barrier a layer. */
-#define SPLIT_GAIN 0.95
 #define LEAST_LOSS 0.1
 
 static uint32_t log2_of(uint32_t value)
@@ -83,7 +81,7 @@ struct trials_choice trials_choose(const struct trials *trials, const struct cos
     uint32_t most = boards < load.rows ? boards : load.rows, best = 1, oldest = 0;
     if (most <= 1)
         return (struct trials_choice){.boards = 1};
-    double best_ns = SPLIT_GAIN * trials_predict(trials, cost, load, layers, 1);
+    double best_ns = TRIALS_SPLIT_GAIN * trials_predict(trials, cost, load, layers, 1);
     for (uint32_t n = next_way(1, most); n; n = next_way(n, most)) {
         double ns = trials_predict(trials, cost, load, layers, n);
         if (ns < best_ns) {

@@ -16,7 +16,8 @@
 #include "server/batch/cost.h"
 
 enum { TRIALS_SIZES = 16, TRIALS_WAYS = 7, TRIALS_RECENT = 8, TRIALS_FIRST = 3 };
-#define TRIALS_SHARE 0.02
+#define TRIALS_SHARE      0.02
+#define TRIALS_SPLIT_GAIN 0.95 /* a split must promise this share of the time without: it has a barrier a layer */
 
 /** One way of running loads of one size: the last launches, each as what it took over what the cost model says. */
 struct trials_way {
