@@ -128,7 +128,10 @@ enum status cpu_attention(const struct cpu_step *step, const struct cpu_kv *kv, 
 /** BACKEND naming layer, row and product where the sum of the accumulators is not what it must be. */
 enum status cpu_check_product(const struct cpu_step *step, const char *product, uint32_t row, uint32_t sum,
                               uint32_t must);
-/** kernels.gemm, with the faults that are due, among so many inputs and outputs that are no padding. */
+/** kernels.prepare, where there is one. */
+void cpu_gemm_prepare(const struct cpu_engine *engine, const struct cpu_gemm *gemm);
+/** kernels.linear and kernels.gemm, with the faults that are due, among so many inputs and outputs that are no padding.
+ */
 void cpu_gemm_linear(struct cpu_engine *engine, const struct cpu_gemm *gemm, size_t inputs, size_t outputs);
 void cpu_gemm_attention(struct cpu_engine *engine, const struct cpu_gemm *gemm, size_t outputs);
 /** False where there is no memory. */

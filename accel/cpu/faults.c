@@ -19,10 +19,10 @@ bool cpu_faults_arm(struct cpu_engine *engine, unsigned mask, uint64_t seed)
     return true;
 }
 
-static void prepare(const struct cpu_engine *engine, const struct cpu_gemm *g)
+void cpu_gemm_prepare(const struct cpu_engine *engine, const struct cpu_gemm *gemm)
 {
     if (engine->kernels.prepare)
-        engine->kernels.prepare(g);
+        engine->kernels.prepare(gemm);
 }
 
 /* A bit of a quantised number, in whatever form operands have: not its sign, which an int16 has more than once. */
@@ -32,7 +32,7 @@ static void flip_activation(struct cpu_engine *engine, const struct cpu_gemm *g,
     char *row = (char *)g->rows + engine_faults_below(faults, g->n_rows) * g->row_stride;
     char *operand = row + engine_faults_below(faults, inputs) * engine->kernels.linear_operand_size;
     *operand ^= (char)(1 << engine_faults_below(faults, 7));
-    prepare(engine, g);
+    cpu_gemm_prepare(engine, g);
 }
 
 static void flip_accumulator(struct engine_faults *faults, const struct cpu_gemm *g, size_t outputs)
@@ -56,9 +56,9 @@ static void flip_weight(struct cpu_engine *engine, const struct cpu_gemm *g, siz
     again.acc += panel * IMAGE_PANEL;
     again.n_panels = 1;
     again.narrow = (struct image_narrow){0};
-    prepare(engine, &again);
+    cpu_gemm_prepare(engine, &again);
     engine->kernels.linear(&again);
-    prepare(engine, g);
+    cpu_gemm_prepare(engine, g);
 }
 
 void cpu_gemm_linear(struct cpu_engine *engine, const struct cpu_gemm *gemm, size_t inputs, size_t outputs)

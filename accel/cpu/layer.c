@@ -133,8 +133,7 @@ static void prepare(const struct cpu_engine *engine, const struct image_linear *
                     size_t stride, uint32_t rows)
 {
     const struct cpu_gemm gemm = gemm_of(engine, linear, operands, stride, rows, 0, linear->out);
-    if (engine->kernels.prepare)
-        engine->kernels.prepare(&gemm);
+    cpu_gemm_prepare(engine, &gemm);
 }
 
 static void accumulate(struct cpu_engine *engine, const struct image_linear *linear, const void *operands,

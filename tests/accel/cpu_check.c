@@ -8,6 +8,7 @@
 
 #include "accel/cpu/cpu_flags.h"
 #include "accel/engine.h"
+#include "accel/image_narrow.h"
 
 static uint64_t state;
 
@@ -173,6 +174,26 @@ static enum status give_layer(void *cookie, uint32_t index, struct image_source_
     const struct image_source_norm norm = {s->gamma, s->bias};
     *ret = (struct image_source_layer){a, b, c, b, c, a, norm, norm};
     return STATUS_OK;
+}
+
+struct image_narrow check_narrow(const struct image_linear *linear)
+{
+    struct image_linear filled = *linear;
+    const size_t panels = linear->out_padded / IMAGE_PANEL, room = image_excess_room(linear->in_padded);
+    filled.narrow.weights = check_input((size_t)linear->in_padded * linear->out_padded);
+    filled.narrow.lists = check_input(panels * sizeof *filled.narrow.lists);
+    filled.narrow.excess = check_input(panels * room * sizeof *filled.narrow.excess + 1);
+    void *scratch = check_input(image_narrow_scratch(linear->in_padded));
+    image_narrow_rows(&filled, 0, linear->out_padded, scratch);
+    free(scratch);
+    return filled.narrow;
+}
+
+void check_free_narrow(const struct image_narrow *narrow)
+{
+    free((void *)narrow->weights);
+    free((void *)narrow->lists);
+    free((void *)narrow->excess);
 }
 
 struct image *check_image(const struct image_shape *shape, float gain)

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "accel/image_narrow.h"
 #include "tests/accel/cpu_check.h"
 
 struct gemm_case {
@@ -90,44 +89,25 @@ static void check_bells(int8_t *weights, size_t n)
     }
 }
 
-/* The narrow form of the weights, if there is to be one; release_narrow frees. */
-static void make_narrow(struct cpu_gemm *g, uint32_t inputs, uint32_t outputs)
-{
-    if (check_below(4) == 0)
-        return;
-    struct image_linear linear = {.in_padded = inputs, .out_padded = outputs, .weights = g->weights};
-    linear.narrow.weights = check_input((size_t)inputs * outputs);
-    linear.narrow.lists = check_input(outputs / IMAGE_PANEL * sizeof *linear.narrow.lists);
-    linear.narrow.excess =
-        check_input(outputs / IMAGE_PANEL * image_excess_room(inputs) * sizeof *linear.narrow.excess + 1);
-    void *scratch = check_input(image_narrow_scratch(inputs));
-    image_narrow_rows(&linear, 0, outputs, scratch);
-    free(scratch);
-    g->narrow = linear.narrow;
-}
-
-static void release_narrow(const struct image_narrow *narrow)
-{
-    free((void *)narrow->weights);
-    free((void *)narrow->lists);
-    free((void *)narrow->excess);
-}
-
 static void multiply(const struct cpu_kernels *k, const struct gemm_case *c, struct cpu_gemm *g)
 {
     if (!c->linear) {
         k->gemm(g);
         return;
     }
-    make_narrow(g, (uint32_t)inputs_of(c), (uint32_t)(c->panels * IMAGE_PANEL));
-    const struct image_narrow narrow = g->narrow;
+    if (check_below(4)) {
+        struct image_linear linear = {.in_padded = (uint32_t)inputs_of(c),
+                                      .out_padded = (uint32_t)(c->panels * IMAGE_PANEL),
+                                      .weights = g->weights};
+        g->narrow = check_narrow(&linear);
+    }
     g->work = check_output(cpu_linear_work(c->rows, inputs_of(c)));
     if (k->prepare)
         k->prepare(g);
     k->linear(g);
     cr_assert(check_intact(g->work), "%s: written outside of its working memory", k->isa);
     check_free_output(g->work);
-    release_narrow(&narrow);
+    check_free_narrow(&g->narrow);
 }
 
 static void check_case(const struct cpu_kernels *k, const struct gemm_case *c)

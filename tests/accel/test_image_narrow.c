@@ -3,33 +3,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "accel/image_narrow.h"
 #include "tests/accel/cpu_check.h"
 
 static struct image_linear make_linear(uint32_t in_padded, uint32_t outputs)
 {
     struct image_linear linear = {.in_padded = in_padded, .out_padded = outputs};
     linear.weights = check_input((size_t)in_padded * outputs);
-    linear.narrow.weights = check_input((size_t)in_padded * outputs);
-    linear.narrow.lists = check_input(outputs / IMAGE_PANEL * sizeof *linear.narrow.lists);
-    linear.narrow.excess =
-        check_input(outputs / IMAGE_PANEL * image_excess_room(in_padded) * sizeof *linear.narrow.excess + 1);
     return linear;
-}
-
-static void narrow(struct image_linear *linear)
-{
-    void *scratch = check_input(image_narrow_scratch(linear->in_padded));
-    image_narrow_rows(linear, 0, linear->out_padded, scratch);
-    free(scratch);
 }
 
 static void release(struct image_linear *linear)
 {
     free((void *)linear->weights);
-    free((void *)linear->narrow.weights);
-    free((void *)linear->narrow.lists);
-    free((void *)linear->narrow.excess);
+    check_free_narrow(&linear->narrow);
 }
 
 static size_t place(const struct image_linear *linear, uint32_t o, uint32_t i)
@@ -98,7 +84,7 @@ Test(image_narrow, nothing_is_lost)
         const uint32_t most = 1 + check_below(127); /* from hardly a sum that is too large to most of them */
         for (size_t i = 0; i < (size_t)linear.in_padded * linear.out_padded; i++)
             ((int8_t *)linear.weights)[i] = (int8_t)((int32_t)check_below(2 * most + 1) - (int32_t)most);
-        narrow(&linear);
+        linear.narrow = check_narrow(&linear);
         size_t panels = expect_all(&linear);
         cr_assert(most > 32 || panels == linear.out_padded / IMAGE_PANEL, "weights within %u do not need lists", most);
         release(&linear);
@@ -111,7 +97,7 @@ Test(image_narrow, lists_without_room)
     struct image_linear linear = make_linear(768, 2 * IMAGE_PANEL);
     memset((int8_t *)linear.weights, 127, (size_t)768 * IMAGE_PANEL);
     memset((int8_t *)linear.weights + (size_t)768 * IMAGE_PANEL, -32, (size_t)768 * IMAGE_PANEL);
-    narrow(&linear);
+    linear.narrow = check_narrow(&linear);
     cr_assert_eq(image_narrow_at(&linear, 0).lists->turns[0], IMAGE_NOT_NARROW);
     cr_assert_eq(expect_all(&linear), 1, "the second panel's sums are just within the limit");
     cr_assert_eq(image_narrow_at(&linear, 1).lists->turns[0], 0);
@@ -124,11 +110,12 @@ Test(image_narrow, very_wide)
     check_begin("very wide");
     struct image_linear linear = make_linear(32768, IMAGE_PANEL);
     memset((int8_t *)linear.weights, 0, (size_t)32768 * IMAGE_PANEL);
-    narrow(&linear);
+    linear.narrow = check_narrow(&linear);
     cr_assert_eq(expect_all(&linear), 1);
+    check_free_narrow(&linear.narrow);
     for (uint32_t i = 32760; i < 32768; i++)
         ((int8_t *)linear.weights)[place(&linear, 3, i)] = 100;
-    narrow(&linear);
+    linear.narrow = check_narrow(&linear);
     cr_assert_eq(image_narrow_at(&linear, 0).lists->turns[0], IMAGE_NOT_NARROW);
     release(&linear);
 }
