@@ -219,6 +219,19 @@ void rtl_case_commands(const struct rtl_case *test, struct sim_model *model)
     }
 }
 
+struct sim_model_counts rtl_case_count(const struct rtl_case *test, struct sim_model *model, uint32_t commands,
+                                       uint64_t most)
+{
+    sim_model_start(model, test->card.list, commands);
+    if (!sim_model_run(model, most) || sim_model_read(model, ACCEL_REGISTER_STATUS) != ACCEL_ENGINE_OK) {
+        fprintf(stderr, "the engine failed with status %u\n", sim_model_read(model, ACCEL_REGISTER_STATUS));
+        exit(1);
+    }
+    struct sim_model_counts counts;
+    sim_model_counts(model, &counts);
+    return counts;
+}
+
 long rtl_case_difference(const struct rtl_case *test, struct sim_model *model, const float *expected)
 {
     const uint32_t *there = (const uint32_t *)((char *)sim_model_memory(model) + test->card.rows);

@@ -41,6 +41,9 @@ struct sim_model *rtl_case_model(const struct rtl_case *test, struct sim_model_o
 void rtl_case_put_rows(const struct rtl_case *test, struct sim_model *model);
 /** One list over all layers of the whole sequence. */
 void rtl_case_commands(const struct rtl_case *test, struct sim_model *model);
+/** Run so many commands of the list; the program ends where they fail or take more than `most` cycles. */
+struct sim_model_counts rtl_case_count(const struct rtl_case *test, struct sim_model *model, uint32_t commands,
+                                       uint64_t most);
 /** The first value of the rows in memory that is not the expected one; -1: none. */
 long rtl_case_difference(const struct rtl_case *test, struct sim_model *model, const float *expected);
 

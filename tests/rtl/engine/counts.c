@@ -23,13 +23,7 @@ static void print(const char *what, const struct sim_model_counts *counts)
 
 static void run(const struct rtl_case *test, struct sim_model *model, const char *what, uint32_t commands)
 {
-    sim_model_start(model, test->card.list, commands);
-    if (!sim_model_run(model, ENOUGH) || sim_model_read(model, ACCEL_REGISTER_STATUS) != ACCEL_ENGINE_OK) {
-        fprintf(stderr, "the engine failed with status %u\n", sim_model_read(model, ACCEL_REGISTER_STATUS));
-        exit(1);
-    }
-    struct sim_model_counts counts;
-    sim_model_counts(model, &counts);
+    const struct sim_model_counts counts = rtl_case_count(test, model, commands, ENOUGH);
     print(what, &counts);
 }
 

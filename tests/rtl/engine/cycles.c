@@ -18,24 +18,12 @@ enum { READ_LATENCY = 100, ENOUGH = 100 * 1000 * 1000, BEAT = 64 };
 static const struct image_shape base = {
     .hidden = 768, .layers = 1, .heads = 12, .intermediate = 3072, .activation = IMAGE_GELU, .layer_norm_eps = 1e-12f};
 
-static struct sim_model_counts run(const struct rtl_case *test, struct sim_model *model, uint32_t commands)
-{
-    sim_model_start(model, test->card.list, commands);
-    if (!sim_model_run(model, ENOUGH) || sim_model_read(model, ACCEL_REGISTER_STATUS) != ACCEL_ENGINE_OK) {
-        fprintf(stderr, "the engine failed with status %u\n", sim_model_read(model, ACCEL_REGISTER_STATUS));
-        exit(1);
-    }
-    struct sim_model_counts counts;
-    sim_model_counts(model, &counts);
-    return counts;
-}
-
 static struct sim_model_counts part(const struct rtl_case *test, struct sim_model *model, enum board_task_kind kind,
                                     uint32_t begin, uint32_t rows)
 {
     struct sim_command command = {kind, 0, test->tokens, begin, rows, true, kind != BOARD_PROJECT};
     sim_card_command(&test->card, sim_model_memory(model), 0, &command);
-    return run(test, model, 1);
+    return rtl_case_count(test, model, 1, ENOUGH);
 }
 
 /* The slower of two engines in each step: the same card stands for both, one after the other. */
