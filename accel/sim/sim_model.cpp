@@ -59,6 +59,8 @@ struct card {
             breach = "a burst crosses a 4 KiB boundary or is not aligned";
         if (address + b.beats * BEAT > memory.size())
             b.bad = true;
+        if (options.late_address - address < b.beats * BEAT)
+            b.due += options.late_cycles;
         return b;
     }
 };

@@ -1,6 +1,6 @@
 /* Whole layers on the simulated engine, bit for bit against the reference.
  *
- *     bench [--seed N] [--cases N] [layers|large|parts|stalls|reset|malformed|flips|errors ...]
+ *     bench [--seed N] [--cases N] [layers|large|late|parts|stalls|reset|malformed|flips|errors ...]
  *
  * Every case has a seed of its own, printed before it runs; without names all kinds run.
  */
@@ -10,7 +10,7 @@
 
 #include "tests/rtl/engine/case.h"
 
-enum { LONGEST = 50, HEADS = 3, ENOUGH = 4000000 };
+enum { LONGEST = 50, HEADS = 3, ENOUGH = 4000000, LATE = 20000 };
 
 static const char *kind_name;
 static int failures;
@@ -97,6 +97,49 @@ static void large(struct rtl_random *random)
     rtl_case_finish(&test);
 }
 
+/* A linear of layer 0 in card memory: panels of 16 outputs, of `panel` bytes each, then the check panel. */
+struct linear {
+    uint64_t begin, panel;
+    uint32_t in, out;
+};
+enum { LINEARS = 5 };
+
+static struct linear get_linear(const struct rtl_case *test, int index)
+{
+    const struct sim_card_layer *layer = &test->card.layers[0];
+    const struct image_shape *shape = &test->image->shape;
+    struct linear linears[LINEARS] = {{layer->kv, 0, shape->hidden, 2 * shape->hidden},
+                                      {layer->q, 0, shape->hidden, shape->hidden},
+                                      {layer->output, 0, shape->hidden, shape->hidden},
+                                      {layer->ffn1, 0, shape->hidden, shape->intermediate},
+                                      {layer->ffn2, 0, shape->intermediate, shape->hidden}};
+    linears[index].panel = 64 * (2 + linears[index].in / 4);
+    return linears[index];
+}
+
+/* No row program waits for a check panel: one that comes when they are long done must still find its operands. */
+static void late(struct rtl_random *random)
+{
+    struct rtl_case test;
+    struct image_shape shape = rtl_case_shape(random, HEADS);
+    shape.layers = 1;
+    rtl_case_init(&test, random, shape, 1 + rtl_random(random, LONGEST));
+    struct sim_model_options options = {.seed = random->state, .late_cycles = LATE};
+    struct sim_model *model = rtl_case_model(&test, options);
+    rtl_case_commands(&test, model);
+    for (int i = 0; i < LINEARS; i++) {
+        struct linear linear = get_linear(&test, i);
+        options.late_address = linear.begin + linear.out / 16 * linear.panel;
+        sim_model_set_options(model, &options);
+        rtl_case_put_rows(&test, model);
+        uint32_t status = work(model, &test, 1);
+        check(status == ACCEL_ENGINE_OK, "status", status);
+        expect_equal(&test, model, test.expected);
+    }
+    sim_model_destroy(&model);
+    rtl_case_finish(&test);
+}
+
 /* One layer by project and finish over random parts of the rows, each part its own command; keys and values lie in the
  * card's memory, in board_kv's layout. */
 static void parts(struct rtl_random *random)
@@ -161,6 +204,7 @@ static const struct {
     {ACCEL_WORD_HEADS, 0},
     {ACCEL_WORD_HEADS, 33},
     {ACCEL_WORD_HEAD_DIM, 16},
+    {ACCEL_WORD_HEAD_DIM, 64},
     {ACCEL_WORD_HEAD_DIM, 128},
     {ACCEL_WORD_TOKENS, 0},
     {ACCEL_WORD_TOKENS, 513},
@@ -175,11 +219,13 @@ static const struct {
     {ACCEL_WORD_OUTPUT_NORM, 8},
 };
 
-/* Each bad word in turn; behind them all the engine still works. */
+/* Each bad word in turn, with heads of 32; behind them all the engine still works. */
 static void malformed(struct rtl_random *random)
 {
     struct rtl_case test;
-    init(&test, random);
+    struct image_shape shape = rtl_case_shape(random, HEADS);
+    shape.hidden = shape.heads * 32;
+    rtl_case_init(&test, random, shape, 1 + rtl_random(random, LONGEST));
     struct sim_model *model = rtl_case_model(&test, stalls(random));
     uint32_t *words = (uint32_t *)((char *)sim_model_memory(model) + test.card.list);
     for (size_t i = 0; i < sizeof bad_words / sizeof bad_words[0]; i++) {
@@ -201,23 +247,10 @@ static void malformed(struct rtl_random *random)
     rtl_case_finish(&test);
 }
 
-/* The weights of one linear of a layer: address of its first panel and bytes. */
 static uint64_t pick_weight(const struct rtl_case *test, struct rtl_random *random)
 {
-    const struct sim_card_layer *layer = &test->card.layers[0];
-    const struct image_shape *shape = &test->image->shape;
-    const struct {
-        uint64_t begin;
-        uint32_t in, out;
-    } linears[] = {{layer->kv, shape->hidden, 2 * shape->hidden},
-                   {layer->q, shape->hidden, shape->hidden},
-                   {layer->output, shape->hidden, shape->hidden},
-                   {layer->ffn1, shape->hidden, shape->intermediate},
-                   {layer->ffn2, shape->intermediate, shape->hidden}};
-    uint32_t l = rtl_random(random, 5);
-    uint64_t panel = 64 * (2 + linears[l].in / 4);
-    return linears[l].begin + rtl_random(random, linears[l].out / 16) * panel + 128 +
-           rtl_random(random, linears[l].in * 16);
+    struct linear linear = get_linear(test, (int)rtl_random(random, LINEARS));
+    return linear.begin + rtl_random(random, linear.out / 16) * linear.panel + 128 + rtl_random(random, linear.in * 16);
 }
 
 /* A flipped bit of a weight is found, unless all rows have a 0 there: then nothing changes. */
@@ -273,7 +306,7 @@ static void errors(struct rtl_random *random)
 static const struct {
     const char *name;
     void (*run)(struct rtl_random *random);
-} kinds[] = {{"layers", layers}, {"large", large}, {"parts", parts},         {"stalls", with_stalls},
+} kinds[] = {{"layers", layers}, {"large", large}, {"late", late},           {"parts", parts},  {"stalls", with_stalls},
              {"reset", reset},   {"flips", flips}, {"malformed", malformed}, {"errors", errors}};
 
 static bool wanted(int argc, char **argv, const char *name)
