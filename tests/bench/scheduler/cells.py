@@ -2,7 +2,7 @@
 what else happens on the machine hits all alike."""
 import statistics
 
-from server import Server, load, quantile
+from server import Server, load, mean_tokens
 
 PLACEMENTS = ["auto", "replicate", "split", "pipeline"]
 MOST_LOSS = 0.10
@@ -16,26 +16,25 @@ CELLS = {
     "mixed": ["name=short,clients=8,tokens=8-64,variants=64", "name=bulk,clients=2,texts=16,tokens=16-128",
               "name=long,clients=1,tokens=256-512"],
 }
-MEAN_TOKENS = {"short": 36, "bulk": 16 * 72, "long": 384}      # of a request of the mixed load
 
 
 def lone(cell):
     return cell.startswith("lone")
 
 
-def score(cell, turns):
+def score(cell, turns, tokens):
     """What is to be high: answers (mixed: tokens) a second; for lone requests, those that the median allows."""
     if lone(cell):
         median = statistics.median(ms for groups in turns for ms in groups["lone"].ok_ms)
         return 1e3 / median
     if cell == "mixed":
-        return statistics.mean(sum(group.rate * MEAN_TOKENS[name] for name, group in groups.items())
+        return statistics.mean(sum(group.rate * tokens[name] for name, group in groups.items())
                                for groups in turns)
     return statistics.mean(groups["loop"].rate for groups in turns)
 
 
 def turn(generator, server, cell, seconds):
-    groups = load(generator, server.port, seconds, *CELLS[cell], options=["--warmup", "0" if lone(cell) else "0.2"])
+    groups = load(generator, server, seconds, *CELLS[cell], options=["--warmup", "0" if lone(cell) else "0.2"])
     for group in groups.values():
         if group.failed or not group.rate:
             raise SystemExit(f"error: {cell}: {group.failed} requests failed: {group.statuses}")
@@ -43,7 +42,7 @@ def turn(generator, server, cell, seconds):
 
 
 def measure_cell(generator, servers, cell, level):
-    """{placement: score}. First auto may try its ways of running loads of this size, which does not count."""
+    """({placement: score}, {group: tokens of a request}). First auto may try its ways of running loads of this size, which does not count."""
     seconds, rounds = (level.lone_slice, level.lone_rounds) if lone(cell) else (level.slice, level.rounds)
     turn(generator, servers["auto"], cell, seconds * LEARNING)
     turns = {placement: [] for placement in PLACEMENTS}
@@ -51,7 +50,8 @@ def measure_cell(generator, servers, cell, level):
         for i in range(len(PLACEMENTS)):
             placement = PLACEMENTS[(number + i) % len(PLACEMENTS)]
             turns[placement].append(turn(generator, servers[placement], cell, seconds))
-    return {placement: score(cell, turns[placement]) for placement in PLACEMENTS}
+    tokens = mean_tokens([groups for of_placement in turns.values() for groups in of_placement])
+    return {placement: score(cell, turns[placement], tokens) for placement in PLACEMENTS}, tokens
 
 
 def measure(bertd, generator, model, level, say):
@@ -60,24 +60,26 @@ def measure(bertd, generator, model, level, say):
     try:
         for cell in CELLS:
             say(f"  placements, {cell}")
-            rows.append(row(cell, measure_cell(generator, servers, cell, level)))
+            rows.append(row(cell, *measure_cell(generator, servers, cell, level)))
     finally:
         for server in servers.values():
             server.stop()
     return rows
 
 
-def row(cell, scores):
+def row(cell, scores, tokens):
     forced = {placement: value for placement, value in scores.items() if placement != "auto"}
     best = max(forced, key=forced.get)
     ratio = scores["auto"] / forced[best]
-    return {"cell": cell, **{placement: round(value, 2) for placement, value in scores.items()},
+    return {"cell": cell, "tokens_per_request": tokens, **{placement: round(value, 2) for placement, value in scores.items()},
             "best": best, "auto_over_best": round(ratio, 3), "reached": ratio >= 1 - MOST_LOSS}
 
 
 def show(rows):
-    lines = [f"  {'':9}" + "".join(f"{placement:>11}" for placement in PLACEMENTS) + f"{'auto/best':>11}"]
+    lines = [f"  {'':9}" + "".join(f"{placement:>11}" for placement in PLACEMENTS) +
+             f"{'auto/best':>11}{'tokens a request, as counted':>43}"]
     for entry in rows:
         lines.append(f"  {entry['cell']:9}" + "".join(f"{entry[placement]:11.1f}" for placement in PLACEMENTS) +
-                     f"{entry['auto_over_best']:11.2f}  {'reached' if entry['reached'] else 'NOT REACHED'}")
+                     f"{entry['auto_over_best']:11.2f}  {'reached' if entry['reached'] else 'NOT REACHED':13}" +
+                     ", ".join(f"{name} {tokens:g}" for name, tokens in entry["tokens_per_request"].items()))
     return "\n".join(lines)

@@ -1,11 +1,12 @@
 /* bench-load: a load on an HTTP server that embeds texts; the figures as JSON on stdout.
  *
- *   bench-load --port P [--seconds S] [--warmup S] [--drain S] [--cancels N] [--learn FILE | --check FILE] GROUP...
+ *   bench-load --port P --words W,.. [--seconds S] [--warmup S] [--drain S] [--cancels N]
+ *              [--learn FILE | --check FILE] GROUP...
  *
  * A GROUP is word=value,..: name, path (/embed), mode (closed, open, cancel, idle, slow), clients, texts (a request),
  * tokens (a text; N or N-M), variants (different requests), rate (open: requests a second), leave-ms (cancel: N-M),
- * timeout-ms, priority (interactive, bulk). --learn writes what the right answers are, --check counts those that
- * differ by a bit.
+ * timeout-ms, priority (interactive, bulk). Texts are of WORDS, each of which must be one token of the model; the
+ * server's counts are compared. --learn writes what the right answers are, --check counts those that differ by a bit.
  */
 #include "tests/bench/scheduler/load.h"
 
@@ -149,10 +150,11 @@ void load_report(const struct load *load)
     for (int g = 0; g < load->n_groups; g++) {
         const struct load_group *group = &load->groups[g];
         printf("%s\n\"%s\":{\"begun\":%llu,\"work\":%.4f,\"left\":%llu,\"broken\":%llu,\"unsent\":%llu,\"wrong\":%llu,"
-               "\"statuses\":{",
+               "\"answers\":%llu,\"tokens_answered\":%llu,\"miscounted\":%llu,\"statuses\":{",
                g ? "," : "", group->name, (unsigned long long)group->begun, group->work,
                (unsigned long long)group->left, (unsigned long long)group->broken, (unsigned long long)group->unsent,
-               (unsigned long long)group->wrong);
+               (unsigned long long)group->wrong, (unsigned long long)group->answers,
+               (unsigned long long)group->tokens_answered, (unsigned long long)group->miscounted);
         const char *comma = "";
         for (int s = 0; s < LOAD_MAX_STATUS; s++) {
             if (!group->statuses[s])
@@ -176,9 +178,9 @@ void load_report(const struct load *load)
 
 static void parse(struct load *load, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"port", 1, 0, 'p'},  {"seconds", 1, 0, 's'}, {"warmup", 1, 0, 'w'},  {"drain", 1, 0, 'd'},
-        {"learn", 1, 0, 'l'}, {"check", 1, 0, 'c'},   {"cancels", 1, 0, 'n'}, {0, 0, 0, 0}};
+    static const struct option options[] = {{"port", 1, 0, 'p'},    {"seconds", 1, 0, 's'}, {"warmup", 1, 0, 'w'},
+                                            {"drain", 1, 0, 'd'},   {"learn", 1, 0, 'l'},   {"check", 1, 0, 'c'},
+                                            {"cancels", 1, 0, 'n'}, {"words", 1, 0, 't'},   {0, 0, 0, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
         if (option == 'p')
@@ -195,15 +197,17 @@ static void parse(struct load *load, int argc, char **argv)
             load->check = optarg;
         else if (option == 'n')
             load->max_cancels = strtoull(optarg, NULL, 10);
+        else if (option == 't')
+            load_words_parse(&load->words, optarg);
         else
             exit(2);
     }
-    if (!load->port || optind == argc || argc - optind > LOAD_MAX_GROUPS)
-        load_fail("usage: bench-load --port P [--seconds S] [--warmup S] [--drain S] [--cancels N] "
+    if (!load->port || !load->words.n || optind == argc || argc - optind > LOAD_MAX_GROUPS)
+        load_fail("usage: bench-load --port P --words W,.. [--seconds S] [--warmup S] [--drain S] [--cancels N] "
                   "[--learn FILE | --check FILE] GROUP... (at most %d)",
                   LOAD_MAX_GROUPS);
     for (; optind < argc; optind++)
-        load_group_parse(&load->groups[load->n_groups++], argv[optind]);
+        load_group_parse(&load->groups[load->n_groups++], &load->words, argv[optind]);
 }
 
 int main(int argc, char **argv)

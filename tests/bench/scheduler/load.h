@@ -17,13 +17,20 @@ enum load_mode {
     LOAD_SLOW,   /* reads its answers a few bytes at a time */
 };
 
-enum { LOAD_MAX_GROUPS = 16, LOAD_MAX_VARIANTS = 256, LOAD_MAX_STATUS = 600 };
+enum { LOAD_MAX_GROUPS = 16, LOAD_MAX_VARIANTS = 256, LOAD_MAX_STATUS = 600, LOAD_MAX_WORDS = 64 };
+
+/* What texts are made of: words that the model's tokenizer makes one token each of. */
+struct load_words {
+    char *list[LOAD_MAX_WORDS];
+    int n;
+};
 
 /* One of the requests that a group sends in turn. */
 struct load_request {
     char *bytes;
     size_t len;
-    uint64_t hash; /* of the right answer's body; 0: not known */
+    uint32_t tokens; /* of its texts */
+    uint64_t hash;   /* of the right answer's body; 0: not known */
 };
 
 struct load_sample {
@@ -44,6 +51,8 @@ struct load_group {
     /* What came of it: */
     double work; /* answers with 200, each by the part of its time that lies in the measured window */
     uint64_t begun, left, broken, unsent, wrong;
+    uint64_t answers, tokens_answered; /* all with 200, and the tokens that the server counted in them */
+    uint64_t miscounted;               /* of them, those whose count is not what the request was meant to have */
     uint32_t statuses[LOAD_MAX_STATUS];
     struct load_sample *samples; /* requests begun in the window */
     size_t n_samples, max_samples;
@@ -52,6 +61,7 @@ struct load_group {
 struct load {
     int port;
     double warmup, seconds, drain_seconds;
+    struct load_words words;
     const char *learn, *check; /* files of hashes */
     uint64_t max_cancels;      /* stop when so many have left; 0: by time */
     struct load_group groups[LOAD_MAX_GROUPS];
@@ -61,8 +71,10 @@ struct load {
     uint64_t random;
 };
 
+/** "river,quick,.." into words. Exits where there are none or too many. */
+void load_words_parse(struct load_words *words, const char *text);
 /** "name=bulk,mode=closed,clients=4,texts=32,tokens=64-128,..." into a group, with its requests. Exits on nonsense. */
-void load_group_parse(struct load_group *group, const char *text);
+void load_group_parse(struct load_group *group, const struct load_words *words, const char *text);
 int load_connect(int port);
 void load_run(struct load *load);
 /** Ask for each request once and write the hashes of the answers to the file. */

@@ -20,7 +20,7 @@ struct load_connection {
     int fd; /* -1: closed */
     bool waiting, in_body, wants_out, close_after;
     uint16_t status;
-    uint32_t request;
+    uint32_t request, tokens;
     uint64_t due_ns;   /* of the request it waits for, as latencies count */
     uint64_t timer_ns; /* when to look at it again; FAR: on events only */
     size_t sent, have, body_left;
@@ -124,7 +124,12 @@ static void count(struct load *load, struct load_connection *c, uint64_t now)
     if (c->status == 200 && to > from)
         group->work += (double)(to - from) / (double)(now - c->due_ns);
     const struct load_request *request = &group->requests[c->request];
-    group->wrong += c->status == 200 && request->hash && request->hash != c->hash;
+    if (c->status == 200) {
+        group->answers++;
+        group->tokens_answered += c->tokens;
+        group->miscounted += request->tokens != c->tokens;
+        group->wrong += request->hash && request->hash != c->hash;
+    }
     if (c->due_ns >= load->begin_ns)
         add_sample(group, c->status, now - c->due_ns);
 }
@@ -166,6 +171,7 @@ static bool take(struct load *load, struct load_connection *c, const char *bytes
         used = (size_t)(end + 4 - c->head) - c->have;
         c->status = (uint16_t)atoi(header(c->head, "HTTP/1.1 "));
         c->body_left = strtoull(header(c->head, "\r\ncontent-length:"), NULL, 10);
+        c->tokens = (uint32_t)strtoul(header(c->head, "\r\nx-compute-tokens:"), NULL, 10);
         c->close_after = strncasecmp(header(c->head, "\r\nconnection: "), "close", 5) == 0;
         c->in_body = true;
         if (c->status < 100 || c->status >= LOAD_MAX_STATUS)

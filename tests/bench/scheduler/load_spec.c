@@ -6,12 +6,17 @@
 #include "server/base/buf.h"
 #include "tests/bench/scheduler/load.h"
 
-/* Each a token of its own in BERT's vocabulary. */
-static const char *const words[] = {"river", "quick", "server", "of",   "board", "and",   "text",   "light",
-                                    "house", "green", "water",  "city", "music", "paper", "stone",  "winter",
-                                    "train", "small", "great",  "road", "field", "voice", "north",  "glass",
-                                    "horse", "night", "table",  "king", "sound", "earth", "bridge", "young"};
-enum { N_WORDS = sizeof words / sizeof *words, SPECIAL_TOKENS = 2 };
+enum { SPECIAL_TOKENS = 2 };
+
+void load_words_parse(struct load_words *words, const char *text)
+{
+    char *rest = strdup(text);
+    for (char *word; (word = strsep(&rest, ","));) {
+        if (!*word || words->n == LOAD_MAX_WORDS)
+            load_fail("--words: \"%s\" is not 1 to %d words with commas between them", text, LOAD_MAX_WORDS);
+        words->list[words->n++] = word;
+    }
+}
 
 static uint32_t mix(uint64_t *state)
 {
@@ -19,23 +24,26 @@ static uint32_t mix(uint64_t *state)
     return (uint32_t)(*state >> 33);
 }
 
-static void write_text(struct buf *body, int tokens, uint64_t *state)
+static void write_text(struct buf *body, const struct load_words *words, int tokens, uint64_t *state)
 {
     buf_puts(body, "\"");
     for (int w = SPECIAL_TOKENS; w < tokens; w++)
-        buf_printf(body, "%s%s", w > SPECIAL_TOKENS ? " " : "", words[mix(state) % N_WORDS]);
+        buf_printf(body, "%s%s", w > SPECIAL_TOKENS ? " " : "", words->list[mix(state) % (uint32_t)words->n]);
     buf_puts(body, "\"");
 }
 
-static void make_request(struct load_group *group, int variant)
+static void make_request(struct load_group *group, const struct load_words *words, int variant)
 {
+    struct load_request *made = &group->requests[variant];
     uint64_t state = (uint64_t)variant + 1;
     struct buf body = {0}, request = {0};
     buf_puts(&body, "{\"truncate\":true,\"inputs\":[");
     for (int t = 0; t < group->texts; t++) {
         int range = group->most_tokens - group->tokens + 1;
         buf_puts(&body, t ? "," : "");
-        write_text(&body, group->tokens + (int)(mix(&state) % (uint32_t)range), &state);
+        int tokens = group->tokens + (int)(mix(&state) % (uint32_t)range);
+        write_text(&body, words, tokens, &state);
+        made->tokens += (uint32_t)tokens;
     }
     buf_puts(&body, "]}");
     buf_printf(&request,
@@ -48,7 +56,7 @@ static void make_request(struct load_group *group, int variant)
     buf_puts(&request, "\r\n");
     buf_append(&request, body.data, body.len);
     buf_finish(&body);
-    group->requests[variant].bytes = buf_take(&request, &group->requests[variant].len);
+    made->bytes = buf_take(&request, &made->len);
 }
 
 static enum load_mode mode_of(const char *word)
@@ -101,7 +109,7 @@ static void set(struct load_group *group, const char *key, const char *value)
     }
 }
 
-void load_group_parse(struct load_group *group, const char *text)
+void load_group_parse(struct load_group *group, const struct load_words *words, const char *text)
 {
     *group = (struct load_group){
         .name = "load", .path = "/embed", .clients = 1, .texts = 1, .tokens = 16, .most_tokens = 16, .variants = 8};
@@ -118,5 +126,5 @@ void load_group_parse(struct load_group *group, const char *text)
         group->variants > LOAD_MAX_VARIANTS || (group->mode == LOAD_OPEN && !(group->rate > 0)))
         load_fail("group \"%s\": needs clients, texts and variants >= 1, tokens >= 3, in mode open a rate", text);
     for (int v = 0; v < group->variants; v++)
-        make_request(group, v);
+        make_request(group, words, v);
 }

@@ -1,6 +1,8 @@
 """The figure: auto over the best forced placement, and how long interactive requests take."""
 import math
 
+from classes import CURVE
+
 WIDTH, PANEL, LEFT, TOP = 900, 240, 60, 40
 COLOURS = {"bertd, idle": "#7fb3d5", "bertd, both": "#1f618d", "fifo, idle": "#f0b27a", "fifo, both": "#ba4a00"}
 LABELS = {"bertd, idle": "bertd, idle", "bertd, both": "bertd, beside bulk", "fifo, idle": "ONNX Runtime FIFO, idle",
@@ -55,24 +57,23 @@ def curves_of(curves, top, title):
     for i, (name, curve) in enumerate(curves.items()):
         if not curve:
             continue
-        points = " ".join(f"{x_of(curve[min(len(curve) - 1, int(s / 200 * len(curve)))]):.1f},"
-                          f"{top + 20 + height * (1 - s / 200):.1f}" for s in range(201))
+        points = " ".join(f"{x_of(value):.1f},{top + 20 + height * (1 - share):.1f}"
+                          for share, value in zip(CURVE, curve))
         out += [f'<polyline points="{points}" fill="none" stroke="{COLOURS[name]}" stroke-width="2"/>',
                 line(right + 15, top + 30 + 20 * i, right + 35, top + 30 + 20 * i, COLOURS[name]),
                 text(right + 40, top + 34 + 20 * i, LABELS[name], "start")]
     return out
 
 
-def write(path, results, curves):
+def write(path, results):
     out, top = [], TOP
-    for result in results:
+    for model, result in results.items():
         if "placements" in result:
-            out += bars(result["placements"], top, f"{result['model']}: auto over the best forced placement (goal: 0.9; "
-                                                   "below each cell the best one)")
+            out += bars(result["placements"], top, f"{model}: auto over the best forced placement (goal: 0.9; below each "
+                                                   "cell the best one)")
             top += PANEL
-        if any(curves[result["model"]].values()):
-            out += curves_of(curves[result["model"]], top,
-                             f"{result['model']}: share of interactive requests answered within")
+        if "latencies_ms" in result:
+            out += curves_of(result["latencies_ms"], top, f"{model}: share of interactive requests answered within")
             top += PANEL
     with open(path, "w", encoding="utf-8") as file:
         file.write(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top}" font-family="sans-serif">\n'

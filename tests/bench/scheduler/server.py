@@ -9,6 +9,8 @@ import subprocess
 import tempfile
 import time
 
+import words
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 START_SECONDS = 120
 signal.signal(signal.SIGTERM, lambda *_: exit(1))       # so that what was started ends too
@@ -22,8 +24,13 @@ class Server:
         self.process = subprocess.Popen([bertd, "--model-id", model, "--port", "0", "--drain-seconds", "0",
                                          "--max-input-length", "512", *options], stdout=self.log, stderr=self.log)
         self.pid = self.process.pid
+        self.patience = 10      # seconds for an answer
         atexit.register(self.process.kill)      # nothing once it has ended
         self.port = self.wait_for_port()
+        with open(os.path.join(model, "config.json"), encoding="utf-8") as config:
+            shape = json.load(config)
+        self.layers = shape["num_hidden_layers"]
+        self.words = words.find(self, shape["vocab_size"])
 
     def lines(self):
         with open(self.log.name, encoding="utf-8", errors="replace") as log:
@@ -39,9 +46,9 @@ class Server:
         with open(self.log.name, encoding="utf-8", errors="replace") as log:
             raise SystemExit("error: bertd does not start:\n" + log.read())
 
-    def call(self, method, path, body=None, timeout=10):
+    def call(self, method, path, body=None):
         """(code, headers, body)"""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.patience)
         try:
             connection.request(method, path, body, {"Content-Type": "application/json"})
             answer = connection.getresponse()
@@ -54,10 +61,6 @@ class Server:
         text = self.call("GET", "/metrics")[2].decode()
         values = re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE)
         return sum(map(float, values))
-
-    def metric_max(self, name):
-        text = self.call("GET", "/metrics")[2].decode()
-        return max(map(float, re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE)), default=0)
 
     def resident(self):
         with open(f"/proc/{self.pid}/status", encoding="ascii") as status:
@@ -101,13 +104,21 @@ class Group:
         self.failed = sum(data["statuses"].values()) - self.ok + data["broken"]
 
 
+def mean_tokens(loads):
+    """{group: tokens of a request, as the server counted them} over several loads of the same groups."""
+    def total(name, what):
+        return sum(getattr(groups[name], what) for groups in loads)
+    return {name: round(total(name, "tokens_answered") / max(1, total(name, "answers")), 1) for name in loads[0]}
+
+
 def quantile(values, share):
     """Of sorted values; 0 where there are none."""
     return values[min(len(values) - 1, int(share * len(values)))] if values else 0.0
 
 
-def start_load(generator, port, seconds, *groups, options=()):
-    command = [generator, "--port", str(port), "--seconds", str(seconds), *options, *groups]
+def start_load(generator, server, seconds, *groups, options=()):
+    command = [generator, "--port", str(server.port), "--words", ",".join(server.words), "--seconds", str(seconds),
+               *options, *groups]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
@@ -119,8 +130,11 @@ def end_load(process):
     if not output:
         return {}
     data = json.loads(output)
+    for name, group in data["groups"].items():
+        if group["miscounted"]:
+            raise SystemExit(f"error: {name}: {group['miscounted']} requests have not as many tokens as they should")
     return {name: Group(group, data["seconds"]) for name, group in data["groups"].items()}
 
 
-def load(generator, port, seconds, *groups, options=()):
-    return end_load(start_load(generator, port, seconds, *groups, options=options))
+def load(generator, server, seconds, *groups, options=()):
+    return end_load(start_load(generator, server, seconds, *groups, options=options))

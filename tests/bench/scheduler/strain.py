@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 
-from server import Server, load, quantile
+from server import Server, load, mean_tokens, quantile
 
 WORK = "texts=8,tokens=64"
 CLIENTS = 16                     # what the server admits at once in the overload
@@ -46,20 +46,21 @@ def overload(bertd, generator, model, level):
     server = Server(bertd, model, "--max-concurrent-requests", str(CLIENTS))
     try:
         def capacity():
-            return load(generator, server.port, level.capacity, f"name=loop,clients={CLIENTS},{WORK}",
+            return load(generator, server, level.capacity, f"name=loop,clients={CLIENTS},{WORK}",
                         options=["--warmup", "0.5"])["loop"].rate
         before = capacity()
         rate = TIMES * before
         with Memory(server) as memory:
-            group = load(generator, server.port, level.overload,
-                         f"name=rush,mode=open,rate={rate:.1f},clients=1024,timeout-ms=30000,{WORK}",
-                         options=["--warmup", "1"])["rush"]
+            groups = load(generator, server, level.overload,
+                          f"name=rush,mode=open,rate={rate:.1f},clients=1024,timeout-ms=30000,{WORK}",
+                          options=["--warmup", "1"])
         after = capacity()
     finally:
         server.stop()
-    base = (before + after) / 2
+    base, group = (before + after) / 2, groups["rush"]
     in_time = sum(ms <= MOST_REFUSAL_MS for ms in group.refused_ms) / max(1, len(group.refused_ms))
-    row = {"capacity": round(base, 2), "offered": round(rate, 1), "goodput": round(group.rate, 2),
+    row = {"seconds": level.overload, "tokens_per_request": mean_tokens([groups])["rush"],
+           "capacity": round(base, 2), "offered": round(rate, 1), "goodput": round(group.rate, 2),
            "goodput_share": round(group.rate / base, 3), "refused": group.refused,
            "refused_p50_ms": round(quantile(group.refused_ms, 0.5), 2),
            "refused_p999_ms": round(quantile(group.refused_ms, 0.999), 2),
@@ -74,22 +75,22 @@ def hangers_on(bertd, generator, model, level):
     """Requests with a deadline at half of capacity, beside 2,000 idle connections and 200 slow readers."""
     server = Server(bertd, model)
     try:
-        base = load(generator, server.port, level.capacity, f"name=loop,clients={CLIENTS},{WORK}")["loop"].rate
-        groups = load(generator, server.port, level.hangers,
+        base = load(generator, server, level.capacity, f"name=loop,clients={CLIENTS},{WORK}")["loop"].rate
+        groups = load(generator, server, level.hangers,
                       f"name=due,mode=open,rate={base / 2:.1f},clients=512,timeout-ms=2000,{WORK}",
                       "name=idle,mode=idle,clients=2000", "name=slow,mode=slow,clients=200,path=/embed_all,tokens=16",
                       options=["--warmup", "4"])
     finally:
         server.stop()
     due = groups["due"]
-    row = {"requests": due.begun, "in_time": due.ok, "late": due.failed, "statuses": due.statuses,
+    row = {"tokens_per_request": mean_tokens([groups])["due"], "requests": due.begun, "in_time": due.ok, "late": due.failed, "statuses": due.statuses,
            "p50_ms": round(quantile(due.ok_ms, 0.5), 2), "p99_ms": round(quantile(due.ok_ms, 0.99), 2)}
     row["reached"] = due.failed == 0 and due.ok > 0
     return row
 
 
-def request_bytes(texts, tokens):
-    body = json.dumps({"inputs": [" ".join(["river"] * (tokens - 2))] * texts}).encode()
+def request_bytes(word, texts, tokens):
+    body = json.dumps({"inputs": [" ".join([word] * (tokens - 2))] * texts}).encode()
     return (b"POST /embed HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nx-bertd-priority: bulk\r\n"
             b"Content-Length: %d\r\n\r\n" % len(body) + body)
 
@@ -98,7 +99,7 @@ def leave_once(server, texts, tokens, seconds):
     """Layers of the whole request that were still computed after its client left."""
     rows = texts * tokens
     connection = socket.create_connection(("127.0.0.1", server.port))
-    connection.sendall(request_bytes(texts, tokens))
+    connection.sendall(request_bytes(server.words[0], texts, tokens))
     time.sleep(seconds)
     before = server.metric("bertd_board_rows_total")
     connection.close()
@@ -107,26 +108,26 @@ def leave_once(server, texts, tokens, seconds):
     return (server.metric("bertd_board_rows_total") - before) / rows
 
 
-def layers_after(server, generator, layers, level):
+def layers_after(server, generator, level):
     """A request is left in the middle; a layer lasts long beside the time that it takes to look."""
     texts, tokens = 16, 128      # one batch: each board has a part of it, a layer at a time
     for _ in range(2):
-        alone = load(generator, server.port, 0.1, f"name=one,texts={texts},tokens={tokens},priority=bulk")["one"]
+        alone = load(generator, server, 0.1, f"name=one,texts={texts},tokens={tokens},priority=bulk")["one"]
     whole = quantile(alone.ok_ms, 0.5) / 1e3
     return sorted(leave_once(server, texts, tokens, whole * (0.2 + 0.5 * i / level.leavings))
-                  for i in range(level.leavings)), whole / layers
+                  for i in range(level.leavings)), whole / server.layers
 
 
-def cancels(bertd, generator, model, layers, level):
+def cancels(bertd, generator, model, level):
     server = Server(bertd, model)
     group = "name=gone,mode=cancel,clients=32,leave-ms=0-4,tokens=64"
     try:
-        after, layer_seconds = layers_after(server, generator, layers, level)
-        load(generator, server.port, 600, group, options=["--cancels", str(max(WARM_CANCELS, level.cancels // 10))])
+        after, layer_seconds = layers_after(server, generator, level)
+        load(generator, server, 600, group, options=["--cancels", str(max(WARM_CANCELS, level.cancels // 10))])
         server.wait_idle()
         time.sleep(0.5)
         memory, files = server.resident(), server.files()
-        left = load(generator, server.port, 600, group, options=["--cancels", str(level.cancels)])["gone"].left
+        left = load(generator, server, 600, group, options=["--cancels", str(level.cancels)])["gone"].left
         idle = server.wait_idle()
         time.sleep(0.5)
         growth, more_files = server.resident() - memory, server.files() - files
@@ -141,16 +142,19 @@ def cancels(bertd, generator, model, layers, level):
     return row
 
 
-def show(row):
-    word = {True: "reached", False: "NOT REACHED"}
-    rush, due, gone = row["overload"], row["hangers_on"], row["cancels"]
-    return (f"  overload: {rush['goodput']:.1f} of {rush['capacity']:.1f} requests/s ({rush['goodput_share']:.0%}) at "
-            f"{rush['offered']:.0f}/s; {rush['refused']} times 429, {rush['refused_in_time']:.2%} within "
-            f"{MOST_REFUSAL_MS} ms (p99.9 {rush['refused_p999_ms']:.1f} ms), other failures {rush['other']}, memory "
-            f"{rush['resident_growth_bytes'] / MIB:+.1f} MiB  {word[rush['reached']]}\n"
-            f"  2,000 idle connections and 200 slow readers: {due['in_time']} of {due['requests']} in time, p99 "
-            f"{due['p99_ms']:.0f} ms  {word[due['reached']]}\n"
-            f"  clients that leave: {gone['layers_after_p50']:.2f} layers computed after them, at most "
-            f"{gone['layers_after_most']:.2f}  {word[gone['stops_reached']]}\n"
-            f"  {gone['cancelled']} cancelled: memory {gone['resident_growth_bytes'] / MIB:+.1f} MiB, files "
-            f"{gone['more_files']:+d}, held {gone['still_held']:.0f}  {word[gone['leaks_reached']]}")
+WORD = {True: "reached", False: "NOT REACHED"}
+SHOW = {
+    "overload": lambda row: (
+        f"  overload for {row['seconds']} s: {row['goodput']:.1f} of {row['capacity']:.1f} requests/s of "
+        f"{row['tokens_per_request']:g} tokens ({row['goodput_share']:.0%}) at {row['offered']:.0f}/s; {row['refused']} "
+        f"times 429, {row['refused_in_time']:.2%} within {MOST_REFUSAL_MS} ms (p99.9 {row['refused_p999_ms']:.1f} ms), "
+        f"other failures {row['other']}, memory {row['resident_growth_bytes'] / MIB:+.1f} MiB  {WORD[row['reached']]}"),
+    "hangers_on": lambda row: (
+        f"  2,000 idle connections and 200 slow readers: {row['in_time']} of {row['requests']} requests of "
+        f"{row['tokens_per_request']:g} tokens in time, p99 {row['p99_ms']:.0f} ms  {WORD[row['reached']]}"),
+    "cancels": lambda row: (
+        f"  clients that leave: {row['layers_after_p50']:.2f} layers computed after them, at most "
+        f"{row['layers_after_most']:.2f}  {WORD[row['stops_reached']]}\n"
+        f"  {row['cancelled']} cancelled: memory {row['resident_growth_bytes'] / MIB:+.1f} MiB, files "
+        f"{row['more_files']:+d}, held {row['still_held']:.0f}  {WORD[row['leaks_reached']]}"),
+}
