@@ -37,7 +37,7 @@ static enum status admit(struct batch *batch, const struct batch_work *work, str
     if (batch->closing)
         return error_set(err, STATUS_UNHEALTHY, "the server is shutting down");
     if (room_is_dead(batch, clock_now_ns()))
-        return error_set(err, STATUS_UNHEALTHY, "no board is in service; they are being tested, try again soon");
+        return room_say_dead(err);
     uint32_t taken = batch->queues[BATCH_INTERACTIVE].room + batch->queues[BATCH_BULK].room;
     if (queue_room(&batch->queues[work->class], work->n_items) > batch->options.max_queued_items - taken)
         return error_set(err, STATUS_OVERLOADED, "%u texts are waiting and the limit is %u: try again later",
@@ -191,11 +191,7 @@ enum status batch_create(struct batch **ret, const struct batch_options *options
     pthread_mutex_init(&batch->lock, NULL);
     pthread_rwlock_init(&batch->repair, NULL);
     pthread_cond_init(&batch->quiet, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&batch->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    room_cond_init(&batch->wake);
     status = room_start_threads(batch, err);
     if (status != STATUS_OK) {
         free_batch(batch);
@@ -210,13 +206,7 @@ static void cancel_all(struct batch *batch, struct room_settled *settled)
 {
     struct error err;
     error_set(&err, STATUS_CANCELLED, "the server is shutting down");
-    for (int c = 0; c < BATCH_CLASSES; c++)
-        for (struct batch_work *work; (work = queue_first(&batch->queues[c]));)
-            room_fail_work(batch, settled, work, STATUS_CANCELLED, &err);
-    for (struct flight *flight; (flight = batch->parted);) {
-        room_unpark(batch, flight);
-        room_fail_flight(batch, settled, flight, STATUS_CANCELLED, &err);
-    }
+    room_fail_waiting(batch, settled, STATUS_CANCELLED, &err);
     for (uint32_t b = 0; b < batch->options.n_boards; b++) {
         struct flight *flight = batch->slots[b].flight;
         if (!flight || flight->abandoned)

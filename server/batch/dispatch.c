@@ -115,6 +115,7 @@ void room_plan(struct batch *batch, struct room_settled *settled)
     struct planner_action actions[PLANNER_MAX_BOARDS];
     struct flight *flights[PLANNER_MAX_BOARDS];
     room_drop_unwanted(batch, settled);
+    bool lone = batch->n_flights == 0 && room_queued_items(batch) == 1;
     uint32_t n = fill_snapshot(batch) ? planner_plan(&batch->snapshot, actions, PLANNER_MAX_BOARDS) : 0;
     uint32_t f = 0, begun = 0;
     for (struct flight *flight = batch->parted; flight && f < PLANNER_MAX_BOARDS; flight = flight->next)
@@ -132,7 +133,7 @@ void room_plan(struct batch *batch, struct room_settled *settled)
             launch(batch, settled, flight, &actions[i]);
     }
     if (begun)
-        batch->crowd = planner_crowd(batch->crowd, batch->n_flights);
+        batch->crowd = planner_crowd(batch->crowd, batch->n_flights, lone);
     if (room_is_idle(batch))
         pthread_cond_broadcast(&batch->quiet);
 }

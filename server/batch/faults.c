@@ -92,11 +92,8 @@ static void *run(void *cookie)
             pthread_mutex_unlock(&faults->lock);
             happen(faults, next);
             pthread_mutex_lock(&faults->lock);
-        } else if (at == UINT64_MAX) {
-            pthread_cond_wait(&faults->wake, &faults->lock);
         } else {
-            struct timespec until = {(time_t)(at / 1000000000u), (long)(at % 1000000000u)};
-            pthread_cond_timedwait(&faults->wake, &faults->lock, &until);
+            room_cond_wait(&faults->wake, &faults->lock, at);
         }
     }
     pthread_mutex_unlock(&faults->lock);
@@ -130,11 +127,7 @@ enum status batch_faults_start(struct batch_faults **ret, struct batch *batch, c
         faults->entries[i].due_ns = batch_fault_next(&rules[i], 0, now, &faults->random);
     }
     pthread_mutex_init(&faults->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&faults->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    room_cond_init(&faults->wake);
     if (pthread_create(&faults->thread, NULL, run, faults) != 0) {
         free_faults(faults);
         return error_set(err, STATUS_INTERNAL, "could not start the thread that injects faults");

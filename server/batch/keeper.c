@@ -41,19 +41,6 @@ static void drop_expired_running(struct batch *batch, struct room_settled *settl
     room_cancel_unwanted(batch, flight);
 }
 
-static void fail_all_waiting(struct batch *batch, struct room_settled *settled)
-{
-    struct error err;
-    error_set(&err, STATUS_UNHEALTHY, "no board is in service; they are being tested, try again soon");
-    for (int c = 0; c < BATCH_CLASSES; c++)
-        for (struct batch_work *work; (work = queue_first(&batch->queues[c]));)
-            room_fail_work(batch, settled, work, STATUS_UNHEALTHY, &err);
-    for (struct flight *flight; (flight = batch->parted);) {
-        room_unpark(batch, flight);
-        room_fail_flight(batch, settled, flight, STATUS_UNHEALTHY, &err);
-    }
-}
-
 static double hang_ns(double predicted_ns)
 {
     double many = HANG_FACTOR * predicted_ns;
@@ -82,8 +69,10 @@ static void keep(struct batch *batch, struct room_settled *settled)
         if ((double)(now - flight->launched_ns) > hang_ns(flight->predicted_ns))
             room_abandon(batch, settled, flight, now);
     }
-    if (room_is_dead(batch, now))
-        fail_all_waiting(batch, settled);
+    if (room_is_dead(batch, now)) {
+        struct error err;
+        room_fail_waiting(batch, settled, room_say_dead(&err), &err);
+    }
     room_plan(batch, settled);
 }
 

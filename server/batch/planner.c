@@ -8,8 +8,10 @@
 enum { WORTHWHILE_TOKENS = 128 };
 /* Above these a larger batch is no faster, and only keeps others waiting: bulk, while others come. */
 enum { INTERACTIVE_TOKENS = 512, BULK_TOKENS = 2048, BULK_TOKENS_BESIDE = 1024 };
-/* So many plans a crowd is remembered for. */
-#define CROWD_MEMORY 8
+/* So many plans a crowd is remembered for. A crowd leaves the pool idle now and then, so one lone sequence does not
+ * tell that it has gone, but a few in a row do. */
+#define CROWD_MEMORY      8
+#define CROWD_MEMORY_LONE 2
 
 /* What is left to give out while a plan is made. */
 struct plan {
@@ -249,9 +251,9 @@ uint32_t planner_plan(const struct planner_snapshot *snapshot, struct planner_ac
     return plan.n;
 }
 
-double planner_crowd(double crowd, uint32_t flights)
+double planner_crowd(double crowd, uint32_t flights, bool lone)
 {
-    return flights > crowd ? flights : crowd + (flights - crowd) / CROWD_MEMORY;
+    return flights > crowd ? flights : crowd + (flights - crowd) / (lone ? CROWD_MEMORY_LONE : CROWD_MEMORY);
 }
 
 double planner_eta(const struct cost_model *cost, uint32_t layers, struct cost_load load, struct cost_load ahead,

@@ -77,8 +77,8 @@ struct planner_action {
 uint32_t planner_plan(const struct planner_snapshot *snapshot, struct planner_action *ret, uint32_t max);
 
 /** What `crowd` becomes when so many batches are in flight after a plan that began some: at once as many, then slowly
- *  fewer. */
-double planner_crowd(double crowd, uint32_t flights);
+ *  fewer; sooner where it was `lone`, one sequence that found nothing else waiting or in flight. */
+double planner_crowd(double crowd, uint32_t flights, bool lone);
 
 /** Predicted nanoseconds until a request of `load` that came now would be finished: what is ahead of it, shared by the
  *  usable boards, then itself. `ahead` is the work of its class and above, waiting or running. */

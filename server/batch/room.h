@@ -105,6 +105,10 @@ void room_tell(struct room_settled *settled);
 /** The work's first failure is its result; what of it still waits is not computed. */
 void room_fail_work(struct batch *batch, struct room_settled *settled, struct batch_work *work, enum status status,
                     const struct error *err);
+/** All works that wait or are parted. */
+void room_fail_waiting(struct batch *batch, struct room_settled *settled, enum status status, const struct error *err);
+/** UNHEALTHY: no board serves. */
+enum status room_say_dead(struct error *err);
 
 /** Start what the planner says; call with the lock after anything changed. */
 void room_plan(struct batch *batch, struct room_settled *settled);
@@ -155,6 +159,9 @@ void *room_scrubber_main(void *batch);
 void *room_medic_main(void *slot);
 /** Wait, the lock let go meanwhile, for a wake-up, the end or a time (UINT64_MAX: never). */
 void room_wait_until(struct batch *batch, uint64_t at_ns);
+/** A condition whose waits end by clock_now_ns; and such a wait, until then or (UINT64_MAX) without end. */
+void room_cond_init(pthread_cond_t *cond);
+void room_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t at_ns);
 /** When to look at memory again; UINT64_MAX: never. */
 uint64_t room_next_scrub(const struct batch *batch);
 

@@ -33,3 +33,19 @@ void room_fail_work(struct batch *batch, struct room_settled *settled, struct ba
     }
     room_settle(settled, work, queue_remove(&batch->queues[work->class], work));
 }
+
+void room_fail_waiting(struct batch *batch, struct room_settled *settled, enum status status, const struct error *err)
+{
+    for (int c = 0; c < BATCH_CLASSES; c++)
+        for (struct batch_work *work; (work = queue_first(&batch->queues[c]));)
+            room_fail_work(batch, settled, work, status, err);
+    for (struct flight *flight; (flight = batch->parted);) {
+        room_unpark(batch, flight);
+        room_fail_flight(batch, settled, flight, status, err);
+    }
+}
+
+enum status room_say_dead(struct error *err)
+{
+    return error_set(err, STATUS_UNHEALTHY, "no board is in service; they are being tested, try again soon");
+}

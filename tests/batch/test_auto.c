@@ -26,6 +26,7 @@ struct client {
     uint32_t texts, tokens, most_tokens;
     double ready_ns; /* INFINITY: it waits for its answer */
     uint32_t left;   /* texts not yet computed */
+    bool leaves;     /* with its next answer */
 };
 
 struct entry {
@@ -70,7 +71,7 @@ struct pool {
     struct planner_snapshot snapshot;
     uint32_t order[PLANNER_MAX_BOARDS]; /* the flight behind each of the snapshot's */
     uint64_t tokens_done;
-    uint32_t answers;
+    uint32_t answers, launches, whole_pool; /* launches on all boards */
     double interactive_ns, bulk_turn_ns;
 };
 
@@ -108,7 +109,7 @@ static void end_flight(struct pool *pool, struct flight *flight)
         pool->tokens_done += flight->entries[i].tokens;
         if (--client->left > 0)
             continue;
-        client->ready_ns = pool->now_ns + BETWEEN_NS;
+        client->ready_ns = client->leaves ? INFINITY : pool->now_ns + BETWEEN_NS;
         pool->answers++;
     }
 }
@@ -202,6 +203,8 @@ static void carry_out(struct pool *pool, const struct planner_action *action)
     flight->choice = action->choice;
     flight->launched_layers = action->layers;
     flight->began_ns = pool->now_ns;
+    pool->launches++;
+    pool->whole_pool += action->choice.boards == pool->snapshot.n_boards;
     double takes = truth_ns(pool, flight->load, action->layers, action->choice.boards);
     flight->ends_ns = pool->now_ns + takes;
     if (flight->class == BATCH_BULK) {
@@ -210,6 +213,14 @@ static void carry_out(struct pool *pool, const struct planner_action *action)
     } else if (pool->n_queued[BATCH_BULK] > 0 || pool->snapshot.n_flights > 0) {
         pool->interactive_ns += takes * action->choice.boards;
     }
+}
+
+static uint32_t flights_of(const struct pool *pool)
+{
+    uint32_t flights = 0;
+    for (uint32_t f = 0; f < MAX_FLIGHTS; f++)
+        flights += pool->flights[f].used;
+    return flights;
 }
 
 static void step(struct pool *pool)
@@ -230,17 +241,15 @@ static void step(struct pool *pool)
             ask(pool, c);
     struct planner_action actions[PLANNER_MAX_BOARDS];
     fill_snapshot(pool);
+    bool lone = flights_of(pool) == 0 && pool->n_queued[BATCH_INTERACTIVE] + pool->n_queued[BATCH_BULK] == 1;
     uint32_t n = planner_plan(&pool->snapshot, actions, PLANNER_MAX_BOARDS);
     bool begun = false;
     for (uint32_t i = 0; i < n; i++) {
         carry_out(pool, &actions[i]);
         begun |= !actions[i].resume;
     }
-    uint32_t flights = 0;
-    for (uint32_t f = 0; f < MAX_FLIGHTS; f++)
-        flights += pool->flights[f].used;
     if (begun)
-        pool->crowd = planner_crowd(pool->crowd, flights);
+        pool->crowd = planner_crowd(pool->crowd, flights_of(pool), lone);
 }
 
 struct cell {
@@ -362,4 +371,42 @@ Test(placement, auto_is_within_a_tenth_of_the_best_forced_one)
             for (uint32_t boards = 1; boards <= 4; boards++)
                 for (size_t c = 0; c < sizeof cells / sizeof *cells; c++)
                     compare(&cells[c], &shapes[m], boards, &machines[k]);
+}
+
+/* All clients but the first have gone, and what they asked for last is done. */
+static void disperse(struct pool *pool)
+{
+    uint32_t left = 0;
+    for (uint32_t c = 1; c < pool->n_clients; c++) {
+        pool->clients[c].leaves = true;
+        if (isfinite(pool->clients[c].ready_ns))
+            pool->clients[c].ready_ns = INFINITY;
+        left += pool->clients[c].left;
+    }
+    while (left > 0) {
+        step(pool);
+        left = 0;
+        for (uint32_t c = 1; c < pool->n_clients; c++)
+            left += pool->clients[c].left;
+    }
+}
+
+Test(placement, who_is_left_alone_after_a_crowd_soon_has_the_whole_pool)
+{
+    enum { PLANS = 20, BEFORE = 4 };
+    for (size_t c = 0; c < sizeof cells / sizeof *cells; c++) {
+        for (uint32_t boards = 2; boards <= 4; boards++) {
+            struct pool *pool = open_pool(&cells[c], &shapes[1], BATCH_AUTO, boards, &machines[0]);
+            pool->random = FIRST_SEED;
+            while (pool->answers < LEAST_ANSWERS)
+                step(pool);
+            disperse(pool);
+            uint32_t launches = pool->launches, whole_pool = pool->whole_pool;
+            while (pool->launches < launches + PLANS)
+                step(pool);
+            cr_expect_geq(pool->whole_pool - whole_pool, PLANS - BEFORE, "%s, %u boards: %u of %d", cells[c].name,
+                          boards, pool->whole_pool - whole_pool, PLANS);
+            free(pool);
+        }
+    }
 }

@@ -341,11 +341,25 @@ Test(planner, a_lone_text_leaves_the_others_their_fair_share)
     cr_expect_eq(share_of_eight(0, 2.2, BATCH_AUTO), 4);
     cr_expect_eq(share_of_eight(0, 16, BATCH_AUTO), 1);
     cr_expect_eq(share_of_eight(3, 8, BATCH_SPLIT), 5, "forced is forced");
-    double crowd = planner_crowd(1, 5);
-    cr_expect_eq(crowd, 5);
-    for (int i = 0; i < 40; i++)
-        crowd = planner_crowd(crowd, 1);
-    cr_expect_float_eq(crowd, 1, 0.1, "forgotten");
+}
+
+/* After a crowd of 16, batches begun alone until a lone text gets all of 8 boards. */
+static uint32_t plans_until_all_eight(bool lone)
+{
+    uint32_t n = 0;
+    double crowd = planner_crowd(1, 16, false);
+    cr_expect_eq(crowd, 16, "a crowd is noticed at once");
+    for (; n < 100 && share_of_eight(0, crowd, BATCH_AUTO) < 8; n++)
+        crowd = planner_crowd(crowd, 1, lone);
+    return n;
+}
+
+Test(planner, a_crowd_is_forgotten_slowly_but_for_lone_texts_that_find_the_pool_idle)
+{
+    uint32_t slowly = plans_until_all_eight(false), soon = plans_until_all_eight(true);
+    cr_expect(slowly >= 16 && slowly <= 40, "%u", slowly);
+    cr_expect_leq(soon, 5);
+    cr_expect_eq(share_of_eight(0, planner_crowd(2, 1, true), BATCH_AUTO), 4, "one lone text is not enough");
 }
 
 Test(planner, a_lone_long_text_is_split_and_a_tiny_one_is_not)
