@@ -21,7 +21,7 @@ enum {
     IMAGE_GROUP = 4,  /* inputs that lie next to each other in a panel */
     IMAGE_SPAN = 4,   /* see struct image_narrow */
     IMAGE_NARROW = 128,
-    IMAGE_LISTS = 4, /* lists that are read together */
+    IMAGE_TURNS = 4, /* of a sum of excess, two weights each */
     IMAGE_PLACE = 4,
     IMAGE_NOT_NARROW = 0xffff,
     IMAGE_MAX_ROTATION = 128,  /* largest Hadamard block */
@@ -54,28 +54,24 @@ struct image_shape {
     float layer_norm_eps;
 };
 
-/** What two weights of an output were clipped by. */
+/** What up to 16 weights of an output were clipped by: in two sums, of which each fits 16 bits like a span's (see
+ * struct image_narrow). Zeros stand for weights that are fewer. */
 struct image_excess {
-    uint16_t places[2]; /* their inputs, times IMAGE_PLACE */
-    int16_t excess[2];
-};
-
-/** The lists of a panel: of IMAGE_LISTS outputs at a time, which need about as many turns each. A turn is a pair of
- * each; lists that end sooner go on with zeros. */
-struct image_lists {
-    uint16_t turns[IMAGE_PANEL / IMAGE_LISTS]; /* the first IMAGE_NOT_NARROW where there is no room for the lists: take
-                                                  the weights as they are */
-    uint8_t outputs[IMAGE_PANEL];              /* of the panel, in the order of the lists */
+    uint16_t places[2 * IMAGE_TURNS][2]; /* their inputs, times IMAGE_PLACE */
+    int8_t excess[2 * IMAGE_TURNS][4];   /* each pair twice, to be read as 32 bits */
+    uint32_t output;                     /* of the panel */
 };
 
 /** int8 weights once more, for processors that add products of unsigned by signed bytes in 16 bits: clipped so that the
  *  weights of one sign within any IMAGE_SPAN inputs that are added there (the first two of each of two neighbouring
- *  groups, the last two of each) sum up to IMAGE_NARROW at most; 255 of that fit. Lists hold what is missing.
+ *  groups, the last two of each) sum up to IMAGE_NARROW at most; 255 times that fits. `excess` holds what is missing.
  *  All NULL where no such processor computes. */
 struct image_narrow {
     const int8_t *weights;             /* as those of the linear */
-    const struct image_lists *lists;   /* [out_padded/16] */
-    const struct image_excess *excess; /* [out_padded/16][image_excess_room(in_padded)] */
+    const uint16_t *counts;            /* [out_padded/16] of each panel's excess; IMAGE_NOT_NARROW where it has no room:
+                                          take the weights as they are */
+    const struct image_excess *excess; /* [out_padded/16][image_excess_room(in_padded)]: first one of each output in
+                                          order, then what did not fit those */
 };
 
 /** y = W x + b. Of the two weight forms the one of the image's precision is set, the other NULL. */
@@ -183,7 +179,7 @@ uint32_t image_qkv_offset(const struct image *image, int part);
 int8_t image_weight(const struct image_linear *linear, uint32_t out, uint32_t in);
 /** A linear's narrow weights from this panel on. */
 struct image_narrow image_narrow_at(const struct image_linear *linear, size_t panel);
-/** Of all lists of a panel: for one weight in eight; of trained ones one in twenty is clipped. */
+/** Of a panel, in struct image_excess. Of trained weights one in twenty is clipped, for which half of this would do. */
 size_t image_excess_room(uint32_t in_padded);
 /** The Hadamard block for an input of this width: the largest power of two <= 128 that divides it. */
 uint32_t image_rotation(uint32_t width);

@@ -1,24 +1,34 @@
 #include "accel/image_narrow.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Two neighbouring groups of inputs: 8 weights of an output, in two spans. */
-enum { GROUP_BYTES = IMAGE_PANEL * IMAGE_GROUP, PAIR = 2 * IMAGE_GROUP, SPANS = 2 };
+enum {
+    GROUP_BYTES = IMAGE_PANEL * IMAGE_GROUP,
+    PAIR = 2 * IMAGE_GROUP,
+    SPANS = 2,
+    MOST_EXCESS = 256 /* of an output */
+};
 
 static const uint8_t spans[SPANS][IMAGE_SPAN] = {{0, 1, 4, 5}, {2, 3, 6, 7}};
 
 /* One lane an output of the panel. */
 typedef int32_t lanes __attribute__((vector_size(4 * IMAGE_PANEL)));
 
-/* The list of one output as it grows: single weights. */
+/* What the weights of one output were clipped by. */
+struct entry {
+    uint16_t input;
+    int8_t excess;
+};
 struct list {
-    struct image_excess *pairs;
+    struct entry *entries;
     size_t count, room;
 };
 
 size_t image_excess_room(uint32_t in_padded)
 {
-    return (size_t)in_padded * IMAGE_PANEL / 8 / 2;
+    return 2 * IMAGE_PANEL + in_padded / 16;
 }
 
 struct image_narrow image_narrow_at(const struct image_linear *linear, size_t panel)
@@ -28,33 +38,27 @@ struct image_narrow image_narrow_at(const struct image_linear *linear, size_t pa
         return *narrow;
     return (struct image_narrow){
         .weights = narrow->weights + panel * linear->in_padded * IMAGE_PANEL,
-        .lists = narrow->lists + panel,
+        .counts = narrow->counts + panel,
         .excess = narrow->excess + panel * image_excess_room(linear->in_padded),
     };
 }
 
-/* In pairs, plenty: lists are cut to a panel's room later. */
 static size_t room_of_list(size_t in)
 {
-    return in / 8 + 1;
+    return in / 2 + IMAGE_SPAN;
 }
 
 size_t image_narrow_scratch(uint32_t in)
 {
-    return IMAGE_PANEL * room_of_list(in) * sizeof(struct image_excess);
+    return IMAGE_PANEL * room_of_list(in) * sizeof(struct entry);
 }
 
 /* False when there is no room. */
-static bool append(struct list *list, size_t input, int16_t excess)
+static bool append(struct list *list, size_t input, int8_t excess)
 {
-    if (list->count == 2 * list->room || input > UINT16_MAX / IMAGE_PLACE)
+    if (list->count == list->room || input > UINT16_MAX / IMAGE_PLACE)
         return false;
-    struct image_excess *pair = &list->pairs[list->count / 2];
-    if (list->count % 2 == 0)
-        *pair = (struct image_excess){0};
-    pair->places[list->count % 2] = (uint16_t)(input * IMAGE_PLACE);
-    pair->excess[list->count % 2] = excess;
-    list->count++;
+    list->entries[list->count++] = (struct entry){(uint16_t)input, excess};
     return true;
 }
 
@@ -134,60 +138,68 @@ static bool narrow_weights(struct list lists[IMAGE_PANEL], int8_t *weights, size
     return true;
 }
 
-static size_t turns_of(const struct list *list)
+/* A sum of excess as it fills. */
+struct sum {
+    size_t count;
+    int of_sign[2];
+};
+
+static bool takes(const struct sum *sum, int excess)
 {
-    return (list->count + 1) / 2;
+    return sum->count < 2 * IMAGE_TURNS && sum->of_sign[excess < 0] + abs(excess) <= IMAGE_NARROW;
 }
 
-/* By length, the longest first. */
-static void sort(uint8_t outputs[IMAGE_PANEL], const struct list lists[IMAGE_PANEL])
+static void put(struct image_excess *to, size_t turn, size_t side, const struct entry *entry)
 {
-    for (uint8_t o = 0; o < IMAGE_PANEL; o++) {
-        size_t at = o;
-        for (; at > 0 && lists[outputs[at - 1]].count < lists[o].count; at--)
-            outputs[at] = outputs[at - 1];
-        outputs[at] = o;
-    }
+    to->places[turn][side] = (uint16_t)(entry->input * IMAGE_PLACE);
+    to->excess[turn][side] = to->excess[turn][side + 2] = entry->excess;
 }
 
-/* False when there is no room. */
-static bool interleave(struct image_lists *to, struct image_excess *pairs, size_t room,
-                       const struct list lists[IMAGE_PANEL])
+/* A panel's excess as it fills. */
+struct filling {
+    struct image_excess *excess;
+    size_t count, room;
+};
+
+/* Each entry into the first sum that takes it. False when there is no room. */
+static bool fill(struct filling *filling, uint32_t output, const struct list *list)
 {
-    sort(to->outputs, lists);
-    for (size_t four = 0; four < IMAGE_PANEL / IMAGE_LISTS; four++) {
-        const uint8_t *outputs = to->outputs + four * IMAGE_LISTS;
-        const size_t turns = turns_of(&lists[outputs[0]]), used = turns * IMAGE_LISTS;
-        if (used > room || turns >= IMAGE_NOT_NARROW)
-            return false;
-        for (size_t i = 0; i < used; i++) {
-            const struct list *list = &lists[outputs[i % IMAGE_LISTS]];
-            if (i / IMAGE_LISTS < turns_of(list))
-                pairs[i] = list->pairs[i / IMAGE_LISTS];
+    struct sum sums[2 * MOST_EXCESS + 1] = {0}; /* one is always empty */
+    size_t used = 1;
+    for (size_t e = 0; e < list->count; e++) {
+        const struct entry *entry = &list->entries[e];
+        size_t s = 0;
+        while (!takes(&sums[s], entry->excess))
+            s++;
+        for (; used <= s / 2; used++) {
+            if (used == MOST_EXCESS || filling->count == filling->room)
+                return false;
+            filling->excess[filling->count++].output = output;
         }
-        to->turns[four] = (uint16_t)turns;
-        pairs += used;
-        room -= used;
+        struct image_excess *to = &filling->excess[s < 2 ? output : filling->count - used + s / 2];
+        put(to, s % 2 * IMAGE_TURNS + sums[s].count / 2, sums[s].count % 2, entry);
+        sums[s].count++;
+        sums[s].of_sign[entry->excess < 0] += abs(entry->excess);
     }
     return true;
 }
 
-static void narrow_panel(const struct image_linear *linear, size_t panel, struct image_excess *scratch)
+static void narrow_panel(const struct image_linear *linear, size_t panel, struct entry *scratch)
 {
     const struct image_narrow to = image_narrow_at(linear, panel);
-    const size_t size = (size_t)linear->in_padded * IMAGE_PANEL, of_panel = image_excess_room(linear->in_padded);
-    const size_t room = room_of_list(linear->in_padded);
-    struct image_lists *head = (struct image_lists *)to.lists;
-    struct image_excess *pairs = (struct image_excess *)to.excess;
+    const size_t size = (size_t)linear->in_padded * IMAGE_PANEL, room = room_of_list(linear->in_padded);
+    struct filling filling = {(struct image_excess *)to.excess, IMAGE_PANEL, image_excess_room(linear->in_padded)};
     struct list lists[IMAGE_PANEL];
     for (size_t o = 0; o < IMAGE_PANEL; o++)
-        lists[o] = (struct list){.pairs = scratch + o * room, .room = room};
+        lists[o] = (struct list){.entries = scratch + o * room, .room = room};
     memcpy((int8_t *)to.weights, linear->weights + panel * size, size);
-    memset(head, 0, sizeof *head);
-    memset(pairs, 0, of_panel * sizeof *pairs);
-    if (!narrow_weights(lists, (int8_t *)to.weights, linear->in_padded / IMAGE_GROUP) ||
-        !interleave(head, pairs, of_panel, lists))
-        head->turns[0] = IMAGE_NOT_NARROW;
+    memset(filling.excess, 0, filling.room * sizeof *filling.excess);
+    bool fits = narrow_weights(lists, (int8_t *)to.weights, linear->in_padded / IMAGE_GROUP);
+    for (uint32_t o = 0; o < IMAGE_PANEL && fits; o++) {
+        filling.excess[o].output = o;
+        fits = fill(&filling, o, &lists[o]);
+    }
+    *(uint16_t *)to.counts = fits ? (uint16_t)filling.count : IMAGE_NOT_NARROW;
 }
 
 void image_narrow_rows(const struct image_linear *linear, uint32_t first, uint32_t rows, void *scratch)

@@ -37,7 +37,7 @@ struct cpu_gemm {
 /** Bytes of cpu_gemm.work. */
 static inline size_t cpu_linear_work(size_t n_rows, size_t inputs)
 {
-    return (2 * n_rows + 31) * inputs * sizeof(int16_t);
+    return (3 * n_rows + 31) * inputs;
 }
 
 /** What a row of operands must give: product[p] = sum over i of q[i] * checks[p * n + i] modulo 2^32. */

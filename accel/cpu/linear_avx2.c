@@ -1,7 +1,8 @@
 /* Linear layers in AVX2 without VNNI, over narrow weights: vpmaddubsw, two of its results added in 16 bits, then
  * vpmaddwd by one. That is 3 multiplications for 64 products where 16-bit operands need 4, and exact, because the
- * weights are clipped so that no sum leaves 16 bits (struct image_narrow). What they were clipped by is added after:
- * a few percent of the inputs of an output, for 16 rows at a time, from the rows turned into columns.
+ * weights are clipped so that no sum leaves 16 bits (struct image_narrow). What they were clipped by, a few percent of
+ * the inputs of an output, is where accumulators begin: for 32 rows at a time, in 16 bits too, from the rows turned
+ * into columns.
  */
 #include <immintrin.h>
 #include <string.h>
@@ -13,11 +14,11 @@ enum {
     TILE_ROWS = 4,
     TILE_OUTPUTS = 8, /* of a vector of accumulators */
     GROUP_BYTES = IMAGE_PANEL * IMAGE_GROUP,
-    COLUMN_ROWS = 16,
-    PLACE_BYTES = COLUMN_ROWS * sizeof(int16_t) / IMAGE_PLACE, /* what an address can be scaled by */
-    PANELS = 8,          /* between turns from weights to lists, so that each finds its rows in the cache */
-    LEAST_ROWS = 12,     /* below, lists of 16 rows cost more than narrow weights save, ... */
-    LEAST_INPUTS = 9216, /* ... and narrow linears have longer lists: of all rows together */
+    COLUMN_ROWS = 32,
+    PLACE_BYTES = COLUMN_ROWS / IMAGE_PLACE, /* what an address can be scaled by */
+    PANELS = 8,          /* by which some rows are multiplied before the next rows are: about a second-level cache's */
+    LEAST_ROWS = 12,     /* below, excess of 32 rows costs more than narrow weights save, ... */
+    LEAST_INPUTS = 6144, /* ... and it is a larger part of narrow linears: of all rows together */
 };
 
 static size_t inputs_of(const struct cpu_gemm *g)
@@ -59,7 +60,11 @@ struct cursor {
 #define HOLD(r)     __asm__("" : "+x"(a##r), "+x"(b##r));
 #define EACH_ROW(X) X(0) X(1) X(2) X(3)
 #define DECLARE(r)                                                                                                     \
-    __m256i a##r = start(at->row_sums), b##r = start(at->row_sums + TILE_OUTPUTS);                                     \
+    __m256i a##r = a, b##r = b;                                                                                        \
+    if (R > r) {                                                                                                       \
+        a##r = _mm256_add_epi32(a, load(at->acc + r * at->acc_stride));                                                \
+        b##r = _mm256_add_epi32(b, load(at->acc + r * at->acc_stride + TILE_OUTPUTS));                                 \
+    }                                                                                                                  \
     HOLD(r)
 #define MULTIPLY(r)                                                                                                    \
     if (R > r) {                                                                                                       \
@@ -86,6 +91,7 @@ CPU_TEMPLATE void tile(const int R, const struct cursor *at)
     const uint8_t *p = at->rows;
     const int8_t *w = at->weights;
     const char *ahead = at->ahead;
+    const __m256i a = start(at->row_sums), b = start(at->row_sums + TILE_OUTPUTS);
     EACH_ROW(DECLARE)
     for (size_t i = at->groups / 2; i > 0; i--, w += 2 * GROUP_BYTES, p += 2 * IMAGE_GROUP) {
         const bool both = true;
@@ -120,111 +126,139 @@ static __attribute__((noinline)) void tile_n(size_t rows, const struct cursor *a
     }
 }
 
-/* 16 rows of 16 bytes, turned: one step of interleaving rows i and i + 8, four times over. */
-static inline void interleave(__m128i to[COLUMN_ROWS], const __m128i from[COLUMN_ROWS])
+/* One step of turning 16 vectors of 16 bytes into columns, of four: rows i and i + 8 interleaved. */
+static inline void interleave(__m256i to[16], const __m256i from[16])
 {
-    for (size_t i = 0; i < COLUMN_ROWS / 2; i++) {
-        to[2 * i] = _mm_unpacklo_epi8(from[i], from[i + COLUMN_ROWS / 2]);
-        to[2 * i + 1] = _mm_unpackhi_epi8(from[i], from[i + COLUMN_ROWS / 2]);
+#pragma GCC unroll 8
+    for (size_t i = 0; i < 8; i++) {
+        to[2 * i] = _mm256_unpacklo_epi8(from[i], from[i + 8]);
+        to[2 * i + 1] = _mm256_unpackhi_epi8(from[i], from[i + 8]);
     }
 }
 
-/* Operands of 16 rows from `row` on -> [inputs][16]; what stands for rows past the last is nobody's. */
-static void turn(int16_t *columns, const struct cpu_gemm *g, size_t row)
+/* 16 inputs of COLUMN_ROWS rows. */
+static inline void turn_inputs(uint8_t *columns, const uint8_t *const rows[COLUMN_ROWS], size_t input)
 {
-    const size_t last = g->n_rows - 1, inputs = inputs_of(g);
-    for (size_t i = 0; i < inputs; i += COLUMN_ROWS) {
-        const size_t count = inputs - i < COLUMN_ROWS ? inputs - i : COLUMN_ROWS;
-        __m128i a[COLUMN_ROWS], b[COLUMN_ROWS] = {0};
+    __m256i a[16], b[16];
+#pragma GCC unroll 16
+    for (size_t r = 0; r < 16; r++)
+        b[r] = _mm256_set_m128i(_mm_loadu_si128((const __m128i *)(rows[r + 16] + input)),
+                                _mm_loadu_si128((const __m128i *)(rows[r] + input)));
+    interleave(a, b);
+    interleave(b, a);
+    interleave(a, b);
+    interleave(b, a);
+#pragma GCC unroll 16
+    for (size_t i = 0; i < 16; i++)
+        _mm256_storeu_si256((__m256i *)(columns + (input + i) * COLUMN_ROWS), b[i]);
+}
+
+/* Operands of COLUMN_ROWS rows from `row` on -> [inputs][COLUMN_ROWS]; what stands for rows past the last is nobody's.
+ */
+static void turn(uint8_t *columns, const struct cpu_gemm *g, size_t row)
+{
+    const size_t inputs = inputs_of(g);
+    const uint8_t *rows[COLUMN_ROWS];
+    for (size_t r = 0; r < COLUMN_ROWS; r++)
+        rows[r] = (const uint8_t *)g->rows + (row + r < g->n_rows ? row + r : g->n_rows - 1) * g->row_stride;
+    size_t input = 0;
+    for (; input + 16 <= inputs; input += 16)
+        turn_inputs(columns, rows, input);
+    for (; input < inputs; input++)
         for (size_t r = 0; r < COLUMN_ROWS; r++)
-            memcpy(&b[r], (const uint8_t *)g->rows + (row + r < last ? row + r : last) * g->row_stride + i, count);
-        interleave(a, b);
-        interleave(b, a);
-        interleave(a, b);
-        interleave(b, a);
-        for (size_t c = 0; c < count; c++)
-            _mm256_storeu_si256((__m256i *)(columns + (i + c) * COLUMN_ROWS), _mm256_cvtepu8_epi16(b[c]));
-    }
+            columns[input * COLUMN_ROWS + r] = rows[r][input];
 }
 
-/* What the lists of a panel give 16 rows, by output: rows 0-3, 8-11, 4-7, 12-15. */
+/* What the excess of a panel gives COLUMN_ROWS rows: for each output rows 0-3 and 16-19, 4-7 and 20-23, and so on. */
 struct sums {
-    __m256i low[IMAGE_PANEL], high[IMAGE_PANEL];
+    __m256i rows[IMAGE_PANEL][4];
 };
 
-#define TURN(o)                                                                                                        \
-    {                                                                                                                  \
-        int32_t both;                                                                                                  \
-        memcpy(&both, pairs[o].excess, sizeof both);                                                                   \
-        const __m256i excess = _mm256_set1_epi32(both);                                                                \
-        const __m256i x = load(columns + pairs[o].places[0] * (size_t)PLACE_BYTES);                                    \
-        const __m256i y = load(columns + pairs[o].places[1] * (size_t)PLACE_BYTES);                                    \
-        low##o = _mm256_add_epi32(low##o, _mm256_madd_epi16(_mm256_unpacklo_epi16(x, y), excess));                     \
-        high##o = _mm256_add_epi32(high##o, _mm256_madd_epi16(_mm256_unpackhi_epi16(x, y), excess));                   \
-        __asm__("" : "+x"(low##o), "+x"(high##o));                                                                     \
-    }
-
-/* Into the sums of 4 outputs. */
-static inline void sum_lists(struct sums *sums, const uint8_t *outputs, const struct image_excess *pairs, size_t turns,
-                             const char *columns)
+/* Two weights: to the 16 bits of rows 0-7 and 16-23, and 8-15 and 24-31. */
+static inline void add_turn(__m256i *low, __m256i *high, const struct image_excess *at, size_t turn,
+                            const uint8_t *columns)
 {
-    __m256i low0 = _mm256_setzero_si256(), low1 = low0, low2 = low0, low3 = low0;
-    __m256i high0 = low0, high1 = low0, high2 = low0, high3 = low0;
-    for (; turns > 0; turns--, pairs += IMAGE_LISTS) {
-        TURN(0)
-        TURN(1)
-        TURN(2)
-        TURN(3)
-    }
-    sums->low[outputs[0]] = low0, sums->high[outputs[0]] = high0;
-    sums->low[outputs[1]] = low1, sums->high[outputs[1]] = high1;
-    sums->low[outputs[2]] = low2, sums->high[outputs[2]] = high2;
-    sums->low[outputs[3]] = low3, sums->high[outputs[3]] = high3;
+    int32_t both;
+    memcpy(&both, at->excess[turn], sizeof both);
+    const __m256i excess = _mm256_set1_epi32(both);
+    const __m256i x = load(columns + at->places[turn][0] * (size_t)PLACE_BYTES);
+    const __m256i y = load(columns + at->places[turn][1] * (size_t)PLACE_BYTES);
+    *low = _mm256_add_epi16(*low, _mm256_maddubs_epi16(_mm256_unpacklo_epi8(x, y), excess));
+    *high = _mm256_add_epi16(*high, _mm256_maddubs_epi16(_mm256_unpackhi_epi8(x, y), excess));
 }
 
-static inline void add_four(int32_t *acc, __m128i sums)
+static inline void sum_excess(__m256i to[4], const struct image_excess *at, const uint8_t *columns)
 {
-    _mm_storeu_si128((__m128i *)acc, _mm_add_epi32(_mm_loadu_si128((const __m128i *)acc), sums));
+    const __m256i ones = _mm256_set1_epi16(1);
+    __m256i low[2], high[2];
+    for (size_t s = 0; s < 2; s++) {
+        low[s] = high[s] = _mm256_setzero_si256();
+#pragma GCC unroll 4
+        for (size_t turn = 0; turn < IMAGE_TURNS; turn++)
+            add_turn(&low[s], &high[s], at, s * IMAGE_TURNS + turn, columns);
+    }
+    to[0] = _mm256_madd_epi16(_mm256_unpacklo_epi16(low[0], low[1]), ones);
+    to[1] = _mm256_madd_epi16(_mm256_unpackhi_epi16(low[0], low[1]), ones);
+    to[2] = _mm256_madd_epi16(_mm256_unpacklo_epi16(high[0], high[1]), ones);
+    to[3] = _mm256_madd_epi16(_mm256_unpackhi_epi16(high[0], high[1]), ones);
 }
 
-/* Four rows from `row` on, and four from 8 rows further on, of 4 outputs. */
-static inline void add_turned(const struct cpu_gemm *g, int32_t *acc, size_t row, const __m256i sums[4])
+/* Where accumulators begin, of 4 outputs: four rows from `row` on, and four from 16 rows further on. */
+CPU_TEMPLATE void store_turned(const bool whole, const struct cpu_gemm *g, int32_t *acc, size_t row,
+                               const struct sums *sums, size_t output, size_t part)
 {
-    const __m256i ab = _mm256_unpacklo_epi32(sums[0], sums[1]), AB = _mm256_unpackhi_epi32(sums[0], sums[1]);
-    const __m256i cd = _mm256_unpacklo_epi32(sums[2], sums[3]), CD = _mm256_unpackhi_epi32(sums[2], sums[3]);
+    const __m256i a = sums->rows[output][part], b = sums->rows[output + 1][part];
+    const __m256i c = sums->rows[output + 2][part], d = sums->rows[output + 3][part];
+    const __m256i ab = _mm256_unpacklo_epi32(a, b), AB = _mm256_unpackhi_epi32(a, b);
+    const __m256i cd = _mm256_unpacklo_epi32(c, d), CD = _mm256_unpackhi_epi32(c, d);
     const __m256i turned[4] = {_mm256_unpacklo_epi64(ab, cd), _mm256_unpackhi_epi64(ab, cd),
                                _mm256_unpacklo_epi64(AB, CD), _mm256_unpackhi_epi64(AB, CD)};
     for (size_t r = 0; r < 4; r++) {
-        if (row + r < g->n_rows)
-            add_four(acc + (row + r) * g->acc_stride, _mm256_castsi256_si128(turned[r]));
-        if (row + r + 8 < g->n_rows)
-            add_four(acc + (row + r + 8) * g->acc_stride, _mm256_extracti128_si256(turned[r], 1));
+        if (whole || row + r < g->n_rows)
+            _mm_storeu_si128((__m128i *)(acc + (row + r) * g->acc_stride), _mm256_castsi256_si128(turned[r]));
+        if (whole || row + r + 16 < g->n_rows)
+            _mm_storeu_si128((__m128i *)(acc + (row + r + 16) * g->acc_stride), _mm256_extracti128_si256(turned[r], 1));
     }
 }
 
-static void add_excess(const struct cpu_gemm *g, size_t panel, size_t row, const int16_t *columns)
+CPU_TEMPLATE void store_sums(const bool whole, const struct cpu_gemm *g, int32_t *acc, size_t row,
+                             const struct sums *sums)
 {
-    const struct image_excess *pairs = g->narrow.excess + panel * image_excess_room((uint32_t)inputs_of(g));
-    const struct image_lists *lists = &g->narrow.lists[panel];
+#pragma GCC unroll 4
+    for (size_t part = 0; part < 4; part++)
+#pragma GCC unroll 4
+        for (size_t output = 0; output < IMAGE_PANEL; output += 4)
+            store_turned(whole, g, acc + output, row + 4 * part, sums, output, part);
+}
+
+static void begin_with_excess(const struct cpu_gemm *g, size_t panel, size_t row, const uint8_t *columns)
+{
+    const struct image_excess *excess = g->narrow.excess + panel * image_excess_room((uint32_t)inputs_of(g));
     struct sums sums;
-    for (size_t four = 0; four < IMAGE_PANEL / IMAGE_LISTS; four++) {
-        sum_lists(&sums, lists->outputs + four * IMAGE_LISTS, pairs, lists->turns[four], (const char *)columns);
-        pairs += lists->turns[four] * IMAGE_LISTS;
+    for (size_t o = 0; o < IMAGE_PANEL; o++)
+        sum_excess(sums.rows[o], &excess[o], columns);
+    for (size_t i = IMAGE_PANEL; i < g->narrow.counts[panel]; i++) {
+        __m256i more[4], *to = sums.rows[excess[i].output];
+        sum_excess(more, &excess[i], columns);
+        for (size_t part = 0; part < 4; part++)
+            to[part] = _mm256_add_epi32(to[part], more[part]);
     }
     int32_t *acc = g->acc + panel * IMAGE_PANEL;
-    for (size_t output = 0; output < IMAGE_PANEL; output += 4) {
-        add_turned(g, acc + output, row, sums.low + output);
-        add_turned(g, acc + output, row + 4, sums.high + output);
-    }
+    if (row + COLUMN_ROWS <= g->n_rows)
+        store_sums(true, g, acc, row, &sums);
+    else
+        store_sums(false, g, acc, row, &sums);
 }
 
-static void multiply_panel(const struct cpu_gemm *g, size_t panel)
+/* The rows from `begin` to `end` of a panel. */
+static void multiply_panel(const struct cpu_gemm *g, size_t panel, size_t begin, size_t end)
 {
     const int8_t *weights = g->narrow.weights + panel * g->panel_stride;
     const size_t step = 2 * cpu_prefetch_step((g->n_rows + TILE_ROWS - 1) / TILE_ROWS);
-    const char *ahead = (const char *)weights + g->panel_stride;
-    for (size_t row = 0, rows; row < g->n_rows; row += rows) {
-        rows = cpu_tile_rows(g->n_rows - row, TILE_ROWS);
+    const char *ahead =
+        (const char *)weights + PANELS * g->panel_stride + begin / TILE_ROWS * step * (g->block_groups / 2);
+    for (size_t row = begin, rows; row < end; row += rows) {
+        rows = cpu_tile_rows(end - row, TILE_ROWS);
         const struct cursor at = {
             .rows = (const uint8_t *)g->rows + row * g->row_stride,
             .stride = g->row_stride,
@@ -262,32 +296,32 @@ static void multiply_wide(const struct cpu_gemm *g, const int16_t *rows, size_t 
     cpu_gemm_avx2(&wide);
 }
 
-/* Lists had no room. */
+/* The excess had no room. */
 static void multiply_wide_panel(const struct cpu_gemm *g, size_t panel)
 {
-    int16_t *rows = (int16_t *)g->work + (g->n_rows + COLUMN_ROWS - 1) / COLUMN_ROWS * COLUMN_ROWS * inputs_of(g);
+    int16_t *rows =
+        (int16_t *)((uint8_t *)g->work + (g->n_rows + COLUMN_ROWS - 1) / COLUMN_ROWS * COLUMN_ROWS * inputs_of(g));
     widen(rows, g);
     multiply_wide(g, rows, panel, 1);
 }
 
-static bool has_lists(const struct cpu_gemm *g, size_t panel)
+static bool is_clipped(const struct cpu_gemm *g, size_t panel)
 {
-    return g->narrow.lists[panel].turns[0] != IMAGE_NOT_NARROW;
+    return g->narrow.counts[panel] != IMAGE_NOT_NARROW;
 }
 
 static void multiply_narrow(const struct cpu_gemm *g)
 {
-    for (size_t begin = 0, end; begin < g->n_panels; begin = end) {
-        end = begin + PANELS < g->n_panels ? begin + PANELS : g->n_panels;
-        for (size_t panel = begin; panel < end; panel++)
-            if (has_lists(g, panel))
-                multiply_panel(g, panel);
-            else
-                multiply_wide_panel(g, panel);
+    for (size_t first = 0, last; first < g->n_panels; first = last) {
+        last = first + PANELS < g->n_panels ? first + PANELS : g->n_panels;
         for (size_t row = 0; row < g->n_rows; row += COLUMN_ROWS)
-            for (size_t panel = begin; panel < end; panel++)
-                if (has_lists(g, panel))
-                    add_excess(g, panel, row, (const int16_t *)g->work + row * inputs_of(g));
+            for (size_t panel = first; panel < last; panel++)
+                if (is_clipped(g, panel)) {
+                    begin_with_excess(g, panel, row, (const uint8_t *)g->work + row * inputs_of(g));
+                    multiply_panel(g, panel, row, row + COLUMN_ROWS < g->n_rows ? row + COLUMN_ROWS : g->n_rows);
+                } else if (row == 0) {
+                    multiply_wide_panel(g, panel);
+                }
     }
 }
 
@@ -302,7 +336,7 @@ static void prepare(const struct cpu_gemm *g)
         widen(g->work, g);
     else
         for (size_t row = 0; row < g->n_rows; row += COLUMN_ROWS)
-            turn((int16_t *)g->work + row * inputs_of(g), g, row);
+            turn((uint8_t *)g->work + row * inputs_of(g), g, row);
 }
 
 static void linear(const struct cpu_gemm *g)

@@ -181,8 +181,8 @@ struct image_narrow check_narrow(const struct image_linear *linear)
     struct image_linear filled = *linear;
     const size_t panels = linear->out_padded / IMAGE_PANEL, room = image_excess_room(linear->in_padded);
     filled.narrow.weights = check_input((size_t)linear->in_padded * linear->out_padded);
-    filled.narrow.lists = check_input(panels * sizeof *filled.narrow.lists);
-    filled.narrow.excess = check_input(panels * room * sizeof *filled.narrow.excess + 1);
+    filled.narrow.counts = check_input(panels * sizeof *filled.narrow.counts);
+    filled.narrow.excess = check_input(panels * room * sizeof *filled.narrow.excess);
     void *scratch = check_input(image_narrow_scratch(linear->in_padded));
     image_narrow_rows(&filled, 0, linear->out_padded, scratch);
     free(scratch);
@@ -192,7 +192,7 @@ struct image_narrow check_narrow(const struct image_linear *linear)
 void check_free_narrow(const struct image_narrow *narrow)
 {
     free((void *)narrow->weights);
-    free((void *)narrow->lists);
+    free((void *)narrow->counts);
     free((void *)narrow->excess);
 }
 
