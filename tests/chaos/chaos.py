@@ -23,6 +23,8 @@ KINDS = ["fail", "hang", "slow", "accumulator", "weight", "activation", "hidden"
 GAP_SECONDS = (0.5, 3.0)       # between faults
 RED_SECONDS = 2.0
 GREEN_SECONDS = 60.0
+DRAIN_SECONDS = 60.0            # what was asked last is answered by then
+PATIENCE = 10                   # --patient: and so many times what it took to ask for all right answers, one by one
 SPENT_SECONDS = 10.0           # a fault that did not make its board fail by then does not
 SKIPPED = 77
 
@@ -119,12 +121,12 @@ def ask(server):
     return server.call("POST", "/embed", json.dumps({"inputs": "Is anybody there?"}))
 
 
-def chaos(options, server, hashes):
+def chaos(options, server, hashes, drain):
     """Mixed load and faults. The groups of the load."""
     faults = Faults(server, options.seed)
     gap = GAP_SECONDS if options.seconds >= 60 else (0.2, 1.0)
-    process = start_load(options.load, server.port, options.seconds, *GROUPS,
-                         options=["--check", hashes, "--drain", "900" if options.patient else "60"])
+    process = start_load(options.load, server, options.seconds, *GROUPS,
+                         options=["--check", hashes, "--drain", str(drain)])
     faults.start(gap)
     groups = end_load(process)
     faults.end()
@@ -163,15 +165,19 @@ def run(options):
         say("The right answers, from a server without faults")
         reference = Server(options.bertd, options.model, "--boards", "1", "--placement", "replicate",
                            "--request-timeout-ms", "0")
-        load(options.load, reference.port, 0, *GROUPS, options=["--learn", hashes])
+        begin = time.monotonic()
+        load(options.load, reference, 0, *GROUPS, options=["--learn", hashes])
+        drain = DRAIN_SECONDS + (PATIENCE * (time.monotonic() - begin) if options.patient else 0)
         reference.stop()
         server = Server(options.bertd, options.model, "--boards", str(BOARDS), "--enable-fault-injection",
                         "--request-timeout-ms", "0", "--scrub-interval-seconds", "2")
         try:
-            say(f"{options.seconds:g} s of mixed load and faults, seed {options.seed}")
-            groups, faults = chaos(options, server, hashes)
+            server.patience = drain if options.patient else server.patience
+            say(f"{options.seconds:g} s of mixed load and faults, seed {options.seed}; at most {drain:.0f} s more for "
+                "the last answers")
+            groups, faults = chaos(options, server, hashes, drain)
             boards_back = wait_for(lambda: all(b["state"] in ("idle", "busy") for b in faults.boards()), GREEN_SECONDS)
-            after = load(options.load, server.port, 1, *GROUPS, options=["--check", hashes])
+            after = load(options.load, server, 1, *GROUPS, options=["--check", hashes, "--drain", str(drain)])
             boards = faults.boards()
             say("All boards at once")
             blackouts = [blackout(server, kind, count, options.patient) for kind, count in (("load", 16), ("hang", 2))]

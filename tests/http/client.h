@@ -46,7 +46,7 @@ double client_metric(int port, const char *name);
 /** Wait until a metric has this value, up to a minute. */
 bool client_becomes(int port, const char *name, double value);
 
-/** A connected socket with a receive timeout of 30 seconds. */
+/** A connected socket that waits for an answer for ten minutes at most. */
 int client_connect(int port);
 /** New: a whole POST /embed of so many texts of so many words. `headers`: more of them, each with its end of line. */
 char *client_request(int texts, int words, const char *headers, size_t *ret_len);

@@ -1,4 +1,5 @@
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -8,7 +9,7 @@ enum { SKIPPED = 77 };
 
 static struct tsan_test *tests, **end = &tests;
 static const char *current = "";
-static bool failed;
+static atomic_bool failed; /* tests have threads */
 
 void tsan_add(struct tsan_test *test)
 {
