@@ -1,8 +1,9 @@
 /* Whole layers on the simulated engine, bit for bit against the reference.
  *
- *     bench [--seed N] [--cases N] [layers|large|late|parts|stalls|reset|malformed|flips|errors ...]
+ *     bench [--seed N] [--cases N] [layers|large|limits|late|parts|stalls|reset|malformed|flips|errors ...]
  *
- * Every case has a seed of its own, printed before it runs; without names all kinds run.
+ * Every case has a seed of its own, printed before it runs; without names all kinds run. Of `limits`, one case is many
+ * times the work of any other: it runs once.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,7 @@
 
 #include "tests/rtl/engine/case.h"
 
-enum { LONGEST = 50, HEADS = 3, ENOUGH = 4000000, LATE = 20000 };
+enum { LONGEST = 50, HEADS = 3, ENOUGH = 4000000, LATE = 20000, MANY = 1000000 };
 
 static const char *kind_name;
 static int failures;
@@ -95,6 +96,30 @@ static void large(struct rtl_random *random)
     expect_equal(&test, model, test.expected);
     sim_model_destroy(&model);
     rtl_case_finish(&test);
+}
+
+/* The widest layer with heads of both sizes, and the longest sequence. */
+static void limits(struct rtl_random *random)
+{
+    const struct {
+        uint32_t hidden, intermediate, heads, tokens;
+    } most[] = {{1024, 4096, 32, 1 + sim_model_rows()}, {1024, 4096, 16, 3}, {64, 16, 2, 512}};
+    for (size_t i = 0; i < sizeof most / sizeof most[0]; i++) {
+        struct rtl_case test;
+        struct image_shape shape = rtl_case_shape(random, HEADS);
+        shape.layers = 1;
+        shape.hidden = most[i].hidden;
+        shape.intermediate = most[i].intermediate;
+        shape.heads = most[i].heads;
+        rtl_case_init(&test, random, shape, most[i].tokens);
+        struct sim_model *model = rtl_case_model(&test, (struct sim_model_options){.seed = random->state});
+        rtl_case_commands(&test, model);
+        uint32_t status = work(model, &test, 1);
+        check(status == ACCEL_ENGINE_OK, "status", status);
+        expect_equal(&test, model, test.expected);
+        sim_model_destroy(&model);
+        rtl_case_finish(&test);
+    }
 }
 
 /* A linear of layer 0 in card memory: panels of 16 outputs, of `panel` bytes each, then the check panel. */
@@ -306,8 +331,11 @@ static void errors(struct rtl_random *random)
 static const struct {
     const char *name;
     void (*run)(struct rtl_random *random);
-} kinds[] = {{"layers", layers}, {"large", large}, {"late", late},           {"parts", parts},  {"stalls", with_stalls},
-             {"reset", reset},   {"flips", flips}, {"malformed", malformed}, {"errors", errors}};
+    uint64_t most;
+} kinds[] = {{"layers", layers, MANY}, {"large", large, MANY}, {"limits", limits, 1},
+             {"late", late, MANY},     {"parts", parts, MANY}, {"stalls", with_stalls, MANY},
+             {"reset", reset, MANY},   {"flips", flips, MANY}, {"malformed", malformed, MANY},
+             {"errors", errors, MANY}};
 
 static bool wanted(int argc, char **argv, const char *name)
 {
@@ -336,7 +364,7 @@ int main(int argc, char **argv)
     printf("engine of %u rows, %u slices\n", sim_model_rows(), sim_model_slices());
     for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
         kind_name = kinds[k].name;
-        for (uint64_t i = 0; i < cases && wanted(argc, argv, kind_name); i++) {
+        for (uint64_t i = 0; i < cases && i < kinds[k].most && wanted(argc, argv, kind_name); i++) {
             printf("%s --seed %llu\n", kind_name, (unsigned long long)(seed + i));
             fflush(stdout);
             struct rtl_random random = {(seed + i) * 0x9e3779b97f4a7c15u + k};
