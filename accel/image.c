@@ -226,6 +226,8 @@ static void *take(struct blob *blob, size_t bytes)
 static struct image_narrow place_narrow(struct blob *blob, const struct image_linear *linear)
 {
     struct image_narrow narrow = {.weights = take(blob, (size_t)linear->in_padded * linear->out_padded)};
+    narrow.orders =
+        take(blob, linear->out_padded / IMAGE_PANEL * (linear->in_padded / IMAGE_GROUP) * sizeof *narrow.orders);
     narrow.counts = take(blob, linear->out_padded / IMAGE_PANEL * sizeof *narrow.counts);
     narrow.excess =
         take(blob, linear->out_padded / IMAGE_PANEL * image_excess_room(linear->in_padded) * sizeof *narrow.excess);

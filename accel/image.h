@@ -64,10 +64,12 @@ struct image_excess {
 
 /** int8 weights once more, for processors that add products of unsigned by signed bytes in 16 bits: clipped so that the
  *  weights of one sign within any IMAGE_SPAN inputs that are added there (the first two of each of two neighbouring
- *  groups, the last two of each) sum up to IMAGE_NARROW at most; 255 times that fits. `excess` holds what is missing.
+ *  groups, the last two of each) sum up to IMAGE_NARROW at most; 255 times that fits. Each panel has its groups in an
+ *  order in which there is little to clip. `excess` holds what is missing.
  *  All NULL where no such processor computes. */
 struct image_narrow {
-    const int8_t *weights;             /* as those of the linear */
+    const int8_t *weights;             /* as those of the linear, but for the order of a panel's groups */
+    const uint16_t *orders;            /* [out_padded/16][in_padded/4] the first input of each group of a panel */
     const uint16_t *counts;            /* [out_padded/16] of each panel's excess; IMAGE_NOT_NARROW where it has no room:
                                           take the weights as they are */
     const struct image_excess *excess; /* [out_padded/16][image_excess_room(in_padded)]: first one of each output in

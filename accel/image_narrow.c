@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "accel/image_order.h"
+
 /* Two neighbouring groups of inputs: 8 weights of an output, in two spans. */
 enum {
     GROUP_BYTES = IMAGE_PANEL * IMAGE_GROUP,
@@ -38,6 +40,7 @@ struct image_narrow image_narrow_at(const struct image_linear *linear, size_t pa
         return *narrow;
     return (struct image_narrow){
         .weights = narrow->weights + panel * linear->in_padded * IMAGE_PANEL,
+        .orders = narrow->orders + panel * (linear->in_padded / IMAGE_GROUP),
         .counts = narrow->counts + panel,
         .excess = narrow->excess + panel * image_excess_room(linear->in_padded),
     };
@@ -86,8 +89,8 @@ static void clip(int8_t weights[PAIR], int8_t excess[PAIR], const uint8_t span[I
     }
 }
 
-/* Groups at `weights` and, unless it is the last, behind it. */
-static bool narrow_output(struct list *list, int8_t *weights, size_t input, bool last)
+/* Groups at `weights` and, unless it is the last, behind it; of these inputs. */
+static bool narrow_output(struct list *list, int8_t *weights, const uint16_t *inputs, bool last)
 {
     int8_t pair[PAIR] = {0}, excess[PAIR] = {0};
     memcpy(pair, weights, IMAGE_GROUP);
@@ -101,7 +104,7 @@ static bool narrow_output(struct list *list, int8_t *weights, size_t input, bool
     if (!last)
         memcpy(weights + GROUP_BYTES, pair + IMAGE_GROUP, IMAGE_GROUP);
     for (size_t i = 0; i < PAIR; i++)
-        if (excess[i] != 0 && !append(list, input + i, excess[i]))
+        if (excess[i] != 0 && !append(list, inputs[i / IMAGE_GROUP] + i % IMAGE_GROUP, excess[i]))
             return false;
     return true;
 }
@@ -125,14 +128,14 @@ static void find_wide(int32_t ret[IMAGE_PANEL], const int8_t *weights, bool last
     memcpy(ret, &wide, sizeof wide);
 }
 
-static bool narrow_weights(struct list lists[IMAGE_PANEL], int8_t *weights, size_t groups)
+static bool narrow_weights(struct list lists[IMAGE_PANEL], int8_t *weights, const uint16_t *order, size_t groups)
 {
     for (size_t g = 0; g < groups; g += 2, weights += 2 * GROUP_BYTES) {
         const bool last = g + 1 == groups;
         int32_t wide[IMAGE_PANEL];
         find_wide(wide, weights, last);
         for (size_t o = 0; o < IMAGE_PANEL; o++)
-            if (wide[o] && !narrow_output(&lists[o], weights + o * IMAGE_GROUP, g * IMAGE_GROUP, last))
+            if (wide[o] && !narrow_output(&lists[o], weights + o * IMAGE_GROUP, order + g, last))
                 return false;
     }
     return true;
@@ -187,14 +190,17 @@ static bool fill(struct filling *filling, uint32_t output, const struct list *li
 static void narrow_panel(const struct image_linear *linear, size_t panel, struct entry *scratch)
 {
     const struct image_narrow to = image_narrow_at(linear, panel);
-    const size_t size = (size_t)linear->in_padded * IMAGE_PANEL, room = room_of_list(linear->in_padded);
+    const size_t groups = linear->in_padded / IMAGE_GROUP, room = room_of_list(linear->in_padded);
+    const int8_t *weights = linear->weights + panel * groups * GROUP_BYTES;
     struct filling filling = {(struct image_excess *)to.excess, IMAGE_PANEL, image_excess_room(linear->in_padded)};
     struct list lists[IMAGE_PANEL];
     for (size_t o = 0; o < IMAGE_PANEL; o++)
         lists[o] = (struct list){.entries = scratch + o * room, .room = room};
-    memcpy((int8_t *)to.weights, linear->weights + panel * size, size);
+    image_order_groups((uint16_t *)to.orders, weights, groups);
+    for (size_t g = 0; g < groups; g++)
+        memcpy((int8_t *)to.weights + g * GROUP_BYTES, weights + to.orders[g] / IMAGE_GROUP * GROUP_BYTES, GROUP_BYTES);
     memset(filling.excess, 0, filling.room * sizeof *filling.excess);
-    bool fits = narrow_weights(lists, (int8_t *)to.weights, linear->in_padded / IMAGE_GROUP);
+    bool fits = narrow_weights(lists, (int8_t *)to.weights, to.orders, groups);
     for (uint32_t o = 0; o < IMAGE_PANEL && fits; o++) {
         filling.excess[o].output = o;
         fits = fill(&filling, o, &lists[o]);

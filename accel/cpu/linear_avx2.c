@@ -48,6 +48,7 @@ struct cursor {
     const uint8_t *rows;
     size_t stride;
     const int8_t *weights;
+    const uint16_t *order;
     size_t groups;
     const int32_t *row_sums;
     int32_t *acc;
@@ -60,6 +61,7 @@ struct cursor {
 #define HOLD(r)     __asm__("" : "+x"(a##r), "+x"(b##r));
 #define EACH_ROW(X) X(0) X(1) X(2) X(3)
 #define DECLARE(r)                                                                                                     \
+    const uint8_t *row##r = at->rows + r * at->stride;                                                                 \
     __m256i a##r = a, b##r = b;                                                                                        \
     if (R > r) {                                                                                                       \
         a##r = _mm256_add_epi32(a, load(at->acc + r * at->acc_stride));                                                \
@@ -68,11 +70,11 @@ struct cursor {
     HOLD(r)
 #define MULTIPLY(r)                                                                                                    \
     if (R > r) {                                                                                                       \
-        const uint8_t *x = p + r * at->stride;                                                                         \
-        __m256i low = _mm256_maddubs_epi16(broadcast(x), w0), high = _mm256_maddubs_epi16(broadcast(x), w1);           \
+        __m256i low = _mm256_maddubs_epi16(broadcast(row##r + first), w0),                                             \
+                high = _mm256_maddubs_epi16(broadcast(row##r + first), w1);                                            \
         if (both) {                                                                                                    \
-            low = _mm256_add_epi16(low, _mm256_maddubs_epi16(broadcast(x + IMAGE_GROUP), w2));                         \
-            high = _mm256_add_epi16(high, _mm256_maddubs_epi16(broadcast(x + IMAGE_GROUP), w3));                       \
+            low = _mm256_add_epi16(low, _mm256_maddubs_epi16(broadcast(row##r + second), w2));                         \
+            high = _mm256_add_epi16(high, _mm256_maddubs_epi16(broadcast(row##r + second), w3));                       \
         }                                                                                                              \
         a##r = _mm256_add_epi32(a##r, _mm256_madd_epi16(low, ones));                                                   \
         b##r = _mm256_add_epi32(b##r, _mm256_madd_epi16(high, ones));                                                  \
@@ -88,13 +90,14 @@ struct cursor {
 CPU_TEMPLATE void tile(const int R, const struct cursor *at)
 {
     const __m256i ones = _mm256_set1_epi16(1);
-    const uint8_t *p = at->rows;
+    const uint16_t *order = at->order;
     const int8_t *w = at->weights;
     const char *ahead = at->ahead;
     const __m256i a = start(at->row_sums), b = start(at->row_sums + TILE_OUTPUTS);
     EACH_ROW(DECLARE)
-    for (size_t i = at->groups / 2; i > 0; i--, w += 2 * GROUP_BYTES, p += 2 * IMAGE_GROUP) {
+    for (size_t i = at->groups / 2; i > 0; i--, w += 2 * GROUP_BYTES, order += 2) {
         const bool both = true;
+        const size_t first = order[0], second = order[1];
         const __m256i w0 = load(w), w1 = load(w + 32), w2 = load(w + 64), w3 = load(w + 96);
         _mm_prefetch(ahead, _MM_HINT_T1);
         ahead += at->step;
@@ -102,6 +105,7 @@ CPU_TEMPLATE void tile(const int R, const struct cursor *at)
     }
     if (at->groups % 2 != 0) {
         const bool both = false;
+        const size_t first = order[0], second = first;
         const __m256i w0 = load(w), w1 = load(w + 32), w2 = w0, w3 = w1;
         EACH_ROW(MULTIPLY)
     }
@@ -263,6 +267,7 @@ static void multiply_panel(const struct cpu_gemm *g, size_t panel, size_t begin,
             .rows = (const uint8_t *)g->rows + row * g->row_stride,
             .stride = g->row_stride,
             .weights = weights,
+            .order = g->narrow.orders + panel * g->block_groups,
             .groups = g->block_groups,
             .row_sums = g->row_sums + panel * IMAGE_PANEL,
             .acc = g->acc + row * g->acc_stride + panel * IMAGE_PANEL,

@@ -181,6 +181,7 @@ struct image_narrow check_narrow(const struct image_linear *linear)
     struct image_linear filled = *linear;
     const size_t panels = linear->out_padded / IMAGE_PANEL, room = image_excess_room(linear->in_padded);
     filled.narrow.weights = check_input((size_t)linear->in_padded * linear->out_padded);
+    filled.narrow.orders = check_input(panels * (linear->in_padded / IMAGE_GROUP) * sizeof *filled.narrow.orders);
     filled.narrow.counts = check_input(panels * sizeof *filled.narrow.counts);
     filled.narrow.excess = check_input(panels * room * sizeof *filled.narrow.excess);
     void *scratch = check_input(image_narrow_scratch(linear->in_padded));
@@ -192,6 +193,7 @@ struct image_narrow check_narrow(const struct image_linear *linear)
 void check_free_narrow(const struct image_narrow *narrow)
 {
     free((void *)narrow->weights);
+    free((void *)narrow->orders);
     free((void *)narrow->counts);
     free((void *)narrow->excess);
 }

@@ -24,7 +24,21 @@ static size_t place(const struct image_linear *linear, uint32_t o, uint32_t i)
            (i / IMAGE_GROUP * IMAGE_PANEL + o % IMAGE_PANEL) * IMAGE_GROUP + i % IMAGE_GROUP;
 }
 
-/* The sums of the weights of each sign of the span that input i of output o begins: i % 8 is 0 or 2. */
+/* The groups' order of the panel of an output: each of them once. */
+static const uint16_t *order_of(const struct image_linear *linear, uint32_t o)
+{
+    const uint16_t *order = image_narrow_at(linear, o / IMAGE_PANEL).orders;
+    bool *seen = calloc(linear->in_padded, sizeof *seen);
+    for (uint32_t g = 0; g < linear->in_padded / IMAGE_GROUP; g++) {
+        cr_assert(order[g] < linear->in_padded && order[g] % IMAGE_GROUP == 0 && !seen[order[g]], "group %u: %u", g,
+                  order[g]);
+        seen[order[g]] = true;
+    }
+    free(seen);
+    return order;
+}
+
+/* The sums of the weights of each sign of the span that place i of output o begins: i % 8 is 0 or 2. */
 static void expect_span(const struct image_linear *linear, uint32_t o, uint32_t i)
 {
     static const uint32_t inputs[IMAGE_SPAN] = {0, 1, IMAGE_GROUP, IMAGE_GROUP + 1};
@@ -33,7 +47,7 @@ static void expect_span(const struct image_linear *linear, uint32_t o, uint32_t 
         int w = linear->narrow.weights[place(linear, o, i + inputs[j])];
         sums[w < 0] += w;
     }
-    cr_assert(sums[0] <= IMAGE_NARROW && sums[1] >= -IMAGE_NARROW, "output %u, inputs from %u: %d and %d", o, i,
+    cr_assert(sums[0] <= IMAGE_NARROW && sums[1] >= -IMAGE_NARROW, "output %u, places from %u: %d and %d", o, i,
               sums[0], sums[1]);
 }
 
@@ -59,8 +73,9 @@ static void expect_whole(const struct image_linear *linear, uint32_t o)
 {
     const struct image_narrow at = image_narrow_at(linear, o / IMAGE_PANEL);
     int *weights = calloc(linear->in_padded, sizeof *weights);
+    const uint16_t *order = order_of(linear, o);
     for (uint32_t i = 0; i < linear->in_padded; i++)
-        weights[i] = linear->narrow.weights[place(linear, o, i)];
+        weights[order[i / IMAGE_GROUP] + i % IMAGE_GROUP] = linear->narrow.weights[place(linear, o, i)];
     cr_assert(*at.counts >= IMAGE_PANEL && *at.counts <= image_excess_room(linear->in_padded));
     cr_assert_eq(at.excess[o % IMAGE_PANEL].output, o % IMAGE_PANEL);
     for (size_t e = 0; e < *at.counts; e++)
@@ -105,6 +120,23 @@ Test(image_narrow, nothing_is_lost)
         cr_assert(most > 32 || panels == linear.out_padded / IMAGE_PANEL, "weights within %u need more room", most);
         release(&linear);
     }
+}
+
+/* Groups that fill their spans meet groups that leave them empty, though they lie next to each other. */
+Test(image_narrow, order_avoids_excess)
+{
+    check_begin("order avoids excess");
+    struct image_linear linear = make_linear(128, IMAGE_PANEL);
+    for (uint32_t o = 0; o < IMAGE_PANEL; o++)
+        for (uint32_t i = 0; i < 128; i++)
+            ((int8_t *)linear.weights)[place(&linear, o, i)] = i / 8 % 2 ? 0 : o % 2 ? 60 : -60;
+    linear.narrow = check_narrow(&linear);
+    cr_assert_eq(expect_all(&linear), 1);
+    const struct image_excess *excess = image_narrow_at(&linear, 0).excess;
+    for (uint32_t o = 0; o < IMAGE_PANEL; o++)
+        for (size_t turn = 0; turn < 2 * IMAGE_TURNS; turn++)
+            cr_assert(excess[o].excess[turn][0] == 0 && excess[o].excess[turn][1] == 0, "output %u is clipped", o);
+    release(&linear);
 }
 
 Test(image_narrow, excess_without_room)
