@@ -180,6 +180,7 @@ enum status batch_create(struct batch **ret, const struct batch_options *options
         queue_init(&batch->queues[c], share < limit ? share : limit);
     batch->usable = options->n_boards;
     batch->bulk_turn_ns = 1e6;
+    batch->patience = 1;
     cost_init(&batch->cost);
     enum status status = load_boards(batch, err);
     if (status == STATUS_OK)

@@ -87,6 +87,7 @@ static void launch(struct batch *batch, struct room_settled *settled, struct fli
         batch->begun[placement_of(batch, action)][flight->class]++;
     flight->launched_layers = action->layers;
     flight->choice = action->choice;
+    flight->patience = batch->patience;
     flight->predicted_ns =
         trials_predict(&batch->trials, &batch->cost, flight->load, action->layers, action->choice.boards);
     for (uint32_t i = 0; i < action->choice.boards; i++) {

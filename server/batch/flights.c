@@ -5,6 +5,7 @@
  */
 #include "server/base/clock.h"
 #include "server/batch/room.h"
+#include "server/batch/watchdog.h"
 
 /* A batch that failed once runs again as it is: most likely the board was at fault. After that each text runs alone,
  * since one of them may be; and a text is at fault when it failed so often that so many boards in turn cannot be. */
@@ -167,9 +168,11 @@ static void free_slots(struct batch *batch, const struct flight *flight)
             batch->slots[b].flight = NULL;
 }
 
-/* Its entries run elsewhere already; only its memory was still in use. */
+/* Its entries run elsewhere already; only its memory was still in use. What hung does not end by itself. */
 static void bury(struct batch *batch, struct flight *flight)
 {
+    if (flight->status == STATUS_OK || flight->status == STATUS_CANCELLED)
+        batch->patience = watchdog_was_slow(batch->patience, flight->patience);
     unlink_flight(&batch->abandoned, flight);
     flight_destroy(&flight);
 }
@@ -197,6 +200,7 @@ static void learn(struct batch *batch, const struct flight *flight, double took_
     trials_observe(&batch->trials, &batch->cost, flight->load, flight->launched_layers, flight->choice, took_ns);
     if (flight->n_parts == 1)
         cost_observe(&batch->cost, flight->load, flight->launched_layers, took_ns);
+    batch->patience = watchdog_was_fine(batch->patience);
 }
 
 void room_on_parted(struct flight *flight, void *cookie)

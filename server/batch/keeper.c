@@ -5,15 +5,10 @@
  */
 #include "server/base/clock.h"
 #include "server/batch/room.h"
+#include "server/batch/watchdog.h"
 
-/* A board hangs when it takes longer than a stall of the machine and many times the prediction; of a long task fewer
- * times, so that a pool that hangs in what it mostly does is known within two seconds. */
-#define HANG_NS          1300e6
-#define HANG_FACTOR      20
-#define HANG_SHORT_NS    300e6
-#define HANG_FACTOR_LONG 4
-#define TICK_NS          10000000ull
-#define IDLE_TICK_NS     100000000ull
+#define TICK_NS      10000000ull
+#define IDLE_TICK_NS 100000000ull
 
 static void drop_expired_waiting(struct batch *batch, struct room_settled *settled, uint64_t now)
 {
@@ -41,15 +36,6 @@ static void drop_expired_running(struct batch *batch, struct room_settled *settl
     room_cancel_unwanted(batch, flight);
 }
 
-static double hang_ns(double predicted_ns)
-{
-    double many = HANG_FACTOR * predicted_ns;
-    if (many > HANG_SHORT_NS)
-        many = HANG_SHORT_NS;
-    double few = HANG_FACTOR_LONG * predicted_ns;
-    return HANG_NS + (few > many ? few : many);
-}
-
 static void keep(struct batch *batch, struct room_settled *settled)
 {
     uint64_t now = clock_now_ns();
@@ -66,7 +52,7 @@ static void keep(struct batch *batch, struct room_settled *settled)
             continue;
         }
         drop_expired_running(batch, settled, flight, now);
-        if ((double)(now - flight->launched_ns) > hang_ns(flight->predicted_ns))
+        if ((double)(now - flight->launched_ns) > watchdog_limit_ns(flight->predicted_ns, flight->patience))
             room_abandon(batch, settled, flight, now);
     }
     if (room_is_dead(batch, now)) {

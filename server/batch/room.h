@@ -59,6 +59,7 @@ struct batch {
     struct cost_model cost;
     struct trials trials;
     double crowd;                     /* of planner_crowd */
+    double patience;                  /* of watchdog.h */
     uint64_t last_interactive_ns;     /* submitted */
     double interactive_ns;            /* served while bulk waited and got nothing */
     double bulk_turn_ns;              /* what bulk's last turn was */

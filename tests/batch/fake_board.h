@@ -16,6 +16,7 @@ struct fake_board {
     uint32_t n_held;
     atomic_bool broken;  /* its self-test fails */
     atomic_bool stuck;   /* its self-test does not end */
+    atomic_bool slow;    /* what it is reset in ends by itself */
     atomic_bool damaged; /* the next scrub finds its memory so */
     atomic_uint selftests;
 };
@@ -64,8 +65,9 @@ static inline struct board_task *fake_board_pop(struct board *board)
 static enum status fake_reset(struct board *board, struct error *err)
 {
     for (struct board_task *task; (task = fake_board_pop(board));) { /* what it was stuck in comes back failed */
-        error_set(err, STATUS_BACKEND, "reset");
-        task->on_done(task, STATUS_BACKEND, err);
+        enum status status = atomic_load(&((struct fake_board *)board)->slow) ? STATUS_CANCELLED : STATUS_BACKEND;
+        error_set(err, status, "reset");
+        task->on_done(task, status, err);
     }
     return STATUS_OK;
 }

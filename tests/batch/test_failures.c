@@ -1,4 +1,5 @@
 /* The batch room when boards fail, hang, or must yield; and its placements. */
+#include "server/batch/room.h"
 #include "tests/batch/room_fixture.h"
 
 static struct batch_board_info info_of(struct room *room, int board)
@@ -104,6 +105,34 @@ Test(failures, a_hung_board_is_given_up_and_comes_back_after_a_reset)
     cr_assert_eq(fake_board_held(room.boards[0]), 0, "the reset took the old task back");
     cr_assert_eq(request->done, 1);
     free(request);
+    close_room(&room);
+}
+
+static double patience_of(const struct room *room)
+{
+    pthread_mutex_lock(&room->batch->lock);
+    double patience = room->batch->patience;
+    pthread_mutex_unlock(&room->batch->lock);
+    return patience;
+}
+
+Test(failures, a_board_that_was_given_up_and_is_only_slow_is_waited_for_longer)
+{
+    struct room room;
+    open_room(&room, 2, 100, 100);
+    for (int times = 0; times < 2; times++) {
+        struct request *request = make_request(1, 8, BATCH_POOL_MEAN);
+        batch_submit(room.batch, &request->work, NULL);
+        atomic_store(&((struct fake_board *)room.boards[0])->slow, times == 1);
+        cr_assert_eq(fake_board_held(room.boards[0]), 1);
+        WAIT_FOR(fake_board_held(room.boards[1]) == 1);
+        WAIT_FOR(in_service(&room) == 2);
+        cr_expect_eq(patience_of(&room), 1 + times, "that it hung tells nothing, that it was slow does");
+        finish_all(&room);
+        cr_assert_eq(request->status, STATUS_OK);
+        free(request);
+    }
+    cr_expect_lt(patience_of(&room), 2, "it wears off with what ends well");
     close_room(&room);
 }
 

@@ -9,6 +9,7 @@
 #include "server/batch/pooling.h"
 #include "server/batch/queue.h"
 #include "server/batch/trials.h"
+#include "server/batch/watchdog.h"
 
 static struct batch_work *make_work(uint64_t key, uint32_t n, uint32_t tokens)
 {
@@ -325,4 +326,21 @@ Test(pooling, normalises_like_torch)
     float zero[] = {0, 0};
     batch_normalize(zero, 2);
     cr_assert_eq(zero[0], 0);
+}
+
+Test(watchdog, waits_longer_for_what_was_slow_and_forgets_it)
+{
+    cr_expect_leq(watchdog_limit_ns(1e6, 1), 1.6e9);
+    cr_expect_geq(watchdog_limit_ns(1e6, 1), 1.3e9, "a stall is not a hang");
+    double patience = 1, first = watchdog_limit_ns(5e9, patience);
+    for (int i = 0; i < 3; i++)
+        patience = watchdog_was_slow(patience, 1);
+    cr_expect_eq(patience, 2, "launches that began together count once");
+    cr_expect_gt(watchdog_limit_ns(5e9, patience), 1.5 * first);
+    for (int i = 0; i < 20; i++)
+        patience = watchdog_was_slow(patience, patience);
+    cr_expect_eq(patience, WATCHDOG_MOST_PATIENCE);
+    for (int i = 0; i < 1000; i++)
+        patience = watchdog_was_fine(patience);
+    cr_expect_float_eq(patience, 1, 0.01);
 }
