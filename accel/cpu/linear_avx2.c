@@ -189,6 +189,7 @@ static inline void add_turn(__m256i *low, __m256i *high, const struct image_exce
     const __m256i y = load(columns + at->places[turn][1] * (size_t)PLACE_BYTES);
     *low = _mm256_add_epi16(*low, _mm256_maddubs_epi16(_mm256_unpacklo_epi8(x, y), excess));
     *high = _mm256_add_epi16(*high, _mm256_maddubs_epi16(_mm256_unpackhi_epi8(x, y), excess));
+    __asm__("" : "+x"(*low), "+x"(*high));
 }
 
 static inline void sum_excess(__m256i to[4], const struct image_excess *at, const uint8_t *columns)
@@ -319,14 +320,17 @@ static void multiply_narrow(const struct cpu_gemm *g)
 {
     for (size_t first = 0, last; first < g->n_panels; first = last) {
         last = first + PANELS < g->n_panels ? first + PANELS : g->n_panels;
-        for (size_t row = 0; row < g->n_rows; row += COLUMN_ROWS)
+        for (size_t row = 0; row < g->n_rows; row += COLUMN_ROWS) {
+            const size_t end = row + COLUMN_ROWS < g->n_rows ? row + COLUMN_ROWS : g->n_rows;
             for (size_t panel = first; panel < last; panel++)
-                if (is_clipped(g, panel)) {
+                if (is_clipped(g, panel))
                     begin_with_excess(g, panel, row, (const uint8_t *)g->work + row * inputs_of(g));
-                    multiply_panel(g, panel, row, row + COLUMN_ROWS < g->n_rows ? row + COLUMN_ROWS : g->n_rows);
-                } else if (row == 0) {
+            for (size_t panel = first; panel < last; panel++)
+                if (is_clipped(g, panel))
+                    multiply_panel(g, panel, row, end);
+                else if (row == 0)
                     multiply_wide_panel(g, panel);
-                }
+        }
     }
 }
 
