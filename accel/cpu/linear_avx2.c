@@ -238,11 +238,15 @@ CPU_TEMPLATE void store_sums(const bool whole, const struct cpu_gemm *g, int32_t
 
 static void begin_with_excess(const struct cpu_gemm *g, size_t panel, size_t row, const uint8_t *columns)
 {
-    const struct image_excess *excess = g->narrow.excess + panel * image_excess_room((uint32_t)inputs_of(g));
+    const size_t room = image_excess_room((uint32_t)inputs_of(g));
+    const struct image_excess *excess = g->narrow.excess + panel * room, *ahead = excess + PANELS * room;
     struct sums sums;
-    for (size_t o = 0; o < IMAGE_PANEL; o++)
+    for (size_t o = 0; o < IMAGE_PANEL; o++) {
+        _mm_prefetch((const char *)&ahead[o], _MM_HINT_T1);
         sum_excess(sums.rows[o], &excess[o], columns);
+    }
     for (size_t i = IMAGE_PANEL; i < g->narrow.counts[panel]; i++) {
+        _mm_prefetch((const char *)&ahead[i], _MM_HINT_T1);
         __m256i more[4], *to = sums.rows[excess[i].output];
         sum_excess(more, &excess[i], columns);
         for (size_t part = 0; part < 4; part++)
