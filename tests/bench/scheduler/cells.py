@@ -42,7 +42,10 @@ def turn(generator, server, cell, seconds):
 
 
 def measure_cell(generator, servers, cell, level):
-    """({placement: score}, {group: tokens of a request}). First auto may try its ways of running loads of this size, which does not count."""
+    """({placement: score}, {group: tokens of a request}).
+
+    First auto may try its ways of running loads of this size, which does not count.
+    """
     seconds, rounds = (level.lone_slice, level.lone_rounds) if lone(cell) else (level.slice, level.rounds)
     turn(generator, servers["auto"], cell, seconds * LEARNING)
     turns = {placement: [] for placement in PLACEMENTS}
@@ -71,7 +74,8 @@ def row(cell, scores, tokens):
     forced = {placement: value for placement, value in scores.items() if placement != "auto"}
     best = max(forced, key=forced.get)
     ratio = scores["auto"] / forced[best]
-    return {"cell": cell, "tokens_per_request": tokens, **{placement: round(value, 2) for placement, value in scores.items()},
+    return {"cell": cell, "tokens_per_request": tokens,
+            **{placement: round(value, 2) for placement, value in scores.items()},
             "best": best, "auto_over_best": round(ratio, 3), "reached": ratio >= 1 - MOST_LOSS}
 
 

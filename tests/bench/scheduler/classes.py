@@ -51,7 +51,8 @@ class Meter:
         alone, beside = statistics.median(self.bulk["bulk"]), statistics.median(self.bulk["both"])
         return {"idle_p50_ms": round(quantile(idle, 0.5), 3), "idle_p99_ms": round(quantile(idle, 0.99), 3),
                 "p50_ms": round(quantile(both, 0.5), 3), "p99_ms": round(quantile(both, 0.99), 3),
-                "tokens_per_request": mean_tokens(self.loads), "bulk_alone": round(alone, 3), "bulk_beside": round(beside, 3),
+                "tokens_per_request": mean_tokens(self.loads),
+                "bulk_alone": round(alone, 3), "bulk_beside": round(beside, 3),
                 "bulk_share": round(beside / alone, 3) if alone else 0.0}
 
     def quantiles(self):

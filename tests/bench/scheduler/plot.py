@@ -69,8 +69,8 @@ def write(path, results):
     out, top = [], TOP
     for model, result in results.items():
         if "placements" in result:
-            out += bars(result["placements"], top, f"{model}: auto over the best forced placement (goal: 0.9; below each "
-                                                   "cell the best one)")
+            out += bars(result["placements"], top,
+                        f"{model}: auto over the best forced placement (goal: 0.9; below each cell the best one)")
             top += PANEL
         if "latencies_ms" in result:
             out += curves_of(result["latencies_ms"], top, f"{model}: share of interactive requests answered within")
