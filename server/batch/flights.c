@@ -172,7 +172,7 @@ static void free_slots(struct batch *batch, const struct flight *flight)
 static void bury(struct batch *batch, struct flight *flight)
 {
     if (flight->status == STATUS_OK || flight->status == STATUS_CANCELLED)
-        batch->patience = watchdog_was_slow(batch->patience, flight->patience);
+        batch->patience = watchdog_was_slow(batch->patience, flight->patience, flight->predicted_ns);
     unlink_flight(&batch->abandoned, flight);
     flight_destroy(&flight);
 }

@@ -1,6 +1,7 @@
 #include "server/batch/watchdog.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 #define STALL_NS     1300e6
 #define FACTOR_SHORT 20 /* up to .. */
@@ -10,17 +11,23 @@
 #else
 #define FACTOR_LONG 4
 #endif
-#define MEMORY 64 /* launches */
+#define MEMORY 32 /* launches */
+
+static bool is_long(double predicted_ns)
+{
+    return FACTOR_LONG * predicted_ns > SHORT_NS;
+}
 
 double watchdog_limit_ns(double predicted_ns, double patience)
 {
-    double many = fmin(FACTOR_SHORT * predicted_ns, SHORT_NS);
-    return STALL_NS + fmax(many, FACTOR_LONG * patience * predicted_ns);
+    if (is_long(predicted_ns))
+        return STALL_NS + FACTOR_LONG * patience * predicted_ns;
+    return STALL_NS + fmin(FACTOR_SHORT * predicted_ns, SHORT_NS);
 }
 
-double watchdog_was_slow(double patience, double then)
+double watchdog_was_slow(double patience, double then, double predicted_ns)
 {
-    return fmin(fmax(patience, 2 * then), WATCHDOG_MOST_PATIENCE);
+    return is_long(predicted_ns) ? fmin(fmax(patience, 2 * then), WATCHDOG_MOST_PATIENCE) : patience;
 }
 
 double watchdog_was_fine(double patience)

@@ -332,13 +332,15 @@ Test(watchdog, waits_longer_for_what_was_slow_and_forgets_it)
 {
     cr_expect_leq(watchdog_limit_ns(1e6, 1), 1.6e9);
     cr_expect_geq(watchdog_limit_ns(1e6, 1), 1.3e9, "a stall is not a hang");
+    cr_expect_eq(watchdog_limit_ns(1e6, 16), watchdog_limit_ns(1e6, 1), "for short ones that is time enough");
+    cr_expect_eq(watchdog_was_slow(1, 1, 1e6), 1, "and tells nothing");
     double patience = 1, first = watchdog_limit_ns(5e9, patience);
     for (int i = 0; i < 3; i++)
-        patience = watchdog_was_slow(patience, 1);
+        patience = watchdog_was_slow(patience, 1, 5e9);
     cr_expect_eq(patience, 2, "launches that began together count once");
     cr_expect_gt(watchdog_limit_ns(5e9, patience), 1.5 * first);
     for (int i = 0; i < 20; i++)
-        patience = watchdog_was_slow(patience, patience);
+        patience = watchdog_was_slow(patience, patience, 5e9);
     cr_expect_eq(patience, WATCHDOG_MOST_PATIENCE);
     for (int i = 0; i < 1000; i++)
         patience = watchdog_was_fine(patience);
