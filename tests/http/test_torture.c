@@ -59,7 +59,7 @@ static struct http_options options_of(const struct ground *ground, struct metric
                                  .inject_faults = true,
                                  .width = ground->info.shape.hidden,
                                  .pooling = BATCH_POOL_MEAN,
-                                 .max_input_length = 24,
+                                 .max_input_length = 12,
                                  .auto_truncate = true,
                                  .max_chunks = 8,
                                  .max_concurrent_requests = 8,
@@ -136,7 +136,7 @@ Test(torture, requests)
     torture(port, "POST", "/embed", "{\"inputs\":[\"a\\u00e9\",[101,102]],\"dimensions\":4}");
     torture(port, "POST", "/embed", long_body);
     to = long_body + sprintf(long_body, "{\"chunk\":true,\"inputs\":[\"x\",\"");
-    for (int i = 0; i < 60; i++)
+    for (int i = 0; i < 40; i++)
         to += sprintf(to, "word ");
     sprintf(to, "\"]}");
     torture(port, "POST", "/embed", long_body);
