@@ -4,7 +4,7 @@ module fp_to_int (
     input  logic        clk_i,
     input  logic        en_i,
     input  logic [31:0] x_i,
-    input  logic [14:0] limit_i,  // the same for all values under way
+    input  logic [14:0] limit_i,  // of the x of the cycle before
     output logic [15:0] y_o       // two's complement
 );
 

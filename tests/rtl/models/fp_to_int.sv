@@ -11,13 +11,13 @@ module fp_to_int (
     import "DPI-C" pure function int model_fp_to_int(int x, int limit);
 
     localparam int DEPTH = bertd_pkg::FP_TO_INT_LATENCY - 1;
-    logic [15:0] values_q[0:DEPTH-1];
+    logic [31:0] values_q[0:DEPTH-1];
     int at_q = 0;
 
     always_ff @(posedge clk_i) begin
         if (en_i) begin
-            y_o <= values_q[at_q];
-            values_q[at_q] <= 16'(model_fp_to_int(x_i, 32'(limit_i)));
+            y_o <= 16'(model_fp_to_int(values_q[at_q], 32'(limit_i)));
+            values_q[at_q] <= x_i;
             at_q <= at_q == DEPTH - 1 ? 0 : at_q + 1;
         end
     end
