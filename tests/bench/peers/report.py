@@ -74,8 +74,8 @@ def summarize_ragged(times, settings, ragged, lengths):
 
 def assemble(times, settings, fidelity, fidelity_on, ragged, split, lengths, machine):
     ratios = ratios_of(times)
-    summary = {"note": "ratios are bertd's time by that of the best peer of the cell; BERT-base has random weights, so "
-                       "fidelity is MiniLM's alone", "fidelity_on": fidelity_on}
+    summary = {"note": "ms is the fastest turn of each engine; ratios are bertd's time by that of the best peer of the "
+                       "cell; BERT-base has random weights, so fidelity is MiniLM's alone", "fidelity_on": fidelity_on}
     if ratios:
         worst = max(ratios, key=lambda key: ratios[key][0])
         values = [ratio for ratio, _ in ratios.values()]
