@@ -18,11 +18,6 @@ static inline __m256i load(const void *p)
     return _mm256_loadu_si256((const __m256i *)p);
 }
 
-static size_t inputs_of(const struct cpu_gemm *g)
-{
-    return g->block_groups * IMAGE_GROUP;
-}
-
 static inline int32_t pair_at(const struct image_excess *at, size_t turn)
 {
     int32_t both;
@@ -37,7 +32,7 @@ static inline const uint8_t *row_at(const struct cpu_gemm *g, size_t row)
 
 static inline const struct image_excess *excess_of(const struct cpu_gemm *g, size_t panel)
 {
-    return g->narrow.excess + panel * image_excess_room((uint32_t)inputs_of(g));
+    return g->narrow.excess + panel * image_excess_room((uint32_t)cpu_linear_inputs(g));
 }
 
 /* Many rows ------------------------------------------------------------------------------------------------------- */
@@ -71,7 +66,7 @@ static inline void turn_inputs(uint8_t *columns, const uint8_t *const rows[CPU_E
 
 static void turn_many(uint8_t *columns, const struct cpu_gemm *g, size_t row)
 {
-    const size_t inputs = inputs_of(g);
+    const size_t inputs = cpu_linear_inputs(g);
     const uint8_t *rows[CPU_EXCESS_MANY];
     for (size_t r = 0; r < CPU_EXCESS_MANY; r++)
         rows[r] = row_at(g, row + r);
@@ -180,7 +175,7 @@ static inline void interleave_few(__m128i to[8], const __m128i from[8])
 
 static void turn_few(uint8_t *columns, const struct cpu_gemm *g)
 {
-    const size_t inputs = inputs_of(g);
+    const size_t inputs = cpu_linear_inputs(g);
     size_t input = 0;
     for (; input + 16 <= inputs; input += 16) {
         __m128i a[8], b[8];
@@ -262,7 +257,7 @@ static void begin_few(const struct cpu_gemm *g, size_t panel, size_t ahead, cons
 
 static uint8_t *columns_at(const struct cpu_gemm *g, size_t row)
 {
-    return (uint8_t *)g->work + row * inputs_of(g);
+    return (uint8_t *)g->work + row * cpu_linear_inputs(g);
 }
 
 void cpu_excess_prepare(const struct cpu_gemm *g)

@@ -146,27 +146,16 @@ CPU_TEMPLATE void wide_tile(const int R, const struct cpu_gemm *g, const struct 
     EACH_ROW(STORE_PANEL)
 }
 
+/* clang-format off */
+#define SIZE(r, TILE)                                                                                                  \
+    case r:                                                                                                            \
+        TILE(r, g, at);                                                                                                \
+        break;
 #define EACH_SIZE(TILE)                                                                                                \
     switch (rows) {                                                                                                    \
-    case 1:                                                                                                            \
-        TILE(1, g, at);                                                                                                \
-        break;                                                                                                         \
-    case 2:                                                                                                            \
-        TILE(2, g, at);                                                                                                \
-        break;                                                                                                         \
-    case 3:                                                                                                            \
-        TILE(3, g, at);                                                                                                \
-        break;                                                                                                         \
-    case 4:                                                                                                            \
-        TILE(4, g, at);                                                                                                \
-        break;                                                                                                         \
-    case 5:                                                                                                            \
-        TILE(5, g, at);                                                                                                \
-        break;                                                                                                         \
-    case 6:                                                                                                            \
-        TILE(6, g, at);                                                                                                \
-        break;                                                                                                         \
+        SIZE(1, TILE) SIZE(2, TILE) SIZE(3, TILE) SIZE(4, TILE) SIZE(5, TILE) SIZE(6, TILE)                            \
     }
+/* clang-format on */
 
 static void half_tile_n(size_t rows, const struct cpu_gemm *g, const struct cursor *at)
 {
@@ -178,22 +167,28 @@ static void wide_tile_n(size_t rows, const struct cpu_gemm *g, const struct curs
     EACH_SIZE(wide_tile)
 }
 
+/* A tile that begins at this row and panel. */
+static struct cursor cursor_at(const struct cpu_gemm *g, size_t row, size_t panel, const void *weights)
+{
+    return (struct cursor){
+        .rows = (const int16_t *)((const char *)g->rows + row * g->row_stride),
+        .weights = weights,
+        .acc = g->acc + row * g->acc_stride + panel * IMAGE_PANEL,
+    };
+}
+
 static void multiply_halves(const struct cpu_gemm *g)
 {
     const size_t step = cpu_prefetch_step((g->n_rows + TILE_ROWS - 1) / TILE_ROWS * 2);
     const size_t share = step * g->block_groups;
     for (size_t panel = 0; panel < g->n_panels; panel++) {
-        const char *ahead = (const char *)g->weights + (panel + 1) * g->panel_stride;
+        const int8_t *weights = g->weights + panel * g->panel_stride;
+        const char *ahead = (const char *)weights + g->panel_stride;
         for (size_t row = 0, rows; row < g->n_rows; row += rows) {
             rows = cpu_tile_rows(g->n_rows - row, TILE_ROWS);
-            const int8_t *weights = g->weights + panel * g->panel_stride;
-            struct cursor at = {
-                .rows = (const int16_t *)((const char *)g->rows + row * g->row_stride),
-                .weights = weights,
-                .acc = g->acc + row * g->acc_stride + panel * IMAGE_PANEL,
-                .ahead = ahead,
-                .step = step,
-            };
+            struct cursor at = cursor_at(g, row, panel, weights);
+            at.ahead = ahead;
+            at.step = step;
             half_tile_n(rows, g, &at);
             at.weights = weights + HALF * IMAGE_GROUP;
             at.acc += HALF;
@@ -211,11 +206,7 @@ static void multiply_wide(const struct cpu_gemm *g)
         widen_panel(&wide, g, g->weights + panel * g->panel_stride);
         for (size_t row = 0, rows; row < g->n_rows; row += rows) {
             rows = cpu_tile_rows(g->n_rows - row, TILE_ROWS);
-            const struct cursor at = {
-                .rows = (const int16_t *)((const char *)g->rows + row * g->row_stride),
-                .weights = &wide,
-                .acc = g->acc + row * g->acc_stride + panel * IMAGE_PANEL,
-            };
+            const struct cursor at = cursor_at(g, row, panel, &wide);
             wide_tile_n(rows, g, &at);
         }
     }

@@ -34,6 +34,12 @@ struct cpu_gemm {
     void *work;                 /* cpu_linear_work(n_rows, inputs) bytes, as `prepare` left them */
 };
 
+/** Of a linear layer: padded. */
+static inline size_t cpu_linear_inputs(const struct cpu_gemm *gemm)
+{
+    return gemm->block_groups * IMAGE_GROUP;
+}
+
 /** Bytes of cpu_gemm.work. */
 static inline size_t cpu_linear_work(size_t n_rows, size_t inputs)
 {

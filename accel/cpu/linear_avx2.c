@@ -21,11 +21,6 @@ enum {
     LEAST_INPUTS = 3072, /* ... and it is a larger part of narrow linears: of all rows together */
 };
 
-static size_t inputs_of(const struct cpu_gemm *g)
-{
-    return g->block_groups * IMAGE_GROUP;
-}
-
 static inline __m256i load(const void *p)
 {
     return _mm256_loadu_si256((const __m256i *)p);
@@ -159,7 +154,7 @@ static void multiply_panel(const struct cpu_gemm *g, size_t panel, size_t later,
 /* Operands of 16 bits. */
 static void widen(int16_t *to, const struct cpu_gemm *g)
 {
-    const size_t inputs = inputs_of(g);
+    const size_t inputs = cpu_linear_inputs(g);
     for (size_t r = 0; r < g->n_rows; r++)
         for (size_t i = 0; i < inputs; i++)
             to[r * inputs + i] = (int16_t)(((const uint8_t *)g->rows)[r * g->row_stride + i] - 128);
@@ -170,7 +165,7 @@ static void multiply_wide(const struct cpu_gemm *g, const int16_t *rows, size_t 
 {
     struct cpu_gemm wide = *g;
     wide.rows = rows;
-    wide.row_stride = inputs_of(g) * sizeof *rows;
+    wide.row_stride = cpu_linear_inputs(g) * sizeof *rows;
     wide.weights += panel * g->panel_stride;
     wide.acc += panel * IMAGE_PANEL;
     wide.n_panels = n_panels;
@@ -180,7 +175,7 @@ static void multiply_wide(const struct cpu_gemm *g, const int16_t *rows, size_t 
 /* The excess had no room. */
 static void multiply_wide_panel(const struct cpu_gemm *g, size_t panel)
 {
-    int16_t *rows = (int16_t *)((uint8_t *)g->work + cpu_excess_work(g->n_rows, inputs_of(g)));
+    int16_t *rows = (int16_t *)((uint8_t *)g->work + cpu_excess_work(g->n_rows, cpu_linear_inputs(g)));
     widen(rows, g);
     multiply_wide(g, rows, panel, 1);
 }
@@ -211,7 +206,7 @@ static void multiply_narrow(const struct cpu_gemm *g)
 
 static bool is_narrow(const struct cpu_gemm *g)
 {
-    return g->narrow.weights && g->n_rows >= LEAST_ROWS && g->n_rows * inputs_of(g) >= LEAST_INPUTS;
+    return g->narrow.weights && g->n_rows >= LEAST_ROWS && g->n_rows * cpu_linear_inputs(g) >= LEAST_INPUTS;
 }
 
 static void prepare(const struct cpu_gemm *g)
