@@ -55,18 +55,23 @@ static void expect_equal(const struct rtl_case *test, struct sim_model *model, c
     check(difference < 0, "a value differs from the reference's", difference);
 }
 
-/* All layers in one list, the rows staying on the engine in between. */
+/* All layers in one list, the rows staying on the engine in between; then the case is over. */
+static void expect_layers(struct rtl_case *test, struct sim_model_options options)
+{
+    struct sim_model *model = rtl_case_model(test, options);
+    rtl_case_commands(test, model);
+    uint32_t status = work(model, test, test->image->shape.layers);
+    check(status == ACCEL_ENGINE_OK, "status", status);
+    expect_equal(test, model, test->expected);
+    sim_model_destroy(&model);
+    rtl_case_finish(test);
+}
+
 static void run_layers(struct rtl_random *random, struct sim_model_options options)
 {
     struct rtl_case test;
     init(&test, random);
-    struct sim_model *model = rtl_case_model(&test, options);
-    rtl_case_commands(&test, model);
-    uint32_t status = work(model, &test, test.image->shape.layers);
-    check(status == ACCEL_ENGINE_OK, "status", status);
-    expect_equal(&test, model, test.expected);
-    sim_model_destroy(&model);
-    rtl_case_finish(&test);
+    expect_layers(&test, options);
 }
 
 static void layers(struct rtl_random *random)
@@ -89,13 +94,7 @@ static void large(struct rtl_random *random)
     shape.heads = 4;
     shape.hidden = shape.intermediate = 256;
     rtl_case_init(&test, random, shape, 8 * sim_model_rows() + rtl_random(random, 2 * sim_model_rows()));
-    struct sim_model *model = rtl_case_model(&test, (struct sim_model_options){.seed = random->state});
-    rtl_case_commands(&test, model);
-    uint32_t status = work(model, &test, 1);
-    check(status == ACCEL_ENGINE_OK, "status", status);
-    expect_equal(&test, model, test.expected);
-    sim_model_destroy(&model);
-    rtl_case_finish(&test);
+    expect_layers(&test, (struct sim_model_options){.seed = random->state});
 }
 
 /* The widest layer with heads of both sizes, and the longest sequence. */
@@ -112,13 +111,7 @@ static void limits(struct rtl_random *random)
         shape.intermediate = most[i].intermediate;
         shape.heads = most[i].heads;
         rtl_case_init(&test, random, shape, most[i].tokens);
-        struct sim_model *model = rtl_case_model(&test, (struct sim_model_options){.seed = random->state});
-        rtl_case_commands(&test, model);
-        uint32_t status = work(model, &test, 1);
-        check(status == ACCEL_ENGINE_OK, "status", status);
-        expect_equal(&test, model, test.expected);
-        sim_model_destroy(&model);
-        rtl_case_finish(&test);
+        expect_layers(&test, (struct sim_model_options){.seed = random->state});
     }
 }
 
