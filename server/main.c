@@ -380,6 +380,7 @@ int main(int argc, char **argv)
     static struct program program = {.listen_fd = -1};
     struct config *config = &program.config;
     struct error err;
+    mem_return_large_blocks();
     if (config_read(config, argc, argv, get_env, &err) != STATUS_OK) {
         fprintf(stderr, "bertd: %s\n", err.message);
         return 2;

@@ -1,9 +1,12 @@
 #include "server/base/mem.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define LARGE_BLOCK (1 << 20)
 
 static atomic_long allocations;
 static atomic_long fail_at = -1;
@@ -57,4 +60,10 @@ char *mem_strdup(const char *text)
 void mem_free(void *ptr)
 {
     free(ptr);
+}
+
+void mem_return_large_blocks(void)
+{
+    mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
+    mallopt(M_TRIM_THRESHOLD, 2 * LARGE_BLOCK); /* fixed too, by the call before, at a value that suits small heaps */
 }

@@ -17,6 +17,10 @@ char *mem_strdup(const char *text);
 /** Free what any of the above gave. NULL is fine. */
 void mem_free(void *ptr);
 
+/** From now on every block of a megabyte and more has pages of its own, which the system has back once it is freed. A
+ *  C library that raises that bound by what was freed keeps such blocks in the heaps of its threads, and those grow. */
+void mem_return_large_blocks(void);
+
 /** Tests only: let `n` more allocations succeed and fail the one after, once, in any thread. Negative: never fail. */
 void mem_fail_after(long n);
 /** Tests only: how many allocations this process has made. */

@@ -1,5 +1,6 @@
 /* status, mem, arena, buf, file. */
 #include <criterion/criterion.h>
+#include <malloc.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -65,6 +66,22 @@ Test(mem, overflowing_products_fail)
 {
     cr_assert_null(mem_calloc(SIZE_MAX / 2, 4));
     cr_assert_null(mem_alloc_aligned(64, SIZE_MAX));
+}
+
+Test(mem, large_blocks_go_back_to_the_system_whatever_was_freed_before)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    cr_skip("sanitizers bring an allocator of their own");
+#endif
+    mem_return_large_blocks();
+    void *huge = mem_alloc(16 << 20);
+    mem_free(huge);
+    size_t before = mallinfo2().hblks;
+    void *large = mem_alloc_aligned(64, 2 << 20);
+    cr_assert(huge && large);
+    cr_expect_eq(mallinfo2().hblks, before + 1);
+    mem_free(large);
+    cr_expect_eq(mallinfo2().hblks, before);
 }
 
 Test(arena, is_aligned_and_limited)
