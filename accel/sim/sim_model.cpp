@@ -23,6 +23,7 @@ namespace
 
 constexpr size_t BEAT = 64;
 constexpr int RESET_CYCLES = 4;
+constexpr int REGISTER_CYCLES = 1000; /* for an answer */
 
 struct random_source {
     uint64_t state;
@@ -222,7 +223,7 @@ struct sim_model {
         data->reset();
         writes->reset();
         engine->s_axi_awvalid_i = engine->s_axi_wvalid_i = engine->s_axi_arvalid_i = 0;
-        engine->s_axi_bready_i = engine->s_axi_rready_i = 1;
+        engine->s_axi_bready_i = engine->s_axi_rready_i = 0;
         context->assertOn(false); /* registers hold anything yet */
         engine->clk_i = 0;
         engine->rst_ni = 1; /* reset is a falling edge, also for the simulator */
@@ -258,35 +259,49 @@ struct sim_model {
         memory.cycle++;
     }
 
-    void write(uint32_t reg, uint32_t value)
+    /* Any channel of the host's may wait, as the memory's do: words before addresses, answers that are not taken. */
+    void write(uint32_t reg, uint32_t value, uint32_t strobes)
     {
         Vbertd_engine &e = *engine;
-        e.s_axi_awvalid_i = e.s_axi_wvalid_i = 1;
         e.s_axi_awaddr_i = (CData)reg;
         e.s_axi_wdata_i = value;
-        e.s_axi_wstrb_i = 15;
-        while (e.s_axi_awvalid_i || e.s_axi_wvalid_i) {
-            engine->clk_i = 0;
-            engine->eval();
-            bool address = e.s_axi_awvalid_i && e.s_axi_awready_o, word = e.s_axi_wvalid_i && e.s_axi_wready_o;
+        e.s_axi_wstrb_i = (CData)strobes;
+        bool addressed = false, told = false, answered = false;
+        for (int i = 0; i < REGISTER_CYCLES && !answered; i++) {
+            e.s_axi_awvalid_i = !addressed && (e.s_axi_awvalid_i || !memory.stalled());
+            e.s_axi_wvalid_i = !told && (e.s_axi_wvalid_i || !memory.stalled());
+            e.s_axi_bready_i = !memory.stalled();
+            e.clk_i = 0;
+            e.eval();
+            addressed |= e.s_axi_awvalid_i && e.s_axi_awready_o;
+            told |= e.s_axi_wvalid_i && e.s_axi_wready_o;
+            answered = e.s_axi_bvalid_o && e.s_axi_bready_i;
             clock();
-            if (address)
-                e.s_axi_awvalid_i = 0;
-            if (word)
-                e.s_axi_wvalid_i = 0;
         }
-        clock(); /* the answer */
+        e.s_axi_awvalid_i = e.s_axi_wvalid_i = e.s_axi_bready_i = 0;
+        if (!answered || e.s_axi_bresp_o)
+            memory.breach = "a write of a register is not answered, or with an error";
     }
 
     uint32_t read(uint32_t reg)
     {
         Vbertd_engine &e = *engine;
-        e.s_axi_arvalid_i = 1;
         e.s_axi_araddr_i = (CData)reg;
-        clock(); /* ready whenever no answer waits */
-        e.s_axi_arvalid_i = 0;
-        uint32_t value = e.s_axi_rdata_o;
-        clock();
+        uint32_t value = 0;
+        bool addressed = false, answered = false;
+        for (int i = 0; i < REGISTER_CYCLES && !answered; i++) {
+            e.s_axi_arvalid_i = !addressed && (e.s_axi_arvalid_i || !memory.stalled());
+            e.s_axi_rready_i = !memory.stalled();
+            e.clk_i = 0;
+            e.eval();
+            addressed |= e.s_axi_arvalid_i && e.s_axi_arready_o;
+            answered = e.s_axi_rvalid_o && e.s_axi_rready_i;
+            value = e.s_axi_rdata_o;
+            clock();
+        }
+        e.s_axi_arvalid_i = e.s_axi_rready_i = 0;
+        if (!answered || e.s_axi_rresp_o)
+            memory.breach = "a read of a register is not answered, or with an error";
         return value;
     }
 
@@ -328,16 +343,21 @@ void sim_model_reset(struct sim_model *model)
     model->reset();
 }
 
+void sim_model_write(struct sim_model *model, uint32_t reg, uint32_t value, uint32_t strobes)
+{
+    model->write(reg, value, strobes);
+}
+
 void sim_model_start(struct sim_model *model, uint64_t list, uint32_t count)
 {
-    model->write(ACCEL_REGISTER_LIST_LOW, (uint32_t)list);
-    model->write(ACCEL_REGISTER_LIST_HIGH, (uint32_t)(list >> 32));
-    model->write(ACCEL_REGISTER_LIST_COUNT, count);
-    model->write(ACCEL_REGISTER_INTERRUPT_GLOBAL, 1);
-    model->write(ACCEL_REGISTER_INTERRUPT_ENABLE, 1);
+    sim_model_write(model, ACCEL_REGISTER_LIST_LOW, (uint32_t)list, 15);
+    sim_model_write(model, ACCEL_REGISTER_LIST_HIGH, (uint32_t)(list >> 32), 15);
+    sim_model_write(model, ACCEL_REGISTER_LIST_COUNT, count, 15);
+    sim_model_write(model, ACCEL_REGISTER_INTERRUPT_GLOBAL, 1, 15);
+    sim_model_write(model, ACCEL_REGISTER_INTERRUPT_ENABLE, 1, 15);
     if (model->engine->interrupt_o)
-        model->write(ACCEL_REGISTER_INTERRUPT_STATUS, 1);
-    model->write(ACCEL_REGISTER_CONTROL, 1);
+        sim_model_write(model, ACCEL_REGISTER_INTERRUPT_STATUS, 1, 15);
+    sim_model_write(model, ACCEL_REGISTER_CONTROL, 1, 15);
 }
 
 bool sim_model_run(struct sim_model *model, uint64_t cycles)
@@ -350,14 +370,14 @@ bool sim_model_run(struct sim_model *model, uint64_t cycles)
     return model->engine->interrupt_o;
 }
 
+bool sim_model_interrupt(const struct sim_model *model)
+{
+    return model->engine->interrupt_o;
+}
+
 uint32_t sim_model_read(struct sim_model *model, uint32_t reg)
 {
     return model->read(reg);
-}
-
-void sim_model_write(struct sim_model *model, uint32_t reg, uint32_t value)
-{
-    model->write(reg, value);
 }
 
 void sim_model_counts(struct sim_model *model, struct sim_model_counts *ret)

@@ -18,7 +18,7 @@ struct sim_model;
 struct sim_model_options {
     size_t memory;            /* bytes, from address 0 on */
     uint32_t read_latency;    /* cycles from a burst's address to its first beat */
-    uint32_t stall_per_mille; /* chance that a channel does not move in a cycle */
+    uint32_t stall_per_mille; /* chance that a channel does not move in a cycle, the registers' included */
     uint64_t late_address;    /* a burst that reads or writes here ... */
     uint32_t late_cycles;     /* ... is answered so many cycles later */
     uint32_t error_per_mille; /* chance that a burst is answered with an error */
@@ -47,9 +47,11 @@ void sim_model_start(struct sim_model *model, uint64_t list, uint32_t count);
 /** Clock until the engine is done or `cycles` have passed; true when it is done. */
 bool sim_model_run(struct sim_model *model, uint64_t cycles);
 uint32_t sim_model_read(struct sim_model *model, uint32_t reg);
-void sim_model_write(struct sim_model *model, uint32_t reg, uint32_t value);
+/** The bytes whose bits are set in `strobes`. */
+void sim_model_write(struct sim_model *model, uint32_t reg, uint32_t value, uint32_t strobes);
+bool sim_model_interrupt(const struct sim_model *model);
 void sim_model_counts(struct sim_model *model, struct sim_model_counts *ret);
-/** The first breach of a rule of AXI that the memory saw (4 KiB boundary, last beat), or NULL. */
+/** The last breach of a rule of AXI (4 KiB boundary, last beat, a register that does not answer), or NULL. */
 const char *sim_model_breach(const struct sim_model *model);
 uint32_t sim_model_rows(void); /**< of the array: 64 multiply-accumulates a cycle each */
 uint32_t sim_model_slices(void);

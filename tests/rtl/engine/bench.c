@@ -1,22 +1,24 @@
 /* Whole layers on the simulated engine, bit for bit against the reference.
  *
- *     bench [--seed N] [--cases N] [layers|large|limits|late|parts|stalls|reset|malformed|flips|errors ...]
+ *     bench [--seed N] [--cases N] [KIND ...]
  *
+ * KIND: layers, large, limits, late, parts, stalls, reset, flips, malformed, registers, wild, errors.
  * Every case has a seed of its own, printed before it runs; without names all kinds run. Of `limits`, one case is many
  * times the work of any other: it runs once.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/rtl/engine/case.h"
+#include "tests/rtl/engine/bench.h"
 
-enum { LONGEST = 50, HEADS = 3, ENOUGH = 4000000, LATE = 20000, MANY = 1000000 };
+enum { LONGEST = 50, HEADS = 3, LATE = 20000, MANY = 1000000 };
 
 static const char *kind_name;
 static int failures;
 
-static void check(bool good, const char *what, long value)
+void bench_check(bool good, const char *what, long value)
 {
     if (good)
         return;
@@ -24,14 +26,14 @@ static void check(bool good, const char *what, long value)
     failures++;
 }
 
-static struct sim_model_options stalls(struct rtl_random *random)
+struct sim_model_options bench_stalls(struct rtl_random *random)
 {
     struct sim_model_options options = {.read_latency = rtl_random(random, 100), .seed = random->state};
     options.stall_per_mille = rtl_random(random, 4) * 200;
     return options;
 }
 
-static void init(struct rtl_case *test, struct rtl_random *random)
+void bench_init(struct rtl_case *test, struct rtl_random *random)
 {
     struct image_shape shape = rtl_case_shape(random, HEADS);
     rtl_case_init(test, random, shape, 1 + rtl_random(random, LONGEST));
@@ -41,18 +43,18 @@ static void init(struct rtl_case *test, struct rtl_random *random)
 static uint32_t work(struct sim_model *model, const struct rtl_case *test, uint32_t commands)
 {
     sim_model_start(model, test->card.list, commands);
-    bool done = sim_model_run(model, ENOUGH);
-    check(done, "not done after so many cycles", ENOUGH);
+    bool done = sim_model_run(model, BENCH_ENOUGH);
+    bench_check(done, "not done after so many cycles", BENCH_ENOUGH);
     if (!done)
         sim_model_reset(model);
-    check(sim_model_breach(model) == NULL, "a rule of AXI is broken", 0);
+    bench_check(sim_model_breach(model) == NULL, "a rule of AXI is broken", 0);
     return sim_model_read(model, ACCEL_REGISTER_STATUS);
 }
 
-static void expect_equal(const struct rtl_case *test, struct sim_model *model, const float *expected)
+void bench_expect_equal(const struct rtl_case *test, struct sim_model *model, const float *expected)
 {
     long difference = rtl_case_difference(test, model, expected);
-    check(difference < 0, "a value differs from the reference's", difference);
+    bench_check(difference < 0, "a value differs from the reference's", difference);
 }
 
 /* All layers in one list, the rows staying on the engine in between; then the case is over. */
@@ -61,8 +63,8 @@ static void expect_layers(struct rtl_case *test, struct sim_model_options option
     struct sim_model *model = rtl_case_model(test, options);
     rtl_case_commands(test, model);
     uint32_t status = work(model, test, test->image->shape.layers);
-    check(status == ACCEL_ENGINE_OK, "status", status);
-    expect_equal(test, model, test->expected);
+    bench_check(status == ACCEL_ENGINE_OK, "status", status);
+    bench_expect_equal(test, model, test->expected);
     sim_model_destroy(&model);
     rtl_case_finish(test);
 }
@@ -70,7 +72,7 @@ static void expect_layers(struct rtl_case *test, struct sim_model_options option
 static void run_layers(struct rtl_random *random, struct sim_model_options options)
 {
     struct rtl_case test;
-    init(&test, random);
+    bench_init(&test, random);
     expect_layers(&test, options);
 }
 
@@ -81,7 +83,7 @@ static void layers(struct rtl_random *random)
 
 static void with_stalls(struct rtl_random *random)
 {
-    run_layers(random, stalls(random));
+    run_layers(random, bench_stalls(random));
 }
 
 /* A layer so large that a unit is still reading a panel's or a row's last part when the next job's first results come:
@@ -151,8 +153,8 @@ static void late(struct rtl_random *random)
         sim_model_set_options(model, &options);
         rtl_case_put_rows(&test, model);
         uint32_t status = work(model, &test, 1);
-        check(status == ACCEL_ENGINE_OK, "status", status);
-        expect_equal(&test, model, test.expected);
+        bench_check(status == ACCEL_ENGINE_OK, "status", status);
+        bench_expect_equal(&test, model, test.expected);
     }
     sim_model_destroy(&model);
     rtl_case_finish(&test);
@@ -166,7 +168,7 @@ static void parts(struct rtl_random *random)
     struct image_shape shape = rtl_case_shape(random, HEADS);
     shape.layers = 1;
     rtl_case_init(&test, random, shape, 1 + rtl_random(random, LONGEST));
-    struct sim_model *model = rtl_case_model(&test, stalls(random));
+    struct sim_model *model = rtl_case_model(&test, bench_stalls(random));
     enum board_task_kind kinds[] = {BOARD_PROJECT, BOARD_FINISH};
     for (int k = 0; k < 2; k++)
         for (uint32_t begin = 0; begin < test.tokens;) {
@@ -174,12 +176,12 @@ static void parts(struct rtl_random *random)
             struct sim_command command = {kinds[k], 0, test.tokens, begin, rows, true, k == 1};
             sim_card_command(&test.card, sim_model_memory(model), 0, &command);
             uint32_t status = work(model, &test, 1);
-            check(status == ACCEL_ENGINE_OK, "status", status);
+            bench_check(status == ACCEL_ENGINE_OK, "status", status);
             begin += rows;
         }
-    expect_equal(&test, model, test.expected);
+    bench_expect_equal(&test, model, test.expected);
     sim_card_get_kv(&test.card, sim_model_memory(model), &test.kv, 0, 0, 0, test.tokens);
-    check(memcmp(test.kv_memory, test.kv_expected_memory, test.kv_size / 2) == 0, "keys or values differ", 0);
+    bench_check(memcmp(test.kv_memory, test.kv_expected_memory, test.kv_size / 2) == 0, "keys or values differ", 0);
     sim_model_destroy(&model);
     rtl_case_finish(&test);
 }
@@ -188,8 +190,8 @@ static void parts(struct rtl_random *random)
 static void reset(struct rtl_random *random)
 {
     struct rtl_case test;
-    init(&test, random);
-    struct sim_model *model = rtl_case_model(&test, stalls(random));
+    bench_init(&test, random);
+    struct sim_model *model = rtl_case_model(&test, bench_stalls(random));
     rtl_case_commands(&test, model);
     for (int i = 0; i < 3; i++) {
         sim_model_start(model, test.card.list, test.image->shape.layers);
@@ -198,8 +200,8 @@ static void reset(struct rtl_random *random)
         rtl_case_put_rows(&test, model);
     }
     uint32_t status = work(model, &test, test.image->shape.layers);
-    check(status == ACCEL_ENGINE_OK, "status", status);
-    expect_equal(&test, model, test.expected);
+    bench_check(status == ACCEL_ENGINE_OK, "status", status);
+    bench_expect_equal(&test, model, test.expected);
     sim_model_destroy(&model);
     rtl_case_finish(&test);
 }
@@ -244,23 +246,25 @@ static void malformed(struct rtl_random *random)
     struct image_shape shape = rtl_case_shape(random, HEADS);
     shape.hidden = shape.heads * 32;
     rtl_case_init(&test, random, shape, 1 + rtl_random(random, LONGEST));
-    struct sim_model *model = rtl_case_model(&test, stalls(random));
-    uint32_t *words = (uint32_t *)((char *)sim_model_memory(model) + test.card.list);
+    struct sim_model *model = rtl_case_model(&test, bench_stalls(random));
+    uint32_t *words = (uint32_t *)((char *)sim_model_memory(model) + test.card.list), layers = test.image->shape.layers;
     for (size_t i = 0; i < sizeof bad_words / sizeof bad_words[0]; i++) {
+        uint32_t bad = i < layers ? (uint32_t)i : 0; /* those behind the first take the time of a layer */
         rtl_case_commands(&test, model);
-        words[bad_words[i].word] = bad_words[i].value;
-        check(work(model, &test, test.image->shape.layers) == ACCEL_ENGINE_BAD_COMMAND, "accepted a bad word", (long)i);
+        words[bad * ACCEL_COMMAND_BYTES / 4 + bad_words[i].word] = bad_words[i].value;
+        bench_check(work(model, &test, layers) == ACCEL_ENGINE_BAD_COMMAND, "accepted a bad word", (long)i);
+        bench_check(sim_model_read(model, ACCEL_REGISTER_FAILED) == bad, "blamed another command", (long)i);
     }
     for (int i = 0; i < 20; i++) { /* anything at all: an answer comes */
         rtl_case_commands(&test, model);
         for (uint32_t w = 0; w < ACCEL_COMMAND_BYTES / 4; w++)
             words[w] = (uint32_t)rtl_random(random, 1u << 31) * 2 + rtl_random(random, 2);
-        check(work(model, &test, 1) != ACCEL_ENGINE_OK, "accepted noise", i);
+        bench_check(work(model, &test, 1) != ACCEL_ENGINE_OK, "accepted noise", i);
     }
     rtl_case_commands(&test, model);
-    uint32_t status = work(model, &test, test.image->shape.layers);
-    check(status == ACCEL_ENGINE_OK, "status", status);
-    expect_equal(&test, model, test.expected);
+    uint32_t status = work(model, &test, layers);
+    bench_check(status == ACCEL_ENGINE_OK, "status", status);
+    bench_expect_equal(&test, model, test.expected);
     sim_model_destroy(&model);
     rtl_case_finish(&test);
 }
@@ -278,7 +282,7 @@ static void flips(struct rtl_random *random)
     struct image_shape shape = rtl_case_shape(random, HEADS);
     shape.layers = 1;
     rtl_case_init(&test, random, shape, 1 + rtl_random(random, LONGEST));
-    struct sim_model *model = rtl_case_model(&test, stalls(random));
+    struct sim_model *model = rtl_case_model(&test, bench_stalls(random));
     rtl_case_commands(&test, model);
     int found = 0;
     for (int i = 0; i < 8; i++) {
@@ -290,11 +294,40 @@ static void flips(struct rtl_random *random)
         *weight ^= bit;
         found += status == ACCEL_ENGINE_CHECKSUM;
         if (status == ACCEL_ENGINE_OK)
-            expect_equal(&test, model, test.expected);
+            bench_expect_equal(&test, model, test.expected);
         else /* a wild value may also leave binary32 */
-            check(status == ACCEL_ENGINE_CHECKSUM, "status", status);
+            bench_check(status == ACCEL_ENGINE_CHECKSUM, "status", status);
     }
-    check(found > 0, "none of the flipped bits was found", found);
+    bench_check(found > 0, "none of the flipped bits was found", found);
+    sim_model_destroy(&model);
+    rtl_case_finish(&test);
+}
+
+/* A value that is no finite number, in a row or in what the first norm scales by: a status, and nothing of it stays. */
+static void wild(struct rtl_random *random)
+{
+    static const float values[] = {INFINITY, -INFINITY, NAN};
+    struct rtl_case test;
+    bench_init(&test, random);
+    struct sim_model *model = rtl_case_model(&test, bench_stalls(random));
+    uint32_t hidden = test.image->shape.hidden, layers = test.image->shape.layers;
+    rtl_case_commands(&test, model);
+    for (int i = 0; i < 6; i++) {
+        uint32_t column = (uint32_t)rtl_random(random, hidden);
+        uint64_t row = test.card.rows + rtl_random(random, test.tokens) * hidden * sizeof(float);
+        uint64_t gamma = test.card.layers[0].attention_norm + column / 16 * 128 + column % 16 * sizeof(float);
+        float *at = (float *)((char *)sim_model_memory(model) + (i % 2 ? gamma : row + column * sizeof(float)));
+        float before = *at;
+        *at = values[i / 2];
+        uint32_t status = work(model, &test, layers);
+        bench_check(status == ACCEL_ENGINE_NOT_FINITE, "status", status);
+        bench_check(sim_model_read(model, ACCEL_REGISTER_FAILED) == 0, "blamed another command", i);
+        *at = before;
+        rtl_case_put_rows(&test, model);
+    }
+    uint32_t status = work(model, &test, layers);
+    bench_check(status == ACCEL_ENGINE_OK, "status", status);
+    bench_expect_equal(&test, model, test.expected);
     sim_model_destroy(&model);
     rtl_case_finish(&test);
 }
@@ -303,20 +336,20 @@ static void flips(struct rtl_random *random)
 static void errors(struct rtl_random *random)
 {
     struct rtl_case test;
-    init(&test, random);
-    struct sim_model_options options = stalls(random);
+    bench_init(&test, random);
+    struct sim_model_options options = bench_stalls(random);
     options.error_per_mille = 300;
     struct sim_model *model = rtl_case_model(&test, options);
     rtl_case_commands(&test, model);
     uint32_t status = work(model, &test, test.image->shape.layers);
-    check(status == ACCEL_ENGINE_BUS || status == ACCEL_ENGINE_BAD_COMMAND, "status", status);
+    bench_check(status == ACCEL_ENGINE_BUS || status == ACCEL_ENGINE_BAD_COMMAND, "status", status);
     options.error_per_mille = 0;
     sim_model_set_options(model, &options);
     sim_model_reset(model);
     rtl_case_put_rows(&test, model);
     status = work(model, &test, test.image->shape.layers);
-    check(status == ACCEL_ENGINE_OK, "status after a reset", status);
-    expect_equal(&test, model, test.expected);
+    bench_check(status == ACCEL_ENGINE_OK, "status after a reset", status);
+    bench_expect_equal(&test, model, test.expected);
     sim_model_destroy(&model);
     rtl_case_finish(&test);
 }
@@ -325,10 +358,12 @@ static const struct {
     const char *name;
     void (*run)(struct rtl_random *random);
     uint64_t most;
-} kinds[] = {{"layers", layers, MANY}, {"large", large, MANY}, {"limits", limits, 1},
-             {"late", late, MANY},     {"parts", parts, MANY}, {"stalls", with_stalls, MANY},
-             {"reset", reset, MANY},   {"flips", flips, MANY}, {"malformed", malformed, MANY},
-             {"errors", errors, MANY}};
+} kinds[] = {{"layers", layers, MANY},       {"large", large, MANY},
+             {"limits", limits, 1},          {"late", late, MANY},
+             {"parts", parts, MANY},         {"stalls", with_stalls, MANY},
+             {"reset", reset, MANY},         {"flips", flips, MANY},
+             {"malformed", malformed, MANY}, {"registers", bench_registers, MANY},
+             {"wild", wild, MANY},           {"errors", errors, MANY}};
 
 static bool wanted(int argc, char **argv, const char *name)
 {

@@ -1,0 +1,21 @@
+/* What the kinds of the engine's bench share. */
+#ifndef BERTD_TESTS_RTL_ENGINE_BENCH_H
+#define BERTD_TESTS_RTL_ENGINE_BENCH_H
+
+#include "tests/rtl/engine/case.h"
+
+enum { BENCH_ENOUGH = 4000000 /* cycles */ };
+
+/** Count and print a failure of the kind that runs, with a number that helps. */
+void bench_check(bool good, const char *what, long value);
+/** A memory and a host that stall at random. */
+struct sim_model_options bench_stalls(struct rtl_random *random);
+/** A case of a small random shape. */
+void bench_init(struct rtl_case *test, struct rtl_random *random);
+/** The rows in memory are these, or it is a failure. */
+void bench_expect_equal(const struct rtl_case *test, struct sim_model *model, const float *expected);
+
+/** The registers as a host has them that asks instead of being interrupted, and one that takes both interrupts. */
+void bench_registers(struct rtl_random *random);
+
+#endif
