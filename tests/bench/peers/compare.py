@@ -23,6 +23,7 @@ RAGGED_TEXTS = {"minilm": 256, "bert-base": 96}
 SPLIT_CELLS = [("minilm", 1, 32), ("bert-base", 1, 128)]
 SETTLE_SECONDS = 0.03
 SLICE_MS = 120            # a turn of one engine in one round
+COUNT = object()          # in a command's words: how many answers fill the turn
 LEARNING = 8              # answers a cell from which bertd's planner learns what its placements take
 
 
@@ -117,49 +118,43 @@ class Clock:
     def __init__(self, engines):
         self.engines, self.turns, self.first = engines, {}, {}
 
-    def turn(self, key, engine, model, seqs, tokens):
+    def turn(self, key, engine, *command):
+        def run(count):
+            time.sleep(SETTLE_SECONDS)
+            return statistics.median(self.engines[engine].times(*(count if word is COUNT else word for word in command)))
         if key not in self.turns:
-            self.turns[key], self.first[key] = [], self.engines[engine].times("time", model, seqs, tokens, 1)[0]
+            self.turns[key], self.first[key] = [], run(1)
         last = self.turns[key][-1] if self.turns[key] else self.first[key]
-        count = max(1, min(100, int(SLICE_MS / last)))
-        time.sleep(SETTLE_SECONDS)
-        self.turns[key].append(statistics.median(self.engines[engine].times("time", model, seqs, tokens, count)))
+        self.turns[key].append(run(max(1, min(100, int(SLICE_MS / last)))))
 
     def best(self, key):
         return min(self.turns[key])
 
 
-def run_cells(options, engines, model):
-    """({(engine, model, cell): ms}, {split cell: (ms on one board, ms on all)}, load of others)"""
-    clock, loads = Clock(engines), []
+def run_rounds(options, engines, model, lengths):
+    """({(engine, model, cell): ms}, {split cell: (ms on one board, ms on all)}, {(engine, model): tokens a second of the
+    ragged mix}, peaks, loads of others)"""
+    clock, loads, peaks = Clock(engines), [], []
     splits = [tuple(cell) for name, *cell in SPLIT_CELLS if name == model]
     for number in range(options.rounds):
         say(f"  round {number + 1} of {options.rounds}")
         loads.append(measure_other_load())
+        peaks.append(measure_peak(options.threads)[1])
         for cell in options.cells:
             for name in engines:
                 if name.endswith("fp32") and number % 3:
                     continue                        # never the best of the peers by far: a third of the rounds
-                clock.turn((name, model, cell), name, model, *cell)
+                clock.turn((name, model, cell), name, "time", model, *cell, COUNT)
             if cell in splits:
-                clock.turn((f"{model}@1", *cell), "bertd", f"{model}@1", *cell)
-    times = {key: clock.best(key) for key in clock.turns if key[0] in engines}
+                clock.turn((f"{model}@1", *cell), "bertd", "time", f"{model}@1", *cell, COUNT)
+        for name in engines:
+            if not name.endswith("fp32"):
+                clock.turn((name, model, "ragged"), name, "ragged", model, COUNT, *lengths)
+    times = {key: clock.best(key) for key in clock.turns if key[0] in engines and key[2] != "ragged"}
     split = {(model, *cell): (clock.best((f"{model}@1", *cell)), times["bertd", model, cell]) for cell in splits
              if cell in options.cells}
-    return times, split, statistics.mean(loads)
-
-
-def run_ragged(options, engines, model, lengths):
-    """{(engine, model): tokens a second}"""
-    say(f"  ragged mix: {len(lengths)} texts, {sum(lengths)} tokens")
-    turns = {name: [] for name in engines if not name.endswith("fp32")}
-    for number in range(1 + min(3, options.rounds)):
-        for name in turns:
-            time.sleep(SETTLE_SECONDS)
-            ms = engines[name].times("ragged", model, 1, *lengths)[0]
-            if number:                              # the first warms up
-                turns[name].append(ms)
-    return {(name, model): sum(lengths) / min(turns[name]) * 1e3 for name in turns}
+    ragged = {key[:2]: sum(lengths) / clock.best(key) * 1e3 for key in clock.turns if key[2] == "ragged"}
+    return times, split, ragged, peaks, loads
 
 
 # Fidelity ----------------------------------------------------------------------------------------------------------
@@ -190,7 +185,8 @@ def run_fidelity(options, engines, minilm_dir):
 # -------------------------------------------------------------------------------------------------------------------
 
 def measure_peak(threads):
-    """(instruction set, GMAC/s of all cores) by bertd's own bench: the best of a few, since others may be at work."""
+    """(instruction set, GMAC/s of all cores) by bertd's own bench: the best of a few, since others may be at work.
+    Every round measures it anew: boards and their peak are to meet the same machine."""
     command = [os.path.join(BUILD, "tests", "bench", "bench-board"), "--model", "minilm", "--shape", "1x8",
                "--seconds", "0.01", "--json"]
     found = [json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[0])
@@ -231,8 +227,9 @@ def main():
     if load > 0.1:
         say(f"WARNING: other programs keep {load:.0%} of this machine busy: times will be wrong, and take long")
     isa, peak = measure_peak(options.threads)
+    peaks = [peak]
     lengths = {model: texts.ragged_lengths(RAGGED_TEXTS[model]) for model in options.models}
-    settings, times, split, ragged, loads = {}, {}, {}, {}, [load]
+    settings, times, split, ragged, loads = {}, {}, {}, {}, []
     fidelity, fidelity_on = {}, ""
     for model in options.models:
         say(f"{model}: {options.threads} cores, {isa}")
@@ -240,16 +237,15 @@ def main():
         settings |= tune(options, engines, model, lengths[model])
         if model == "minilm":
             fidelity, fidelity_on = run_fidelity(options, engines, options.minilm)
-        cells = run_cells(options, engines, model)
-        times |= cells[0]
-        split |= cells[1]
-        loads.append(cells[2])
-        ragged |= run_ragged(options, engines, model, lengths[model])
+        found = run_rounds(options, engines, model, lengths[model])
+        for mapping, more in zip((times, split, ragged), found):
+            mapping |= more
+        peaks += found[3]
+        loads += found[4]
         for engine in engines.values():
             engine.finish()
-    load = max(loads)
-    result = report.assemble(times, settings, fidelity, fidelity_on, ragged, split, lengths,
-                             report.describe_machine(options.threads, isa, peak, load))
+    machine = report.describe_machine(options.threads, isa, max(peaks), statistics.mean(loads))
+    result = report.assemble(times, settings, fidelity, fidelity_on, ragged, split, lengths, machine)
     report.write(result, options.out)
     report.print_table(result)
     say(f"\n{time.time() - begin:.0f} s; written to {os.path.relpath(options.out)}/peers.json and peers.svg")
