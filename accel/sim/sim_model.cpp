@@ -245,8 +245,7 @@ struct sim_model {
         weights->drive(memory);
         data->drive(memory);
         writes->drive(memory);
-        engine->clk_i = 0;
-        engine->eval();
+        settle();
         bool weights_taken, data_taken, answered;
         weights->move(memory, weights_taken);
         data->move(memory, data_taken);
@@ -259,7 +258,19 @@ struct sim_model {
         memory.cycle++;
     }
 
-    /* Any channel of the host's may wait, as the memory's do: words before addresses, answers that are not taken. */
+    /* A channel of the host's may wait, as the memory's do, but what is offered stays until it is taken. */
+    bool offers(bool offered, bool taken)
+    {
+        return !taken && (offered || !memory.stalled());
+    }
+
+    void settle()
+    {
+        engine->clk_i = 0;
+        engine->eval();
+    }
+
+    /* Words may come before addresses, and answers wait. */
     void write(uint32_t reg, uint32_t value, uint32_t strobes)
     {
         Vbertd_engine &e = *engine;
@@ -268,11 +279,10 @@ struct sim_model {
         e.s_axi_wstrb_i = (CData)strobes;
         bool addressed = false, told = false, answered = false;
         for (int i = 0; i < REGISTER_CYCLES && !answered; i++) {
-            e.s_axi_awvalid_i = !addressed && (e.s_axi_awvalid_i || !memory.stalled());
-            e.s_axi_wvalid_i = !told && (e.s_axi_wvalid_i || !memory.stalled());
+            e.s_axi_awvalid_i = offers(e.s_axi_awvalid_i, addressed);
+            e.s_axi_wvalid_i = offers(e.s_axi_wvalid_i, told);
             e.s_axi_bready_i = !memory.stalled();
-            e.clk_i = 0;
-            e.eval();
+            settle();
             addressed |= e.s_axi_awvalid_i && e.s_axi_awready_o;
             told |= e.s_axi_wvalid_i && e.s_axi_wready_o;
             answered = e.s_axi_bvalid_o && e.s_axi_bready_i;
@@ -290,10 +300,9 @@ struct sim_model {
         uint32_t value = 0;
         bool addressed = false, answered = false;
         for (int i = 0; i < REGISTER_CYCLES && !answered; i++) {
-            e.s_axi_arvalid_i = !addressed && (e.s_axi_arvalid_i || !memory.stalled());
+            e.s_axi_arvalid_i = offers(e.s_axi_arvalid_i, addressed);
             e.s_axi_rready_i = !memory.stalled();
-            e.clk_i = 0;
-            e.eval();
+            settle();
             addressed |= e.s_axi_arvalid_i && e.s_axi_arready_o;
             answered = e.s_axi_rvalid_o && e.s_axi_rready_i;
             value = e.s_axi_rdata_o;
@@ -343,21 +352,31 @@ void sim_model_reset(struct sim_model *model)
     model->reset();
 }
 
-void sim_model_write(struct sim_model *model, uint32_t reg, uint32_t value, uint32_t strobes)
+void sim_model_write(struct sim_model *model, uint32_t reg, uint32_t value)
+{
+    model->write(reg, value, 15);
+}
+
+void sim_model_write_bytes(struct sim_model *model, uint32_t reg, uint32_t value, uint32_t strobes)
 {
     model->write(reg, value, strobes);
 }
 
+void sim_model_set_list(struct sim_model *model, uint64_t list, uint32_t count)
+{
+    sim_model_write(model, ACCEL_REGISTER_LIST_LOW, (uint32_t)list);
+    sim_model_write(model, ACCEL_REGISTER_LIST_HIGH, (uint32_t)(list >> 32));
+    sim_model_write(model, ACCEL_REGISTER_LIST_COUNT, count);
+}
+
 void sim_model_start(struct sim_model *model, uint64_t list, uint32_t count)
 {
-    sim_model_write(model, ACCEL_REGISTER_LIST_LOW, (uint32_t)list, 15);
-    sim_model_write(model, ACCEL_REGISTER_LIST_HIGH, (uint32_t)(list >> 32), 15);
-    sim_model_write(model, ACCEL_REGISTER_LIST_COUNT, count, 15);
-    sim_model_write(model, ACCEL_REGISTER_INTERRUPT_GLOBAL, 1, 15);
-    sim_model_write(model, ACCEL_REGISTER_INTERRUPT_ENABLE, 1, 15);
-    if (model->engine->interrupt_o)
-        sim_model_write(model, ACCEL_REGISTER_INTERRUPT_STATUS, 1, 15);
-    sim_model_write(model, ACCEL_REGISTER_CONTROL, 1, 15);
+    sim_model_set_list(model, list, count);
+    sim_model_write(model, ACCEL_REGISTER_INTERRUPT_GLOBAL, 1);
+    sim_model_write(model, ACCEL_REGISTER_INTERRUPT_ENABLE, 1);
+    if (sim_model_interrupt(model))
+        sim_model_write(model, ACCEL_REGISTER_INTERRUPT_STATUS, 1);
+    sim_model_write(model, ACCEL_REGISTER_CONTROL, 1);
 }
 
 bool sim_model_run(struct sim_model *model, uint64_t cycles)

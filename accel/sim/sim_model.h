@@ -47,8 +47,11 @@ void sim_model_start(struct sim_model *model, uint64_t list, uint32_t count);
 /** Clock until the engine is done or `cycles` have passed; true when it is done. */
 bool sim_model_run(struct sim_model *model, uint64_t cycles);
 uint32_t sim_model_read(struct sim_model *model, uint32_t reg);
-/** The bytes whose bits are set in `strobes`. */
-void sim_model_write(struct sim_model *model, uint32_t reg, uint32_t value, uint32_t strobes);
+void sim_model_write(struct sim_model *model, uint32_t reg, uint32_t value);
+/** Only the bytes whose bits are set in `strobes`. */
+void sim_model_write_bytes(struct sim_model *model, uint32_t reg, uint32_t value, uint32_t strobes);
+/** The registers that say which list, as sim_model_start begins. */
+void sim_model_set_list(struct sim_model *model, uint64_t list, uint32_t count);
 bool sim_model_interrupt(const struct sim_model *model);
 void sim_model_counts(struct sim_model *model, struct sim_model_counts *ret);
 /** The last breach of a rule of AXI (4 KiB boundary, last beat, a register that does not answer), or NULL. */

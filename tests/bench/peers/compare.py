@@ -23,7 +23,6 @@ RAGGED_TEXTS = {"minilm": 256, "bert-base": 96}
 SPLIT_CELLS = [("minilm", 1, 32), ("bert-base", 1, 128)]
 SETTLE_SECONDS = 0.03
 SLICE_MS = 120            # a turn of one engine in one round
-COUNT = object()          # in a command's words: how many answers fill the turn
 LEARNING = 8              # answers a cell from which bertd's planner learns what its placements take
 
 
@@ -115,17 +114,16 @@ class Clock:
     """The turns of all rounds: {key: [median of the turn]}; the first answer of a key only warms up, and tells how many
     fill a turn. The fastest turn counts, of every engine: what other guests do to the machine only adds."""
 
-    def __init__(self, engines):
-        self.engines, self.turns, self.first = engines, {}, {}
+    def __init__(self):
+        self.turns, self.first = {}, {}
 
-    def turn(self, key, engine, *command):
-        def run(count):
-            time.sleep(SETTLE_SECONDS)
-            return statistics.median(self.engines[engine].times(*(count if word is COUNT else word for word in command)))
+    def turn(self, key, times):
+        """`times` gives the milliseconds of so many answers."""
         if key not in self.turns:
-            self.turns[key], self.first[key] = [], run(1)
+            self.turns[key], self.first[key] = [], times(1)[0]
         last = self.turns[key][-1] if self.turns[key] else self.first[key]
-        self.turns[key].append(run(max(1, min(100, int(SLICE_MS / last)))))
+        time.sleep(SETTLE_SECONDS)
+        self.turns[key].append(statistics.median(times(max(1, min(100, int(SLICE_MS / last))))))
 
     def best(self, key):
         return min(self.turns[key])
@@ -133,28 +131,27 @@ class Clock:
 
 def run_rounds(options, engines, model, lengths):
     """({(engine, model, cell): ms}, {split cell: (ms on one board, ms on all)}, {(engine, model): tokens a second of the
-    ragged mix}, peaks, loads of others)"""
-    clock, loads, peaks = Clock(engines), [], []
+    ragged mix}, int8 peak, load of others)"""
+    clock, mix, loads, peaks = Clock(), Clock(), [], []
     splits = [tuple(cell) for name, *cell in SPLIT_CELLS if name == model]
     for number in range(options.rounds):
         say(f"  round {number + 1} of {options.rounds}")
         loads.append(measure_other_load())
         peaks.append(measure_peak(options.threads)[1])
+        due = [name for name in engines if not name.endswith("fp32") or number % 3 == 0]    # never the best of the peers
         for cell in options.cells:
-            for name in engines:
-                if name.endswith("fp32") and number % 3:
-                    continue                        # never the best of the peers by far: a third of the rounds
-                clock.turn((name, model, cell), name, "time", model, *cell, COUNT)
+            for name in due:
+                clock.turn((name, model, cell), lambda n: engines[name].times("time", model, *cell, n))
             if cell in splits:
-                clock.turn((f"{model}@1", *cell), "bertd", "time", f"{model}@1", *cell, COUNT)
+                clock.turn((f"{model}@1", *cell), lambda n: engines["bertd"].times("time", f"{model}@1", *cell, n))
         for name in engines:
             if not name.endswith("fp32"):
-                clock.turn((name, model, "ragged"), name, "ragged", model, COUNT, *lengths)
-    times = {key: clock.best(key) for key in clock.turns if key[0] in engines and key[2] != "ragged"}
+                mix.turn((name, model), lambda n: engines[name].times("ragged", model, n, *lengths))
+    times = {key: clock.best(key) for key in clock.turns if key[0] in engines}
     split = {(model, *cell): (clock.best((f"{model}@1", *cell)), times["bertd", model, cell]) for cell in splits
              if cell in options.cells}
-    ragged = {key[:2]: sum(lengths) / clock.best(key) * 1e3 for key in clock.turns if key[2] == "ragged"}
-    return times, split, ragged, peaks, loads
+    ragged = {key: sum(lengths) / mix.best(key) * 1e3 for key in mix.turns}
+    return times, split, ragged, max(peaks), statistics.mean(loads)
 
 
 # Fidelity ----------------------------------------------------------------------------------------------------------
@@ -227,7 +224,6 @@ def main():
     if load > 0.1:
         say(f"WARNING: other programs keep {load:.0%} of this machine busy: times will be wrong, and take long")
     isa, peak = measure_peak(options.threads)
-    peaks = [peak]
     lengths = {model: texts.ragged_lengths(RAGGED_TEXTS[model]) for model in options.models}
     settings, times, split, ragged, loads = {}, {}, {}, {}, []
     fidelity, fidelity_on = {}, ""
@@ -237,14 +233,14 @@ def main():
         settings |= tune(options, engines, model, lengths[model])
         if model == "minilm":
             fidelity, fidelity_on = run_fidelity(options, engines, options.minilm)
-        found = run_rounds(options, engines, model, lengths[model])
+        *found, peak_now, load = run_rounds(options, engines, model, lengths[model])
         for mapping, more in zip((times, split, ragged), found):
             mapping |= more
-        peaks += found[3]
-        loads += found[4]
+        peak = max(peak, peak_now)
+        loads.append(load)
         for engine in engines.values():
             engine.finish()
-    machine = report.describe_machine(options.threads, isa, max(peaks), statistics.mean(loads))
+    machine = report.describe_machine(options.threads, isa, peak, max(loads))
     result = report.assemble(times, settings, fidelity, fidelity_on, ragged, split, lengths, machine)
     report.write(result, options.out)
     report.print_table(result)

@@ -57,16 +57,22 @@ void bench_expect_equal(const struct rtl_case *test, struct sim_model *model, co
     bench_check(difference < 0, "a value differs from the reference's", difference);
 }
 
-/* All layers in one list, the rows staying on the engine in between; then the case is over. */
-static void expect_layers(struct rtl_case *test, struct sim_model_options options)
+/* The list of all layers gives what it should; then the case is over. */
+static void expect_good(struct rtl_case *test, struct sim_model *model)
 {
-    struct sim_model *model = rtl_case_model(test, options);
-    rtl_case_commands(test, model);
     uint32_t status = work(model, test, test->image->shape.layers);
     bench_check(status == ACCEL_ENGINE_OK, "status", status);
     bench_expect_equal(test, model, test->expected);
     sim_model_destroy(&model);
     rtl_case_finish(test);
+}
+
+/* All layers in one list, the rows staying on the engine in between. */
+static void expect_layers(struct rtl_case *test, struct sim_model_options options)
+{
+    struct sim_model *model = rtl_case_model(test, options);
+    rtl_case_commands(test, model);
+    expect_good(test, model);
 }
 
 static void run_layers(struct rtl_random *random, struct sim_model_options options)
@@ -199,11 +205,7 @@ static void reset(struct rtl_random *random)
         sim_model_reset(model);
         rtl_case_put_rows(&test, model);
     }
-    uint32_t status = work(model, &test, test.image->shape.layers);
-    bench_check(status == ACCEL_ENGINE_OK, "status", status);
-    bench_expect_equal(&test, model, test.expected);
-    sim_model_destroy(&model);
-    rtl_case_finish(&test);
+    expect_good(&test, model);
 }
 
 /* Words that make a command one the engine must refuse. */
@@ -262,11 +264,7 @@ static void malformed(struct rtl_random *random)
         bench_check(work(model, &test, 1) != ACCEL_ENGINE_OK, "accepted noise", i);
     }
     rtl_case_commands(&test, model);
-    uint32_t status = work(model, &test, layers);
-    bench_check(status == ACCEL_ENGINE_OK, "status", status);
-    bench_expect_equal(&test, model, test.expected);
-    sim_model_destroy(&model);
-    rtl_case_finish(&test);
+    expect_good(&test, model);
 }
 
 static uint64_t pick_weight(const struct rtl_case *test, struct rtl_random *random)
@@ -325,11 +323,7 @@ static void wild(struct rtl_random *random)
         *at = before;
         rtl_case_put_rows(&test, model);
     }
-    uint32_t status = work(model, &test, layers);
-    bench_check(status == ACCEL_ENGINE_OK, "status", status);
-    bench_expect_equal(&test, model, test.expected);
-    sim_model_destroy(&model);
-    rtl_case_finish(&test);
+    expect_good(&test, model);
 }
 
 /* Answers of the memory that are errors: a status, never a hang. */
@@ -347,11 +341,7 @@ static void errors(struct rtl_random *random)
     sim_model_set_options(model, &options);
     sim_model_reset(model);
     rtl_case_put_rows(&test, model);
-    status = work(model, &test, test.image->shape.layers);
-    bench_check(status == ACCEL_ENGINE_OK, "status after a reset", status);
-    bench_expect_equal(&test, model, test.expected);
-    sim_model_destroy(&model);
-    rtl_case_finish(&test);
+    expect_good(&test, model);
 }
 
 static const struct {
