@@ -6,7 +6,7 @@
 #include <xxhash.h>
 
 #include "accel/engine.h"
-#include "server/base/mem.h"
+#include "base/mem.h"
 
 /* Widths that are no multiple of a panel, a rotation of 8, sequences of one token, a block and one, and more. */
 static const struct image_shape shape = {.hidden = 72,

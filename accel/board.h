@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "accel/image.h"
-#include "server/base/status.h"
+#include "base/status.h"
 
 struct board;
 

@@ -12,7 +12,8 @@
 #include "accel/engine.h"
 #include "accel/image_narrow.h"
 #include "accel/image_pack.h"
-#include "server/base/mem.h"
+#include "base/mem.h"
+#include "base/round_up.h"
 
 enum { ALIGN = 64, HUGE_PAGE = 2 << 20 };
 /* A slice takes some tenths of a millisecond. */
@@ -23,11 +24,6 @@ struct image_owned {
     atomic_uint references;
     struct image_layer layers[];
 };
-
-static size_t round_up(size_t n, size_t multiple)
-{
-    return (n + multiple - 1) / multiple * multiple;
-}
 
 uint32_t image_rotation(uint32_t width)
 {

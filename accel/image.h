@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "server/base/status.h"
+#include "base/status.h"
 
 enum image_activation { IMAGE_GELU, IMAGE_GELU_NEW, IMAGE_RELU };
 enum image_precision { IMAGE_INT8, IMAGE_FP32 };

@@ -1,5 +1,5 @@
 # bertd_room(NAME FOLDER [ROOM...]): one static library of the .c files in FOLDER, which may use the named rooms.
-# Includes are written from the repository's root ("server/base/status.h", "accel/board.h").
+# Includes are written from the repository's root ("base/status.h", "accel/board.h").
 function(bertd_room name folder)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.c)
   if(NOT sources)

@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include "accel/engine.h"
-#include "server/base/clock.h"
-#include "server/base/file.h"
-#include "server/base/log.h"
-#include "server/base/mem.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
 #include "server/batch/batch.h"
 #include "server/batch/faults.h"
 #include "server/config/config.h"

@@ -3,7 +3,7 @@
 
 #include "accel/cpu/cpu_engine.h"
 #include "accel/cpu/cpu_flags.h"
-#include "server/base/mem.h"
+#include "base/mem.h"
 
 enum {
     GROUP_ROWS = 128,  /* of sequences that RUN takes together ... */

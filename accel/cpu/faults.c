@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "accel/cpu/cpu_engine.h"
-#include "server/base/mem.h"
+#include "base/mem.h"
 
 enum { LINEAR_FAULTS = ENGINE_FLIP_ACCUMULATOR | ENGINE_FLIP_WEIGHT | ENGINE_FLIP_ACTIVATION };
 

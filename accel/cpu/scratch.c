@@ -2,18 +2,14 @@
 #include <unistd.h>
 
 #include "accel/cpu/cpu_engine.h"
-#include "server/base/mem.h"
+#include "base/mem.h"
+#include "base/round_up.h"
 
 enum {
     SCORES = 32 * IMAGE_MAX_SEQUENCE, /* floats: 128 KB, and so much in weights */
     MIN_ROWS = 12,
     MAX_ROWS = 128,
 };
-
-static size_t round_up(size_t n, size_t multiple)
-{
-    return (n + multiple - 1) / multiple * multiple;
-}
 
 /* Memory cut into aligned pieces; a NULL base only counts. */
 struct slab {

@@ -9,8 +9,8 @@
 #ifdef BERTD_RTL
 #include "accel/sim/sim_engine.h"
 #endif
-#include "server/base/clock.h"
-#include "server/base/mem.h"
+#include "base/clock.h"
+#include "base/mem.h"
 
 /* A hand-over between boards takes a few microseconds; longer than this a board with nothing to do sleeps. In the
  * middle of a split the next task comes as soon as the slowest board is done with its rows: waking up would cost more

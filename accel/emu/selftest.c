@@ -1,9 +1,8 @@
 /* The self-test goes through the queue like any task, but with an engine of its own. */
-#include <time.h>
-
 #include "accel/backend_selftest.h"
 #include "accel/emu/emu_board.h"
-#include "server/base/clock.h"
+#include "base/clock.h"
+#include "base/cond.h"
 
 /* A self-test that takes longer has met a board that hangs. */
 #define SELFTEST_NS 1500000000ull
@@ -17,16 +16,6 @@ struct selftest {
     enum status status;
     struct error err;
 };
-
-/* On the clock that clock_now_ns reads. */
-static void cond_init(pthread_cond_t *cond)
-{
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(cond, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-}
 
 static void selftest_done(struct board_task *task, enum status status, const struct error *err)
 {
@@ -49,10 +38,9 @@ struct engine *emu_selftest_engine(const struct board_task *task)
 static void selftest_wait(struct emu *emu, struct selftest *test)
 {
     uint64_t at = clock_now_ns() + SELFTEST_NS;
-    struct timespec until = {(time_t)(at / 1000000000u), (long)(at % 1000000000u)};
     pthread_mutex_lock(&test->lock);
-    while (!test->done && pthread_cond_timedwait(&test->done_wake, &test->lock, &until) == 0) {
-    }
+    while (!test->done && clock_now_ns() < at)
+        cond_wait_until(&test->done_wake, &test->lock, at);
     bool done = test->done;
     pthread_mutex_unlock(&test->lock);
     if (!done)

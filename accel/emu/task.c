@@ -2,7 +2,7 @@
 #include <time.h>
 
 #include "accel/emu/emu_board.h"
-#include "server/base/clock.h"
+#include "base/clock.h"
 
 /* How long a slowed board sleeps before it looks whether it is still wanted. */
 #define NAP_NS 2000000ull

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "accel/engine.h"
-#include "server/base/mem.h"
+#include "base/mem.h"
 
 /* Rows that go through a layer together: whole sequences, up to this many. */
 enum { CHUNK = IMAGE_MAX_SEQUENCE };

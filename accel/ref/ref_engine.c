@@ -3,7 +3,7 @@
 #include "accel/engine_faults.h"
 #include "accel/functions.h"
 #include "accel/ref/ref.h"
-#include "server/base/mem.h"
+#include "base/mem.h"
 
 struct ref {
     struct engine base;

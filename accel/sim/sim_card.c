@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 
 enum {
     BEAT = 64,

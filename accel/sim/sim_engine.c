@@ -5,7 +5,7 @@
 #include "accel/ref/ref.h"
 #include "accel/sim/sim_card.h"
 #include "accel/sim/sim_model.h"
-#include "server/base/mem.h"
+#include "base/mem.h"
 
 /* Cycles after which the engine is taken to hang: many times what the largest layer needs. */
 enum { MAX_CYCLES = 500 * 1000 * 1000, READ_LATENCY = 60 };

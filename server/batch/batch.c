@@ -1,7 +1,8 @@
 #include "server/batch/batch.h"
 
-#include "server/base/clock.h"
-#include "server/base/mem.h"
+#include "base/clock.h"
+#include "base/cond.h"
+#include "base/mem.h"
 #include "server/batch/calibrate.h"
 #include "server/batch/room.h"
 
@@ -192,7 +193,7 @@ enum status batch_create(struct batch **ret, const struct batch_options *options
     pthread_mutex_init(&batch->lock, NULL);
     pthread_rwlock_init(&batch->repair, NULL);
     pthread_cond_init(&batch->quiet, NULL);
-    room_cond_init(&batch->wake);
+    cond_init(&batch->wake);
     status = room_start_threads(batch, err);
     if (status != STATUS_OK) {
         free_batch(batch);

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "accel/board.h"
-#include "server/base/status.h"
+#include "base/status.h"
 
 struct batch;
 

@@ -2,8 +2,8 @@
 
 #include <pthread.h>
 
-#include "server/base/clock.h"
-#include "server/base/mem.h"
+#include "base/clock.h"
+#include "base/mem.h"
 
 /* A layer of a few tokens that takes this long is a simulated board's, or a sanitizer's. */
 #define SLOW_NS 2e8

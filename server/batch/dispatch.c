@@ -1,5 +1,5 @@
 /* Carry out the plan: a snapshot for the planner, then its actions. */
-#include "server/base/clock.h"
+#include "base/clock.h"
 #include "server/batch/room.h"
 
 /* Bulk work that waits is owed a turn once interactive work has had this many times the service of such a turn. */

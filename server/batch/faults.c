@@ -3,8 +3,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "server/base/clock.h"
-#include "server/base/mem.h"
+#include "base/clock.h"
+#include "base/cond.h"
+#include "base/mem.h"
 #include "server/batch/room.h"
 
 /* A random gap is no longer than this many times its mean. */
@@ -93,7 +94,7 @@ static void *run(void *cookie)
             happen(faults, next);
             pthread_mutex_lock(&faults->lock);
         } else {
-            room_cond_wait(&faults->wake, &faults->lock, at);
+            cond_wait_until(&faults->wake, &faults->lock, at);
         }
     }
     pthread_mutex_unlock(&faults->lock);
@@ -127,7 +128,7 @@ enum status batch_faults_start(struct batch_faults **ret, struct batch *batch, c
         faults->entries[i].due_ns = batch_fault_next(&rules[i], 0, now, &faults->random);
     }
     pthread_mutex_init(&faults->lock, NULL);
-    room_cond_init(&faults->wake);
+    cond_init(&faults->wake);
     if (pthread_create(&faults->thread, NULL, run, faults) != 0) {
         free_faults(faults);
         return error_set(err, STATUS_INTERNAL, "could not start the thread that injects faults");

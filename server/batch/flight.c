@@ -2,21 +2,22 @@
 
 #include <string.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
+#include "base/round_up.h"
 #include "server/batch/pooling.h"
 
 enum { ALIGN = 64 };
 
-static size_t round_up(size_t size)
+static size_t padded(size_t size)
 {
-    return (size + ALIGN - 1) / ALIGN * ALIGN;
+    return round_up(size, ALIGN);
 }
 
 /* Hand out the next part of one allocation. */
 static void *carve(unsigned char **at, size_t size)
 {
     void *part = *at;
-    *at += round_up(size);
+    *at += padded(size);
     return part;
 }
 
@@ -52,9 +53,9 @@ struct flight *flight_create(const struct image *image, const struct queue_entry
         rows += entries[i].item->n_tokens;
     size_t hidden_size = rows * image->shape.hidden * sizeof(float);
     bool types = any_types(entries, n);
-    size_t size = round_up(sizeof(struct flight)) + round_up(n * sizeof *entries) +
-                  round_up((n + 1) * sizeof(uint32_t)) + round_up(rows * sizeof(uint32_t)) +
-                  (types ? round_up(rows) : 0) + round_up(hidden_size) + round_up(rows * sizeof(uint32_t));
+    size_t size = padded(sizeof(struct flight)) + padded(n * sizeof *entries) + padded((n + 1) * sizeof(uint32_t)) +
+                  padded(rows * sizeof(uint32_t)) + (types ? padded(rows) : 0) + padded(hidden_size) +
+                  padded(rows * sizeof(uint32_t));
     unsigned char *at = mem_alloc_aligned(ALIGN, size);
     if (!at)
         return NULL;
@@ -95,7 +96,7 @@ static enum status add_kv(struct flight *flight)
         return STATUS_OK;
     const struct board_job *job = &flight->job;
     size_t kv_size = board_kv_size(job->image, job->cu_seqlens, job->n_seqs);
-    size_t blocks_size = round_up((job->n_seqs + 1) * sizeof(uint32_t));
+    size_t blocks_size = padded((job->n_seqs + 1) * sizeof(uint32_t));
     unsigned char *memory = mem_alloc_aligned(ALIGN, kv_size + blocks_size + sizeof(struct board_kv));
     if (!memory)
         return STATUS_NO_MEMORY;

@@ -3,7 +3,7 @@
  * Invariants: whatever becomes of a flight, its entries end exactly once: in it, or in the flights that run them again.
  * Only results of boards that were in service all the while are delivered.
  */
-#include "server/base/clock.h"
+#include "base/clock.h"
 #include "server/batch/room.h"
 #include "server/batch/watchdog.h"
 

@@ -3,7 +3,7 @@
  * Invariants: a work past its deadline is told within a tick, or when its layer is done; a flight that does not come
  * back is given up once, and its slot stays taken until the board has let go of it.
  */
-#include "server/base/clock.h"
+#include "base/clock.h"
 #include "server/batch/room.h"
 #include "server/batch/watchdog.h"
 

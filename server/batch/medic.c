@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/base/clock.h"
+#include "base/clock.h"
 #include "server/batch/room.h"
 
 /* Between two probes, so many times what one takes: a simulated board's takes long. */

@@ -38,14 +38,3 @@ void batch_pool_rows(enum batch_pooling pooling, const float *rows, uint32_t n, 
         break;
     }
 }
-
-void batch_normalize(float *vector, uint32_t width)
-{
-    double sum = 0;
-    for (uint32_t i = 0; i < width; i++)
-        sum += (double)vector[i] * vector[i];
-    float length = (float)sqrt(sum);
-    float divisor = length > 1e-12f ? length : 1e-12f;
-    for (uint32_t i = 0; i < width; i++)
-        vector[i] /= divisor;
-}

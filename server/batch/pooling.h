@@ -12,7 +12,4 @@
  *  The sum of a mean adds the rows in their order, so its bits depend on these rows only. Thread: any. */
 void batch_pool_rows(enum batch_pooling pooling, const float *rows, uint32_t n, uint32_t width, float *out);
 
-/** Scale to L2 length 1, in place: x / max(|x|, 1e-12), as torch.nn.functional.normalize. Thread: any. */
-void batch_normalize(float *vector, uint32_t width);
-
 #endif

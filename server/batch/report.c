@@ -1,7 +1,7 @@
 /* What the room is doing, for metrics, health and whoever looks. */
 #include <string.h>
 
-#include "server/base/clock.h"
+#include "base/clock.h"
 #include "server/batch/room.h"
 
 /* How busy a board is, is told from samples this far apart. */

@@ -160,9 +160,6 @@ void *room_scrubber_main(void *batch);
 void *room_medic_main(void *slot);
 /** Wait, the lock let go meanwhile, for a wake-up, the end or a time (UINT64_MAX: never). */
 void room_wait_until(struct batch *batch, uint64_t at_ns);
-/** A condition whose waits end by clock_now_ns; and such a wait, until then or (UINT64_MAX) without end. */
-void room_cond_init(pthread_cond_t *cond);
-void room_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t at_ns);
 /** When to look at memory again; UINT64_MAX: never. */
 uint64_t room_next_scrub(const struct batch *batch);
 

@@ -5,7 +5,7 @@
  * board computes on whatever its memory holds, so all that was computed since the last scrub is in doubt: what is not
  * yet delivered is computed again.
  */
-#include "server/base/clock.h"
+#include "base/clock.h"
 #include "server/batch/room.h"
 
 #define REBUILD_PAUSE_NS 10000000000ull

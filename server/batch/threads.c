@@ -1,30 +1,13 @@
 /* The room's own threads, and how they wait for something to do. */
-#include "server/base/clock.h"
+#include "base/clock.h"
+#include "base/cond.h"
 #include "server/batch/room.h"
-
-void room_cond_init(pthread_cond_t *cond)
-{
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(cond, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-}
-
-void room_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t at_ns)
-{
-    struct timespec until = {(time_t)(at_ns / 1000000000u), (long)(at_ns % 1000000000u)};
-    if (at_ns == UINT64_MAX)
-        pthread_cond_wait(cond, lock);
-    else
-        pthread_cond_timedwait(cond, lock, &until);
-}
 
 void room_wait_until(struct batch *batch, uint64_t at_ns)
 {
     if (batch->stop_threads || at_ns <= clock_now_ns())
         return;
-    room_cond_wait(&batch->wake, &batch->lock, at_ns);
+    cond_wait_until(&batch->wake, &batch->lock, at_ns);
 }
 
 static bool start(struct batch *batch, void *(*main)(void *cookie), void *cookie)

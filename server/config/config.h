@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "server/base/buf.h"
-#include "server/base/status.h"
+#include "base/buf.h"
+#include "base/status.h"
 #include "server/config/options.h"
 
 #define CONFIG_VERSION "0.1.0" /* as project() in CMakeLists.txt; a test compares them */

@@ -2,8 +2,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "server/base/file.h"
-#include "server/base/mem.h"
+#include "base/file.h"
+#include "base/mem.h"
 #include "server/config/config.h"
 
 static bool is_directory(const char *path)

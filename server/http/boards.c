@@ -1,8 +1,8 @@
 /* GET /boards: each board's state, work and last error. */
 #include <time.h>
 
-#include "server/base/clock.h"
-#include "server/base/mem.h"
+#include "base/clock.h"
+#include "base/mem.h"
 #include "server/http/endpoints.h"
 #include "server/http/server.h"
 #include "server/wire/response.h"

@@ -3,7 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "server/base/clock.h"
+#include "base/clock.h"
 #include "server/http/infer.h"
 #include "server/http/server.h"
 #include "server/wire/response.h"

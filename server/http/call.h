@@ -15,9 +15,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "server/base/arena.h"
-#include "server/base/buf.h"
-#include "server/base/status.h"
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/status.h"
 #include "server/http/pool.h"
 #include "server/http/watch.h"
 

@@ -3,8 +3,8 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
-#include "server/base/clock.h"
-#include "server/base/mem.h"
+#include "base/clock.h"
+#include "base/mem.h"
 
 enum { LEAST_BYTES_PER_SECOND = 16384 };
 

@@ -3,8 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "server/base/clock.h"
-#include "server/base/mem.h"
+#include "base/clock.h"
+#include "base/mem.h"
 #include "server/http/access.h"
 #include "server/http/endpoints.h"
 #include "server/http/transport.h"

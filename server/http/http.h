@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "server/base/status.h"
+#include "base/status.h"
 #include "server/batch/batch.h"
 #include "server/metrics/metrics.h"
 #include "server/token/token.h"

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/base/clock.h"
+#include "base/clock.h"
 #include "server/http/prepare.h"
 #include "server/http/windows.h"
 #include "server/wire/response.h"

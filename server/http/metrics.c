@@ -1,7 +1,7 @@
 /* GET /metrics: what telemetry.c counts and what the boards report, as text for Prometheus. */
 #include <string.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 #include "server/http/endpoints.h"
 #include "server/http/server.h"
 

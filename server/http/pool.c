@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 
 static struct http_task *take(struct http_pool *pool)
 {

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "server/base/status.h"
+#include "base/status.h"
 
 /** Part of what is to be run; the pool keeps no memory of its own, so pushing cannot fail. */
 struct http_task {

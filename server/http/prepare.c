@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "server/base/clock.h"
+#include "base/clock.h"
 #include "server/http/texts.h"
 #include "server/http/windows.h"
 

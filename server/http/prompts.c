@@ -4,7 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/base/file.h"
+#include "base/file.h"
+#include "base/utf8.h"
 
 enum { MAX_PROMPTS = 256, MAX_FILE = 1 << 20 };
 
@@ -119,9 +120,9 @@ static enum status unknown(const struct http_prompts *prompts, struct wire_strin
     for (uint32_t i = 0; i < prompts->n && n < (int)sizeof known; i++)
         n += snprintf(known + n, sizeof known - (size_t)n, "%s\"%.*s\"", i ? ", " : "", (int)prompts->items[i].name.len,
                       prompts->items[i].name.bytes);
-    known[wire_utf8_valid(known, strlen(known))] = '\0';
+    known[utf8_valid(known, strlen(known))] = '\0';
     int len = name.len < 100 ? (int)name.len : 100;
-    len = (int)wire_utf8_valid(name.bytes, (size_t)len);
+    len = (int)utf8_valid(name.bytes, (size_t)len);
     if (prompts->n == 0)
         return error_set(err, STATUS_VALIDATION, "`prompt_name` \"%.*s\": the model's %s has no prompts", len,
                          name.bytes, file_name);

@@ -1,9 +1,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/base/clock.h"
-#include "server/base/log.h"
-#include "server/base/mem.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
 #include "server/http/infer.h"
 #include "server/http/transport.h"
 

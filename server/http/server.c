@@ -3,8 +3,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "server/base/clock.h"
-#include "server/base/mem.h"
+#include "base/clock.h"
+#include "base/mem.h"
 #include "server/http/transport.h"
 
 static void sweep(void *cookie)

@@ -1,6 +1,6 @@
 #include "server/http/telemetry.h"
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 #include "server/http/server.h"
 
 enum { DURATIONS = 35, POWERS = 21 };

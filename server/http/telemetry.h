@@ -2,7 +2,7 @@
 #ifndef BERTD_HTTP_TELEMETRY_H
 #define BERTD_HTTP_TELEMETRY_H
 
-#include "server/base/status.h"
+#include "base/status.h"
 #include "server/batch/batch.h"
 #include "server/metrics/metrics.h"
 

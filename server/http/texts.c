@@ -1,4 +1,5 @@
 #include "server/http/texts.h"
+#include "base/utf8.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +9,7 @@ enum { MAX_CHARS_PER_TOKEN = 250 };
 
 uint64_t http_text_chars(const struct wire_input *input)
 {
-    return input->ids ? input->n_ids : wire_utf8_count(input->text.bytes, input->text.len);
+    return input->ids ? input->n_ids : utf8_count(input->text.bytes, input->text.len);
 }
 
 static struct wire_string keep_first(struct wire_string text, uint64_t chars)

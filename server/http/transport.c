@@ -7,8 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "server/base/log.h"
-#include "server/base/mem.h"
+#include "base/log.h"
+#include "base/mem.h"
 
 /* A connection's memory holds its headers and the piece of a body being read. */
 enum { CONNECTION_MEMORY = 16384, BACKLOG = 1024, CORES_PER_EVENT_THREAD = 4, MAX_EVENT_THREADS = 8 };

@@ -5,7 +5,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "server/base/clock.h"
+#include "base/clock.h"
 
 enum { TICK_MS = 100, MAX_EVENTS = 64 };
 

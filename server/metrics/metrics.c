@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 
 struct metrics_counter {
     atomic_uint_fast64_t value;

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "server/base/buf.h"
+#include "base/buf.h"
 
 struct metrics_registry;
 struct metrics_counter;

@@ -5,8 +5,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "server/base/file.h"
-#include "server/base/mem.h"
+#include "base/file.h"
+#include "base/mem.h"
 #include "server/model/convert.h"
 #include "server/model/json.h"
 

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "server/base/status.h"
+#include "base/status.h"
 #include "server/model/safetensors.h"
 
 enum { MODEL_MAX_SHARDS = 256 };

@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 #include "accel/image.h"
-#include "server/base/status.h"
+#include "base/status.h"
 
 /** Parse config.json. Sizes must be there; layer_norm_eps (1e-12), hidden_act (gelu), position_embedding_type
  *  (absolute) and type_vocab_size (2) have the defaults of transformers' BertConfig, since old files lack them.

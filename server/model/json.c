@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/base/file.h"
+#include "base/file.h"
 #include "server/model/scan.h"
 
 enum status model_json_parse(json_t **ret, const void *data, size_t size, struct error *err)

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "server/base/status.h"
+#include "base/status.h"
 
 enum {
     MODEL_MAX_JSON = 4 << 20, /* bytes of one file */

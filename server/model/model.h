@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "accel/image.h"
-#include "server/base/status.h"
+#include "base/status.h"
 
 enum model_pooling { MODEL_POOL_CLS, MODEL_POOL_MEAN, MODEL_POOL_MAX };
 

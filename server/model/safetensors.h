@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "server/base/status.h"
+#include "base/status.h"
 
 /* X(name, bytes an element) */
 #define MODEL_DTYPE_MAP(X)                                                                                             \

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "server/base/status.h"
+#include "base/status.h"
 #include "server/model/model.h"
 
 enum { MODEL_MAX_MODULE_PATH = 256 };

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 #include "server/model/convert.h"
 
 /* A tensor by its name in BertModel: where its pointer goes, and which members of the shape are its own. */

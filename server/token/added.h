@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "server/base/status.h"
+#include "base/status.h"
 #include "server/token/trie.h"
 
 /** One of tokenizer.json's added_tokens. */

@@ -1,10 +1,10 @@
 #include <stdalign.h>
 
+#include "base/utf8.h"
 #include "server/token/added.h"
 #include "server/token/list.h"
 #include "server/token/scan.h"
 #include "server/token/token.h"
-#include "server/token/utf8.h"
 #include "server/token/vocab.h"
 
 enum { MAX_TEXTS = 2 };
@@ -18,7 +18,7 @@ static enum status check_text(const struct text *text, struct error *err)
 {
     if (text->len > TOKEN_MAX_TEXT)
         return error_set(err, STATUS_TOKENIZER, "a text of %zu bytes; the limit is %d", text->len, TOKEN_MAX_TEXT);
-    size_t valid = token_utf8_valid((const uint8_t *)text->bytes, text->len);
+    size_t valid = utf8_valid(text->bytes, text->len);
     if (valid < text->len)
         return error_set(err, STATUS_TOKENIZER, "the text is not valid UTF-8 at byte %zu", valid);
     return STATUS_OK;

@@ -1,7 +1,7 @@
 /* The entries of a vocabulary: model.vocab and added_tokens of tokenizer.json. */
 #include <string.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 #include "server/token/json.h"
 #include "server/token/vocab.h"
 

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "server/token/utf8.h"
+#include "base/utf8.h"
 
 enum status token_json_parse(json_t **ret, const char *data, size_t size, struct error *err)
 {
@@ -17,7 +17,7 @@ enum status token_json_parse(json_t **ret, const char *data, size_t size, struct
         return error_set(err, STATUS_NO_MEMORY, "no memory to parse %zu bytes of JSON", size);
     /* Its words may quote the file, whose bytes need not be text. */
     size_t len = strlen(why.text);
-    const char *text = token_utf8_valid((const uint8_t *)why.text, len) == len ? why.text : "this is not JSON";
+    const char *text = utf8_valid(why.text, len) == len ? why.text : "this is not JSON";
     return error_set(err, STATUS_FORMAT, "line %d, column %d: %s", why.line, why.column, text);
 }
 

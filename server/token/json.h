@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "server/base/status.h"
+#include "base/status.h"
 
 /** Parse UTF-8 JSON without duplicate keys. `ret` new; json_decref. Errors: FORMAT with line and column, NO_MEMORY. */
 enum status token_json_parse(json_t **ret, const char *data, size_t size, struct error *err);

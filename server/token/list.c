@@ -1,6 +1,6 @@
 #include "server/token/list.h"
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 
 enum { FIRST_CAPACITY = 64 };
 

@@ -4,9 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/base/file.h"
+#include "base/file.h"
+#include "base/utf8.h"
 #include "server/token/json.h"
-#include "server/token/utf8.h"
 #include "server/token/vocab.h"
 
 /* Map dir/name if it is there; otherwise `ret->data` stays NULL. `path` is for messages. */
@@ -31,7 +31,7 @@ static enum status map_if_there(struct file_map *ret, char path[PATH_MAX], const
 /* One line of vocab.txt: an entry, whose id is the line's number from 0. */
 static enum status add_line(json_t *entries, const uint8_t *line, size_t len, size_t number, struct error *err)
 {
-    if (memchr(line, '\0', len) || token_utf8_valid(line, len) < len)
+    if (memchr(line, '\0', len) || utf8_valid((const char *)line, len) < len)
         return error_set(err, STATUS_FORMAT, "line %zu is not UTF-8, or holds NUL", number + 1);
     json_t *text = json_stringn((const char *)line, len);
     /* Of equal lines the last gives the id. */

@@ -2,7 +2,7 @@
 
 #include <utf8proc.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 #include "server/token/marks.h"
 #include "server/token/unicode.h"
 

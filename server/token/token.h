@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "server/base/arena.h"
-#include "server/base/status.h"
+#include "base/arena.h"
+#include "base/status.h"
 
 struct token_vocab;
 

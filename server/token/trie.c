@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 
 enum {
     BLOCK = 256,     /* labels of a node; its children lie in one block */

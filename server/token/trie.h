@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "server/base/status.h"
+#include "base/status.h"
 
 enum { TOKEN_TRIE_ROOT = 0, TOKEN_TRIE_MAX_KEYS = 1 << 22 };
 #define TOKEN_TRIE_NONE UINT32_MAX /* no such node; no value */

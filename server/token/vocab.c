@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 #include "server/token/json.h"
 #include "server/token/normalise.h"
 #include "server/token/unicode.h"

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "server/base/status.h"
+#include "base/status.h"
 #include "server/token/added.h"
 #include "server/token/token.h"
 #include "server/token/trie.h"

@@ -1,7 +1,7 @@
 /* tokenizer.json, all but its entries and templates. */
 #include <string.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 #include "server/token/json.h"
 #include "server/token/vocab.h"
 

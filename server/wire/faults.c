@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
+#include "base/utf8.h"
 #include "server/wire/json.h"
 
 enum { MAX_COUNT = 1000000, MAX_FACTOR = 1000000 };
@@ -38,7 +39,7 @@ static enum status check_names(const struct reader *reader, const char *const *k
         char list[256] = "";
         for (size_t k = 0; k < n; k++)
             snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", k ? ", " : "", known[k]);
-        int len = (int)wire_utf8_valid(key, strnlen(key, 60));
+        int len = (int)utf8_valid(key, strnlen(key, 60));
         return error_set(reader->err, STATUS_VALIDATION, "`%s%s%.*s`: unknown here; known are: %s", reader->path,
                          *reader->path ? "." : "", len, key, list);
     }
@@ -165,7 +166,7 @@ static enum status parse(json_t **ret, const char *text, size_t len, struct erro
         return error_set(err, STATUS_NO_MEMORY, "no memory for the faults");
     if (!root)
         return error_set(err, STATUS_MALFORMED, "line %d, column %d: %.*s", why.line, why.column,
-                         (int)wire_utf8_valid(why.text, strlen(why.text)), why.text);
+                         (int)utf8_valid(why.text, strlen(why.text)), why.text);
     *ret = root;
     return STATUS_OK;
 }

@@ -1,4 +1,5 @@
 #include "server/wire/json.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -287,7 +288,7 @@ bool wire_json_read_string(struct wire_json *json, struct wire_string *ret)
     if (!quote)
         return false;
     size_t len = (size_t)(quote - begin);
-    size_t valid = wire_utf8_valid(begin, len);
+    size_t valid = utf8_valid(begin, len);
     if (valid < len)
         return malformed(json, begin + valid, "bytes that are not UTF-8");
     struct wire_string string = {begin, len};

@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "server/base/arena.h"
-#include "server/base/status.h"
+#include "base/arena.h"
+#include "base/status.h"
 
 enum wire_json_kind {
     WIRE_JSON_NOTHING, /* the end of the text, or no beginning of a value */
@@ -76,9 +76,5 @@ bool wire_json_fail(struct wire_json *json, enum status status, const char *form
 
 /** True when `key` is `name`. */
 bool wire_string_is(struct wire_string key, const char *name);
-/** Bytes of the longest valid UTF-8 beginning of `text`; `len` when all of it is. */
-size_t wire_utf8_valid(const char *text, size_t len);
-/** Code points of valid UTF-8. */
-size_t wire_utf8_count(const char *text, size_t len);
 
 #endif

@@ -2,7 +2,7 @@
 #ifndef BERTD_WIRE_RESPONSE_H
 #define BERTD_WIRE_RESPONSE_H
 
-#include "server/base/buf.h"
+#include "base/buf.h"
 #include "server/token/token.h"
 #include "server/wire/json.h"
 

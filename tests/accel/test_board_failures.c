@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 #include "tests/accel/notes.h"
 
 Test(board_failures, a_failure_does_not_poison_the_next)

@@ -8,7 +8,7 @@
 
 #include "accel/cpu/cpu_flags.h"
 #include "accel/engine.h"
-#include "server/base/mem.h"
+#include "base/mem.h"
 #include "tests/accel/cpu_check.h"
 
 enum { MAX_SEQS = 40, MAX_PARTS = 4 };

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 #include "tests/accel/tiny.h"
 
 static const struct engine_ops *const int8_engines[] = {&ref_engine, &cpu_engine};

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 #include "tests/accel/notes.h"
 
 struct bench {

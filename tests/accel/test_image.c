@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "accel/ref/ref.h"
-#include "server/base/mem.h"
+#include "base/mem.h"
 #include "tests/accel/tiny.h"
 
 Test(image, rotation_is_the_largest_power_of_two_up_to_128)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 
 #define SHAPE(h, l, n, m, act)                                                                                         \
     {                                                                                                                  \

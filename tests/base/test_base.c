@@ -6,12 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/base/arena.h"
-#include "server/base/buf.h"
-#include "server/base/clock.h"
-#include "server/base/file.h"
-#include "server/base/mem.h"
-#include "server/base/status.h"
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/status.h"
 
 Test(status, table_follows_the_conventions)
 {

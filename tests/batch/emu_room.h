@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/base/clock.h"
-#include "server/base/mem.h"
+#include "base/clock.h"
+#include "base/mem.h"
 #include "server/batch/batch.h"
 
 enum { EMU_HIDDEN = 32, EMU_WIDE = 64, EMU_VOCAB = 50, EMU_LAYERS = 3, EMU_BOARDS = 2, EMU_TOKENS = 12 };

@@ -5,8 +5,8 @@
 #include <criterion/criterion.h>
 #include <unistd.h>
 
-#include "server/base/clock.h"
-#include "server/base/mem.h"
+#include "base/clock.h"
+#include "base/mem.h"
 #include "server/batch/batch.h"
 #include "tests/batch/fake_board.h"
 

@@ -317,17 +317,6 @@ Test(health, waits_longer_each_time_and_forgives)
     cr_assert_eq(health.readmitted, 2);
 }
 
-Test(pooling, normalises_like_torch)
-{
-    float vector[] = {3, 0, 4, 0};
-    batch_normalize(vector, 4);
-    cr_assert_float_eq(vector[0], 0.6f, 1e-7);
-    cr_assert_float_eq(vector[2], 0.8f, 1e-7);
-    float zero[] = {0, 0};
-    batch_normalize(zero, 2);
-    cr_assert_eq(zero[0], 0);
-}
-
 Test(watchdog, waits_longer_for_what_was_slow_and_forgets_it)
 {
     cr_expect_leq(watchdog_limit_ns(1e6, 1), 1.6e9);

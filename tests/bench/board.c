@@ -18,8 +18,8 @@
 
 #include "accel/cpu/cpu_flags.h"
 #include "accel/engine.h"
-#include "server/base/clock.h"
-#include "server/base/mem.h"
+#include "base/clock.h"
+#include "base/mem.h"
 
 enum { MAX_THREADS = 64, MAX_RUNS = 1000, VOCAB = 1000, POSITIONS = 512 };
 

@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/base/clock.h"
-#include "server/base/mem.h"
+#include "base/clock.h"
+#include "base/mem.h"
 #include "server/batch/batch.h"
 #include "server/model/model.h"
 

@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "server/base/clock.h"
+#include "base/clock.h"
 #include "server/wire/float.h"
 #include "server/wire/response.h"
 

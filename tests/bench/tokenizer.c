@@ -13,8 +13,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "server/base/arena.h"
-#include "server/base/buf.h"
+#include "base/arena.h"
+#include "base/buf.h"
 #include "server/token/token.h"
 
 enum { SIZE = 1 << 20, PIECE = 2048 };

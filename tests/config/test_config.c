@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 #include "server/config/config.h"
 
 static const char *const *environment; /* name, value, .., NULL */

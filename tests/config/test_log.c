@@ -2,7 +2,7 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "server/base/log.h"
+#include "base/log.h"
 
 Test(log, json_lines)
 {

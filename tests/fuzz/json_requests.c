@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "server/wire/request.h"
 #include "server/wire/response.h"
 
@@ -16,7 +17,7 @@ static void require(int condition)
 
 static void check_string(struct wire_string string)
 {
-    require(wire_utf8_valid(string.bytes, string.len) == string.len);
+    require(utf8_valid(string.bytes, string.len) == string.len);
 }
 
 static void check_inputs(const struct wire_inputs *inputs, const struct wire_limits *limits)
@@ -51,7 +52,7 @@ static void check_round_trip(struct wire_string string, struct arena *arena)
 static void check_status(enum status status, const struct error *err)
 {
     require(status == STATUS_OK || (status == err->status && err->message[0]));
-    require(status == STATUS_OK || wire_utf8_valid(err->message, strlen(err->message)) == strlen(err->message));
+    require(status == STATUS_OK || utf8_valid(err->message, strlen(err->message)) == strlen(err->message));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

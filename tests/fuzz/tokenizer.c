@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/base/arena.h"
+#include "base/arena.h"
 #include "server/token/token.h"
 
 #define REQUIRE(condition)                                                                                             \

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/base/buf.h"
+#include "base/buf.h"
 #include "server/wire/response.h"
 #include "tests/http/client.h"
 #include "tests/http/process.h"

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "server/base/clock.h"
+#include "base/clock.h"
 #include "tests/http/client.h"
 #include "tests/http/process.h"
 

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 #include "server/http/access.h"
 #include "server/http/connections.h"
 #include "server/http/endpoints.h"

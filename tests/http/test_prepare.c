@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 #include "server/http/prepare.h"
 
 /* [CLS] 2, [SEP] 3; the words a to j are 4 to 13. */

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 #include "server/http/http.h"
 #include "server/model/model.h"
 #include "tests/http/client.h"

@@ -2,7 +2,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 #include "server/metrics/metrics.h"
 
 static const double bounds[] = {0.1, 1, 10};

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/base/arena.h"
+#include "base/arena.h"
 #include "server/model/model.h"
 #include "server/token/token.h"
 #include "tests/model/board_run.h"

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/base/buf.h"
-#include "server/base/mem.h"
+#include "base/buf.h"
+#include "base/mem.h"
 #include "server/model/config.h"
 #include "server/model/json.h"
 #include "server/model/sentence.h"

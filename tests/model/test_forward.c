@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/base/file.h"
+#include "base/file.h"
 #include "server/model/model.h"
 #include "tests/model/board_run.h"
 #include "tests/model/writer.h"

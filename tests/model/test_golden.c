@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/base/arena.h"
+#include "base/arena.h"
 #include "server/model/model.h"
 #include "server/token/token.h"
 #include "tests/model/board_run.h"

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/base/file.h"
-#include "server/base/mem.h"
+#include "base/file.h"
+#include "base/mem.h"
 #include "server/model/model.h"
 #include "server/model/safetensors.h"
 #include "tests/model/real.h"

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/base/buf.h"
-#include "server/base/mem.h"
+#include "base/buf.h"
+#include "base/mem.h"
 #include "server/model/safetensors.h"
 
 /* Header size (or `claimed`, where not 0), header, `data_size` zero bytes. */

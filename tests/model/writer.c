@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "server/base/buf.h"
+#include "base/buf.h"
 
 struct tensor_list {
     struct writer_tensor *items;

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "server/base/arena.h"
+#include "base/arena.h"
 #include "server/token/token.h"
 
 /** The real model's directory; skips the test where there is none. */

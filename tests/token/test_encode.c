@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/base/arena.h"
+#include "base/arena.h"
 #include "server/token/scan.h"
 #include "tests/token/support.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 #include "server/token/token.h"
 #include "tests/token/support.h"
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 #include "server/wire/faults.h"
 
 static enum status read_text(struct wire_faults *faults, const char *text, struct error *err)

@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
+#include "base/utf8.h"
 #include "server/wire/json.h"
 
 /* Reads past the whole text: the status, and the words of a failure in `err`. */
@@ -202,11 +203,11 @@ Test(json, cut_anywhere)
 
 Test(json, utf8)
 {
-    cr_expect_eq(wire_utf8_valid("plain ascii text, long", 22), 22u);
-    cr_expect_eq(wire_utf8_valid("abcdefgh\xC3", 9), 8u);
-    cr_expect_eq(wire_utf8_valid("\xE0\x9F\xBF", 3), 0u);
-    cr_expect_eq(wire_utf8_valid("\xF0\x8F\xBF\xBF", 4), 0u);
-    cr_expect_eq(wire_utf8_valid("\xEF\xBF\xBF", 3), 3u);
-    cr_expect_eq(wire_utf8_valid("\xED\x9F\xBF\xEE\x80\x80", 6), 6u);
-    cr_expect_eq(wire_utf8_count("a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80", 10), 4u);
+    cr_expect_eq(utf8_valid("plain ascii text, long", 22), 22u);
+    cr_expect_eq(utf8_valid("abcdefgh\xC3", 9), 8u);
+    cr_expect_eq(utf8_valid("\xE0\x9F\xBF", 3), 0u);
+    cr_expect_eq(utf8_valid("\xF0\x8F\xBF\xBF", 4), 0u);
+    cr_expect_eq(utf8_valid("\xEF\xBF\xBF", 3), 3u);
+    cr_expect_eq(utf8_valid("\xED\x9F\xBF\xEE\x80\x80", 6), 6u);
+    cr_expect_eq(utf8_count("a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80", 10), 4u);
 }

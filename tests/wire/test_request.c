@@ -1,7 +1,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 #include "server/wire/request.h"
 
 static const struct wire_limits limits = {.max_inputs = 4};

@@ -2,7 +2,7 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 #include "server/wire/response.h"
 
 static json_t *parse(struct buf *buf)

@@ -23,7 +23,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "server/base/clock.h"
+#include "base/clock.h"
 
 void load_fail(const char *format, ...)
 {

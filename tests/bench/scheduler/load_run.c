@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "server/base/clock.h"
+#include "base/clock.h"
 #include "tests/bench/scheduler/load.h"
 
 enum { HEAD_SIZE = 4096, MAX_EVENTS = 256, SLOW_BYTES = 512, SLOW_BUFFER = 4096 };

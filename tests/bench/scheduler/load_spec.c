@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/base/buf.h"
+#include "base/buf.h"
 #include "tests/bench/scheduler/load.h"
 
 enum { SPECIAL_TOKENS = 2 };

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 
 enum { VOCAB = 8, TYPES = 1 };
 

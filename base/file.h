@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "server/base/status.h"
+#include "base/status.h"
 
 /** A file's bytes, mapped. `data` is NULL where the file is empty. */
 struct file_map {

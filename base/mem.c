@@ -1,4 +1,4 @@
-#include "server/base/mem.h"
+#include "base/mem.h"
 
 #include <malloc.h>
 #include <stdatomic.h>

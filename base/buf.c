@@ -1,11 +1,11 @@
-#include "server/base/buf.h"
+#include "base/buf.h"
 
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 
 void buf_finish(struct buf *buf)
 {

@@ -1,10 +1,10 @@
-#include "server/base/arena.h"
+#include "base/arena.h"
 
 #include <stdalign.h>
 #include <stdint.h>
 #include <string.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 
 enum { FIRST_BLOCK = 8192, MAX_BLOCK = 1 << 20 };
 
