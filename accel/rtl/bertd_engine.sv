@@ -79,7 +79,7 @@ module bertd_engine #(
     logic [7:0] row_groups;
     assign row_groups = 8'(command.padded_rows >> 2);
 
-    control #(.ROWS(ROWS), .SLICES(SLICES)) u_control (
+    bertd_control #(.ROWS(ROWS), .SLICES(SLICES)) u_control (
         .clk_i, .rst_ni,
         .s_axi_awvalid_i, .s_axi_awready_o, .s_axi_awaddr_i, .s_axi_wvalid_i, .s_axi_wready_o, .s_axi_wdata_i,
         .s_axi_wstrb_i, .s_axi_bvalid_o, .s_axi_bready_i, .s_axi_bresp_o, .s_axi_arvalid_i, .s_axi_arready_o,
@@ -88,7 +88,7 @@ module bertd_engine #(
         .status_i(status), .failed_i(failed), .counters_i(counts)
     );
 
-    counters u_counters (
+    bertd_counters u_counters (
         .clk_i, .rst_ni,
         .start_i(list_start), .busy_i(list_busy),
         .step_i(step), .wait_weights_i(wait_weights), .wait_rows_i(wait_rows), .wait_drain_i(wait_drain),
@@ -107,7 +107,7 @@ module bertd_engine #(
     logic [15:0] reader_beats;
     logic [511:0] read_data;
 
-    read_arbiter u_read_arbiter (
+    bertd_read_arbiter u_read_arbiter (
         .clk_i, .rst_ni,
         .request_valid_i(request_valid), .request_ready_o(request_ready), .request_address_i(request_address),
         .request_beats_i(request_beats), .data_valid_o(data_valid), .data_ready_i(data_ready),
@@ -115,7 +115,7 @@ module bertd_engine #(
         .reader_beats_o(reader_beats), .reader_data_valid_i(reader_data_valid),
         .reader_data_ready_o(reader_data_ready), .reader_idle_i(reader_idle)
     );
-    axi_reader u_reader (
+    bertd_axi_reader u_reader (
         .clk_i, .rst_ni,
         .request_valid_i(reader_valid), .request_ready_o(reader_ready), .request_address_i(reader_address),
         .request_beats_i(reader_beats), .data_valid_o(reader_data_valid), .data_ready_i(reader_data_ready),
@@ -126,7 +126,7 @@ module bertd_engine #(
         .m_axi_rdata_i(m_axi_data_rdata_i), .m_axi_rresp_i(m_axi_data_rresp_i)
     );
 
-    command_fetch u_command_fetch (
+    bertd_command_fetch u_command_fetch (
         .clk_i, .rst_ni,
         .start_i(list_start), .list_i(list), .count_i(count), .done_o(list_done), .busy_o(list_busy),
         .status_o(status), .failed_o(failed),
@@ -142,7 +142,7 @@ module bertd_engine #(
     logic [63:0] writer_address, writer_strobe;
     logic [15:0] writer_beats;
     logic [511:0] writer_data;
-    axi_writer u_writer (
+    bertd_axi_writer u_writer (
         .clk_i, .rst_ni,
         .request_valid_i(writer_valid), .request_ready_o(writer_ready), .request_address_i(writer_address),
         .request_beats_i(writer_beats), .data_valid_i(writer_data_valid), .data_ready_o(writer_data_ready),
@@ -169,7 +169,7 @@ module bertd_engine #(
     logic [11:0] panels_done;
     logic [9:0] vectors_done;
 
-    sequencer u_sequencer (
+    bertd_sequencer u_sequencer (
         .clk_i, .rst_ni,
         .start_i(command_start), .command_i(command), .done_o(command_done),
         .fetch_valid_o(fetch_valid), .fetch_ready_i(fetch_ready), .fetch_o(fetch_job),
@@ -181,17 +181,17 @@ module bertd_engine #(
         .panels_done_o(panels_done), .vector_done_o(vectors_done), .kv_idle_o(kv_idle),
         .load_start_o(load_start), .store_busy_i(storing)
     );
-    job_queue #(.WIDTH($bits(vector_job))) u_vector_queue (
+    bertd_job_queue #(.WIDTH($bits(vector_job))) u_vector_queue (
         .clk_i, .rst_ni,
         .in_valid_i(vector_valid), .in_ready_o(vector_ready), .in_i(vector_job),
         .out_valid_o(vector_queued_valid), .out_ready_i(vector_queued_ready), .out_o(vector_queued)
     );
-    job_queue #(.WIDTH($bits(side_job))) u_side_queue (
+    bertd_job_queue #(.WIDTH($bits(side_job))) u_side_queue (
         .clk_i, .rst_ni,
         .in_valid_i(side_valid), .in_ready_o(side_ready), .in_i(side_job),
         .out_valid_o(side_queued_valid), .out_ready_i(side_queued_ready), .out_o(side_queued)
     );
-    job_queue #(.WIDTH($bits(kv_job))) u_kv_queue (
+    bertd_job_queue #(.WIDTH($bits(kv_job))) u_kv_queue (
         .clk_i, .rst_ni,
         .in_valid_i(kv_valid), .in_ready_o(kv_ready), .in_i(kv_job),
         .out_valid_o(kv_queued_valid), .out_ready_i(kv_queued_ready), .out_o(kv_queued)
@@ -206,14 +206,14 @@ module bertd_engine #(
     logic [511:0] load_data, store_data, input_data;
     assign load_data = load_zero ? '0 : read_data;
 
-    row_load u_row_load (
+    bertd_row_load u_row_load (
         .clk_i, .rst_ni, .command_i(command), .start_i(load_start), .rows_o(loaded_rows),
         .request_valid_o(request_valid[1]), .request_ready_i(request_ready[1]),
         .request_address_o(request_address[127:64]), .request_beats_o(request_beats[31:16]),
         .data_valid_i(data_valid[1]), .data_ready_o(data_ready[1]),
         .write_o(load_write), .write_row_o(load_row), .write_word_o(load_word), .write_zero_o(load_zero)
     );
-    row_store u_row_store (
+    bertd_row_store u_row_store (
         .clk_i, .rst_ni, .command_i(command), .start_i(store_start), .rows_done_i(norm_rows), .busy_o(storing),
         .read_o(store_read), .read_row_o(store_row), .read_word_o(store_word), .read_data_i(input_data),
         .request_valid_o(store_request), .request_ready_i(writer_ready && storing),
@@ -234,7 +234,7 @@ module bertd_engine #(
     logic [WAYS*512-1:0] drain_data;
     logic [ROWS*128-1:0] operand_data;
 
-    matrix_unit #(.ROWS(ROWS), .WAYS(WAYS)) u_matrix (
+    bertd_matrix_unit #(.ROWS(ROWS), .WAYS(WAYS)) u_matrix (
         .clk_i, .rst_ni, .padded_rows_i(command.padded_rows), .activation_i(command.activation),
         .fetch_valid_i(fetch_valid), .fetch_ready_o(fetch_ready), .fetch_i(fetch_job),
         .array_valid_i(array_valid), .array_ready_o(array_ready), .array_i(array_job),
@@ -270,7 +270,7 @@ module bertd_engine #(
     logic [SLICES*7-1:0] scale_group;
     logic [SLICES*32-1:0] scale;
 
-    vector_unit #(.SLICES(SLICES)) u_vector (
+    bertd_vector_unit #(.SLICES(SLICES)) u_vector (
         .clk_i, .rst_ni, .clear_i(list_start), .groups_i(row_groups),
         .job_valid_i(vector_queued_valid), .job_ready_o(vector_queued_ready), .job_i(vector_queued),
         .panels_done_i(panels_done), .loaded_rows_i(loaded_rows), .kv_free_i(kv_free), .kv_filled_o(kv_filled),
@@ -287,7 +287,7 @@ module bertd_engine #(
         .scalar_write_o(scalar_write), .scalar_address_o(scalar_address),
         .scale_group_o(scale_group), .scale_row_o(scale_row), .scale_o(scale)
     );
-    side_load u_side_load (
+    bertd_side_load u_side_load (
         .clk_i, .rst_ni,
         .job_valid_i(side_queued_valid), .job_ready_o(side_queued_ready), .job_i(side_queued), .kv_idle_i(kv_idle),
         .release_i(side_release), .ready_o(side_full),
@@ -306,7 +306,7 @@ module bertd_engine #(
     logic [63:0] kv_address, kv_strobe;
     logic [15:0] kv_beats;
 
-    kv_stage #(.SLICES(SLICES)) u_kv_stage (
+    bertd_kv_stage #(.SLICES(SLICES)) u_kv_stage (
         .clk_i,
         .write_slot_i(kv_fill_slot), .write_i(kv_write), .write_group_i(operand_write_group),
         .write_row_i(operand_write_row), .write_word_i(operand_write_word), .write_data_i(operand_write_data),
@@ -314,7 +314,7 @@ module bertd_engine #(
         .read_i(stage_read), .read_slot_i(stage_slot), .read_group_i(stage_group), .read_word_i(stage_word),
         .read_data_o(stage_data), .read_scales_o(stage_scales)
     );
-    kv_write u_kv_write (
+    bertd_kv_write u_kv_write (
         .clk_i, .rst_ni, .command_i(command),
         .job_valid_i(kv_queued_valid), .job_ready_o(kv_queued_ready), .job_i(kv_queued),
         .filled_i(kv_filled), .free_o(kv_free), .done_o(kv_done),
@@ -342,11 +342,11 @@ module bertd_engine #(
     logic [SLICES-1:0] way_write;
     logic [SLICES*(BANK_ROW+8)-1:0] way_address;
     logic [SLICES*512-1:0] way_data;
-    drain_banks #(.SLICES(SLICES), .WAYS(WAYS)) u_drain_banks (
+    bertd_drain_banks #(.SLICES(SLICES), .WAYS(WAYS)) u_drain_banks (
         .write_i(drain_write), .row_i(drain_row), .column_i(drain_column), .data_i(drain_data),
         .bank_write_o(way_write), .bank_address_o(way_address), .bank_data_o(way_data)
     );
-    row_memory #(.SLICES(SLICES), .WORDS(bertd_pkg::ROW_WORDS)) u_rows (
+    bertd_row_memory #(.SLICES(SLICES), .WORDS(bertd_pkg::ROW_WORDS)) u_rows (
         .clk_i,
         .write_i(drain_write[0] || load_write), .write_row_i(load_write ? load_row : drain_row[8:0]),
         .write_word_i(load_write ? {2'b00, load_word} : drain_column[7:0]),
@@ -359,7 +359,7 @@ module bertd_engine #(
     assign input_word = store_read ? store_word : residual_column[5:0];
     assign input_bank = (input_row >> 2) & 9'(SLICES - 1);
     assign input_bank_row = ((input_row >> (2 + SLICE_BITS)) << 2) | 9'(input_row[1:0]);
-    row_memory #(.SLICES(SLICES), .WORDS(bertd_pkg::INPUT_WORDS)) u_inputs (
+    bertd_row_memory #(.SLICES(SLICES), .WORDS(bertd_pkg::INPUT_WORDS)) u_inputs (
         .clk_i,
         .write_i(load_write), .write_row_i(load_row), .write_word_i(load_word), .write_data_i(load_data),
         .bank_write_i(input_write), .bank_write_address_i(input_address), .bank_write_data_i(input_write_data),
@@ -373,13 +373,13 @@ module bertd_engine #(
         for (int s = 0; s < SLICES; s++) if (input_bank_q == 9'(s)) input_data = input_bank_data[s*512+:512];
     end
 
-    scalar_memory #(.SLICES(SLICES), .WAYS(WAYS)) u_scalars (
+    bertd_scalar_memory #(.SLICES(SLICES), .WAYS(WAYS)) u_scalars (
         .clk_i,
         .bank_write_i(scalar_write), .bank_write_address_i(scalar_address), .bank_write_data_i(scale),
         .read_i(scalar_read), .read_row_i(scalar_row), .read_scalar_i(scalar_kind), .read_data_o(scalar_data)
     );
 
-    operand_memory #(.ROWS(ROWS), .SLICES(SLICES)) u_operands (
+    bertd_operand_memory #(.ROWS(ROWS), .SLICES(SLICES)) u_operands (
         .clk_i,
         .write_i(operand_write), .write_group_i(operand_write_group), .write_row_i(operand_write_row),
         .write_word_i(operand_write_word), .write_data_i(operand_write_data),

@@ -7,7 +7,7 @@
 #include <random>
 #include <vector>
 
-#include "Varray_bench.h"
+#include "Vbertd_array_bench.h"
 #include "verilated.h"
 
 namespace
@@ -92,7 +92,7 @@ int main(int argc, char **argv)
     VerilatedContext context;
     context.randReset(2);
     context.randSeed((int)seed + 1);
-    Varray_bench top(&context);
+    Vbertd_array_bench top(&context);
     top.eval();
     std::vector<uint32_t> expected(128);
     uint64_t latency = top.latency_o, failures = 0;

@@ -1,4 +1,4 @@
-/* fp_exp_reduce.sv's fixed point against the operations of function_exp in accel/functions.h, for every x it concerns:
+/* bertd_fp_exp_reduce.sv's fixed point against the operations of function_exp in accel/functions.h, for every x it concerns:
  * all binary32 from -87 to -1/4. (Nearer to 0, n is 0 and r is x.)
  */
 #include <math.h>
@@ -10,7 +10,7 @@
 static const uint32_t nearest = UINT32_C(0xbe800000), farthest = UINT32_C(0xc2ae0000); /* -1/4, -87 */
 static const uint64_t low_42 = (UINT64_C(1) << 42) - 1;
 
-/* As fp_nearest.sv: the product's bits down to a half, rounded up at a half; none lies exactly there. */
+/* As bertd_fp_nearest.sv: the product's bits down to a half, rounded up at a half; none lies exactly there. */
 static uint32_t fixed_n(uint64_t mantissa, uint32_t exponent)
 {
     uint64_t factor = (function_bits(ACCEL_EXP_LOG2E) & 0x7fffff) | 0x800000;

@@ -8,7 +8,7 @@
 #include <random>
 #include <vector>
 
-#include "Vfp_bench.h"
+#include "Vbertd_fp_bench.h"
 #include "tests/rtl/fp/reference.h"
 #include "verilated.h"
 #include "verilated_cov.h"
@@ -178,7 +178,7 @@ int main(int argc, char **argv)
     VerilatedContext context;
     context.randReset(2);
     context.randSeed((int)seed + 1);
-    Vfp_bench top(&context);
+    Vbertd_fp_bench top(&context);
     top.eval();
     Line lines[12];
     const char *names[] = {"add", "mul",  "fma",           "from_int32",           "to_int",    "exp", "activation",

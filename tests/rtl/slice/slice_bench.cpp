@@ -12,7 +12,7 @@
 #include <random>
 #include <vector>
 
-#include "Vvector_slice.h"
+#include "Vbertd_vector_slice.h"
 #include "tests/rtl/slice/reference.h"
 #include "verilated.h"
 #include "verilated_cov.h"
@@ -269,7 +269,7 @@ template <typename Port> bool equal(const Port &port, const Word &word)
 
 struct Bench {
     VerilatedContext context;
-    Vvector_slice top{&context};
+    Vbertd_vector_slice top{&context};
     Random random;
     std::deque<std::unique_ptr<Group>> groups; // under way; each stream has its own place in it
     struct Place {

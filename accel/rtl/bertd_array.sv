@@ -1,0 +1,77 @@
+// ROWS x 16 accumulators, output-stationary: weights go to all rows, a row's operands to its 16 outputs. The sums of a
+// finished tile move at once into a second set of registers, where the drain takes them row by row while the next tile
+// is added up.
+module bertd_array #(
+    parameter int ROWS = 4,
+    parameter int WAYS = 1                  // rows that are shown at once: 0, ROWS / WAYS, ...
+) (
+    input  logic               clk_i,
+    input  logic               rst_ni,
+    input  logic               step_i,      // weights and operands come with the next cycle
+    input  logic [        1:0] group_i,
+    input  logic               first_i,
+    input  logic               shift_i,
+    input  logic               last_i,
+    input  logic [      511:0] weights_i,   // [16][4]
+    input  logic [ROWS*128-1:0] operands_i, // [ROWS][16]
+    output logic               result_o,    // a tile is in the second set from the next cycle on
+    input  logic               take_i,      // the next row of each way, please
+    output logic [ WAYS*512-1:0] rows_o     // [WAYS][16] int32
+);
+
+    localparam int DOT = bertd_pkg::ARRAY_DOT_LATENCY;
+
+    logic [511:0] weights_q, weights;
+    logic [(ROWS+1)*512-1:0] results;
+    logic [1:0] group_q;
+    // Flags beside the data: memory, dot products, sums.
+    logic [DOT+1:0] last_q;
+    logic [DOT:0] step_q, first_q, shift_q;
+
+    always_ff @(posedge clk_i) begin
+        group_q <= group_i;
+        weights_q <= weights_i;
+        first_q <= {first_q[DOT-1:0], first_i};
+        shift_q <= {shift_q[DOT-1:0], shift_i};
+    end
+
+    always_ff @(posedge clk_i or negedge rst_ni) begin
+        if (!rst_ni) begin
+            step_q <= '0;
+            last_q <= '0;
+        end else begin
+            step_q <= {step_q[DOT-1:0], step_i};
+            last_q <= {last_q[DOT:0], last_i};
+        end
+    end
+
+    bertd_array_skew #(
+        .GROUPS(bertd_pkg::PANEL)
+    ) u_skew (
+        .clk_i,
+        .x_i(weights_q),
+        .y_o(weights)
+    );
+
+    assign results[ROWS*512+:512] = '0;
+    for (genvar r = 0; r < ROWS; r++) begin : gen_row
+        bertd_array_row u_row (
+            .clk_i,
+            .group_i   (group_q),
+            .operands_i(operands_i[r*128+:128]),
+            .weights_i (weights),
+            .add_i     (step_q[DOT]),
+            .first_i   (first_q[DOT]),
+            .shift_i   (shift_q[DOT]),
+            .load_i    (last_q[DOT+1]),
+            .take_i,
+            .below_i   (results[(r+1)*512+:512]),
+            .results_o (results[r*512+:512])
+        );
+    end
+    for (genvar w = 0; w < WAYS; w++) begin : gen_way
+        assign rows_o[w*512+:512] = results[w*(ROWS/WAYS)*512+:512];
+    end
+    assign result_o = last_q[DOT+1];
+
+endmodule

@@ -1,0 +1,65 @@
+// A row of the array: 16 accumulators that share the row's operands, and the second set of registers that holds the sums
+// of a finished tile until the drain has shifted them out, row by row.
+module bertd_array_row (
+    input  logic         clk_i,
+    input  logic [  1:0] group_i,
+    input  logic [127:0] operands_i,  // [16]
+    input  logic [511:0] weights_i,   // [16][4], of the same step, held back by bertd_array_skew
+    input  logic         add_i,
+    input  logic         first_i,
+    input  logic         shift_i,
+    input  logic         load_i,      // the sums are those of a finished tile
+    input  logic         take_i,      // everybody moves up by a row
+    input  logic [511:0] below_i,     // results of the row below
+    output logic [511:0] results_o    // [16] int32
+);
+
+    logic [31:0] operands_q, operands;
+    logic [511:0] sums, results_q;
+
+    always_ff @(posedge clk_i) operands_q <= operands_i[32'(group_i)*32+:32];
+
+    bertd_array_skew u_skew (
+        .clk_i,
+        .x_i(operands_q),
+        .y_o(operands)
+    );
+
+    for (genvar c = 0; c < bertd_pkg::PANEL; c += 2) begin : gen_column
+        logic [17:0] first_dot, second_dot;
+        logic carry;
+        bertd_array_pair u_pair (
+            .clk_i,
+            .operands_i(operands),
+            .weights_i (weights_i[c*32+:64]),
+            .first_o   (first_dot),
+            .second_o  (second_dot),
+            .carry_o   (carry)
+        );
+        bertd_array_cell u_first (
+            .clk_i,
+            .dot_i  (first_dot),
+            .carry_i(1'b0),
+            .add_i,
+            .first_i,
+            .shift_i,
+            .sum_o  (sums[c*32+:32])
+        );
+        bertd_array_cell u_second (
+            .clk_i,
+            .dot_i  (second_dot),
+            .carry_i(carry),
+            .add_i,
+            .first_i,
+            .shift_i,
+            .sum_o  (sums[c*32+32+:32])
+        );
+    end
+
+    always_ff @(posedge clk_i) begin
+        if (load_i) results_q <= sums;
+        else if (take_i) results_q <= below_i;
+    end
+    assign results_o = results_q;
+
+endmodule

@@ -1,0 +1,125 @@
+// From accumulators to binary32, a row's 16 outputs a cycle:
+//   y = fma(float(sum) * scale[output], scalar[row], bias[output]), then the activation, then + residual.
+// Scores have no bias, contexts neither bias nor scale; adding -0 and multiplying by 1 change nothing.
+module bertd_drain #(
+    parameter int WAYS = 1
+) (
+    input  logic                             clk_i,
+    input  logic                             rst_ni,
+    input  logic [                      1:0] activation_i,
+    input  logic                             valid_i,
+    input  logic [                      8:0] row_i,
+    input  bertd_pkg::tile_t                 tile_i,
+    input  logic                             panel_end_i,
+    input  logic [                    511:0] sums_i,
+
+    output logic [bertd_pkg::PARAM_BITS-1:0] scale_slot_o,
+    input  logic [                    511:0] scale_i,
+    output logic [bertd_pkg::PARAM_BITS-1:0] bias_slot_o,
+    input  logic [                    511:0] bias_i,
+    output logic                             scalar_read_o,     // the scalar comes a cycle later
+    output logic [                      8:0] scalar_row_o,
+    output logic [                      5:0] scalar_o,
+    input  logic [                     31:0] scalar_data_i,
+    output logic                             residual_read_o,   // the residual word too
+    output logic [                      8:0] residual_row_o,
+    output logic [                      7:0] residual_column_o,
+    input  logic [                    511:0] residual_data_i,
+
+    output logic                             write_o,
+    output logic [                      8:0] write_row_o,
+    output logic [                      7:0] write_column_o,
+    output logic [                    511:0] write_data_o,
+    output logic                             panel_done_o,      // a panel's last word is written in this cycle
+    output logic                             checksum_error_o
+);
+
+    localparam int LANES = bertd_pkg::PANEL;
+    localparam int TO_MUL = bertd_pkg::FP_FROM_INT32_LATENCY;
+    localparam int TO_FMA = TO_MUL + bertd_pkg::FP_MUL_LATENCY;
+    localparam int TO_ACTIVATION = TO_FMA + bertd_pkg::FP_FMA_LATENCY;
+    localparam int TO_ADD = TO_ACTIVATION + bertd_pkg::FP_ACTIVATION_LATENCY;
+    localparam int TO_WRITE = TO_ADD + bertd_pkg::FP_ADD_LATENCY;
+    localparam int TO_END = TO_WRITE + (WAYS - 1) * bertd_pkg::GROUP_ROWS;  // of the last way
+
+    bertd_pkg::drain_word_t word_0, word_mul, word_before_fma, word_fma, word_before_add, word_add, word_write;
+    logic [511:0] scales, biases, residuals, linear, kept, activated;
+    logic [31:0] scalar;
+    logic [TO_WRITE-1:0] valid_q;
+    logic [TO_END-1:0] end_q;
+
+    assign word_0 = {row_i, tile_i};
+
+    // The word's description travels along; the valid bits alone know of resets.
+    bertd_delay_line #(.WIDTH($bits(word_0)), .DEPTH(TO_MUL)) u_to_mul (.clk_i, .in_i(word_0), .out_o(word_mul));
+    bertd_delay_line #(.WIDTH($bits(word_0)), .DEPTH(bertd_pkg::FP_MUL_LATENCY - 1)) u_to_before_fma (
+        .clk_i, .in_i(word_mul), .out_o(word_before_fma));
+    bertd_delay_line #(.WIDTH($bits(word_0)), .DEPTH(1)) u_to_fma (.clk_i, .in_i(word_before_fma), .out_o(word_fma));
+    bertd_delay_line #(.WIDTH($bits(word_0)), .DEPTH(TO_ADD - TO_FMA - 1)) u_to_before_add (
+        .clk_i, .in_i(word_fma), .out_o(word_before_add));
+    bertd_delay_line #(.WIDTH($bits(word_0)), .DEPTH(1)) u_to_add (.clk_i, .in_i(word_before_add), .out_o(word_add));
+    bertd_delay_line #(.WIDTH($bits(word_0)), .DEPTH(bertd_pkg::FP_ADD_LATENCY)) u_to_write (
+        .clk_i, .in_i(word_add), .out_o(word_write));
+
+    always_ff @(posedge clk_i or negedge rst_ni) begin
+        if (!rst_ni) begin
+            valid_q <= '0;
+            end_q <= '0;
+        end else begin
+            valid_q <= {valid_q[TO_WRITE-2:0], valid_i};
+            end_q <= {end_q[TO_END-2:0], valid_i && panel_end_i};
+        end
+    end
+
+    assign scale_slot_o = word_mul.tile.slot;
+    assign scales = word_mul.tile.params != 2'd0 ? scale_i : {LANES{bertd_pkg::FP_ONE}};
+    assign scalar_read_o = valid_q[TO_FMA-2];
+    assign scalar_row_o = word_before_fma.row;
+    assign scalar_o = word_before_fma.tile.scalar;
+    assign scalar = scalar_data_i;
+    assign bias_slot_o = word_fma.tile.slot;
+    assign biases = word_fma.tile.params == 2'd2 ? bias_i : {LANES{bertd_pkg::FP_MINUS_ZERO}};
+    assign residual_read_o = word_before_add.tile.residual;
+    assign residual_row_o = word_before_add.row;
+    assign residual_column_o = word_before_add.tile.column;
+    assign residuals = word_add.tile.residual ? residual_data_i : {LANES{bertd_pkg::FP_MINUS_ZERO}};
+
+    for (genvar l = 0; l < LANES; l++) begin : gen_lane
+        logic [31:0] real_sum, scaled, active;
+
+        bertd_fp_from_int32 u_from_int32 (.clk_i, .en_i(1'b1), .a_i(sums_i[l*32+:32]), .y_o(real_sum));
+        bertd_fp_mul u_mul (.clk_i, .en_i(1'b1), .a_i(real_sum), .b_i(scales[l*32+:32]), .y_o(scaled));
+        bertd_fp_fma u_fma (
+            .clk_i, .en_i(1'b1),
+            .a_i(scaled), .b_i(scalar), .c_i(biases[l*32+:32]), .y_o(linear[l*32+:32])
+        );
+        bertd_fp_activation u_activation (
+            .clk_i, .en_i(1'b1), .kind_i(activation_i), .x_i(linear[l*32+:32]), .y_o(active)
+        );
+        assign activated[l*32+:32] = word_add.tile.activate ? active : kept[l*32+:32];
+        bertd_fp_add u_add (
+            .clk_i, .en_i(1'b1),
+            .a_i(activated[l*32+:32]), .b_i(residuals[l*32+:32]), .y_o(write_data_o[l*32+:32])
+        );
+    end
+
+    bertd_delay_line #(.WIDTH(512), .DEPTH(bertd_pkg::FP_ACTIVATION_LATENCY)) u_kept (
+        .clk_i, .in_i(linear), .out_o(kept));
+
+    bertd_checksum u_checksum (
+        .clk_i,
+        .rst_ni,
+        .valid_i(valid_i && tile_i.checked),
+        .row_i,
+        .first_i(tile_i.check_first),
+        .check_i(tile_i.check),
+        .sums_i,
+        .error_o(checksum_error_o)
+    );
+
+    assign write_o = valid_q[TO_WRITE-1] && !word_write.tile.check;
+    assign write_row_o = word_write.row;
+    assign write_column_o = word_write.tile.column;
+    assign panel_done_o = end_q[TO_END-1];
+
+endmodule

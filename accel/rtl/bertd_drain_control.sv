@@ -1,0 +1,83 @@
+// Takes the rows of a finished tile out of the array, one a cycle (of scores one of each way a cycle), and says what each
+// of them is. Lets the array finish the next tile as soon as that can no longer overtake this one.
+module bertd_drain_control #(
+    parameter int ROWS = 4,
+    parameter int WAYS = 1
+) (
+    input  logic             clk_i,
+    input  logic             rst_ni,
+    input  logic [      9:0] padded_rows_i,
+    input  logic             last_i,     // the array begins the last step of a tile ...
+    input  bertd_pkg::tile_t tile_i,     // ... that becomes this
+    input  logic             result_i,   // its results are there from the next cycle on
+    output logic             busy_o,     // no other tile may finish yet
+    output logic [ WAYS-1:0] take_o,     // which ways' rows go out; the first always does
+    output logic [      8:0] row_o,      // of the first way; the others' lie ROWS / WAYS apart
+    output bertd_pkg::tile_t tile_o,
+    output logic             panel_end_o // with the last row of a panel
+);
+
+    // Cycles from the array's last step until its results replace those of the tile before.
+    localparam int ARRAY_LATENCY = bertd_pkg::ARRAY_DOT_LATENCY + 3;
+    localparam int ROW_BITS = $clog2(ROWS);
+    localparam logic [9:0] WAY_ROWS = 10'(ROWS / WAYS);
+
+    bertd_pkg::tile_t next_q, tile_q;
+    logic [9:0] rows_after, tile_rows, most, left_q, rows_left_q;
+    logic [8:0] row_q;
+    logic busy_q, released_q, release_now, taking;
+
+    assign rows_after = padded_rows_i - (10'(next_q.tile) << ROW_BITS);
+    assign tile_rows = rows_after < 10'(ROWS) ? rows_after : 10'(ROWS);
+    assign most = next_q.wide ? WAY_ROWS : 10'(ROWS);
+    assign row_o = row_q;
+    assign tile_o = tile_q;
+    assign panel_end_o = left_q == 10'd1 && tile_q.last_tile;
+    assign release_now = taking && !released_q && left_q <= 10'(ARRAY_LATENCY + 1);
+    assign busy_o = busy_q;
+
+    assign taking = left_q != '0;
+    assign take_o[0] = taking;
+    for (genvar w = 1; w < WAYS; w++) begin : gen_way
+        assign take_o[w] = taking && tile_q.wide && rows_left_q > 10'(w) * WAY_ROWS;
+    end
+
+    always_ff @(posedge clk_i or negedge rst_ni) begin
+        if (!rst_ni) begin
+            next_q <= '0;
+            tile_q <= '0;
+            left_q <= '0;
+            rows_left_q <= '0;
+            row_q <= '0;
+            busy_q <= 1'b0;
+            released_q <= 1'b0;
+        end else begin
+            if (taking) begin
+                left_q <= left_q - 10'd1;
+                rows_left_q <= rows_left_q - 10'd1;
+                row_q <= row_q + 9'd1;
+            end
+            if (release_now) begin
+                busy_q <= 1'b0;
+                released_q <= 1'b1;
+            end
+            if (last_i) begin
+                next_q <= tile_i;
+                busy_q <= 1'b1;
+            end
+            if (result_i) begin
+                tile_q <= next_q;
+                left_q <= tile_rows < most ? tile_rows : most;
+                rows_left_q <= tile_rows;
+                row_q <= 9'(next_q.tile) << ROW_BITS;
+                released_q <= 1'b0;
+            end
+        end
+    end
+
+`ifndef SYNTHESIS
+    // The array must not overtake the drain.
+    always_ff @(posedge clk_i) assert (!result_i || left_q <= 10'd1);
+`endif
+
+endmodule

@@ -1,0 +1,72 @@
+// What the drain does, for the rows of another way: scores alone come here, (float(sum) * scale[output]) * scalar[row],
+// so it is a from_int32 and two multiplications. Everything happens LATE cycles after the drain does it for the first
+// way's row, which has the same bank of every memory: LATE = 4 is another bank then.
+module bertd_drain_way #(
+    parameter int LATE = bertd_pkg::GROUP_ROWS
+) (
+    input  logic                             clk_i,
+    input  logic                             rst_ni,
+    input  logic                             valid_i,
+    input  logic [                      8:0] row_i,
+    input  bertd_pkg::tile_t                 tile_i,
+    input  logic [                    511:0] sums_i,
+
+    output logic [bertd_pkg::PARAM_BITS-1:0] scale_slot_o,
+    input  logic [                    511:0] scale_i,
+    output logic                             scalar_read_o,  // the scalar comes a cycle later
+    output logic [                      8:0] scalar_row_o,
+    output logic [                      5:0] scalar_o,
+    input  logic [                     31:0] scalar_data_i,
+
+    output logic                             write_o,
+    output logic [                      8:0] write_row_o,
+    output logic [                      7:0] write_column_o,
+    output logic [                    511:0] write_data_o
+);
+
+    localparam int TO_MUL = LATE + bertd_pkg::FP_FROM_INT32_LATENCY;
+    localparam int TO_SCALAR = TO_MUL + bertd_pkg::FP_MUL_LATENCY - 1;
+    localparam int TO_PRODUCT = TO_SCALAR + 1 + bertd_pkg::FP_MUL_LATENCY;
+    localparam int TO_WRITE = LATE + bertd_pkg::DRAIN_LATENCY;
+
+    bertd_pkg::drain_word_t word_0, word_mul, word_scalar, word_write;
+    logic [511:0] sums, products;
+    logic [TO_WRITE-1:0] valid_q;
+
+    assign word_0 = {row_i, tile_i};
+
+    bertd_delay_line #(.WIDTH($bits(word_0)), .DEPTH(TO_MUL)) u_to_mul (.clk_i, .in_i(word_0), .out_o(word_mul));
+    bertd_delay_line #(.WIDTH($bits(word_0)), .DEPTH(TO_SCALAR - TO_MUL)) u_to_scalar (
+        .clk_i, .in_i(word_mul), .out_o(word_scalar));
+    bertd_delay_line #(.WIDTH($bits(word_0)), .DEPTH(TO_WRITE - TO_SCALAR)) u_to_write (
+        .clk_i, .in_i(word_scalar), .out_o(word_write));
+
+    always_ff @(posedge clk_i or negedge rst_ni) begin
+        if (!rst_ni) valid_q <= '0;
+        else valid_q <= {valid_q[TO_WRITE-2:0], valid_i};
+    end
+
+    assign scale_slot_o = word_mul.tile.slot;
+    assign scalar_read_o = valid_q[TO_SCALAR-1];
+    assign scalar_row_o = word_scalar.row;
+    assign scalar_o = word_scalar.tile.scalar;
+
+    bertd_delay_line #(.WIDTH(512), .DEPTH(LATE)) u_late (.clk_i, .in_i(sums_i), .out_o(sums));
+
+    for (genvar l = 0; l < bertd_pkg::PANEL; l++) begin : gen_lane
+        logic [31:0] real_sum, scaled;
+
+        bertd_fp_from_int32 u_from_int32 (.clk_i, .en_i(1'b1), .a_i(sums[l*32+:32]), .y_o(real_sum));
+        bertd_fp_mul u_mul (.clk_i, .en_i(1'b1), .a_i(real_sum), .b_i(scale_i[l*32+:32]), .y_o(scaled));
+        bertd_fp_mul u_row (.clk_i, .en_i(1'b1), .a_i(scaled), .b_i(scalar_data_i), .y_o(products[l*32+:32]));
+    end
+
+    // The drain's other steps take this long.
+    bertd_delay_line #(.WIDTH(512), .DEPTH(TO_WRITE - TO_PRODUCT)) u_products (
+        .clk_i, .in_i(products), .out_o(write_data_o));
+
+    assign write_o = valid_q[TO_WRITE-1];
+    assign write_row_o = word_write.row;
+    assign write_column_o = word_write.tile.column;
+
+endmodule

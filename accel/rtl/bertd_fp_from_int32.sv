@@ -1,0 +1,62 @@
+// int32 -> binary32, to nearest even. bertd_pkg::FP_FROM_INT32_LATENCY enabled cycles.
+module bertd_fp_from_int32 (
+    input  logic        clk_i,
+    input  logic        en_i,
+    input  logic [31:0] a_i,
+    output logic [31:0] y_o
+);
+
+    logic sign1_q, sign2_q, zero2_q;
+    logic [31:0] magnitude1_q;
+    logic [23:0] normal, normal2_q;
+    logic guard, sticky, guard2_q, sticky2_q;
+    logic [ 5:0] zeros;
+    logic [ 9:0] exponent2_q;
+    bertd_fp_leading_zeros #(
+        .WIDTH(32)
+    ) u_zeros (
+        .x_i    (magnitude1_q),
+        .count_o(zeros)
+    );
+
+    bertd_fp_normalise #(
+        .WIDTH(32)
+    ) u_normalise (
+        .x_i       (magnitude1_q),
+        .zeros_i   (zeros),
+        .mantissa_o(normal),
+        .guard_o   (guard),
+        .sticky_o  (sticky)
+    );
+
+    always_ff @(posedge clk_i) begin
+        if (en_i) begin
+            sign1_q <= a_i[31];
+            magnitude1_q <= a_i[31] ? -a_i : a_i;
+            sign2_q <= sign1_q;
+            normal2_q <= normal;
+            guard2_q <= guard;
+            sticky2_q <= sticky;
+            zero2_q <= magnitude1_q == 32'd0;
+            exponent2_q <= 10'd158 - 10'(zeros);
+        end
+    end
+
+    bertd_fp_round u_round (
+        .clk_i,
+        .en_i,
+        .sign_i    (sign2_q),
+        .exponent_i(exponent2_q),
+        .fraction_i(normal2_q[22:0]),
+        .guard_i   (guard2_q),
+        .sticky_i  (sticky2_q),
+        .zero_i    (zero2_q),
+        .inf_i     (1'b0),
+        .nan_i     (1'b0),
+        .y_o
+    );
+
+    logic unused;
+    assign unused = normal2_q[23];
+
+endmodule

@@ -1,0 +1,166 @@
+// Writes a head's keys or values in blocks of 16 tokens, as accel/board.h lays them out:
+//   keys    [head_dim/4][16 tokens][4]
+//   values  [head_dim/16][16/4 token groups][16][4]
+// and behind each block's beats the beat of its 16 scales. Strobes leave alone what belongs to other rows.
+module bertd_kv_write (
+    input  logic                clk_i,
+    input  logic                rst_ni,
+    input  bertd_pkg::command_t command_i,
+    input  logic                job_valid_i,
+    output logic                job_ready_o,
+    input  bertd_pkg::kv_job_t  job_i,
+    input  logic                filled_i,       // a slot of the stage is full
+    output logic [         1:0] free_o,
+    output logic                done_o,         // a job's last beat is handed over
+
+    output logic                read_o,
+    output logic                read_slot_o,
+    output logic [         6:0] read_group_o,
+    output logic [         1:0] read_word_o,
+    input  logic [       511:0] read_data_i,
+    input  logic [       127:0] read_scales_i,
+
+    output logic                request_valid_o,
+    input  logic                request_ready_i,
+    output logic [        63:0] request_address_o,
+    output logic [        15:0] request_beats_o,
+    output logic                data_valid_o,
+    input  logic                data_ready_i,
+    output logic [       511:0] data_o,
+    output logic [        63:0] strobe_o
+);
+
+    typedef enum logic [2:0] {
+        IDLE,
+        ASK,
+        GATHER,
+        SEND,
+        ASK_SCALES
+    } state_t;
+
+    state_t state_q;
+    bertd_pkg::kv_job_t job_q;
+    logic [1:0] full_q;
+    logic fill_q, slot_q, scales_q, captured_q;
+    logic [5:0] block_q, last_block;
+    logic [3:0] beat_q, last_beat;
+    logic [2:0] asked_q;   // reads of this beat
+    logic [1:0] arrived_q;
+    logic [511:0] beat_data_q, beat_data_d;
+    logic [15:0] tokens;
+    logic last_read, done;
+
+    assign last_block = 6'((command_i.padded_rows - 10'd1) >> 4);
+    assign last_beat = command_i.head_dim == 7'd64 ? 4'd15 : 4'd7;
+    assign job_ready_o = state_q == IDLE && full_q[slot_q];
+    assign free_o = ~full_q;
+    assign done_o = done;
+
+    // A beat of values holds one row group, any other all four of the block.
+    assign last_read = asked_q == (job_q.value && !scales_q ? 3'd1 : 3'd4);
+    assign read_o = state_q == GATHER && !last_read;
+    assign read_slot_o = slot_q;
+    assign read_group_o = {block_q[4:0], job_q.value && !scales_q ? beat_q[1:0] : asked_q[1:0]};
+    assign read_word_o = beat_q[3:2];
+
+    assign request_valid_o = state_q == ASK || state_q == ASK_SCALES;
+    assign request_address_o = state_q == ASK ? job_q.address : job_q.scale_address;
+    assign request_beats_o = state_q == ASK ? 16'(last_beat) + 16'd1 : 16'd1;
+    assign data_valid_o = state_q == SEND;
+    assign data_o = beat_data_q;
+    assign done = data_valid_o && data_ready_i && scales_q && block_q == last_block;
+
+    always_comb begin
+        for (int t = 0; t < 16; t++) begin
+            tokens[t] = {block_q, 4'(t)} >= 10'(command_i.skip) &&
+                {block_q, 4'(t)} < 10'(command_i.skip) + command_i.rows;
+        end
+        for (int i = 0; i < 64; i++) begin
+            if (job_q.value && !scales_q) strobe_o[i] = tokens[{beat_q[1:0], 2'(i % 4)}];
+            else strobe_o[i] = tokens[i / 4];
+        end
+    end
+
+    always_comb begin
+        beat_data_d = beat_data_q;
+        for (int r = 0; r < 4; r++) begin
+            if (scales_q) begin
+                beat_data_d[{arrived_q, 2'(r), 5'd0}+:32] = read_scales_i[r*32+:32];
+            end else if (job_q.value) begin
+                for (int d = 0; d < 16; d++) beat_data_d[d*32+r*8+:8] = read_data_i[r*128+d*8+:8];
+            end else begin
+                beat_data_d[{arrived_q, 2'(r), 5'd0}+:32] = read_data_i[r*128+32'({beat_q[1:0], 5'd0})+:32];
+            end
+        end
+    end
+
+    always_ff @(posedge clk_i) if (captured_q) beat_data_q <= beat_data_d;
+
+    always_ff @(posedge clk_i or negedge rst_ni) begin
+        if (!rst_ni) begin
+            state_q <= IDLE;
+            job_q <= '0;
+            full_q <= '0;
+            fill_q <= 1'b0;
+            slot_q <= 1'b0;
+            scales_q <= 1'b0;
+            captured_q <= 1'b0;
+            block_q <= '0;
+            beat_q <= '0;
+            asked_q <= '0;
+            arrived_q <= '0;
+        end else begin
+            captured_q <= read_o;
+            arrived_q <= asked_q[1:0];
+            if (filled_i) begin
+                full_q[fill_q] <= 1'b1;
+                fill_q <= !fill_q;
+            end
+            unique case (state_q)
+                IDLE:
+                if (job_valid_i && job_ready_o) begin
+                    job_q <= job_i;
+                    block_q <= '0;
+                    state_q <= ASK;
+                end
+                ASK:
+                if (request_ready_i) begin
+                    beat_q <= '0;
+                    asked_q <= '0;
+                    scales_q <= 1'b0;
+                    state_q <= GATHER;
+                end
+                GATHER: begin
+                    if (read_o) asked_q <= asked_q + 3'd1;
+                    else state_q <= SEND;
+                end
+                SEND:
+                if (data_ready_i) begin
+                    asked_q <= '0;
+                    beat_q <= beat_q + 4'd1;
+                    state_q <= GATHER;
+                    if (scales_q) begin
+                        block_q <= block_q + 6'd1;
+                        job_q.address <= job_q.address + 64'({command_i.hidden, 4'd0});
+                        job_q.scale_address <= job_q.scale_address + 64'({command_i.heads, 6'd0});
+                        state_q <= ASK;
+                    end else if (beat_q == last_beat) begin
+                        state_q <= ASK_SCALES;
+                    end
+                    if (done) begin
+                        state_q <= IDLE;
+                        full_q[slot_q] <= 1'b0;
+                        slot_q <= !slot_q;
+                    end
+                end
+                ASK_SCALES:
+                if (request_ready_i) begin
+                    scales_q <= 1'b1;
+                    state_q <= GATHER;
+                end
+                default: state_q <= IDLE;
+            endcase
+        end
+    end
+
+endmodule

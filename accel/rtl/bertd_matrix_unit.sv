@@ -1,0 +1,171 @@
+// Products with int8 weights: fetches panels, multiplies them with the rows in the operand memory, drains the sums into
+// binary32 rows.
+module bertd_matrix_unit #(
+    parameter int ROWS = 4,
+    parameter int WAYS = 1
+) (
+    input  logic                  clk_i,
+    input  logic                  rst_ni,
+    input  logic [           9:0] padded_rows_i,
+    input  logic [           1:0] activation_i,
+    input  logic                  fetch_valid_i,
+    output logic                  fetch_ready_o,
+    input  bertd_pkg::fetch_job_t fetch_i,
+    input  logic                  array_valid_i,
+    output logic                  array_ready_o,
+    input  bertd_pkg::array_job_t array_i,
+    input  logic [           9:0] vector_done_i,
+    input  logic                  kv_idle_i,
+    output logic                  panel_done_o,
+    output logic                  checksum_error_o,
+    output logic                  bus_error_o,
+    output logic                  step_o,
+    output logic                  wait_weights_o,
+    output logic                  wait_rows_o,
+    output logic                  wait_drain_o,
+    output logic                  idle_o,
+
+    output logic                  operand_read_o,
+    output logic [           6:0] operand_tile_o,
+    output logic [           8:0] operand_word_o,
+    input  logic [  ROWS*128-1:0] operand_data_i,
+    output logic [      WAYS-1:0] scalar_read_o,
+    output logic [    WAYS*9-1:0] scalar_row_o,
+    output logic [    WAYS*6-1:0] scalar_o,
+    input  logic [   WAYS*32-1:0] scalar_data_i,
+    output logic                  residual_read_o,
+    output logic [           8:0] residual_row_o,
+    output logic [           7:0] residual_column_o,
+    input  logic [         511:0] residual_data_i,
+    output logic [      WAYS-1:0] write_o,
+    output logic [    WAYS*9-1:0] write_row_o,
+    output logic [    WAYS*8-1:0] write_column_o,
+    output logic [  WAYS*512-1:0] write_data_o,
+
+    output logic                  m_axi_arvalid_o,
+    input  logic                  m_axi_arready_i,
+    output logic [          63:0] m_axi_araddr_o,
+    output logic [           7:0] m_axi_arlen_o,
+    input  logic                  m_axi_rvalid_i,
+    output logic                  m_axi_rready_o,
+    input  logic [         511:0] m_axi_rdata_i,
+    input  logic [           1:0] m_axi_rresp_i
+);
+
+    localparam int FETCH_BITS = $bits(fetch_i);
+    localparam int ARRAY_BITS = $bits(array_i);
+
+    bertd_pkg::fetch_job_t fetch_job;
+    bertd_pkg::array_job_t array_job;
+    bertd_pkg::tile_t result, tile;
+    logic fetch_valid, fetch_ready, array_valid, array_ready;
+    logic panel_valid, panel_ready, request_valid, request_ready, data_valid, data_ready;
+    logic [10:0] panel_groups;
+    logic [1:0] panel_params, group;
+    logic [63:0] request_address;
+    logic [15:0] request_beats;
+    logic [511:0] data, weights, bias;
+    logic [WAYS*512-1:0] sums, scale;
+    logic [bertd_pkg::RING_BITS:0] arrived;
+    logic [bertd_pkg::RING_BITS-1:0] ring_address;
+    logic [WAYS*bertd_pkg::PARAM_BITS-1:0] scale_slot;
+    logic [bertd_pkg::PARAM_BITS-1:0] bias_slot;
+    logic first, shift, last, beat_freed, results_busy, results_there, panel_end;
+    logic [WAYS-1:0] take;
+    logic [8:0] row;
+    logic reader_idle;
+
+    bertd_job_queue #(.WIDTH(FETCH_BITS)) u_fetch_queue (
+        .clk_i, .rst_ni,
+        .in_valid_i(fetch_valid_i), .in_ready_o(fetch_ready_o), .in_i(fetch_i),
+        .out_valid_o(fetch_valid), .out_ready_i(fetch_ready), .out_o(fetch_job)
+    );
+    bertd_job_queue #(.WIDTH(ARRAY_BITS)) u_array_queue (
+        .clk_i, .rst_ni,
+        .in_valid_i(array_valid_i), .in_ready_o(array_ready_o), .in_i(array_i),
+        .out_valid_o(array_valid), .out_ready_i(array_ready), .out_o(array_job)
+    );
+
+    bertd_weight_fetch u_fetch (
+        .clk_i, .rst_ni,
+        .job_valid_i(fetch_valid), .job_ready_o(fetch_ready), .job_i(fetch_job),
+        .kv_idle_i,
+        .beat_freed_i(beat_freed), .panel_retired_i(panel_done_o),
+        .panel_valid_o(panel_valid), .panel_ready_i(panel_ready),
+        .panel_groups_o(panel_groups), .panel_params_o(panel_params),
+        .request_valid_o(request_valid), .request_ready_i(request_ready),
+        .request_address_o(request_address), .request_beats_o(request_beats)
+    );
+
+    bertd_axi_reader u_reader (
+        .clk_i, .rst_ni,
+        .request_valid_i(request_valid), .request_ready_o(request_ready),
+        .request_address_i(request_address), .request_beats_i(request_beats),
+        .data_valid_o(data_valid), .data_ready_i(data_ready), .data_o(data),
+        .idle_o(reader_idle), .error_o(bus_error_o),
+        .m_axi_arvalid_o, .m_axi_arready_i, .m_axi_araddr_o, .m_axi_arlen_o,
+        .m_axi_rvalid_i, .m_axi_rready_o, .m_axi_rdata_i, .m_axi_rresp_i
+    );
+
+    bertd_weight_ring #(.WAYS(WAYS)) u_ring (
+        .clk_i, .rst_ni,
+        .panel_valid_i(panel_valid), .panel_ready_o(panel_ready),
+        .panel_groups_i(panel_groups), .panel_params_i(panel_params),
+        .data_valid_i(data_valid), .data_ready_o(data_ready), .data_i(data),
+        .arrived_o(arrived),
+        .read_i(step_o), .read_address_i(ring_address), .read_data_o(weights),
+        .scale_slot_i(scale_slot), .scale_o(scale), .bias_slot_i(bias_slot), .bias_o(bias)
+    );
+
+    bertd_array_control #(.ROWS(ROWS)) u_control (
+        .clk_i, .rst_ni, .padded_rows_i,
+        .job_valid_i(array_valid), .job_ready_o(array_ready), .job_i(array_job),
+        .vector_done_i,
+        .arrived_i(arrived),
+        .step_o, .ring_address_o(ring_address),
+        .tile_o(operand_tile_o), .operand_o(operand_word_o), .group_o(group),
+        .first_o(first), .shift_o(shift), .last_o(last), .beat_freed_o(beat_freed),
+        .results_busy_i(results_busy), .result_o(result),
+        .wait_weights_o, .wait_rows_o, .wait_drain_o, .idle_o
+    );
+    assign operand_read_o = step_o;
+
+    bertd_array #(.ROWS(ROWS), .WAYS(WAYS)) u_array (
+        .clk_i, .rst_ni,
+        .step_i(step_o), .group_i(group), .first_i(first), .shift_i(shift), .last_i(last),
+        .weights_i(weights), .operands_i(operand_data_i),
+        .result_o(results_there), .take_i(take[0]), .rows_o(sums)
+    );
+
+    bertd_drain_control #(.ROWS(ROWS), .WAYS(WAYS)) u_drain_control (
+        .clk_i, .rst_ni, .padded_rows_i,
+        .last_i(last), .tile_i(result), .result_i(results_there),
+        .busy_o(results_busy), .take_o(take), .row_o(row), .tile_o(tile), .panel_end_o(panel_end)
+    );
+
+    bertd_drain #(.WAYS(WAYS)) u_drain (
+        .clk_i, .rst_ni, .activation_i,
+        .valid_i(take[0]), .row_i(row), .tile_i(tile), .panel_end_i(panel_end), .sums_i(sums[511:0]),
+        .scale_slot_o(scale_slot[bertd_pkg::PARAM_BITS-1:0]), .scale_i(scale[511:0]),
+        .bias_slot_o(bias_slot), .bias_i(bias),
+        .scalar_read_o(scalar_read_o[0]), .scalar_row_o(scalar_row_o[8:0]), .scalar_o(scalar_o[5:0]),
+        .scalar_data_i(scalar_data_i[31:0]),
+        .residual_read_o, .residual_row_o, .residual_column_o, .residual_data_i,
+        .write_o(write_o[0]), .write_row_o(write_row_o[8:0]), .write_column_o(write_column_o[7:0]),
+        .write_data_o(write_data_o[511:0]),
+        .panel_done_o, .checksum_error_o
+    );
+
+    for (genvar w = 1; w < WAYS; w++) begin : gen_way
+        bertd_drain_way #(.LATE(w * bertd_pkg::GROUP_ROWS)) u_way (
+            .clk_i, .rst_ni,
+            .valid_i(take[w]), .row_i(row + 9'(w * (ROWS / WAYS))), .tile_i(tile), .sums_i(sums[w*512+:512]),
+            .scale_slot_o(scale_slot[w*bertd_pkg::PARAM_BITS+:bertd_pkg::PARAM_BITS]), .scale_i(scale[w*512+:512]),
+            .scalar_read_o(scalar_read_o[w]), .scalar_row_o(scalar_row_o[w*9+:9]), .scalar_o(scalar_o[w*6+:6]),
+            .scalar_data_i(scalar_data_i[w*32+:32]),
+            .write_o(write_o[w]), .write_row_o(write_row_o[w*9+:9]), .write_column_o(write_column_o[w*8+:8]),
+            .write_data_o(write_data_o[w*512+:512])
+        );
+    end
+
+endmodule

@@ -1,0 +1,132 @@
+// Feeds a vector slice with its row groups (every SLICES-th of them): a command, then the group's words, four rows in
+// turn; beside them the job's side words, once a group.
+module bertd_vector_feed #(
+    parameter int SLICES = 1,
+    parameter int INDEX = 0,
+    localparam int SLICE_BITS = $clog2(SLICES),
+    localparam int ADDRESS = 9 - SLICE_BITS + 8
+) (
+    input  logic                   clk_i,
+    input  logic                   rst_ni,
+    input  logic                   start_i,
+    input  bertd_pkg::vector_job_t job_i,
+    input  logic [            7:0] groups_i,
+    input  logic [            9:0] loaded_rows_i,
+    output logic                   busy_o,
+
+    output logic                   row_read_o,
+    output logic [    ADDRESS-1:0] row_address_o,  // {row of the bank, word}
+    input  logic [          511:0] row_data_i,
+    output logic                   side_read_o,
+    output logic [            5:0] side_address_o,
+    input  logic [         1023:0] side_data_i,
+
+    output logic                   command_valid_o,
+    input  logic                   command_ready_i,
+    output logic                   in_valid_o,
+    input  logic                   in_ready_i,
+    output logic [          511:0] in_o,
+    output logic                   side_valid_o,
+    input  logic                   side_ready_i,
+    output logic [         1023:0] side_o
+);
+
+    typedef enum logic [1:0] {
+        IDLE,
+        COMMAND,
+        WORDS
+    } state_t;
+
+    state_t state_q;
+    logic [7:0] group_q, side_group_q;
+    logic [8:0] word_q, side_word_q, words;
+    logic [1:0] row_q;
+    logic [9:0] rows_needed;
+    logic read_ready, side_read_ready, group_end, side_active_q, side_group_end;
+
+    assign words = 9'((job_i.command.width + 13'd15) >> 4);
+    assign busy_o = state_q != IDLE || side_active_q;
+    assign rows_needed = {group_q, 2'b00} + 10'(bertd_pkg::GROUP_ROWS);
+    assign command_valid_o = state_q == COMMAND && (!job_i.wait_load || loaded_rows_i >= rows_needed);
+
+    // A row's words lie together; local row = {group of the bank, row}.
+    assign row_read_o = state_q == WORDS && read_ready;
+    assign row_address_o = {group_q[6:SLICE_BITS], row_q, job_i.source + word_q[7:0]};
+    assign group_end = row_read_o && row_q == 2'd3 && word_q == words - 9'd1;
+    assign side_read_o = side_active_q && side_read_ready;
+    assign side_address_o = side_word_q[5:0];
+    assign side_group_end = side_read_o && side_word_q == words - 9'd1;
+
+    bertd_ram_stream #(
+        .WIDTH(512)
+    ) u_rows (
+        .clk_i,
+        .rst_ni,
+        .address_valid_i(row_read_o),
+        .address_ready_o(read_ready),
+        .read_data_i    (row_data_i),
+        .out_valid_o    (in_valid_o),
+        .out_ready_i    (in_ready_i),
+        .out_o          (in_o)
+    );
+
+    bertd_ram_stream #(
+        .WIDTH(1024)
+    ) u_side (
+        .clk_i,
+        .rst_ni,
+        .address_valid_i(side_read_o),
+        .address_ready_o(side_read_ready),
+        .read_data_i    (side_data_i),
+        .out_valid_o    (side_valid_o),
+        .out_ready_i    (side_ready_i),
+        .out_o          (side_o)
+    );
+
+    always_ff @(posedge clk_i or negedge rst_ni) begin
+        if (!rst_ni) begin
+            state_q <= IDLE;
+            group_q <= '0;
+            word_q <= '0;
+            row_q <= '0;
+        end else begin
+            if (start_i) begin
+                group_q <= 8'(INDEX);
+                state_q <= groups_i > 8'(INDEX) ? COMMAND : IDLE;
+            end
+            if (command_valid_o && command_ready_i) begin
+                word_q <= '0;
+                row_q <= '0;
+                state_q <= WORDS;
+            end
+            if (row_read_o) begin
+                row_q <= row_q + 2'd1;
+                if (row_q == 2'd3) word_q <= word_q + 9'd1;
+            end
+            if (group_end) begin
+                group_q <= group_q + 8'(SLICES);
+                state_q <= group_q + 8'(SLICES) < groups_i ? COMMAND : IDLE;
+            end
+        end
+    end
+
+    always_ff @(posedge clk_i or negedge rst_ni) begin
+        if (!rst_ni) begin
+            side_active_q <= 1'b0;
+            side_group_q <= '0;
+            side_word_q <= '0;
+        end else begin
+            if (start_i) begin
+                side_active_q <= job_i.side && groups_i > 8'(INDEX);
+                side_group_q <= 8'(INDEX);
+                side_word_q <= '0;
+            end
+            if (side_read_o) side_word_q <= side_group_end ? '0 : side_word_q + 9'd1;
+            if (side_group_end) begin
+                side_group_q <= side_group_q + 8'(SLICES);
+                side_active_q <= side_group_q + 8'(SLICES) < groups_i;
+            end
+        end
+    end
+
+endmodule

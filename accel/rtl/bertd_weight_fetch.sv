@@ -1,0 +1,100 @@
+// Asks card memory for the panels of the fetch jobs, as far ahead as the ring and the parameter slots have room.
+module bertd_weight_fetch (
+    input  logic                  clk_i,
+    input  logic                  rst_ni,
+    input  logic                  job_valid_i,
+    output logic                  job_ready_o,
+    input  bertd_pkg::fetch_job_t job_i,
+    input  logic                  kv_idle_i,       // keys and values are written
+    input  logic                  beat_freed_i,    // a beat of the ring is not needed any more
+    input  logic                  panel_retired_i, // a panel is drained: its parameter slot is free
+
+    output logic                  panel_valid_o,   // what comes next, panel by panel
+    input  logic                  panel_ready_i,
+    output logic [          10:0] panel_groups_o,
+    output logic [           1:0] panel_params_o,
+
+    output logic                  request_valid_o,
+    input  logic                  request_ready_i,
+    output logic [          63:0] request_address_o,
+    output logic [          15:0] request_beats_o
+);
+
+    typedef enum logic [1:0] {
+        IDLE,
+        PANEL,
+        PARAMS,
+        SEGMENT
+    } state_t;
+
+    state_t state_q, state_d;
+    bertd_pkg::fetch_job_t job_q, job_d;
+    logic [63:0] segment_q, segment_d;
+    logic [5:0] segments_left_q, segments_left_d;
+    logic [bertd_pkg::RING_BITS:0] reserved_q;  // beats of the ring that are asked for or full
+    logic [bertd_pkg::PARAM_BITS:0] slots_q;    // parameter slots in use
+    logic [1:0] params_along;
+    logic room, ask, panel_begin;
+
+    assign params_along = job_q.params_apart ? 2'd0 : job_q.params;
+    assign room = 12'(bertd_pkg::RING_BEATS) - reserved_q >= 12'(job_q.beats);
+    assign panel_valid_o = state_q == PANEL && slots_q < 4'(bertd_pkg::PARAM_SLOTS);
+    assign panel_groups_o = job_q.groups;
+    assign panel_params_o = job_q.params;
+    assign panel_begin = panel_valid_o && panel_ready_i;
+    assign request_valid_o = state_q == PARAMS || (state_q == SEGMENT && room);
+    assign request_address_o = state_q == PARAMS ? job_q.params_address : segment_q;
+    assign request_beats_o = state_q == PARAMS ? 16'(job_q.params) : 16'(job_q.beats) + 16'(params_along);
+    assign ask = request_valid_o && request_ready_i;
+    assign job_ready_o = state_q == IDLE && (!job_i.wait_kv || kv_idle_i);
+
+    always_comb begin
+        state_d = state_q;
+        job_d = job_q;
+        segment_d = segment_q;
+        segments_left_d = segments_left_q;
+        unique case (state_q)
+            IDLE: begin
+                job_d = job_i;
+                if (job_valid_i && job_ready_o) state_d = PANEL;
+            end
+            PANEL: begin
+                segment_d = job_q.address;
+                segments_left_d = job_q.segments;
+                if (panel_begin) state_d = job_q.params_apart ? PARAMS : SEGMENT;
+            end
+            PARAMS: if (ask) state_d = SEGMENT;
+            SEGMENT:
+            if (ask) begin
+                segment_d = segment_q + 64'(job_q.segment_stride);
+                segments_left_d = segments_left_q - 6'd1;
+                if (segments_left_q == 6'd1) begin
+                    job_d.panels = job_q.panels - 9'd1;
+                    job_d.address = job_q.address + 64'(job_q.panel_stride);
+                    job_d.params_address = job_q.params_address + 64'(job_q.params_stride);
+                    state_d = job_q.panels == 9'd1 ? IDLE : PANEL;
+                end
+            end
+            default: ;
+        endcase
+    end
+
+    always_ff @(posedge clk_i or negedge rst_ni) begin
+        if (!rst_ni) begin
+            state_q <= IDLE;
+            job_q <= '0;
+            segment_q <= '0;
+            segments_left_q <= '0;
+            reserved_q <= '0;
+            slots_q <= '0;
+        end else begin
+            state_q <= state_d;
+            job_q <= job_d;
+            segment_q <= segment_d;
+            segments_left_q <= segments_left_d;
+            reserved_q <= reserved_q + (ask && state_q == SEGMENT ? 12'(job_q.beats) : 12'd0) - 12'(beat_freed_i);
+            slots_q <= slots_q + 4'(panel_begin) - 4'(panel_retired_i);
+        end
+    end
+
+endmodule

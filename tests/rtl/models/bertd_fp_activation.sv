@@ -1,0 +1,25 @@
+// The activation of x: stands in for accel/rtl/bertd_fp_activation.sv in benches of the whole engine, with its ports and its latency, computed by
+// the processor. The unit itself is held against the same functions by its own bench.
+module bertd_fp_activation (
+    input  logic        clk_i,
+    input  logic        en_i,
+    input  logic [ 1:0] kind_i,
+    input  logic [31:0] x_i,
+    output logic [31:0] y_o
+);
+
+    import "DPI-C" pure function int model_fp_activation(int kind, int x);
+
+    localparam int DEPTH = bertd_pkg::FP_ACTIVATION_LATENCY - 1;
+    logic [31:0] values_q[0:DEPTH-1];
+    int at_q = 0;
+
+    always_ff @(posedge clk_i) begin
+        if (en_i) begin
+            y_o <= values_q[at_q];
+            values_q[at_q] <= model_fp_activation(32'(kind_i), x_i);
+            at_q <= at_q == DEPTH - 1 ? 0 : at_q + 1;
+        end
+    end
+
+endmodule

@@ -1,0 +1,28 @@
+// a * b + c, rounded once: stands in for accel/rtl/bertd_fp_fma.sv in benches of the whole engine, with its ports and its latency, computed by
+// the processor. The unit itself is held against the same functions by its own bench.
+module bertd_fp_fma #(
+    parameter bit DOMINANT = 1'b0  // a promise about the operands that this model has no use for
+) (
+    input  logic        clk_i,
+    input  logic        en_i,
+    input  logic [31:0] a_i,
+    input  logic [31:0] b_i,
+    input  logic [31:0] c_i,
+    output logic [31:0] y_o
+);
+
+    import "DPI-C" pure function int model_fp_fma(int a, int b, int c);
+
+    localparam int DEPTH = bertd_pkg::FP_FMA_LATENCY - 1;
+    logic [31:0] values_q[0:DEPTH-1];
+    int at_q = 0;
+
+    always_ff @(posedge clk_i) begin
+        if (en_i) begin
+            y_o <= values_q[at_q];
+            values_q[at_q] <= model_fp_fma(a_i, b_i, c_i);
+            at_q <= at_q == DEPTH - 1 ? 0 : at_q + 1;
+        end
+    end
+
+endmodule
