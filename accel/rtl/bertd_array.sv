@@ -1,3 +1,4 @@
+// Data path: operand memory (rows), bertd_weight_ring (weights) -> int32 sums -> bertd_drain.
 // ROWS x 16 accumulators, output-stationary: weights go to all rows, a row's operands to its 16 outputs. The sums of a
 // finished tile move at once into a second set of registers, where the drain takes them row by row while the next tile
 // is added up.

@@ -1,3 +1,4 @@
+// Data path: a dot product of bertd_array_pair -> one sum -> the results of bertd_array_row.
 // One accumulator of the array.
 module bertd_array_cell (
     input  logic        clk_i,

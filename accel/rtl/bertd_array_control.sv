@@ -1,3 +1,4 @@
+// Data path: array jobs of bertd_sequencer -> addresses and steps for ring, operand memory and bertd_array.
 // Walks the panels of the array jobs: for each panel all tiles of rows, for each tile all groups of four inputs (twice,
 // where the operand has two digits). One step a cycle, unless weights, rows or the drain keep it waiting.
 module bertd_array_control #(

@@ -1,3 +1,4 @@
+// Data path: operands and weights held back by bertd_array_skew -> dot products -> two bertd_array_cell.
 // Two dot products of four int8 pairs with the same operands (those of a row) and the weights of two outputs, as
 // bertd_array_skew holds them back.
 //

@@ -1,5 +1,6 @@
-// A row of the array: 16 accumulators that share the row's operands, and the second set of registers that holds the sums
-// of a finished tile until the drain has shifted them out, row by row.
+// Data path: operands of a row and weights, in bertd_array -> 16 sums -> the row above, and so to the drain.
+// A row of the array: 16 accumulators that share the row's operands, and the second set of registers that holds the
+// sums of a finished tile until the drain has shifted them out, row by row.
 module bertd_array_row (
     input  logic         clk_i,
     input  logic [  1:0] group_i,

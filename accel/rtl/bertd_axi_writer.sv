@@ -1,3 +1,4 @@
+// Data path: beats of bertd_kv_write or bertd_row_store -> AXI write port -> card memory.
 // Writes runs of beats: INCR bursts of at most 4 KiB that do not cross a 4 KiB boundary, one ID. A burst's address goes
 // out before its data; answers are counted, so that `idle_o` means: what was written can be read.
 module bertd_axi_writer (

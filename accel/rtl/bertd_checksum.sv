@@ -1,3 +1,4 @@
+// Data path: the array's sums, beside bertd_drain -> an error for bertd_command_fetch.
 // The sum of a row's accumulators over all panels of a linear, modulo 2^32, against the product of the row with the sum
 // of the weights' rows. That product comes out of the array itself: a linear's last panel holds the digits, base 256,
 // of the sums in its first four outputs.

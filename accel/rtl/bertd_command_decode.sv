@@ -1,3 +1,4 @@
+// Data path: the 64 words of a command, in bertd_command_fetch -> command_t.
 // The 64 words of a command as a command_t, and whether the engine can carry it out.
 module bertd_command_decode (
     input  logic [        2047:0] words_i,

@@ -1,3 +1,4 @@
+// Data path: the command list in card memory -> one command at a time -> bertd_sequencer.
 // Works through a command list: reads a command, checks it, has it carried out, until the list ends or something goes
 // wrong. What goes wrong within a command stops the list behind it; the engine never waits for a value.
 module bertd_command_fetch (

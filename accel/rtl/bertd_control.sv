@@ -1,3 +1,4 @@
+// Data path: the host's AXI4-Lite port -> start of a list -> bertd_command_fetch; status and counters back.
 // AXI4-Lite registers (schemas/accel.json), control as ap_ctrl_hs has it.
 module bertd_control #(
     parameter int ROWS = 4,

@@ -1,3 +1,4 @@
+// Data path: what bertd_array_control and the AXI ports do in a cycle -> registers of bertd_control.
 // What the engine did with its cycles, from start to done: each cycle the array either steps or is kept waiting by one
 // cause.
 module bertd_counters (

@@ -1,3 +1,4 @@
+// Data path: values that travel beside a pipeline, as in bertd_drain -> the same, later.
 // What goes in comes out DEPTH cycles later.
 module bertd_delay_line #(
     parameter int WIDTH = 1,

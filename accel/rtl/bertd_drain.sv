@@ -1,3 +1,4 @@
+// Data path: the array's int32 sums -> scale, bias, activation, residual -> binary32 rows in the row memory.
 // From accumulators to binary32, a row's 16 outputs a cycle:
 //   y = fma(float(sum) * scale[output], scalar[row], bias[output]), then the activation, then + residual.
 // Scores have no bias, contexts neither bias nor scale; adding -0 and multiplying by 1 change nothing.

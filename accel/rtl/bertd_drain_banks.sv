@@ -1,3 +1,4 @@
+// Data path: rows of the drain's ways but the first -> the banks of the row memory.
 // The rows that the drain's ways but the first put out, for the banks of the row memory that they belong to.
 module bertd_drain_banks #(
     parameter int SLICES = 1,

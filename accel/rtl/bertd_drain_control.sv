@@ -1,5 +1,6 @@
-// Takes the rows of a finished tile out of the array, one a cycle (of scores one of each way a cycle), and says what each
-// of them is. Lets the array finish the next tile as soon as that can no longer overtake this one.
+// Data path: a finished tile in bertd_array -> which row leaves in this cycle -> bertd_drain.
+// Takes the rows of a finished tile out of the array, one a cycle (of scores one of each way a cycle), and says what
+// each of them is. Lets the array finish the next tile as soon as that can no longer overtake this one.
 module bertd_drain_control #(
     parameter int ROWS = 4,
     parameter int WAYS = 1

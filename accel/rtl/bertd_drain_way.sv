@@ -1,3 +1,4 @@
+// Data path: the array's sums of scores -> scales -> bertd_drain_banks, beside bertd_drain.
 // What the drain does, for the rows of another way: scores alone come here, (float(sum) * scale[output]) * scalar[row],
 // so it is a from_int32 and two multiplications. Everything happens LATE cycles after the drain does it for the first
 // way's row, which has the same bank of every memory: LATE = 4 is another bank then.

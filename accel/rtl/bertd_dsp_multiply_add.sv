@@ -1,7 +1,10 @@
+// Data path: operands of bertd_array_pair or bertd_fp_product -> the product, into the same.
 // (a [+ d]) * b + chain, in one DSP48E2 of UltraScale+: 27 x 18 bits, a 48-bit sum. STAGES + 2 enabled cycles, chain_i
 // one before the result.
 //   STAGES  registers in front of the multiplier; with PRE_ADD two, of which one holds a + d
-//   CHAIN   what is added: 0 nothing, 1 chain_i, 2 chain_i shifted right by 17 bits; chain_i comes from another one's chain_o
+//   CHAIN   what is added: 0 nothing, 1 chain_i, 2 chain_i shifted right by 17 bits
+//
+// chain_i comes from the chain_o of another one.
 //
 // With BERTD_DSP48E2 it is the primitive itself, with all registers inside; otherwise the same in plain words.
 module bertd_dsp_multiply_add #(

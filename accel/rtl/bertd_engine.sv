@@ -1,3 +1,4 @@
+// Data path: a command list, rows and weights in card memory -> rows, keys and values in card memory.
 // The engine: BERT encoder layers of one sequence at a time, from a command list in card memory.
 //   ROWS    rows of the array, a multiple of 4 * SLICES: ROWS * 64 multiply-accumulates a cycle
 //   SLICES  vector slices, a power of two

@@ -1,5 +1,6 @@
-// A product (as bertd_fp_product gives it) + c, neither below 0, rounded once, in four stages. Nothing cancels, so what is
-// shifted out is only sticky, and the sum's leading one is at one of three places. c is a result of a floating-point
+// Data path: products of bertd_slice_sum -> its running sums.
+// A product (as bertd_fp_product gives it) + c, neither below 0, rounded once, in four stages. Nothing cancels, so what
+// is shifted out is only sticky, and the sum's leading one is at one of three places. c is a result of a floating-point
 // unit: a zero has no fraction.
 module bertd_fp_accumulate (
     input  logic        clk_i,

@@ -1,3 +1,4 @@
+// Data path: linear outputs in bertd_drain -> activated ones, before the residual.
 // gelu, gelu_new or relu, as function_activation in accel/functions.h, operation by operation; kind 3: x itself.
 // bertd_pkg::FP_ACTIVATION_LATENCY enabled cycles.
 //

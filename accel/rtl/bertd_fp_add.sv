@@ -1,3 +1,4 @@
+// Data path: sums of bertd_drain (residual), of rows, of deviations and of the rotation in a vector slice.
 // a + b. bertd_pkg::FP_ADD_LATENCY enabled cycles.
 module bertd_fp_add (
     input  logic        clk_i,

@@ -1,5 +1,6 @@
-// What adding and subtracting have in common: a and b, the operand of the smaller magnitude shifted to the other one: by
-// multiples of 8, in the next stage by the rest. So one adder does, and a difference is never negative. The outputs
+// Data path: operands of bertd_fp_add and bertd_fp_butterfly -> aligned mantissas, for their adders.
+// What adding and subtracting have in common: a and b, the operand of the smaller magnitude shifted to the other one:
+// by multiples of 8, in the next stage by the rest. So one adder does, and a difference is never negative. The outputs
 // come an enabled cycle later and are meant for an adder.
 module bertd_fp_align (
     input  logic        clk_i,

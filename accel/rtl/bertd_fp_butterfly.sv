@@ -1,3 +1,4 @@
+// Data path: two lanes of a word in the rotation's first stages -> their sum and difference.
 // a + b and a - b, aligned once. bertd_pkg::FP_ADD_LATENCY enabled cycles.
 //
 // One of the two adds the magnitudes, so that its leading one moves by a place at most; only the other one needs

@@ -1,3 +1,4 @@
+// Data path: values that travel beside a floating-point unit -> the same, later.
 // DEPTH enabled cycles later.
 module bertd_fp_delay #(
     parameter int WIDTH = 32,

@@ -1,3 +1,4 @@
+// Data path: bertd_slice_factor (1 / sqrt) and bertd_slice_scale (127 / amax, scales of probabilities).
 // a / b, exactly rounded. A division every cycle, bertd_pkg::FP_DIV_LATENCY enabled cycles each: a row needs one or
 // two, and groups of short rows follow each other closely.
 module bertd_fp_div (

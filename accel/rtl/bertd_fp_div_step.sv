@@ -1,3 +1,4 @@
+// Data path: a stage of bertd_fp_div -> the next one.
 // Two bits of a restoring division, in one stage: the highest bit left of the quotient first.
 module bertd_fp_div_step (
     input  logic        clk_i,

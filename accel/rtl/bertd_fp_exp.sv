@@ -1,3 +1,4 @@
+// Data path: scores less the row's largest, in bertd_slice_softmax -> exponentials.
 // e^x for x <= 0, as function_exp in accel/functions.h, operation by operation; 0 below -87.
 // bertd_pkg::FP_EXP_LATENCY enabled cycles. For x > 0 or not a number the result means nothing.
 module bertd_fp_exp (

@@ -1,3 +1,4 @@
+// Data path: the argument of bertd_fp_exp -> n and r, for its polynomial.
 // x <= 0 -> n and r with x = r - n * ln 2, |r| < 0.36, as function_exp in accel/functions.h has them (n is its -n).
 // bertd_pkg::FP_EXP_REDUCE_LATENCY enabled cycles.
 //

@@ -1,5 +1,6 @@
-// p * r + C for a step of the exponential's polynomial: |r| < 0.36, p and C above 0, and |p * r| so much below C that the
-// sum's leading one is at most a place from that of C. bertd_pkg::FP_EXP_STEP_LATENCY enabled cycles.
+// Data path: a step of bertd_fp_exp's polynomial -> the next one.
+// p * r + C for a step of the exponential's polynomial: |r| < 0.36, p and C above 0, and |p * r| so much below C that
+// the sum's leading one is at most a place from that of C. bertd_pkg::FP_EXP_STEP_LATENCY enabled cycles.
 //
 // So the product's bits far below those of C are no more than a sticky bit, and there is no large, tiny or special sum.
 module bertd_fp_exp_step #(

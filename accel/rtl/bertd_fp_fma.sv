@@ -1,3 +1,4 @@
+// Data path: bertd_drain (scalar and bias), bertd_slice_norm (gamma and beta), bertd_fp_activation.
 // a * b + c, rounded once. bertd_pkg::FP_FMA_LATENCY enabled cycles.
 module bertd_fp_fma (
     input  logic        clk_i,

@@ -1,3 +1,4 @@
+// Data path: a sum before it is rounded -> the places by which bertd_fp_normalise or an adder shifts it.
 // Number of zeros before the first one of x, by halves. MOST: there are no more than that, so that only the first
 // MOST + 1 bits are looked at. Without a one among them the count means nothing.
 module bertd_fp_leading_zeros #(

@@ -1,5 +1,7 @@
-// The integer nearest to x * FACTOR, x * FACTOR below 128. bertd_pkg::FP_NEAREST_LATENCY enabled cycles. The sign is left out, and no product may
-// lie halfway between two integers: a FACTOR whose mantissa is odd above 8 bits never makes one.
+// Data path: an argument of bertd_fp_exp_reduce or bertd_fp_activation -> its integer part or segment.
+// The integer nearest to x * FACTOR, x * FACTOR below 128. bertd_pkg::FP_NEAREST_LATENCY enabled cycles. The sign is
+// left out, and no product may lie halfway between two integers: a FACTOR whose mantissa is odd above 8 bits never
+// makes one.
 module bertd_fp_nearest #(
     parameter logic [31:0] FACTOR = 32'h3f800000
 ) (

@@ -1,3 +1,4 @@
+// Data path: a sum in fixed point -> its mantissa, to be rounded.
 // A number's leading one to the top: 24 bits from there, the next one, and whether there is a one below. Bits that can
 // only end below are collected on the way, so that later stages of the shift are narrower.
 module bertd_fp_normalise #(

@@ -1,8 +1,9 @@
+// Data path: operands of bertd_fp_mul, bertd_fp_fma and other units -> the exact product, to be rounded or added.
 // The exact product of two binary32: bit 46 of the mantissa counts 2^(exponent - 127). bertd_pkg::FP_PRODUCT_LATENCY
 // enabled cycles. Subnormal operands are zeros.
 //
-// Two DSPs (24 x 17 and 24 x 7 bits), the second one adding what the first carries over. The exponent of a zero is lower
-// than any other, so that bertd_fp_sum never shifts what is added to it.
+// Two DSPs (24 x 17 and 24 x 7 bits), the second one adding what the first carries over. The exponent of a zero is
+// lower than any other, so that bertd_fp_sum never shifts what is added to it.
 module bertd_fp_product (
     input  logic        clk_i,
     input  logic        en_i,

@@ -1,3 +1,4 @@
+// Data path: normalised results of the floating-point units -> binary32.
 // A normalised mantissa (or zero) with guard and sticky bit -> binary32: to nearest even; below 2^-126 after rounding
 // zero; from 2^128 on infinite. One stage.
 //

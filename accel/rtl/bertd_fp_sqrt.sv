@@ -1,3 +1,4 @@
+// Data path: variance + eps in bertd_slice_factor -> its root, for bertd_fp_div.
 // Square root of x, exactly rounded; not a number below -0. One every cycle, bertd_pkg::FP_SQRT_LATENCY enabled cycles.
 module bertd_fp_sqrt (
     input  logic        clk_i,

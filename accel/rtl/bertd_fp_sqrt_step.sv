@@ -1,3 +1,4 @@
+// Data path: a stage of bertd_fp_sqrt -> the next one.
 // Two bits of a restoring square root, in one stage: the highest bits of the radicand and the root first.
 module bertd_fp_sqrt_step (
     input  logic        clk_i,

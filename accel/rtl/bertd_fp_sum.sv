@@ -1,5 +1,6 @@
-// A product (as bertd_fp_product gives it: bit 46 counts 2^(exponent - 127)) + c, rounded once, in four stages: the second half
-// of bertd_fp_fma.
+// Data path: a product of bertd_fp_product and c -> the result of bertd_fp_fma.
+// A product (as bertd_fp_product gives it: bit 46 counts 2^(exponent - 127)) + c, rounded once, in four stages: the
+// second half of bertd_fp_fma.
 //
 // The operand with the larger exponent stays where it is, the other is shifted to it: first by multiples of 16, in the
 // next stage by the rest. The difference is taken both ways and the positive one kept. Rounding is to nearest even with

@@ -1,3 +1,4 @@
+// Data path: the segment of an activation -> a coefficient, for a step of bertd_fp_activation.
 // Coefficient INDEX of q for one segment of one activation: functions.tail of schemas/accel.json; 0 for relu and none.
 module bertd_fp_tail_coefficient #(
     parameter int INDEX = 0

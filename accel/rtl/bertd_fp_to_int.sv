@@ -1,3 +1,4 @@
+// Data path: scaled words in bertd_slice_put -> int8 or digits.
 // The integer nearest to x (ties to even), clamped to -limit..limit. bertd_pkg::FP_TO_INT_LATENCY enabled cycles.
 // What is infinite or not a number is clamped too.
 module bertd_fp_to_int (

@@ -1,3 +1,4 @@
+// Data path: jobs of bertd_sequencer -> the unit that does them.
 // Jobs waiting for their unit.
 module bertd_job_queue #(
     parameter int WIDTH = 8

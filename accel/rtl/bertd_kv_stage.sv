@@ -1,3 +1,4 @@
+// Data path: quantised heads of the vector lanes -> bertd_kv_write.
 // One head's quantised keys or values on their way to card memory, twice, so that the vector lanes fill one slot while
 // the other is written out. Read by row group: four rows at once.
 module bertd_kv_stage #(

@@ -1,3 +1,4 @@
+// Data path: bertd_kv_stage -> blocks of keys and values -> bertd_axi_writer, card memory.
 // Writes a head's keys or values in blocks of 16 tokens, as accel/board.h lays them out:
 //   keys    [head_dim/4][16 tokens][4]
 //   values  [head_dim/16][16/4 token groups][16][4]

@@ -1,3 +1,4 @@
+// Data path: weights in card memory, rows in the operand memory -> binary32 rows in the row memory.
 // Products with int8 weights: fetches panels, multiplies them with the rows in the operand memory, drains the sums into
 // binary32 rows.
 module bertd_matrix_unit #(

@@ -1,3 +1,4 @@
+// Data path: int8 rows of the vector lanes -> bertd_array.
 // int8 operands: a bank for each row of a tile, so that the array reads the same word of all its rows at once. Words of
 // 16 int8. Each vector lane owns the banks of the row groups it works on and writes up to two words a cycle.
 module bertd_operand_memory #(

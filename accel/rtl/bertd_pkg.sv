@@ -1,3 +1,4 @@
+// Data path: all of it: the types that pass between the modules.
 // Parameters, jobs and streams that the modules of the engine share.
 //
 // Opcodes, registers, the words of a command and the coefficients of the element functions come from

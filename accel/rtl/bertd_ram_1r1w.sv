@@ -1,3 +1,4 @@
+// Data path: inside the memories and buffers: what is written -> what is read.
 // Memory with one write and one read port; the word read comes a cycle later. Reading a word while it is written gives
 // the old or the new one: nobody does.
 module bertd_ram_1r1w #(

@@ -1,3 +1,4 @@
+// Data path: requests of bertd_command_fetch, bertd_row_load and bertd_side_load -> the data port's reader.
 // Three readers of one AXI port. Whoever reads keeps the port until all of its data is there; the lowest goes first.
 module bertd_read_arbiter (
     input  logic         clk_i,

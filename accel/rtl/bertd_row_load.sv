@@ -1,3 +1,4 @@
+// Data path: a sequence's rows in card memory -> residual memory and row memory.
 // Brings a command's rows in from card memory, into the residual memory and the row memory. Rows that fill up the first
 // and the last row group become zeros. Work on the first rows may begin while the others are on their way.
 module bertd_row_load (

@@ -1,3 +1,4 @@
+// Data path: binary32 rows of bertd_drain, bertd_row_load or NORM -> vector lanes, residual, bertd_row_store.
 // binary32 rows in words of 16, a bank for each vector lane: group g of four rows lies in bank g % SLICES. One writer
 // by row; one writer and one reader a bank (their rows counted within the bank).
 module bertd_row_memory #(

@@ -1,3 +1,4 @@
+// Data path: normalised rows in the residual memory -> bertd_axi_writer, card memory.
 // Writes a command's rows from the residual memory to card memory, as soon as each of them is there.
 module bertd_row_store (
     input  logic                clk_i,

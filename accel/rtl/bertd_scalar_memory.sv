@@ -1,3 +1,4 @@
+// Data path: scales and factors of rows from the vector lanes -> bertd_drain and its ways.
 // One binary32 a row and kind of scalar: scales of quantised rows, factors of contexts. A bank for each vector lane,
 // which writes it; the drain's ways read by row, in one cycle never two of them from the same bank.
 module bertd_scalar_memory #(

@@ -1,3 +1,4 @@
+// Data path: words that bertd_slice_load takes in -> sums of rows, for their means.
 // Sum of each row of a group, lane by lane and then the lanes (bertd_slice_fold.sv).
 module bertd_slice_accumulate (
     input  logic         clk_i,

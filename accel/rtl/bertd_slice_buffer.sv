@@ -1,3 +1,4 @@
+// Data path: words of one pass over a group -> the next pass: the row buffer and the result buffer of a slice.
 // A ring of words with one writer and one reader; a word read comes two cycles later. Room is counted from when a word
 // is promised (a pipeline before it is written), and the reader reads what it knows to be there. It may rewind to the
 // beginning of what it has not released.

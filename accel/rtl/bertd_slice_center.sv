@@ -1,3 +1,4 @@
+// Data path: words of the row buffer, means or largest scores -> differences -> sum, norm or softmax.
 // x - the row's mean, or its largest score; +0 where the mask has no bit.
 module bertd_slice_center #(
     parameter int TAG = 16

@@ -1,3 +1,4 @@
+// Data path: rotated rows or weighted exponentials -> result buffer; largest magnitudes -> bertd_slice_scale.
 // Words to quantise go to the result buffer; the largest magnitude of each row is taken on the way.
 module bertd_slice_collect (
     input  logic                  clk_i,

@@ -1,3 +1,4 @@
+// Data path: commands of bertd_vector_feed -> each stage of the slice.
 // The groups of rows in a slice, at most 16: each stage works on its own, in order, and reads the command it is at.
 module bertd_slice_commands (
     input  logic                  clk_i,

@@ -1,3 +1,4 @@
+// Data path: sums of squares of bertd_slice_sum -> factors of rows -> bertd_slice_norm.
 // NORM: the sum of a row's squared deviations -> 1 / sqrt(sum / width + eps); 0 for rows that are not valid.
 module bertd_slice_factor (
     input  logic         clk_i,

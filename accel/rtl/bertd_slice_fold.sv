@@ -1,3 +1,4 @@
+// Data path: lane sums of bertd_slice_accumulate or bertd_slice_sum -> when and what their adders add.
 // The row reduction's order: 16 lanes add up the words of each row, then lanes l and l + 8, l + 4, l + 2, l + 1.
 //
 // The adders take four cycles, and four rows come in turn: when a row's next word arrives, its sum is just leaving the

@@ -1,3 +1,4 @@
+// Data path: row buffer or input of a slice -> which word goes into the pipelines -> bertd_slice_center, rotation.
 // Sends the words of one group after another into the pipelines behind the row buffer:
 //   QUANT    straight from the input
 //   SOFTMAX  once from the row buffer

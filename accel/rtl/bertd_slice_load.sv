@@ -1,3 +1,4 @@
+// Data path: input words of a slice -> row buffer; their means or largest scores -> bertd_slice_center.
 // First pass of NORM and SOFTMAX: words go to the row buffer, and each row's statistic is taken on the way: the mean,
 // or the largest score.
 module bertd_slice_load (

@@ -1,3 +1,4 @@
+// Data path: a word of 16 elements -> the same word, without those that do not count.
 // Elements where the mask has a bit, +0 elsewhere.
 module bertd_slice_mask (
     input  logic [511:0] x_i,

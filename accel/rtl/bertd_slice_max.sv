@@ -1,3 +1,4 @@
+// Data path: magnitudes or scores in bertd_slice_collect or bertd_slice_load -> a row's largest.
 // The largest key (unsigned) of each row of a group, three cycles after its last word.
 module bertd_slice_max (
     input  logic         clk_i,

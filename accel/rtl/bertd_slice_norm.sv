@@ -1,3 +1,4 @@
+// Data path: differences of bertd_slice_center -> normalised rows -> output of the slice and rotation.
 // NORM's second pass behind the subtraction: y = fma(d * factor, gamma, beta).
 module bertd_slice_norm (
     input  logic         clk_i,

@@ -1,3 +1,4 @@
+// Data path: result buffer and inverse scales of bertd_slice_scale -> int8 words -> output of the slice.
 // Quantises the words of the result buffer and puts them out.
 module bertd_slice_put (
     input  logic                  clk_i,

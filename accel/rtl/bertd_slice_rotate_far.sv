@@ -1,3 +1,4 @@
+// Data path: a later stage of bertd_slice_rotate -> the next one.
 // A stage of the Walsh-Hadamard transform over words at a distance of WORDS: (a + b, a - b), one word a cycle, with one
 // adder a lane. Sums leave as the b come; the a and b are kept, and the differences leave in the next cycles that bring
 // no b. There are enough of them before the next b, since its a come first.

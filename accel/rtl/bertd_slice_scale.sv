@@ -1,3 +1,4 @@
+// Data path: largest magnitudes of bertd_slice_collect -> inverse scales for bertd_slice_put, scales for the output.
 // A row's largest magnitude -> the factor it is quantised with, and the scale that goes out:
 //   QUANT, NORM  127 / amax    and  amax * (1 / 127)
 //   SOFTMAX      16256 / wmax  and  (wmax * (1 / 16256)) / z

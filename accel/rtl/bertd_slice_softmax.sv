@@ -1,3 +1,4 @@
+// Data path: differences of bertd_slice_center -> exponentials -> bertd_slice_sum, bertd_slice_collect.
 // SOFTMAX behind the subtraction: e = exp(d), and w = e * s_v for the digits.
 module bertd_slice_softmax (
     input  logic         clk_i,

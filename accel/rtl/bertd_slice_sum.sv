@@ -1,3 +1,4 @@
+// Data path: differences or exponentials of a group -> sums of rows -> bertd_slice_factor, bertd_slice_scale.
 // Sum of a * b over each row of a group, each product exact and not below 0, and each addition rounded once: fma(a, b,
 // lane), and at the end the lanes (bertd_slice_fold.sv).
 module bertd_slice_sum (

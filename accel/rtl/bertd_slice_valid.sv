@@ -1,3 +1,4 @@
+// Data path: what enters a stage of a slice -> its valid bit and tag where it leaves.
 // The valid bit and the tag of what goes through a pipeline of DEPTH stages.
 module bertd_slice_valid #(
     parameter int WIDTH = 1,

@@ -1,3 +1,4 @@
+// Data path: a group's width and rows -> the place of each word, for the stages of a slice.
 // Walks over the words of a group of rows: all rows of word 0, all rows of word 1, ...
 module bertd_slice_walk (
     input  logic        clk_i,

@@ -1,3 +1,4 @@
+// Data path: a stream -> the same stream, for a reader that may wait.
 // First in, first out, with valid and ready on both sides. DEPTH is a power of two.
 module bertd_stream_fifo #(
     parameter int WIDTH = 8,

@@ -1,3 +1,4 @@
+// Data path: vector jobs of bertd_sequencer -> one job at a time -> all vector lanes.
 // Starts the vector jobs in their order, each on all lanes at once, when what they read is there and what they write is
 // free.
 module bertd_vector_control (

@@ -1,3 +1,4 @@
+// Data path: row memory, side buffers -> a slice -> operand, residual, scalar memories and bertd_kv_stage.
 // A vector slice with the machinery around it: feeds it its row groups and puts what it makes where it belongs.
 module bertd_vector_lane #(
     parameter int SLICES = 1,

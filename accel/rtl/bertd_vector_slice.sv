@@ -1,3 +1,4 @@
+// Data path: rows of bertd_vector_feed -> int8 rows, scales and normalised rows -> bertd_vector_lane.
 // Row programs on groups of four rows, 16 elements a cycle, bit for bit as accel/ref does them:
 //   QUANT    [Walsh-Hadamard] -> int8 and a scale a row
 //   NORM     LayerNorm -> rows in binary32, and of them QUANT

@@ -1,3 +1,4 @@
+// Data path: binary32 rows in the row memory -> int8 rows, scales, normalised rows, keys and values.
 // The row programs: SLICES vector lanes under one control, with the buffers of side words and the KV stage's ports.
 module bertd_vector_unit #(
     parameter int SLICES = 1,

@@ -1,3 +1,4 @@
+// Data path: fetch jobs of bertd_sequencer -> requests to the weights port's reader; bertd_weight_ring is told.
 // Asks card memory for the panels of the fetch jobs, as far ahead as the ring and the parameter slots have room.
 module bertd_weight_fetch (
     input  logic                  clk_i,

@@ -1,5 +1,6 @@
-// Takes the beats that bertd_weight_fetch asked for: a panel's parameters into its slot, its weights into the ring, where the
-// array reads them as often as it has tiles of rows.
+// Data path: beats of the weights port -> weights for bertd_array; scales and biases for bertd_drain.
+// Takes the beats that bertd_weight_fetch asked for: a panel's parameters into its slot, its weights into the ring,
+// where the array reads them as often as it has tiles of rows.
 module bertd_weight_ring #(
     parameter int WAYS = 1
 ) (

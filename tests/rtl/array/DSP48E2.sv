@@ -1,6 +1,7 @@
-// What bertd_dsp_multiply_add.sv uses of the DSP48E2 primitive, in its ports' and parameters' names: registers A, B, D, AD, M, P;
-// the pre-adder D + A; the 27 x 18 multiplier; the 48-bit adder, with PCIN (straight or shifted right by 17) at its Z input.
-// Other settings of the mode inputs stop the simulation.
+// Data path: in place of the card's primitive in bertd_dsp_multiply_add.sv, whose name and ports it has.
+// What that module uses of the DSP48E2 primitive, in its ports' and parameters' names: registers A, B, D, AD, M, P; the
+// pre-adder D + A; the 27 x 18 multiplier; the 48-bit adder, with PCIN (straight or shifted right by 17) at its Z
+// input. Other settings of the mode inputs stop the simulation.
 module DSP48E2 #(
     parameter AMULTSEL = "A",
     parameter int AREG = 1,

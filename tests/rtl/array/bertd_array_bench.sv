@@ -1,3 +1,4 @@
+// Data path: operands and weights of array_bench.cpp -> the array's dot products and accumulators -> the same.
 // A pair of the array's dot products with its operands held back, and the DSP behind it, for array_bench.cpp.
 module bertd_array_bench (
     input  logic        clk_i,

@@ -1,3 +1,4 @@
+// Data path: operands of fp_bench.cpp -> every floating-point unit -> results for the same.
 // All floating-point units side by side on the same operands: the bench keeps what each should give.
 module bertd_fp_bench (
     input  logic        clk_i,

@@ -1,5 +1,6 @@
-// e to the x: stands in for accel/rtl/bertd_fp_exp.sv in benches of the whole engine, with its ports and its latency, computed by
-// the processor. The unit itself is held against the same functions by its own bench.
+// Data path: in place of accel/rtl/bertd_fp_exp.sv in benches of the whole engine.
+// Gives e to the x, with the unit's ports and latency, computed by the processor. The unit itself is held against the
+// same functions by its own bench.
 module bertd_fp_exp (
     input  logic        clk_i,
     input  logic        en_i,

@@ -1,5 +1,6 @@
-// a * b + c, rounded once: stands in for accel/rtl/bertd_fp_fma.sv in benches of the whole engine, with its ports and its latency, computed by
-// the processor. The unit itself is held against the same functions by its own bench.
+// Data path: in place of accel/rtl/bertd_fp_fma.sv in benches of the whole engine.
+// Gives a * b + c, rounded once, with the unit's ports and latency, computed by the processor. The unit itself is held
+// against the same functions by its own bench.
 module bertd_fp_fma #(
     parameter bit DOMINANT = 1'b0  // a promise about the operands that this model has no use for
 ) (

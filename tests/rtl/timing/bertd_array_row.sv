@@ -1,5 +1,5 @@
-// Stands in for accel/rtl/bertd_array_row.sv where only cycles are counted: no arithmetic, all sums are 0. What the engine
-// does in which cycle does not depend on the values.
+// Data path: in place of accel/rtl/bertd_array_row.sv where only cycles are counted.
+// No arithmetic: what the engine does in which cycle does not depend on the values. All results are 0.
 module bertd_array_row (
     input  logic         clk_i,
     input  logic [  1:0] group_i,

@@ -1,5 +1,5 @@
-// Stands in for accel/rtl/bertd_fp_accumulate.sv where only cycles are counted: no arithmetic, its results are 0. What the
-// engine does in which cycle does not depend on the values.
+// Data path: in place of accel/rtl/bertd_fp_accumulate.sv where only cycles are counted.
+// No arithmetic: what the engine does in which cycle does not depend on the values. All results are 0.
 /* verilator lint_off UNUSEDSIGNAL */
 module bertd_fp_accumulate (
     input  logic clk_i, en_i,

@@ -1,5 +1,6 @@
-// Stands in for accel/rtl/bertd_fp_div.sv where only cycles are counted: no arithmetic, its result is 1, as a quotient has to be above 0. What the
-// engine does in which cycle does not depend on the values.
+// Data path: in place of accel/rtl/bertd_fp_div.sv where only cycles are counted.
+// No arithmetic: what the engine does in which cycle does not depend on the values. The result is 1: a quotient has to
+// be above 0.
 /* verilator lint_off UNUSEDSIGNAL */
 module bertd_fp_div (
     input  logic clk_i, en_i,
