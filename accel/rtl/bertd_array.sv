@@ -4,7 +4,7 @@
 // is added up.
 module bertd_array #(
     parameter int ROWS = 4,
-    parameter int WAYS = 1                  // rows that are shown at once: 0, ROWS / WAYS, ...
+    parameter int PATHS = 1                 // rows that are shown at once: 0, ROWS / PATHS, ...
 ) (
     input  logic               clk_i,
     input  logic               rst_ni,
@@ -16,8 +16,8 @@ module bertd_array #(
     input  logic [      511:0] weights_i,   // [16][4]
     input  logic [ROWS*128-1:0] operands_i, // [ROWS][16]
     output logic               result_o,    // a tile is in the second set from the next cycle on
-    input  logic               take_i,      // the next row of each way, please
-    output logic [ WAYS*512-1:0] rows_o     // [WAYS][16] int32
+    input  logic               take_i,      // the next row of each path, please
+    output logic [PATHS*512-1:0] rows_o     // [PATHS][16] int32
 );
 
     localparam int DOT = bertd_pkg::ARRAY_DOT_LATENCY;
@@ -70,8 +70,8 @@ module bertd_array #(
             .results_o (results[r*512+:512])
         );
     end
-    for (genvar w = 0; w < WAYS; w++) begin : gen_way
-        assign rows_o[w*512+:512] = results[w*(ROWS/WAYS)*512+:512];
+    for (genvar w = 0; w < PATHS; w++) begin : gen_path
+        assign rows_o[w*512+:512] = results[w*(ROWS/PATHS)*512+:512];
     end
     assign result_o = last_q[DOT+1];
 

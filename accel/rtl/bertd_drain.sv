@@ -3,7 +3,7 @@
 //   y = fma(float(sum) * scale[output], scalar[row], bias[output]), then the activation, then + residual.
 // Scores have no bias, contexts neither bias nor scale; adding -0 and multiplying by 1 change nothing.
 module bertd_drain #(
-    parameter int WAYS = 1
+    parameter int PATHS = 1
 ) (
     input  logic                             clk_i,
     input  logic                             rst_ni,
@@ -41,7 +41,7 @@ module bertd_drain #(
     localparam int TO_ACTIVATION = TO_FMA + bertd_pkg::FP_FMA_LATENCY;
     localparam int TO_ADD = TO_ACTIVATION + bertd_pkg::FP_ACTIVATION_LATENCY;
     localparam int TO_WRITE = TO_ADD + bertd_pkg::FP_ADD_LATENCY;
-    localparam int TO_END = TO_WRITE + (WAYS - 1) * bertd_pkg::GROUP_ROWS;  // of the last way
+    localparam int TO_END = TO_WRITE + (PATHS - 1) * bertd_pkg::GROUP_ROWS;  // of the last path
 
     bertd_pkg::drain_word_t word_0, word_mul, word_before_fma, word_fma, word_before_add, word_add, word_write;
     logic [511:0] scales, biases, residuals, linear, kept, activated;

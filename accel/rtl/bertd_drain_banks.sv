@@ -1,15 +1,15 @@
-// Data path: rows of the drain's ways but the first -> the banks of the row memory.
-// The rows that the drain's ways but the first put out, for the banks of the row memory that they belong to.
+// Data path: rows of the drain's paths but the first -> the banks of the row memory.
+// The rows that the drain's paths but the first put out, for the banks of the row memory that they belong to.
 module bertd_drain_banks #(
     parameter int SLICES = 1,
-    parameter int WAYS = 1,
+    parameter int PATHS = 1,
     localparam int SLICE_BITS = $clog2(SLICES),
     localparam int ADDRESS = 9 - SLICE_BITS + 8
 ) (
-    input  logic [          WAYS-1:0] write_i,
-    input  logic [        WAYS*9-1:0] row_i,
-    input  logic [        WAYS*8-1:0] column_i,
-    input  logic [      WAYS*512-1:0] data_i,
+    input  logic [         PATHS-1:0] write_i,
+    input  logic [       PATHS*9-1:0] row_i,
+    input  logic [       PATHS*8-1:0] column_i,
+    input  logic [     PATHS*512-1:0] data_i,
     output logic [        SLICES-1:0] bank_write_o,
     output logic [SLICES*ADDRESS-1:0] bank_address_o,  // {row of the bank, word}
     output logic [    SLICES*512-1:0] bank_data_o
@@ -26,7 +26,7 @@ module bertd_drain_banks #(
             row = '0;
             column = '0;
             data = '0;
-            for (int w = 1; w < WAYS; w++) begin
+            for (int w = 1; w < PATHS; w++) begin
                 if (write_i[w] && ((row_i[w*9+:9] >> 2) & 9'(SLICES - 1)) == 9'(s)) begin
                     write = 1'b1;
                     row = row_i[w*9+:9];

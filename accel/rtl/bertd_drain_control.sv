@@ -1,9 +1,9 @@
 // Data path: a finished tile in bertd_array -> which row leaves in this cycle -> bertd_drain.
-// Takes the rows of a finished tile out of the array, one a cycle (of scores one of each way a cycle), and says what
+// Takes the rows of a finished tile out of the array, one a cycle (of scores one of each path a cycle), and says what
 // each of them is. Lets the array finish the next tile as soon as that can no longer overtake this one.
 module bertd_drain_control #(
     parameter int ROWS = 4,
-    parameter int WAYS = 1
+    parameter int PATHS = 1
 ) (
     input  logic             clk_i,
     input  logic             rst_ni,
@@ -12,8 +12,8 @@ module bertd_drain_control #(
     input  bertd_pkg::tile_t tile_i,     // ... that becomes this
     input  logic             result_i,   // its results are there from the next cycle on
     output logic             busy_o,     // no other tile may finish yet
-    output logic [ WAYS-1:0] take_o,     // which ways' rows go out; the first always does
-    output logic [      8:0] row_o,      // of the first way; the others' lie ROWS / WAYS apart
+    output logic [PATHS-1:0] take_o,     // which paths' rows go out; the first always does
+    output logic [      8:0] row_o,      // of the first path; the others' lie ROWS / PATHS apart
     output bertd_pkg::tile_t tile_o,
     output logic             panel_end_o // with the last row of a panel
 );
@@ -21,7 +21,7 @@ module bertd_drain_control #(
     // Cycles from the array's last step until its results replace those of the tile before.
     localparam int ARRAY_LATENCY = bertd_pkg::ARRAY_DOT_LATENCY + 3;
     localparam int ROW_BITS = $clog2(ROWS);
-    localparam logic [9:0] WAY_ROWS = 10'(ROWS / WAYS);
+    localparam logic [9:0] PATH_ROWS = 10'(ROWS / PATHS);
 
     bertd_pkg::tile_t next_q, tile_q;
     logic [9:0] rows_after, tile_rows, most, left_q, rows_left_q;
@@ -30,7 +30,7 @@ module bertd_drain_control #(
 
     assign rows_after = padded_rows_i - (10'(next_q.tile) << ROW_BITS);
     assign tile_rows = rows_after < 10'(ROWS) ? rows_after : 10'(ROWS);
-    assign most = next_q.wide ? WAY_ROWS : 10'(ROWS);
+    assign most = next_q.wide ? PATH_ROWS : 10'(ROWS);
     assign row_o = row_q;
     assign tile_o = tile_q;
     assign panel_end_o = left_q == 10'd1 && tile_q.last_tile;
@@ -39,8 +39,8 @@ module bertd_drain_control #(
 
     assign taking = left_q != '0;
     assign take_o[0] = taking;
-    for (genvar w = 1; w < WAYS; w++) begin : gen_way
-        assign take_o[w] = taking && tile_q.wide && rows_left_q > 10'(w) * WAY_ROWS;
+    for (genvar w = 1; w < PATHS; w++) begin : gen_path
+        assign take_o[w] = taking && tile_q.wide && rows_left_q > 10'(w) * PATH_ROWS;
     end
 
     always_ff @(posedge clk_i or negedge rst_ni) begin

@@ -2,12 +2,12 @@
 // The engine: BERT encoder layers of one sequence at a time, from a command list in card memory.
 //   ROWS    rows of the array, a multiple of 4 * SLICES: ROWS * 64 multiply-accumulates a cycle
 //   SLICES  vector slices, a power of two
-//   WAYS    rows of scores that leave the array in a cycle, a power of two up to SLICES; ROWS a multiple of
-//           4 * SLICES * WAYS
+//   PATHS   rows of scores that leave the array in a cycle, a power of two up to SLICES; ROWS a multiple of
+//           4 * SLICES * PATHS
 module bertd_engine #(
     parameter int ROWS = 64,
     parameter int SLICES = 4,
-    parameter int WAYS = SLICES > 1 ? 2 : 1
+    parameter int PATHS = SLICES > 1 ? 2 : 1
 ) (
     input  logic         clk_i,
     input  logic         rst_ni,
@@ -227,15 +227,15 @@ module bertd_engine #(
     logic [6:0] operand_tile;
     logic [8:0] operand_word, residual_row;
     logic [7:0] residual_column;
-    logic [WAYS-1:0] scalar_read, drain_write;
-    logic [WAYS*9-1:0] scalar_row, drain_row;
-    logic [WAYS*6-1:0] scalar_kind;
-    logic [WAYS*32-1:0] scalar_data;
-    logic [WAYS*8-1:0] drain_column;
-    logic [WAYS*512-1:0] drain_data;
+    logic [PATHS-1:0] scalar_read, drain_write;
+    logic [PATHS*9-1:0] scalar_row, drain_row;
+    logic [PATHS*6-1:0] scalar_kind;
+    logic [PATHS*32-1:0] scalar_data;
+    logic [PATHS*8-1:0] drain_column;
+    logic [PATHS*512-1:0] drain_data;
     logic [ROWS*128-1:0] operand_data;
 
-    bertd_matrix_unit #(.ROWS(ROWS), .WAYS(WAYS)) u_matrix (
+    bertd_matrix_unit #(.ROWS(ROWS), .PATHS(PATHS)) u_matrix (
         .clk_i, .rst_ni, .padded_rows_i(command.padded_rows), .activation_i(command.activation),
         .fetch_valid_i(fetch_valid), .fetch_ready_o(fetch_ready), .fetch_i(fetch_job),
         .array_valid_i(array_valid), .array_ready_o(array_ready), .array_i(array_job),
@@ -339,20 +339,20 @@ module bertd_engine #(
     logic [8:0] input_row, input_bank, input_bank_row, input_bank_q;
     logic [5:0] input_word;
 
-    // The drain's other ways write to other banks than the first.
-    logic [SLICES-1:0] way_write;
-    logic [SLICES*(BANK_ROW+8)-1:0] way_address;
-    logic [SLICES*512-1:0] way_data;
-    bertd_drain_banks #(.SLICES(SLICES), .WAYS(WAYS)) u_drain_banks (
+    // The drain's other paths write to other banks than the first.
+    logic [SLICES-1:0] path_write;
+    logic [SLICES*(BANK_ROW+8)-1:0] path_address;
+    logic [SLICES*512-1:0] path_data;
+    bertd_drain_banks #(.SLICES(SLICES), .PATHS(PATHS)) u_drain_banks (
         .write_i(drain_write), .row_i(drain_row), .column_i(drain_column), .data_i(drain_data),
-        .bank_write_o(way_write), .bank_address_o(way_address), .bank_data_o(way_data)
+        .bank_write_o(path_write), .bank_address_o(path_address), .bank_data_o(path_data)
     );
     bertd_row_memory #(.SLICES(SLICES), .WORDS(bertd_pkg::ROW_WORDS)) u_rows (
         .clk_i,
         .write_i(drain_write[0] || load_write), .write_row_i(load_write ? load_row : drain_row[8:0]),
         .write_word_i(load_write ? {2'b00, load_word} : drain_column[7:0]),
         .write_data_i(load_write ? load_data : drain_data[511:0]),
-        .bank_write_i(way_write), .bank_write_address_i(way_address), .bank_write_data_i(way_data),
+        .bank_write_i(path_write), .bank_write_address_i(path_address), .bank_write_data_i(path_data),
         .bank_read_i(row_read), .bank_read_address_i(row_address), .bank_read_data_o(row_data)
     );
 
@@ -374,7 +374,7 @@ module bertd_engine #(
         for (int s = 0; s < SLICES; s++) if (input_bank_q == 9'(s)) input_data = input_bank_data[s*512+:512];
     end
 
-    bertd_scalar_memory #(.SLICES(SLICES), .WAYS(WAYS)) u_scalars (
+    bertd_scalar_memory #(.SLICES(SLICES), .PATHS(PATHS)) u_scalars (
         .clk_i,
         .bank_write_i(scalar_write), .bank_write_address_i(scalar_address), .bank_write_data_i(scale),
         .read_i(scalar_read), .read_row_i(scalar_row), .read_scalar_i(scalar_kind), .read_data_o(scalar_data)

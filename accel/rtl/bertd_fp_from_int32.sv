@@ -1,4 +1,4 @@
-// Data path: the array's sums in bertd_drain and bertd_drain_way -> binary32, to be scaled.
+// Data path: the array's sums in bertd_drain and bertd_drain_path -> binary32, to be scaled.
 // int32 -> binary32, to nearest even. bertd_pkg::FP_FROM_INT32_LATENCY enabled cycles.
 module bertd_fp_from_int32 (
     input  logic        clk_i,

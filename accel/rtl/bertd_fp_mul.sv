@@ -1,4 +1,4 @@
-// Data path: scales and factors: bertd_drain, bertd_drain_way, and the stages of a vector slice.
+// Data path: scales and factors: bertd_drain, bertd_drain_path, and the stages of a vector slice.
 // a * b. bertd_pkg::FP_MUL_LATENCY enabled cycles.
 module bertd_fp_mul (
     input  logic        clk_i,

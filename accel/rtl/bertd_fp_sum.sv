@@ -3,9 +3,9 @@
 // second half of bertd_fp_fma.
 //
 // The operand with the larger exponent stays where it is, the other is shifted to it: first by multiples of 16, in the
-// next stage by the rest. The difference is taken both ways and the positive one kept. Rounding is to nearest even with
-// an unbounded exponent, and then what is below 2^-126 becomes zero: as MXCSR.FTZ does it, which looks at a result
-// after rounding.
+// next stage by the rest. The difference is taken in both directions and the positive one kept. Rounding is to nearest
+// even with an unbounded exponent, and then what is below 2^-126 becomes zero: as MXCSR.FTZ does it, which looks at a
+// result after rounding.
 module bertd_fp_sum (
     input  logic        clk_i,
     input  logic        en_i,
@@ -83,7 +83,7 @@ module bertd_fp_sum (
         end
     end
 
-    // 2: fine shift; sum, or difference both ways
+    // 2: fine shift; sum, or difference in both directions
     logic [W+13:0] fine;
     logic [S-1:0] kept, moved, reverse;
     logic [S:0] sum;

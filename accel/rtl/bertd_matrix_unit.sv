@@ -3,7 +3,7 @@
 // binary32 rows.
 module bertd_matrix_unit #(
     parameter int ROWS = 4,
-    parameter int WAYS = 1
+    parameter int PATHS = 1
 ) (
     input  logic                  clk_i,
     input  logic                  rst_ni,
@@ -30,18 +30,18 @@ module bertd_matrix_unit #(
     output logic [           6:0] operand_tile_o,
     output logic [           8:0] operand_word_o,
     input  logic [  ROWS*128-1:0] operand_data_i,
-    output logic [      WAYS-1:0] scalar_read_o,
-    output logic [    WAYS*9-1:0] scalar_row_o,
-    output logic [    WAYS*6-1:0] scalar_o,
-    input  logic [   WAYS*32-1:0] scalar_data_i,
+    output logic [     PATHS-1:0] scalar_read_o,
+    output logic [   PATHS*9-1:0] scalar_row_o,
+    output logic [   PATHS*6-1:0] scalar_o,
+    input  logic [  PATHS*32-1:0] scalar_data_i,
     output logic                  residual_read_o,
     output logic [           8:0] residual_row_o,
     output logic [           7:0] residual_column_o,
     input  logic [         511:0] residual_data_i,
-    output logic [      WAYS-1:0] write_o,
-    output logic [    WAYS*9-1:0] write_row_o,
-    output logic [    WAYS*8-1:0] write_column_o,
-    output logic [  WAYS*512-1:0] write_data_o,
+    output logic [     PATHS-1:0] write_o,
+    output logic [   PATHS*9-1:0] write_row_o,
+    output logic [   PATHS*8-1:0] write_column_o,
+    output logic [ PATHS*512-1:0] write_data_o,
 
     output logic                  m_axi_arvalid_o,
     input  logic                  m_axi_arready_i,
@@ -66,13 +66,13 @@ module bertd_matrix_unit #(
     logic [63:0] request_address;
     logic [15:0] request_beats;
     logic [511:0] data, weights, bias;
-    logic [WAYS*512-1:0] sums, scale;
+    logic [PATHS*512-1:0] sums, scale;
     logic [bertd_pkg::RING_BITS:0] arrived;
     logic [bertd_pkg::RING_BITS-1:0] ring_address;
-    logic [WAYS*bertd_pkg::PARAM_BITS-1:0] scale_slot;
+    logic [PATHS*bertd_pkg::PARAM_BITS-1:0] scale_slot;
     logic [bertd_pkg::PARAM_BITS-1:0] bias_slot;
     logic first, shift, last, beat_freed, results_busy, results_there, panel_end;
-    logic [WAYS-1:0] take;
+    logic [PATHS-1:0] take;
     logic [8:0] row;
     logic reader_idle;
 
@@ -108,7 +108,7 @@ module bertd_matrix_unit #(
         .m_axi_rvalid_i, .m_axi_rready_o, .m_axi_rdata_i, .m_axi_rresp_i
     );
 
-    bertd_weight_ring #(.WAYS(WAYS)) u_ring (
+    bertd_weight_ring #(.PATHS(PATHS)) u_ring (
         .clk_i, .rst_ni,
         .panel_valid_i(panel_valid), .panel_ready_o(panel_ready),
         .panel_groups_i(panel_groups), .panel_params_i(panel_params),
@@ -131,20 +131,20 @@ module bertd_matrix_unit #(
     );
     assign operand_read_o = step_o;
 
-    bertd_array #(.ROWS(ROWS), .WAYS(WAYS)) u_array (
+    bertd_array #(.ROWS(ROWS), .PATHS(PATHS)) u_array (
         .clk_i, .rst_ni,
         .step_i(step_o), .group_i(group), .first_i(first), .shift_i(shift), .last_i(last),
         .weights_i(weights), .operands_i(operand_data_i),
         .result_o(results_there), .take_i(take[0]), .rows_o(sums)
     );
 
-    bertd_drain_control #(.ROWS(ROWS), .WAYS(WAYS)) u_drain_control (
+    bertd_drain_control #(.ROWS(ROWS), .PATHS(PATHS)) u_drain_control (
         .clk_i, .rst_ni, .padded_rows_i,
         .last_i(last), .tile_i(result), .result_i(results_there),
         .busy_o(results_busy), .take_o(take), .row_o(row), .tile_o(tile), .panel_end_o(panel_end)
     );
 
-    bertd_drain #(.WAYS(WAYS)) u_drain (
+    bertd_drain #(.PATHS(PATHS)) u_drain (
         .clk_i, .rst_ni, .activation_i,
         .valid_i(take[0]), .row_i(row), .tile_i(tile), .panel_end_i(panel_end), .sums_i(sums[511:0]),
         .scale_slot_o(scale_slot[bertd_pkg::PARAM_BITS-1:0]), .scale_i(scale[511:0]),
@@ -157,10 +157,10 @@ module bertd_matrix_unit #(
         .panel_done_o, .checksum_error_o
     );
 
-    for (genvar w = 1; w < WAYS; w++) begin : gen_way
-        bertd_drain_way #(.LATE(w * bertd_pkg::GROUP_ROWS)) u_way (
+    for (genvar w = 1; w < PATHS; w++) begin : gen_path
+        bertd_drain_path #(.LATE(w * bertd_pkg::GROUP_ROWS)) u_path (
             .clk_i, .rst_ni,
-            .valid_i(take[w]), .row_i(row + 9'(w * (ROWS / WAYS))), .tile_i(tile), .sums_i(sums[w*512+:512]),
+            .valid_i(take[w]), .row_i(row + 9'(w * (ROWS / PATHS))), .tile_i(tile), .sums_i(sums[w*512+:512]),
             .scale_slot_o(scale_slot[w*bertd_pkg::PARAM_BITS+:bertd_pkg::PARAM_BITS]), .scale_i(scale[w*512+:512]),
             .scalar_read_o(scalar_read_o[w]), .scalar_row_o(scalar_row_o[w*9+:9]), .scalar_o(scalar_o[w*6+:6]),
             .scalar_data_i(scalar_data_i[w*32+:32]),

@@ -1,9 +1,9 @@
-// Data path: scales and factors of rows from the vector lanes -> bertd_drain and its ways.
+// Data path: scales and factors of rows from the vector lanes -> bertd_drain and its paths.
 // One binary32 a row and kind of scalar: scales of quantised rows, factors of contexts. A bank for each vector lane,
-// which writes it; the drain's ways read by row, in one cycle never two of them from the same bank.
+// which writes it; the drain's paths read by row, in one cycle never two of them from the same bank.
 module bertd_scalar_memory #(
     parameter int SLICES = 1,
-    parameter int WAYS = 1,
+    parameter int PATHS = 1,
     localparam int SLICE_BITS = $clog2(SLICES),
     localparam int ADDRESS = 9 - SLICE_BITS + 6
 ) (
@@ -11,16 +11,16 @@ module bertd_scalar_memory #(
     input  logic [        SLICES-1:0] bank_write_i,
     input  logic [SLICES*ADDRESS-1:0] bank_write_address_i,  // {scalar, row of the bank}
     input  logic [     SLICES*32-1:0] bank_write_data_i,
-    input  logic [          WAYS-1:0] read_i,
-    input  logic [        WAYS*9-1:0] read_row_i,
-    input  logic [        WAYS*6-1:0] read_scalar_i,
-    output logic [       WAYS*32-1:0] read_data_o
+    input  logic [         PATHS-1:0] read_i,
+    input  logic [       PATHS*9-1:0] read_row_i,
+    input  logic [       PATHS*6-1:0] read_scalar_i,
+    output logic [      PATHS*32-1:0] read_data_o
 );
 
     logic [SLICES*32-1:0] data;
-    logic [WAYS*SLICES-1:0] hit, hit_q;  // [WAYS][SLICES]
+    logic [PATHS*SLICES-1:0] hit, hit_q;  // [PATHS][SLICES]
 
-    for (genvar w = 0; w < WAYS; w++) begin : gen_way
+    for (genvar w = 0; w < PATHS; w++) begin : gen_path
         for (genvar s = 0; s < SLICES; s++) begin : gen_hit
             assign hit[w*SLICES+s] = read_i[w] && ((read_row_i[w*9+:9] >> 2) & 9'(SLICES - 1)) == 9'(s);
         end
@@ -35,7 +35,7 @@ module bertd_scalar_memory #(
             read = 1'b0;
             scalar = '0;
             row = '0;
-            for (int w = 0; w < WAYS; w++) begin
+            for (int w = 0; w < PATHS; w++) begin
                 if (hit[w*SLICES+s]) begin
                     read = 1'b1;
                     scalar = read_scalar_i[w*6+:6];
@@ -63,15 +63,15 @@ module bertd_scalar_memory #(
 
     always_comb begin
         read_data_o = '0;
-        for (int w = 0; w < WAYS; w++)
+        for (int w = 0; w < PATHS; w++)
             for (int s = 0; s < SLICES; s++)
                 if (hit_q[w*SLICES+s]) read_data_o[w*32+:32] = data[s*32+:32];
     end
 
 `ifndef SYNTHESIS
-    // Two ways never want the same bank.
+    // Two paths never want the same bank.
     always_ff @(posedge clk_i) begin
-        for (int w = 1; w < WAYS; w++)
+        for (int w = 1; w < PATHS; w++)
             for (int v = 0; v < w; v++)
                 assert ((hit[w*SLICES+:SLICES] & hit[v*SLICES+:SLICES]) == '0);
     end

@@ -19,7 +19,7 @@ module bertd_slice_load (
     output logic                  error_o       // a score is not finite
 );
 
-    // The adders' way from a group's last word to its last mean. Until then no word comes, so that means and maxima
+    // The adders' path from a group's last word to its last mean. Until then no word comes, so that means and maxima
     // come in order.
     localparam logic [5:0] PAUSE = 6'd36;
 

@@ -2,7 +2,7 @@
 // Takes the beats that bertd_weight_fetch asked for: a panel's parameters into its slot, its weights into the ring,
 // where the array reads them as often as it has tiles of rows.
 module bertd_weight_ring #(
-    parameter int WAYS = 1
+    parameter int PATHS = 1
 ) (
     input  logic                             clk_i,
     input  logic                             rst_ni,
@@ -19,8 +19,8 @@ module bertd_weight_ring #(
     input  logic [bertd_pkg::RING_BITS-1:0] read_address_i,
     output logic [                    511:0] read_data_o,
 
-    input  logic [WAYS*bertd_pkg::PARAM_BITS-1:0] scale_slot_i,
-    output logic [           WAYS*512-1:0] scale_o,
+    input  logic [PATHS*bertd_pkg::PARAM_BITS-1:0] scale_slot_i,
+    output logic [          PATHS*512-1:0] scale_o,
     input  logic [bertd_pkg::PARAM_BITS-1:0] bias_slot_i,
     output logic [                    511:0] bias_o
 );
@@ -75,7 +75,7 @@ module bertd_weight_ring #(
         if (take && is_param && param_q == 2'd0) scales[slot_q] <= data_i;
         if (take && is_param && param_q == 2'd1) biases[slot_q] <= data_i;
     end
-    for (genvar w = 0; w < WAYS; w++) begin : gen_way
+    for (genvar w = 0; w < PATHS; w++) begin : gen_path
         assign scale_o[w*512+:512] = scales[scale_slot_i[w*bertd_pkg::PARAM_BITS+:bertd_pkg::PARAM_BITS]];
     end
     assign bias_o = biases[bias_slot_i];

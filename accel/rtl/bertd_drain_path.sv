@@ -1,8 +1,8 @@
 // Data path: the array's sums of scores -> scales -> bertd_drain_banks, beside bertd_drain.
-// What the drain does, for the rows of another way: scores alone come here, (float(sum) * scale[output]) * scalar[row],
-// so it is a from_int32 and two multiplications. Everything happens LATE cycles after the drain does it for the first
-// way's row, which has the same bank of every memory: LATE = 4 is another bank then.
-module bertd_drain_way #(
+// What the drain does, for the rows of another path: scores alone come here, (float(sum) * scale[output]) *
+// scalar[row], so it is a from_int32 and two multiplications. Everything happens LATE cycles after the drain does it
+// for the first path's row, which has the same bank of every memory: LATE = 4 is another bank then.
+module bertd_drain_path #(
     parameter int LATE = bertd_pkg::GROUP_ROWS
 ) (
     input  logic                             clk_i,
