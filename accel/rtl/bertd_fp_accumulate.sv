@@ -14,7 +14,7 @@ module bertd_fp_accumulate (
 );
 
     // 1: which is larger; coarse shift. With c's exponent below the product's, ~difference is one less than the distance.
-    logic c_larger, c_one, c_top, far;
+    logic c_larger, c_one, c_top, shifted_out;
     logic [10:0] difference;
     logic [9:0] distance;
     logic [48:0] smaller;
@@ -26,7 +26,7 @@ module bertd_fp_accumulate (
     assign c_larger = !difference[10];
     assign distance = difference[9:0] ^ {10{!c_larger}};
     assign smaller = c_larger ? {mantissa_i, 1'b0} : {2'b00, c_one, c_i[22:0], 23'd0};
-    assign far = distance[9:6] != 4'd0;
+    assign shifted_out = distance[9:6] != 4'd0;
     always_comb begin
         case (distance[5:4])
             2'd0: begin
@@ -57,8 +57,8 @@ module bertd_fp_accumulate (
             exponent1_q <= c_larger ? {2'd0, c_i[30:23]} : exponent_i;
             larger1_q <= c_larger ? {1'b0, c_one, c_i[22:0], 23'd0} : mantissa_i;
             smaller1_q <= coarse;
-            if (far) smaller1_q <= 48'd0;
-            sticky1_q <= far ? smaller[48:46] != 3'd0 : lost;
+            if (shifted_out) smaller1_q <= 48'd0;
+            sticky1_q <= shifted_out ? smaller[48:46] != 3'd0 : lost;
             fine1_q <= distance[3:0];
             inf1_q <= inf_i || c_top;
             nan1_q <= nan_i || (c_top && c_i[22:0] != 23'd0);

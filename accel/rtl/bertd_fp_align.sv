@@ -21,7 +21,7 @@ module bertd_fp_align (
 
     // With a's exponent below b's, ~difference is one less than the distance.
     logic [8:0] difference;
-    logic below, swap, a_zero, b_zero, a_top, b_top, smaller_zero, far;
+    logic below, swap, a_zero, b_zero, a_top, b_top, smaller_zero, shifted_out;
     logic [7:0] distance;
     logic [24:0] smaller;
     logic [26:0] coarse;
@@ -36,7 +36,7 @@ module bertd_fp_align (
     assign distance = difference[7:0] ^ {8{below}};
     assign smaller_zero = below ? a_zero : b_zero;
     assign smaller = below ? {2'b01, a_i[22:0]} : {1'b1, swap ? a_i[22:0] : b_i[22:0], 1'b0};
-    assign far = distance[7:5] != 3'd0 || smaller_zero;
+    assign shifted_out = distance[7:5] != 3'd0 || smaller_zero;
     always_comb begin
         case (distance[4:3])
             2'd0: begin
@@ -71,8 +71,8 @@ module bertd_fp_align (
             exponent_o <= below ? b_i[30:23] : a_i[30:23];
             larger_q <= swap ? b_i[22:0] : a_i[22:0];
             smaller_q <= coarse;
-            if (far) smaller_q <= 27'd0;
-            sticky_q <= far ? !smaller_zero : lost;
+            if (shifted_out) smaller_q <= 27'd0;
+            sticky_q <= shifted_out ? !smaller_zero : lost;
             fine_q <= distance[2:0];
             inf_o <= a_top || b_top;
             both_inf_o <= a_top && b_top;

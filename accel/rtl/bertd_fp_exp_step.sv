@@ -32,14 +32,14 @@ module bertd_fp_exp_step #(
     logic [9:0] distance;
     logic [27:0] moved_q;
     logic [58:0] shifted;
-    logic sticky_q, subtract_q, far;
+    logic sticky_q, subtract_q, shifted_out;
     assign distance = {2'b0, C[30:23]} - exponent;
-    assign far = distance[9:5] != 5'd0;
+    assign shifted_out = distance[9:5] != 5'd0;
     assign shifted = {mantissa[47:20], 31'd0} >> distance[4:0];
     always_ff @(posedge clk_i) begin
         if (en_i) begin
-            moved_q <= far ? 28'd0 : shifted[58:31];
-            sticky_q <= far ? mantissa[47:20] != 28'd0 : shifted[30:0] != 31'd0 || mantissa[19:0] != 20'd0;
+            moved_q <= shifted_out ? 28'd0 : shifted[58:31];
+            sticky_q <= shifted_out ? mantissa[47:20] != 28'd0 : shifted[30:0] != 31'd0 || mantissa[19:0] != 20'd0;
             subtract_q <= sign;
         end
     end

@@ -22,7 +22,7 @@ module bertd_fp_sum (
     localparam int S = W + 1;  // of a sum
 
     // 1: which is larger; coarse shift. With c's exponent below the product's, ~difference is one less than the distance.
-    logic c_zero, c_top, c_nan, c_larger, smaller_zero, far;
+    logic c_zero, c_top, c_nan, c_larger, smaller_zero, shifted_out;
     logic [9:0] c_exponent;
     logic [10:0] difference;
     logic [9:0] distance;
@@ -38,7 +38,7 @@ module bertd_fp_sum (
     assign distance = difference[9:0] ^ {10{!c_larger}};
     assign smaller = c_larger ? {mantissa_i, 1'b0} : {3'b001, c_i[22:0], 23'd0};
     assign smaller_zero = !c_larger && c_zero;
-    assign far = distance[9:6] != 4'd0 || smaller_zero;
+    assign shifted_out = distance[9:6] != 4'd0 || smaller_zero;
     always_comb begin
         case (distance[5:4])
             2'd0: begin
@@ -74,9 +74,9 @@ module bertd_fp_sum (
             exponent1_q <= c_larger ? c_exponent : exponent_i;
             larger1_q <= !c_larger ? mantissa_i : c_zero ? 48'd0 : {2'b01, c_i[22:0], 23'd0};
             smaller1_q <= coarse;
-            sticky1_q <= far ? smaller[47:0] != 48'd0 && !smaller_zero : lost;
+            sticky1_q <= shifted_out ? smaller[47:0] != 48'd0 && !smaller_zero : lost;
             fine1_q <= distance[3:0];
-            if (far) smaller1_q <= '0;
+            if (shifted_out) smaller1_q <= '0;
             inf1_q <= inf_i || c_top;
             inf_sign1_q <= inf_i ? sign_i : c_i[31];
             nan1_q <= nan_i || c_nan || (inf_i && c_top && sign_i != c_i[31]);

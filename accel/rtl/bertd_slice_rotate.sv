@@ -16,8 +16,8 @@ module bertd_slice_rotate (
     logic [8*512-1:0] x;
     assign valid[0] = valid_i;
     assign x[511:0] = x_i;
-    for (genvar i = 0; i < 4; i++) begin : g_near
-        bertd_slice_rotate_near #(
+    for (genvar i = 0; i < 4; i++) begin : gen_lanes
+        bertd_slice_rotate_lanes #(
             .DISTANCE(1 << i)
         ) u_stage (
             .clk_i,
@@ -28,8 +28,8 @@ module bertd_slice_rotate (
             .y_o    (x[512*(i+1)+:512])
         );
     end
-    for (genvar i = 4; i < 7; i++) begin : g_far
-        bertd_slice_rotate_far #(
+    for (genvar i = 4; i < 7; i++) begin : gen_words
+        bertd_slice_rotate_words #(
             .WORDS(1 << (i - 4))
         ) u_stage (
             .clk_i,

@@ -80,13 +80,13 @@ struct Operands {
 // Exponents such that the product, the sum or the quotient falls onto an end of the range or cancels.
 void relate(Operands &o, Random &random)
 {
-    uint32_t e = o.a >> 23 & 255, bits = (uint32_t)random(), near = bits % 5 - 2;
+    uint32_t e = o.a >> 23 & 255, bits = (uint32_t)random(), offset = bits % 5 - 2;
     switch (random() % 8) {
     case 0: // product near 2^-126
-        o.b = make(o.b >> 31, 128 - e + near, o.b);
+        o.b = make(o.b >> 31, 128 - e + offset, o.b);
         break;
     case 1: // product near 2^128
-        o.b = make(o.b >> 31, 381 - e + near, o.b);
+        o.b = make(o.b >> 31, 381 - e + offset, o.b);
         break;
     case 2: // c cancels the product
         o.b = make(o.b >> 31, 100 + bits % 50, o.b);
@@ -100,10 +100,10 @@ void relate(Operands &o, Random &random)
         o.c = make(o.c >> 31, (o.b >> 23 & 255) + e - 127 - bits % 60 + 30, o.c);
         break;
     case 5: // a quotient near 2^-126
-        o.b = make(o.b >> 31, e + 126 + near, o.b);
+        o.b = make(o.b >> 31, e + 126 + offset, o.b);
         break;
     case 6: // a quotient near 2^128
-        o.b = make(o.b >> 31, e - 128 + near, o.b);
+        o.b = make(o.b >> 31, e - 128 + offset, o.b);
         break;
     default:
         break;

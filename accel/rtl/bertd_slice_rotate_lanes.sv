@@ -1,6 +1,6 @@
 // Data path: an early stage of bertd_slice_rotate -> the next one.
 // A stage of the Walsh-Hadamard transform over lanes at a distance of DISTANCE: (a + b, a - b).
-module bertd_slice_rotate_near #(
+module bertd_slice_rotate_lanes #(
     parameter int DISTANCE = 1
 ) (
     input  logic         clk_i,

@@ -2,7 +2,7 @@
 // A stage of the Walsh-Hadamard transform over words at a distance of WORDS: (a + b, a - b), one word a cycle, with one
 // adder a lane. Sums leave as the b come; the a and b are kept, and the differences leave in the next cycles that bring
 // no b. There are enough of them before the next b, since its a come first.
-module bertd_slice_rotate_far #(
+module bertd_slice_rotate_words #(
     parameter int WORDS = 1
 ) (
     input  logic         clk_i,
