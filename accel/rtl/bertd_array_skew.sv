@@ -1,6 +1,6 @@
 // Data path: operands or weights of a step -> the same, as bertd_array_pair takes them.
-// Holds operands back until bertd_array_pair takes them: the four of each group in turn, where they meet a DSP each, in
-// a chain, and all alike where it multiplies in one cycle.
+// Holds operands back until bertd_array_pair takes them: the four of each group one after the other, where they meet a
+// DSP each, in a chain, and all alike where it multiplies in one cycle.
 module bertd_array_skew #(
     parameter int GROUPS = 1
 ) (

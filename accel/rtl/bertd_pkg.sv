@@ -13,7 +13,7 @@ package bertd_pkg;
     // Cycles from the array's operands, as the memories put them out, to their dot products.
     localparam int ARRAY_DOT_LATENCY = 8;
 
-    localparam int GROUP_ROWS = 4;  // rows a vector slice works on in turn
+    localparam int GROUP_ROWS = 4;  // rows a vector slice works on, interleaved
 
     // Limits of a command. All sizes are multiples of PANEL.
     localparam int MAX_TOKENS = 512;
@@ -193,7 +193,7 @@ package bertd_pkg;
         logic [5:0] scalar;
     } vector_job_t;
 
-    // Side words for a vector job: gamma and beta in turn, or one beat of value scales a block.
+    // Side words for a vector job: gamma and beta alternating, or one beat of value scales a block.
     typedef struct packed {
         logic wait_kv;              // not before keys and values are written
         logic [63:0] address;

@@ -1,5 +1,5 @@
 // Data path: a memory's words (side words, rows) -> a stream for a vector slice or bertd_axi_writer.
-// Turns the words of a memory that answers a cycle after the address into a stream with valid and ready.
+// Makes the words of a memory that answers a cycle after the address a stream with valid and ready.
 module bertd_ram_stream #(
     parameter int WIDTH = 32
 ) (

@@ -1,6 +1,6 @@
 // Data path: a command of bertd_command_fetch -> jobs -> the queues of all units.
-// Turns a command into jobs for the units, in the one order that is right on a machine without overlap. What overlaps
-// is left to the units: each job says which jobs of others must be done before it begins.
+// Translates a command into jobs for the units, in the one order that is right on a machine without overlap. What
+// overlaps is left to the units: each job says which jobs of others must be done before it begins.
 //
 //   rows -> quantise -> keys, values (a head at a time: panels, then quantise and write) -> queries (the same)
 //   -> scores and softmax of head h + 1, context of head h -> quantise -> output, norm -> ffn1, quantise -> ffn2, norm

@@ -1,5 +1,5 @@
 // Data path: gamma, beta and value scales in card memory -> side buffers of bertd_vector_unit.
-// Fetches the side words of coming vector jobs into two buffers by turns: gamma and beta (two beats a word), or one
+// Fetches the side words of coming vector jobs into two buffers alternately: gamma and beta (two beats a word), or one
 // beat of value scales a block.
 module bertd_side_load (
     input  logic                 clk_i,

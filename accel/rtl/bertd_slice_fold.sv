@@ -1,9 +1,9 @@
 // Data path: lane sums of bertd_slice_accumulate or bertd_slice_sum -> when and what their adders add.
 // The row reduction's order: 16 lanes add up the words of each row, then lanes l and l + 8, l + 4, l + 2, l + 1.
 //
-// The adders take four cycles, and four rows come in turn: when a row's next word arrives, its sum is just leaving the
-// adders, as long as these move only with the words. After a group's last word they move by themselves, four rounds of
-// four rows for the lanes and one to put the sums out, row by row. For those 20 cycles no word may come (folding_o).
+// The adders take four cycles, and four rows are interleaved: when a row's next word arrives, its sum is just leaving
+// the adders, as long as these move only with the words. After a group's last word they move by themselves, four rounds
+// of four rows for the lanes and one to put the sums out, row by row. For those 20 cycles no word may come (folding_o).
 module bertd_slice_fold (
     input  logic         clk_i,
     input  logic         rst_ni,

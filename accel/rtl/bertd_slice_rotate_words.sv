@@ -13,7 +13,7 @@ module bertd_slice_rotate_words #(
     output logic [511:0] y_o
 );
 
-    localparam int SLOTS = 4 * WORDS;  // four rows in turn
+    localparam int SLOTS = 4 * WORDS;  // four rows, interleaved
     localparam int BITS = $clog2(SLOTS);
 
     logic [BITS:0] count_q;

@@ -1,6 +1,6 @@
 // Data path: rows in the row memory, side buffers -> commands and words -> bertd_vector_slice.
-// Feeds a vector slice with its row groups (every SLICES-th of them): a command, then the group's words, four rows in
-// turn; beside them the job's side words, once a group.
+// Feeds a vector slice with its row groups (every SLICES-th of them): a command, then the group's words, four rows
+// interleaved; beside them the job's side words, once a group.
 module bertd_vector_feed #(
     parameter int SLICES = 1,
     parameter int INDEX = 0,

@@ -1,5 +1,5 @@
 // Data path: words that a slice puts out -> their row and column, for the memories of bertd_vector_lane.
-// Counts what a vector slice puts out in the order it does so: word by word, four rows in turn, group after group.
+// Counts what a vector slice puts out in the order it does so: word by word, four rows interleaved, group after group.
 module bertd_vector_place #(
     parameter int SLICES = 1,
     parameter int INDEX = 0

@@ -11,9 +11,9 @@
 //       +------------------------- (QUANT) --------+           |   largest magnitude --> scale --> scale
 //                                  center -> exp, * s_v -------+
 //
-// The four rows come word by word in turn, so that a row's running sums are due again just when the adders give them.
-// All stages work at once, each on its own group; up to 16 groups are in the slice. Words are sent into a pipeline only
-// where there is room behind it, so that nothing but the FIFOs at the ends ever waits.
+// The four rows are interleaved word by word, so that a row's running sums are due again just when the adders give
+// them. All stages work at once, each on its own group; up to 16 groups are in the slice. Words are sent into a
+// pipeline only where there is room behind it, so that nothing but the FIFOs at the ends ever waits.
 //
 // Elements past the width and rows past `rows` count as +0 and come out as 0. NORM: QUANT follows even where nobody
 // needs it. Value scales are >= 0. MAX_WIDTH is a power of two.

@@ -241,7 +241,7 @@ static const struct {
     {ACCEL_WORD_OUTPUT_NORM, 8},
 };
 
-/* Each bad word in turn, with heads of 32; behind them all the engine still works. */
+/* Each bad word, one after the other, with heads of 32; behind them all the engine still works. */
 static void malformed(struct rtl_random *random)
 {
     struct rtl_case test;
