@@ -1,6 +1,6 @@
 // Data path: requests for beats -> AXI read port -> card memory's beats, for whoever asked.
 // Reads runs of beats: INCR bursts of at most 4 KiB that do not cross a 4 KiB boundary, all with one ID, so that the
-// data comes in order. Many bursts may be under way; whoever asks has room for what comes, or holds it up.
+// data comes in order. Many bursts may be in flight; whoever asks has room for what comes, or holds it up.
 module bertd_axi_reader (
     input  logic         clk_i,
     input  logic         rst_ni,

@@ -3,7 +3,7 @@
 module bertd_slice_factor (
     input  logic         clk_i,
     input  logic         rst_ni,
-    input  logic [ 31:0] inv_width_i,  // steady while a group is under way, as eps and rows
+    input  logic [ 31:0] inv_width_i,  // steady while a group is in flight, as eps and rows
     input  logic [ 31:0] eps_i,
     input  logic [  2:0] rows_i,
     input  logic         valid_i,

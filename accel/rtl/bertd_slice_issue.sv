@@ -29,19 +29,19 @@ module bertd_slice_issue (
     output logic                  first_o,
     output logic                  end_o,
     output logic [          15:0] mask_o,
-    output bertd_pkg::slice_cmd_t under_way_o      // of the words under way
+    output bertd_pkg::slice_cmd_t in_flight_o      // of the words in flight
 );
 
     localparam logic [4:0] GAP = 5'd20;
 
     logic norm, softmax, second_q, same, may_start, room, go, last;
     logic [4:0] gap_q;
-    bertd_pkg::slice_cmd_t under_way_q;
+    bertd_pkg::slice_cmd_t in_flight_q;
     assign quant_o = cmd_i.kind == bertd_pkg::SLICE_QUANT;
     assign norm = cmd_i.kind == bertd_pkg::SLICE_NORM;
     assign softmax = cmd_i.kind == bertd_pkg::SLICE_SOFTMAX;
     assign final_o = !norm || second_q;
-    assign same = cmd_i.kind == under_way_q.kind && cmd_i.rotate_log2 == under_way_q.rotate_log2;
+    assign same = cmd_i.kind == in_flight_q.kind && cmd_i.rotate_log2 == in_flight_q.rotate_log2;
     assign may_start = cmd_valid_i && (same || drained_i) && (quant_o ? input_i : loaded_i);
     assign room = !final_o || (space_i && (!norm || (x_space_i && factors_i)));
     assign go = may_start && room && gap_q == 5'd0;
@@ -54,7 +54,7 @@ module bertd_slice_issue (
     assign issue_o = go && (quant_o ? in_valid_i : !needs_side || side_valid_i);
     assign done_o = issue_o && final_o && end_o;
     assign rewind_o = issue_o && !final_o && end_o;
-    assign under_way_o = under_way_q;
+    assign in_flight_o = in_flight_q;
 
     bertd_slice_walk u_walk (
         .clk_i,
@@ -73,9 +73,9 @@ module bertd_slice_issue (
         if (!rst_ni) begin
             second_q <= 1'b0;
             gap_q <= 5'd0;
-            under_way_q <= '0;
+            in_flight_q <= '0;
         end else begin
-            if (issue_o) under_way_q <= cmd_i;
+            if (issue_o) in_flight_q <= cmd_i;
             if (rewind_o) second_q <= 1'b1;
             else if (done_o) second_q <= 1'b0;
             if (done_o && softmax) gap_q <= GAP;

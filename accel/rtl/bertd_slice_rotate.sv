@@ -1,6 +1,6 @@
 // Data path: rows to quantise, from the input or bertd_slice_norm -> rotated rows -> bertd_slice_collect.
 // Walsh-Hadamard transform of rows in blocks of 2^log2 elements, 0..7: four stages within a word, three between words.
-// A word a cycle, in order; log2 may change only while nothing is under way. The rows leave behind the last stage
+// A word a cycle, in order; log2 may change only while nothing is in flight. The rows leave behind the last stage
 // wanted, and later ones get nothing.
 module bertd_slice_rotate (
     input  logic         clk_i,

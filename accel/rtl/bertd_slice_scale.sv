@@ -6,7 +6,7 @@
 module bertd_slice_scale (
     input  logic        clk_i,
     input  logic        rst_ni,
-    input  logic        softmax_i,        // steady while anything is under way
+    input  logic        softmax_i,        // steady while anything is in flight
     input  logic        amax_valid_i,
     input  logic [ 1:0] amax_row_i,
     input  logic [31:0] amax_i,

@@ -54,7 +54,7 @@ module bertd_vector_slice #(
     end
     assign reset_n = rst_ni && !clear_q;
 
-    bertd_pkg::slice_cmd_t load_cmd, issue_cmd, collect_cmd, put_cmd, under_way;
+    bertd_pkg::slice_cmd_t load_cmd, issue_cmd, collect_cmd, put_cmd, in_flight;
     logic [3:0] stats_group, issue_group, inverse_group, put_group;
     logic load_valid, issue_valid, issue_loaded, issue_input, issue_drained, put_valid;
     logic load_taken, stat_valid, issue_quant, issue_done, collect_taken, inverse_valid, scale_valid, put_done;
@@ -142,7 +142,7 @@ module bertd_vector_slice #(
         .first_o     (issue_first),
         .end_o       (issue_end),
         .mask_o      (issue_mask),
-        .under_way_o (under_way)
+        .in_flight_o (in_flight)
     );
     assign in_ready_o = quant_ready || load_ready;
 
@@ -235,7 +235,7 @@ module bertd_vector_slice #(
     logic softmax, center_first, center_end, center_final;
     logic [1:0] center_row;
     logic [15:0] center_mask;
-    assign softmax = under_way.kind == bertd_pkg::SLICE_SOFTMAX;
+    assign softmax = in_flight.kind == bertd_pkg::SLICE_SOFTMAX;
     assign {center_row, center_first, center_end, center_final, center_mask} = center_tag;
 
     // SOFTMAX
@@ -284,9 +284,9 @@ module bertd_vector_slice #(
     bertd_slice_factor u_factor (
         .clk_i,
         .rst_ni     (reset_n),
-        .inv_width_i(under_way.inv_width),
-        .eps_i      (under_way.eps),
-        .rows_i     (under_way.rows),
+        .inv_width_i(in_flight.inv_width),
+        .eps_i      (in_flight.eps),
+        .rows_i     (in_flight.rows),
         .valid_i    (sum_valid && !softmax),
         .row_i      (sum_row),
         .sum_i      (sum),
@@ -349,7 +349,7 @@ module bertd_vector_slice #(
     bertd_slice_rotate u_rotate (
         .clk_i,
         .rst_ni (reset_n),
-        .log2_i (under_way.rotate_log2),
+        .log2_i (in_flight.rotate_log2),
         .valid_i(y_valid || quant_valid_q),
         .x_i    (quant_valid_q ? quant_q : y),
         .valid_o(rotated_valid),
@@ -451,7 +451,7 @@ module bertd_vector_slice #(
     end
 
     logic unused;
-    assign unused = ^{side_used, x_fifo_used, scale_used, load_cmd, collect_cmd, put_cmd, under_way, side_there};
+    assign unused = ^{side_used, x_fifo_used, scale_used, load_cmd, collect_cmd, put_cmd, in_flight, side_there};
 
 `ifndef SYNTHESIS
     always_ff @(posedge clk_i) begin

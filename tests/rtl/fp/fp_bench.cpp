@@ -235,7 +235,7 @@ int main(int argc, char **argv)
                                 top.accumulate_o};
         for (size_t i = 0; i < 12; i++) {
             lines[i].push(number, expected[i], o);
-            // While the limit changes, to_int has operands under way that are clamped by the new one.
+            // While the limit changes, to_int has operands in flight that are clamped by the new one.
             if (i != 4 || number % 4096 > 8)
                 failures += !lines[i].check(number, got[i]);
         }

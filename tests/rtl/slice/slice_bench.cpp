@@ -271,7 +271,7 @@ struct Bench {
     VerilatedContext context;
     Vbertd_vector_slice top{&context};
     Random random;
-    std::deque<std::unique_ptr<Group>> groups; // under way; each stream has its own place in it
+    std::deque<std::unique_ptr<Group>> groups; // in flight; each stream has its own place in it
     struct Place {
         size_t group = 0, word = 0;
     } cmd, in, side, x, q, scale;
