@@ -4,7 +4,7 @@
 //   NORM     LayerNorm -> rows in binary32, and of them QUANT
 //   SOFTMAX  scores -> probabilities times value scales in two 7-bit digits, and a factor a row
 //
-//             slice_load           slice_issue                                             slice_put
+//          bertd_slice_load     bertd_slice_issue                                       bertd_slice_put
 //   in -+---> row buffer --------> center -> sum -> factor (NORM, first pass)               |
 //       |     mean or max                 -> norm -+-> x                                    |
 //       |                                          +-> rotate -+-> collect: result buffer --+-> q

@@ -1,5 +1,5 @@
-/* bertd_fp_exp_reduce.sv's fixed point against the operations of function_exp in accel/functions.h, for every x it concerns:
- * all binary32 from -87 to -1/4. (Nearer to 0, n is 0 and r is x.)
+/* bertd_fp_exp_reduce.sv's fixed point against the operations of function_exp in accel/functions.h, for every x it
+ * concerns: all binary32 from -87 to -1/4. (Nearer to 0, n is 0 and r is x.)
  */
 #include <math.h>
 #include <stdint.h>
