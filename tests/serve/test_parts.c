@@ -103,6 +103,9 @@ Test(prompts, by_name)
     cr_assert_eq(serve_prompts_find(&prompts, string_of("passage"), &text, &err), STATUS_OK);
     cr_expect(text.bytes != NULL && text.len == 0);
     cr_assert_eq(serve_prompts_find(&prompts, string_of("other"), &text, &err), STATUS_VALIDATION);
+    cr_expect_eq(serve_prompts_find(&prompts, string_of("quer"), &text, &err), STATUS_VALIDATION);
+    cr_expect_eq(serve_prompts_find(&prompts, string_of("query2"), &text, &err), STATUS_VALIDATION);
+    cr_assert_eq(serve_prompts_find(&prompts, string_of("other"), &text, &err), STATUS_VALIDATION);
     cr_expect(strstr(err.message, "\"other\"") && strstr(err.message, "\"query\", \"passage\""), "%s", err.message);
     serve_prompts_finish(&prompts);
     cr_assert_eq(serve_prompts_load(&prompts, folder, NULL, "query", &err), STATUS_OK, "%s", err.message);
@@ -136,6 +139,39 @@ Test(prompts, bad_files_are_named)
         if (status == STATUS_OK)
             serve_prompts_finish(&prompts);
     }
+    remove_folder(folder);
+}
+
+Test(prompts, as_many_as_are_taken)
+{
+    char folder[] = "/tmp/bertd-prompts-XXXXXX";
+    cr_assert(mkdtemp(folder) != NULL);
+    struct serve_prompts prompts;
+    struct serve_string text;
+    struct error err;
+    for (int more = 0; more < 2; more++) {
+        static char file[16384];
+        char *to = file + sprintf(file, "{\"prompts\":{");
+        for (int i = 0; i < MODEL_MAX_PROMPTS + more; i++)
+            to += sprintf(to, "%s\"p%d\":\"%d\"", i ? "," : "", i, i);
+        sprintf(to, "}}");
+        write_config(folder, file);
+        cr_assert_eq(serve_prompts_load(&prompts, folder, NULL, NULL, &err), more ? STATUS_FORMAT : STATUS_OK);
+        if (more)
+            break;
+        cr_assert_eq(serve_prompts_find(&prompts, string_of("p255"), &text, &err), STATUS_OK);
+        cr_expect(is(text, "255"));
+        cr_assert_eq(serve_prompts_find(&prompts, string_of("p256"), &text, &err), STATUS_VALIDATION);
+        cr_expect(strstr(err.message, "the model has \"p0\", \"p1\", "), "%s", err.message);
+        serve_prompts_finish(&prompts);
+    }
+    cr_expect(strstr(err.message, "more than 256 prompts"), "%s", err.message);
+    write_config(folder, "{\"prompts\":null}");
+    cr_assert_eq(serve_prompts_load(&prompts, folder, NULL, NULL, &err), STATUS_OK, "%s", err.message);
+    cr_expect_eq(prompts.known.n, 0u);
+    cr_expect_eq(serve_prompts_find(&prompts, string_of("p"), &text, &err), STATUS_VALIDATION);
+    cr_expect(strstr(err.message, "has no prompts"), "%s", err.message);
+    serve_prompts_finish(&prompts);
     remove_folder(folder);
 }
 

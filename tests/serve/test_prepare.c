@@ -6,21 +6,7 @@
 #include "base/mem.h"
 #include "server/serve/prepare.h"
 #include "server/serve/server.h"
-
-/* [CLS] 2, [SEP] 3; the words a to j are 4 to 13. */
-static const char tokenizer[] =
-    "{\"version\":\"1.0\",\"added_tokens\":["
-    "{\"id\":2,\"content\":\"[CLS]\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,"
-    "\"special\":true},"
-    "{\"id\":3,\"content\":\"[SEP]\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,"
-    "\"special\":true}],"
-    "\"normalizer\":{\"type\":\"BertNormalizer\",\"clean_text\":true,\"handle_chinese_chars\":true,"
-    "\"strip_accents\":null,\"lowercase\":true},\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},"
-    "\"post_processor\":{\"type\":\"BertProcessing\",\"sep\":[\"[SEP]\",3],\"cls\":[\"[CLS]\",2]},\"decoder\":null,"
-    "\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\",\"continuing_subword_prefix\":\"##\","
-    "\"max_input_chars_per_word\":100,\"vocab\":{\"[PAD]\":0,\"[UNK]\":1,\"[CLS]\":2,\"[SEP]\":3,\"a\":4,\"b\":5,\"c\":"
-    "6,"
-    "\"d\":7,\"e\":8,\"f\":9,\"g\":10,\"h\":11,\"i\":12,\"j\":13}}}";
+#include "tests/serve/vocab.h"
 
 enum { LIMIT = 6, WIDTH = 8 };
 
@@ -28,11 +14,12 @@ static struct serve_server server;
 static struct token_vocab *vocab;
 static struct serve_call call;
 static struct serve_infer infer;
+static enum token_direction direction;
 static struct error err;
 
 static void begin(void)
 {
-    cr_assert_eq(token_vocab_parse(&vocab, tokenizer, sizeof tokenizer - 1, &err), STATUS_OK, "%s", err.message);
+    vocab = letters_vocab();
     server.options = (struct serve_options){
         .vocab = vocab, .max_input_length = LIMIT, .max_chunks = 3, .max_memory = 1 << 20, .width = WIDTH};
     server.prompts = (struct serve_prompts){0};
@@ -55,6 +42,7 @@ static enum status prepare(const struct serve_input *items, uint32_t n, bool tru
                                     .truncate = truncate,
                                     .chunk = true,
                                     .chunk_overlap = 1,
+                                    .direction = direction,
                                     .pooling = pooling};
     infer = (struct serve_infer){.call = &call, .width = WIDTH};
     return call.arena ? serve_prepare_items(&infer, &spec, &err) : STATUS_NO_MEMORY;
@@ -129,6 +117,88 @@ Test(prepare, what_three_windows_do_not_reach)
     cr_assert_eq(infer.n_items, 4u);
     expect_item(3, 1, "2 10 11 12 13 3", 1, 5);
     expect_input(1, 1, 3, 12, true);
+}
+
+/* With a prompt and [CLS] before each window and [SEP] behind it. */
+static enum status prepare_after(const char *prompt, const char *text, bool truncate)
+{
+    const struct serve_input input = text_of(text);
+    server.prompts.standard = (struct serve_string){prompt, strlen(prompt)};
+    return prepare(&input, 1, truncate, BATCH_POOL_MEAN);
+}
+
+/* Its last token ends exactly where the text begins, or before. */
+Test(prepare, a_prompt_ends_where_the_text_begins)
+{
+    static const char *const prompts[] = {"a b", "a b "};
+    static const char *const texts[] = {" c d e f", "c d e f"};
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(prepare_after(prompts[i], texts[i], false), STATUS_OK, "%s", err.message);
+        cr_assert_eq(infer.n_items, 3u);
+        expect_item(0, 0, "2 4 5 6 7 3", 0, 4);
+        expect_item(1, 0, "2 4 5 7 8 3", 3, 1);
+        expect_item(2, 0, "2 4 5 8 9 3", 3, 3);
+    }
+    cr_assert_eq(prepare_after("a b", " ", false), STATUS_OK, "%s", err.message);
+    expect_item(0, 0, "2 4 5 3", 0, 4);
+    cr_assert_eq(prepare_after("", "c d e f g", false), STATUS_OK, "%s", err.message);
+    expect_item(1, 0, "2 8 9 10 3", 1, 4);
+}
+
+Test(prepare, a_prompt_leaves_room_for_one_token_or_none)
+{
+    cr_assert_eq(prepare_after("a b c", " d e f", false), STATUS_OK, "%s", err.message);
+    cr_assert_eq(infer.n_items, 3u);
+    expect_item(0, 0, "2 4 5 6 7 3", 0, 5);
+    expect_item(1, 0, "2 4 5 6 8 3", 4, 1);
+    expect_item(2, 0, "2 4 5 6 9 3", 4, 2);
+    cr_assert_eq(prepare_after("a b c d", " e", false), STATUS_VALIDATION);
+    cr_expect(strstr(err.message, "`inputs`: a prompt of 6 tokens leaves no room for a text within 6 tokens"), "%s",
+              err.message);
+}
+
+/* Four tokens beside [CLS] and [SEP] need no window, ten are what three windows reach. */
+Test(prepare, as_many_tokens_as_fit)
+{
+    cr_assert_eq(prepare_after("", "a b c d", false), STATUS_OK, "%s", err.message);
+    cr_assert_eq(infer.n_items, 1u);
+    expect_item(0, 0, "2 4 5 6 7 3", 0, 6);
+    expect_input(0, 0, 1, 6, false);
+    cr_assert_eq(prepare_after("", "a b c d e f g h i j", false), STATUS_OK, "%s", err.message);
+    cr_assert_eq(infer.n_items, 3u);
+    expect_item(2, 0, "2 10 11 12 13 3", 1, 5);
+    expect_input(0, 0, 3, 12, false);
+    cr_assert_eq(prepare_after("", "a b c d e f g h i j a", false), STATUS_VALIDATION);
+    cr_expect(strstr(err.message, "Given: 13"), "%s", err.message);
+    cr_assert_eq(prepare_after("", "a b c d e f g h i j a", true), STATUS_OK, "%s", err.message);
+    expect_input(0, 0, 3, 12, true);
+}
+
+Test(prepare, the_beginning_is_left_out_where_asked)
+{
+    const struct serve_input input = text_of("a b c d e f g h i j a b");
+    direction = TOKEN_LEFT;
+    cr_assert_eq(prepare(&input, 1, true, BATCH_POOL_MEAN), STATUS_OK, "%s", err.message);
+    expect_item(0, 0, "2 6 7 8 9 3", 0, 4);
+    expect_item(2, 0, "2 12 13 4 5 3", 1, 5);
+    expect_input(0, 0, 3, 12, true);
+}
+
+/* Of two special tokens the one counts as beginning, the other as end; of one, as beginning. */
+Test(prepare, nothing_but_special_tokens)
+{
+    static const uint32_t one[] = {2}, two[] = {2, 3};
+    const struct serve_input inputs[] = {{.ids = one, .n_ids = 1}, {.ids = two, .n_ids = 2}, text_of(" ")};
+    cr_assert_eq(prepare(inputs, 3, false, BATCH_POOL_MEAN), STATUS_OK, "%s", err.message);
+    cr_assert_eq(infer.n_items, 3u);
+    expect_item(0, 0, "2", 0, 1);
+    expect_item(1, 1, "2 3", 0, 2);
+    expect_item(2, 2, "2 3", 0, 2);
+    expect_input(0, 0, 1, 1, false);
+    static const uint32_t unknown[] = {99};
+    const struct serve_input none = {.ids = unknown, .n_ids = 1};
+    cr_assert_eq(prepare(&none, 1, false, BATCH_POOL_MEAN), STATUS_VALIDATION);
+    cr_expect(strstr(err.message, "`inputs`: none of the token ids"), "%s", err.message);
 }
 
 Test(prepare, memory_is_reserved)

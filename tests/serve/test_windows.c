@@ -21,6 +21,7 @@ static void check_plan(uint32_t tokens, uint32_t room, uint32_t overlap, uint32_
         cr_assert(w.own_begin == owned && w.own_end > owned, "%u of %u tokens: [%u, %u)", i, tokens, w.own_begin,
                   w.own_end);
         cr_assert(w.begin <= w.own_begin && w.own_end <= w.end);
+        cr_assert_eq(w.own_begin - w.begin, i ? least / 2 : 0, "a seam lies in the middle of what is shared");
         owned = w.own_end;
         end = w.end;
         smallest = size < smallest ? size : smallest;
