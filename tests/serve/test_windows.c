@@ -82,4 +82,8 @@ Test(windows, pooling)
     out[0][0] = 0.1f;
     serve_windows_pool(items, 1, 2);
     cr_expect_float_eq(out[0][0], 0.1f, 0, "untouched");
+    fill(items, out, BATCH_POOL_MEAN);
+    serve_windows_pool(items, 2, 1);
+    cr_expect_float_eq(out[0][0], 3, 1e-6, "of two");
+    cr_expect_float_eq(out[0][1], -1, 0, "beyond the width");
 }
