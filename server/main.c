@@ -14,12 +14,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/batch/batch.h"
-#include "server/batch/faults.h"
 #include "server/config/config.h"
+#include "server/faults/faults.h"
 #include "server/http/http.h"
 #include "server/model/model.h"
+#include "server/serve/serve.h"
 #include "server/token/token.h"
-#include "server/wire/faults.h"
 
 enum { TYPICAL_TEXTS = 32 /* of a request that is not small: what the queue is made for */ };
 enum { PROBE_SECONDS = 10 /* an idle board is tested so often: else its next task would find that it is dead */ };
@@ -40,10 +40,11 @@ struct program {
     uint32_t n_boards;
     uint32_t cores;
     struct batch *batch;
-    struct wire_faults schedule;
-    struct batch_faults *faults;
+    struct faults_schedule schedule;
+    struct faults_runner *faults;
     struct metrics_registry *metrics;
-    struct http_server *server;
+    struct serve_server *serve;
+    struct http_server *http;
 };
 
 static const char *get_env(const char *name)
@@ -172,11 +173,16 @@ static void on_event(void *cookie, const struct batch_event *event)
         [BATCH_IMAGE_REPAIRED] = {LOG_WARN, "model in memory repaired"},
         [BATCH_IMAGE_LOST] = {LOG_ERROR, "model in memory not repaired"},
         [BATCH_FAULT] = {LOG_WARN, "fault injected"},
-        [BATCH_FAULT_REFUSED] = {LOG_ERROR, "fault not injected"},
     };
     const struct log_field fields[] = {
         log_str("board", event->board), log_str("reason", event->words), {NULL, LOG_END, {0}}};
     log_write(words[event->kind].level, words[event->kind].message, fields);
+}
+
+static void on_fault_refused(void *cookie, const char *reason)
+{
+    (void)cookie;
+    log_error("fault not injected", log_str("reason", reason));
 }
 
 static enum status rebuild(void *cookie, struct image **ret, struct error *err)
@@ -193,7 +199,7 @@ static enum status read_faults(struct program *program, uint32_t n_boards, struc
         return STATUS_OK;
     enum status status = file_map(&file, path, err);
     if (status == STATUS_OK) {
-        status = wire_faults_read(&program->schedule, (const char *)file.data, file.size, n_boards, err);
+        status = faults_read_schedule(&program->schedule, (const char *)file.data, file.size, n_boards, err);
         if (status != STATUS_OK)
             error_prefix(err, status, "%s: ", path);
     }
@@ -265,7 +271,7 @@ static enum status start_server(struct program *program, struct error *err)
     program->metrics = metrics_registry_create();
     if (!program->metrics)
         return error_set(err, STATUS_NO_MEMORY, "no memory for the metrics");
-    struct http_options options = {
+    struct serve_options options = {
         .model_dir = program->model_dir,
         .model_id = config->model_id,
         .served_model_name = config->served_model_name ? config->served_model_name : config->model_id,
@@ -289,19 +295,24 @@ static enum status start_server(struct program *program, struct error *err)
         .max_client_batch_size = (uint32_t)config->max_client_batch_size,
         .max_batch_tokens = (uint32_t)config->max_batch_tokens,
         .max_batch_requests = (uint32_t)config->max_batch_requests,
-        .payload_limit = config->payload_limit,
         .max_memory = config->max_memory,
+        .request_timeout_ms = (uint32_t)config->request_timeout,
+        .workers = config->tokenization_workers ? (uint32_t)config->tokenization_workers : program->cores,
+        .metrics = program->metrics,
+    };
+    enum status status = serve_server_create(&program->serve, &options, err);
+    if (status != STATUS_OK)
+        return status;
+    struct http_options http = {
+        .payload_limit = config->payload_limit,
         .max_connections = (uint32_t)config->max_connections,
         .max_connections_per_ip = (uint32_t)config->max_connections_per_ip,
         .idle_timeout_s = (uint32_t)config->idle_timeout,
-        .request_timeout_ms = (uint32_t)config->request_timeout,
         .api_key = config->api_key,
         .cors_allow_origin = config->cors_allow_origin,
-        .workers = config->tokenization_workers ? (uint32_t)config->tokenization_workers : program->cores,
         .cores = program->cores,
-        .metrics = program->metrics,
     };
-    return http_server_create(&program->server, &options, program->listen_fd, err);
+    return http_server_create(&program->http, program->serve, &http, program->listen_fd, err);
 }
 
 static enum status start(struct program *program, const sigset_t *signals, struct error *err)
@@ -326,8 +337,7 @@ static enum status start(struct program *program, const sigset_t *signals, struc
     if (status == STATUS_OK && program->schedule.n > 0) {
         log_warn("faults are injected by a schedule", log_str("path", config->fault_file),
                  log_int("faults", program->schedule.n));
-        status = batch_faults_start(&program->faults, program->batch, program->schedule.rules, program->schedule.n,
-                                    program->schedule.seed, err);
+        status = faults_start(&program->faults, program->batch, &program->schedule, on_fault_refused, NULL, err);
     }
     return status;
 }
@@ -348,21 +358,23 @@ static void serve_until_signal(struct program *program, const sigset_t *signals)
     int signal = 0;
     sigwait(signals, &signal);
     log_info("draining", log_int("signal", signal), log_int("seconds", (int64_t)program->config.drain_seconds));
-    http_server_drain(program->server);
+    serve_server_drain(program->serve);
     bool hurry = wait_signal(signals, (double)program->config.drain_seconds);
-    http_server_close(program->server, hurry);
+    http_server_quiesce(program->http);
+    serve_server_close(program->serve, hurry);
     uint64_t begin = clock_now_ns();
-    while (!hurry && http_server_active(program->server) > 0 && seconds_since(begin) < FINISH_SECONDS)
+    while (!hurry && http_server_active(program->http) > 0 && seconds_since(begin) < FINISH_SECONDS)
         hurry = wait_signal(signals, 0.01);
-    log_info("stopping", log_int("unfinished_requests", http_server_active(program->server)));
+    log_info("stopping", log_int("unfinished_requests", http_server_active(program->http)));
 }
 
 static void finish(struct program *program)
 {
     alarm(LAST_RESORT_SECONDS); /* a board that never answers must not keep the process */
-    batch_faults_stop(&program->faults);
-    wire_faults_finish(&program->schedule);
-    http_server_destroy(&program->server);
+    faults_stop(&program->faults);
+    faults_schedule_finish(&program->schedule);
+    http_server_destroy(&program->http);
+    serve_server_destroy(&program->serve);
     if (program->batch)
         batch_destroy(&program->batch, false);
     else

@@ -22,24 +22,6 @@ bool http_access_key(const char *key, const char *authorization)
     return difference == 0;
 }
 
-/* FNV-1a. */
-static uint64_t hash(uint64_t hash, const void *bytes, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ ((const unsigned char *)bytes)[i]) * 0x100000001B3u;
-    return hash;
-}
-
-uint64_t http_access_client(uint64_t seed, const char *authorization, bool shared, const void *address, size_t len)
-{
-    uint64_t client = seed ^ 0xCBF29CE484222325u;
-    if (authorization)
-        client = hash(client, authorization, strlen(authorization));
-    if (!authorization || shared)
-        client = hash(client, address, len);
-    return client ? client : 1;
-}
-
 const char *http_access_origin(const char *list, const char *origin)
 {
     if (!list || !origin)

@@ -3,15 +3,10 @@
 #define BERTD_HTTP_ACCESS_H
 
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 /** True when `authorization` (NULL: no such header) is "Bearer " and `key`, or `key` is NULL. Takes the same time
  *  wherever they differ. */
 bool http_access_key(const char *key, const char *authorization);
-/** A number for who asks, never 0: by the Authorization header where there is one (behind a gateway all addresses are
- *  the same), else by the `address` [len]. By both where all share the one key, `shared`. */
-uint64_t http_access_client(uint64_t seed, const char *authorization, bool shared, const void *address, size_t len);
 /** What Access-Control-Allow-Origin should say to `origin` (NULL: no such header) given the configured `list` ("*",
  *  or origins with commas between; NULL: none). Borrowed from the arguments or static; NULL: say nothing. */
 const char *http_access_origin(const char *list, const char *origin);

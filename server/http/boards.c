@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "server/http/endpoints.h"
-#include "server/http/server.h"
+#include "server/serve/serve.h"
 #include "server/wire/response.h"
 
 static void write_error(struct buf *out, const struct batch_board_info *board, uint64_t now_ns)
@@ -46,11 +46,10 @@ static void write_board(struct buf *out, const struct batch_board_info *board, u
         buf_puts(out, ",\"temperature\":null}");
 }
 
-static enum status start(struct http_call *call, bool *ret_pending, struct error *err)
+static enum status write_all(struct serve_call *call, struct error *err)
 {
-    (void)ret_pending;
-    const struct http_options *options = &call->server->options;
-    struct buf *out = &call->reply.body;
+    const struct serve_options *options = serve_server_options(call->server);
+    struct buf *out = &call->reply;
     struct batch_board_info *boards = mem_calloc(options->n_boards, sizeof *boards);
     if (!boards)
         return error_set(err, STATUS_NO_MEMORY, "no memory for %u boards", options->n_boards);
@@ -68,4 +67,10 @@ static enum status start(struct http_call *call, bool *ret_pending, struct error
     return STATUS_OK;
 }
 
-const struct http_endpoint http_boards = {.start = start, .light = true};
+static enum serve_progress start(struct serve_call *call)
+{
+    call->status = write_all(call, &call->err);
+    return SERVE_DONE;
+}
+
+const struct http_endpoint http_boards = {.method = {.start = start}, .immediate = true};

@@ -1,9 +1,11 @@
 #include "server/http/connections.h"
 
 #include <stddef.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/mem.h"
 
 enum { LEAST_BYTES_PER_SECOND = 16384 };
@@ -14,12 +16,55 @@ void http_connections_init(struct http_connections *connections, uint32_t idle_s
 {
     *connections = (struct http_connections){.idle_ns = idle_seconds * second_ns};
     pthread_mutex_init(&connections->lock, NULL);
+    cond_init(&connections->wake);
+}
+
+static void sweep(struct http_connections *connections)
+{
+    uint64_t now = clock_now_ns();
+    for (struct http_connection *c = connections->first; c; c = c->next) {
+        uint64_t deadline = atomic_load(&c->deadline_ns);
+        if (deadline && deadline < now)
+            shutdown(c->socket, SHUT_RDWR);
+    }
+}
+
+static void *sweep_on(void *cookie)
+{
+    struct http_connections *connections = cookie;
+    pthread_mutex_lock(&connections->lock);
+    for (uint64_t at = clock_now_ns() + second_ns; !connections->stop;) {
+        cond_wait_until(&connections->wake, &connections->lock, at);
+        if (clock_now_ns() < at)
+            continue;
+        sweep(connections);
+        at = clock_now_ns() + second_ns;
+    }
+    pthread_mutex_unlock(&connections->lock);
+    return NULL;
+}
+
+enum status http_connections_start(struct http_connections *connections, struct error *err)
+{
+    int failed = pthread_create(&connections->sweeper, NULL, sweep_on, connections);
+    if (failed)
+        return error_set(err, STATUS_INTERNAL, "the thread that closes idle connections could not be started: %s",
+                         strerror(failed));
+    connections->sweeping = true;
+    return STATUS_OK;
 }
 
 void http_connections_finish(struct http_connections *connections)
 {
+    pthread_mutex_lock(&connections->lock);
+    connections->stop = true;
+    pthread_cond_signal(&connections->wake);
+    pthread_mutex_unlock(&connections->lock);
+    if (connections->sweeping)
+        pthread_join(connections->sweeper, NULL);
     while (connections->first)
         http_connection_close(connections, connections->first);
+    pthread_cond_destroy(&connections->wake);
     pthread_mutex_destroy(&connections->lock);
 }
 
@@ -70,12 +115,7 @@ void http_connection_rest(struct http_connection *connection)
 
 void http_connections_sweep(struct http_connections *connections)
 {
-    uint64_t now = clock_now_ns();
     pthread_mutex_lock(&connections->lock);
-    for (struct http_connection *c = connections->first; c; c = c->next) {
-        uint64_t deadline = atomic_load(&c->deadline_ns);
-        if (deadline && deadline < now)
-            shutdown(c->socket, SHUT_RDWR);
-    }
+    sweep(connections);
     pthread_mutex_unlock(&connections->lock);
 }

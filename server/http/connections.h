@@ -5,7 +5,10 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
+
+#include "base/status.h"
 
 struct http_connection {
     struct http_connection *next;
@@ -18,9 +21,16 @@ struct http_connections {
     pthread_mutex_t lock;
     struct http_connection *first;
     uint64_t idle_ns;
+    pthread_t sweeper;
+    pthread_cond_t wake; /* the sweeper, to end */
+    bool sweeping;       /* there is a sweeper */
+    bool stop;
 };
 
 void http_connections_init(struct http_connections *connections, uint32_t idle_seconds);
+/** Start the thread that sweeps once a second. Errors: INTERNAL. */
+enum status http_connections_start(struct http_connections *connections, struct error *err);
+/** End that thread, if there is one, and forget the connections. */
 void http_connections_finish(struct http_connections *connections);
 /** New, owned by the list; NULL when out of memory, which the functions below take. */
 struct http_connection *http_connection_open(struct http_connections *connections, int socket);

@@ -1,44 +1,39 @@
 /* POST /decode: token ids back to text. */
 #include "server/http/endpoints.h"
-#include "server/http/server.h"
-#include "server/wire/request.h"
+#include "server/http/requests.h"
+#include "server/serve/tokens.h"
 #include "server/wire/response.h"
 
-static enum status write_input(struct http_call *call, const struct wire_input *input, bool skip_special_tokens,
-                               struct error *err)
+static enum status write_text(struct serve_call *call, uint32_t index, const char *text, size_t len, struct error *err)
 {
-    char *text = NULL;
-    size_t len = 0;
-    enum status status = token_decode(call->server->options.vocab, input->ids, input->n_ids, skip_special_tokens,
-                                      call->arena, &text, &len, err);
-    if (status == STATUS_OK)
-        status = http_call_reserve(call, 2 * len, err); /* here and in the response */
-    if (status == STATUS_OK)
-        wire_write_string(&call->reply.body, text, len);
-    return status;
-}
-
-static enum status start(struct http_call *call, bool *ret_pending, struct error *err)
-{
-    (void)ret_pending;
-    struct http_telemetry *telemetry = &call->server->telemetry;
-    struct wire_limits limits = {.max_inputs = call->server->options.max_client_batch_size};
-    struct wire_decode decode;
-    metrics_counter_add(telemetry->requests[HTTP_DECODE], 1);
-    enum status status = wire_decode_read(&decode, call->body, call->body_len, &limits, call->arena, err);
+    enum status status = serve_call_reserve(call, 2 * len, err); /* here and in the response */
     if (status != STATUS_OK)
         return status;
-    buf_append(&call->reply.body, "[", 1);
-    for (uint32_t i = 0; i < decode.inputs.n; i++) {
-        if (i > 0)
-            buf_append(&call->reply.body, ",", 1);
-        status = write_input(call, &decode.inputs.items[i], decode.skip_special_tokens, err);
-        if (status != STATUS_OK)
-            return status;
-    }
-    buf_append(&call->reply.body, "]", 1);
-    metrics_counter_add(telemetry->successes[HTTP_DECODE], 1);
+    buf_puts(&call->reply, index ? "," : "");
+    wire_write_string(&call->reply, text, len);
     return STATUS_OK;
 }
 
-const struct http_endpoint http_decode = {.start = start};
+static enum status decode(struct serve_call *call, struct error *err)
+{
+    struct wire_limits limits = http_limits(call);
+    struct wire_decode decode;
+    struct serve_inputs inputs;
+    enum status status = wire_decode_read(&decode, call->request, call->request_len, &limits, call->arena, err);
+    if (status == STATUS_OK)
+        status = http_map_inputs(call, &decode.inputs, &inputs, err);
+    if (status != STATUS_OK)
+        return status;
+    buf_append(&call->reply, "[", 1);
+    status = serve_decode(call, &inputs, decode.skip_special_tokens, write_text, err);
+    buf_append(&call->reply, "]", 1);
+    return status;
+}
+
+static enum serve_progress start(struct serve_call *call)
+{
+    call->status = decode(call, &call->err);
+    return SERVE_DONE;
+}
+
+const struct http_endpoint http_decode = {.method = {.start = start}};

@@ -2,7 +2,15 @@
 #ifndef BERTD_HTTP_ENDPOINTS_H
 #define BERTD_HTTP_ENDPOINTS_H
 
-#include "server/http/call.h"
+#include "server/serve/call.h"
+
+/** How one endpoint works. Its method reads and writes bodies; a failure becomes an error in JSON. */
+struct http_endpoint {
+    struct serve_method method;
+    const char *content_type; /* of the answer; NULL: JSON */
+    bool public;              /* needs no API key */
+    bool immediate;           /* answers at once, even when the server is full; takes no headers of inference */
+};
 
 extern const struct http_endpoint http_embed;
 extern const struct http_endpoint http_embed_all;

@@ -6,7 +6,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "server/http/access.h"
-#include "server/http/endpoints.h"
 #include "server/http/transport.h"
 
 /* How much of a refused body is read and dropped, so that the client gets to the answer and the connection lives. */
@@ -27,7 +26,7 @@ static bool parse_number(const char *text, uint64_t *ret)
     return true;
 }
 
-static void on_ready(struct http_call *call)
+static void on_ready(struct serve_call *call)
 {
     struct http_exchange *exchange = (struct http_exchange *)((char *)call - offsetof(struct http_exchange, call));
     MHD_resume_connection(exchange->connection);
@@ -52,23 +51,22 @@ static const void *address_of(struct MHD_Connection *connection, size_t *ret_len
 
 static uint64_t client_of(struct http_exchange *exchange)
 {
-    const struct http_server *server = exchange->transport->server;
+    const struct http_server *server = exchange->server;
     size_t len = 0;
     const void *address = address_of(exchange->connection, &len);
-    return http_access_client(server->seed, header(exchange, "Authorization"), server->options.api_key != NULL, address,
-                              len);
+    return serve_server_client(server->serve, header(exchange, "Authorization"), server->options.api_key != NULL,
+                               address, len);
 }
 
-static struct http_exchange *create(struct http_transport *transport, struct MHD_Connection *connection,
-                                    const char *method)
+static struct http_exchange *create(struct http_server *server, struct MHD_Connection *connection, const char *method)
 {
     struct http_exchange *exchange = mem_calloc(1, sizeof *exchange);
     if (!exchange)
         return NULL;
-    http_call_init(&exchange->call, transport->server);
-    atomic_fetch_add(&transport->server->open, 1);
+    serve_call_init(&exchange->call, server->serve);
+    atomic_fetch_add(&server->open, 1);
     exchange->call.on_ready = on_ready;
-    exchange->transport = transport;
+    exchange->server = server;
     exchange->connection = connection;
     exchange->method = method;
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
@@ -88,19 +86,11 @@ static bool is_json(const char *type)
 
 static void check_timeout(struct http_exchange *exchange)
 {
-    uint64_t limit = exchange->transport->server->options.request_timeout_ms;
     const char *text = header(exchange, "x-request-timeout-ms");
     uint64_t asked = 0;
-    if (text && (!parse_number(text, &asked) || asked == 0)) {
-        http_call_refuse(&exchange->call, STATUS_VALIDATION, "x-request-timeout-ms: expected milliseconds, at least 1");
-        return;
-    }
-    if (asked > UINT32_MAX)
-        asked = UINT32_MAX; /* weeks: as good as none, and no overflow */
-    if (asked && (!limit || asked < limit))
-        limit = asked;
-    if (limit)
-        exchange->call.deadline_ns = exchange->call.started_ns + limit * 1000000u;
+    if (text && (!parse_number(text, &asked) || asked == 0))
+        serve_call_fail(&exchange->call, STATUS_VALIDATION, "x-request-timeout-ms: expected milliseconds, at least 1");
+    serve_call_limit_time(&exchange->call, asked);
 }
 
 static void check_priority(struct http_exchange *exchange)
@@ -116,54 +106,54 @@ static void check_priority(struct http_exchange *exchange)
             return;
         }
     }
-    http_call_refuse(&exchange->call, STATUS_VALIDATION, "x-bertd-priority: expected interactive or bulk");
+    serve_call_fail(&exchange->call, STATUS_VALIDATION, "x-bertd-priority: expected interactive or bulk");
 }
 
 /* What can be said from the headers alone. */
 static void check_headers(struct http_exchange *exchange, const char *path)
 {
-    struct http_call *call = &exchange->call;
-    const struct http_options *options = &call->server->options;
+    struct serve_call *call = &exchange->call;
     struct error err;
-    enum status found = http_route_find(&call->endpoint, &exchange->allow, exchange->method, path, &err);
+    enum status found = http_route_find(&exchange->endpoint, &exchange->allow, exchange->method, path, &err);
     if (found == STATUS_METHOD && strcmp(exchange->method, "OPTIONS") == 0)
         return; /* answered with the Allow header */
-    bool open = found == STATUS_OK && call->endpoint->open;
-    if (!open && !http_access_key(options->api_key, header(exchange, "Authorization")))
-        http_call_refuse(call, STATUS_UNAUTHENTICATED, "the Authorization header must be Bearer and the API key");
+    bool public = found == STATUS_OK && exchange->endpoint->public;
+    if (!public && !http_access_key(exchange->server->options.api_key, header(exchange, "Authorization")))
+        serve_call_fail(call, STATUS_UNAUTHENTICATED, "the Authorization header must be Bearer and the API key");
     if (found != STATUS_OK) {
-        http_call_refuse(call, found, "%s", err.message);
+        serve_call_fail(call, found, "%s", err.message);
         return;
     }
     exchange->allow = NULL;
-    if (call->endpoint->light)
+    call->method = &exchange->endpoint->method;
+    if (exchange->endpoint->immediate)
         return;
     if (!is_json(header(exchange, "Content-Type")))
-        http_call_refuse(call, STATUS_MEDIA_TYPE, "Expected request with `Content-Type: application/json`");
+        serve_call_fail(call, STATUS_MEDIA_TYPE, "Expected request with `Content-Type: application/json`");
     check_timeout(exchange);
     check_priority(exchange);
 }
 
 static void refuse_large(struct http_exchange *exchange)
 {
-    http_call_refuse(&exchange->call, STATUS_TOO_LARGE, "the body is larger than the limit of %llu bytes",
-                     (unsigned long long)exchange->transport->server->options.payload_limit);
+    serve_call_fail(&exchange->call, STATUS_TOO_LARGE, "the body is larger than the limit of %llu bytes",
+                    (unsigned long long)exchange->server->options.payload_limit);
 }
 
 /* The headers are there. Refusals wait until the body has been read past, unless the client waits for our word before
  * it sends the body, or the body is not worth reading. */
 static enum MHD_Result begin(struct http_exchange *exchange, const char *path)
 {
-    uint64_t limit = exchange->transport->server->options.payload_limit;
+    uint64_t limit = exchange->server->options.payload_limit;
     uint64_t declared = 0;
     const char *length = header(exchange, "Content-Length");
     bool known = length && parse_number(length, &declared);
     exchange->allow_origin =
-        http_access_origin(exchange->transport->server->options.cors_allow_origin, header(exchange, "Origin"));
+        http_access_origin(exchange->server->options.cors_allow_origin, header(exchange, "Origin"));
     check_headers(exchange, path);
     if (declared > limit)
         refuse_large(exchange);
-    http_connection_expect(&exchange->transport->connections, exchange->timer, known ? declared : limit);
+    http_connection_expect(&exchange->server->connections, exchange->timer, known ? declared : limit);
     bool waits = header(exchange, "Expect") != NULL;
     if (exchange->call.status == STATUS_OK || (!waits && declared <= limit + DISCARD_LIMIT))
         return MHD_YES;
@@ -173,20 +163,20 @@ static enum MHD_Result begin(struct http_exchange *exchange, const char *path)
 
 static enum MHD_Result take_body(struct http_exchange *exchange, const char *data, size_t size)
 {
-    struct http_call *call = &exchange->call;
-    uint64_t limit = call->server->options.payload_limit;
+    struct serve_call *call = &exchange->call;
+    uint64_t limit = exchange->server->options.payload_limit;
     struct error err;
     exchange->received += size;
     if (exchange->received > limit + DISCARD_LIMIT)
         return MHD_NO;
     if (exchange->received > limit)
         refuse_large(exchange);
-    if (call->status == STATUS_OK && http_call_reserve(call, size, &err) != STATUS_OK)
-        http_call_refuse(call, err.status, "%s", err.message);
+    if (call->status == STATUS_OK && serve_call_reserve(call, size, &err) != STATUS_OK)
+        serve_call_fail(call, err.status, "%s", err.message);
     if (call->status == STATUS_OK)
         buf_append(&exchange->body, data, size);
     if (exchange->body.failed)
-        http_call_refuse(call, STATUS_NO_MEMORY, "no memory for the body");
+        serve_call_fail(call, STATUS_NO_MEMORY, "no memory for the body");
     if (call->status != STATUS_OK)
         buf_finish(&exchange->body);
     return MHD_YES;
@@ -195,28 +185,25 @@ static enum MHD_Result take_body(struct http_exchange *exchange, const char *dat
 /* The whole request is there. */
 static enum MHD_Result run(struct http_exchange *exchange)
 {
-    struct http_call *call = &exchange->call;
-    if (atomic_load(&call->server->closing))
-        http_call_refuse(call, STATUS_UNHEALTHY, "the server is shutting down");
+    struct serve_call *call = &exchange->call;
     http_connection_rest(exchange->timer);
-    call->body = exchange->body.data ? exchange->body.data : "";
-    call->body_len = exchange->body.len;
-    if (call->status != STATUS_OK || !call->endpoint || call->endpoint->light) {
-        if (call->endpoint)
-            http_call_run_light(call);
+    call->request = exchange->body.data ? exchange->body.data : "";
+    call->request_len = exchange->body.len;
+    if (call->status != STATUS_OK || !exchange->endpoint || exchange->endpoint->immediate) {
+        serve_call_run_immediate(call);
         return http_exchange_respond(exchange);
     }
     exchange->ran = exchange->away = true;
-    atomic_fetch_add(&call->server->away, 1);
+    atomic_fetch_add(&exchange->server->away, 1);
     MHD_suspend_connection(exchange->connection);
-    http_call_run(call); /* may already be over when it returns */
+    serve_call_run(call); /* may already be over when it returns */
     return MHD_YES;
 }
 
 static void come_back(struct http_exchange *exchange)
 {
     if (exchange->away)
-        atomic_fetch_sub(&exchange->call.server->away, 1);
+        atomic_fetch_sub(&exchange->server->away, 1);
     exchange->away = false;
 }
 
@@ -251,9 +238,9 @@ void http_exchange_end(void *cls, struct MHD_Connection *connection, void **stat
     if (!exchange)
         return;
     come_back(exchange); /* a connection that broke meanwhile is not handled again */
-    http_connection_expect(&exchange->transport->connections, exchange->timer, 0);
-    http_call_finish(&exchange->call);
-    atomic_fetch_sub(&exchange->transport->server->open, 1);
+    http_connection_expect(&exchange->server->connections, exchange->timer, 0);
+    serve_call_finish(&exchange->call);
+    atomic_fetch_sub(&exchange->server->open, 1);
     buf_finish(&exchange->body);
     mem_free(exchange);
     *state = NULL;

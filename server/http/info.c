@@ -1,6 +1,6 @@
 /* GET /info: the model and the limits. */
 #include "server/http/endpoints.h"
-#include "server/http/server.h"
+#include "server/serve/serve.h"
 #include "server/wire/response.h"
 
 static const char *pooling_name(enum batch_pooling pooling)
@@ -16,12 +16,10 @@ static void write_text(struct buf *out, const char *key, const char *value)
     buf_puts(out, ",");
 }
 
-static enum status start(struct http_call *call, bool *ret_pending, struct error *err)
+static enum serve_progress start(struct serve_call *call)
 {
-    (void)ret_pending;
-    (void)err;
-    const struct http_options *options = &call->server->options;
-    struct buf *out = &call->reply.body;
+    const struct serve_options *options = serve_server_options(call->server);
+    struct buf *out = &call->reply;
     buf_puts(out, "{");
     write_text(out, "model_id", options->model_id);
     write_text(out, "model_sha", NULL);
@@ -39,7 +37,7 @@ static enum status start(struct http_call *call, bool *ret_pending, struct error
     buf_printf(out, "\"auto_chunk\":%s,\"chunk_overlap\":%u,\"max_chunks\":%u,", options->auto_chunk ? "true" : "false",
                options->chunk_overlap, options->max_chunks);
     buf_printf(out, "\"version\":\"%s\"}", options->version);
-    return STATUS_OK;
+    return SERVE_DONE;
 }
 
-const struct http_endpoint http_info = {.start = start, .light = true};
+const struct http_endpoint http_info = {.method = {.start = start}, .immediate = true};

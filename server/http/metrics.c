@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 #include "server/http/endpoints.h"
-#include "server/http/server.h"
+#include "server/serve/serve.h"
 
 static double rows(const struct batch_board_info *info)
 {
@@ -148,20 +148,27 @@ static void write_room(struct buf *out, struct batch *batch)
     buf_printf(out, "bertd_scrub_failures_total %llu\n", (unsigned long long)stats.scrub_failures);
 }
 
-static enum status start(struct http_call *call, bool *ret_pending, struct error *err)
+static enum status write_all(struct serve_call *call, struct error *err)
 {
-    (void)ret_pending;
-    const struct http_options *options = &call->server->options;
+    const struct serve_options *options = serve_server_options(call->server);
     struct batch_board_info *boards = mem_calloc(options->n_boards, sizeof *boards);
     if (!boards)
         return error_set(err, STATUS_NO_MEMORY, "no memory for %u boards", options->n_boards);
     batch_get_boards(options->batch, boards);
-    metrics_registry_write(options->metrics, &call->reply.body);
-    write_room(&call->reply.body, options->batch);
-    write_boards(&call->reply.body, boards, options->n_boards);
+    metrics_registry_write(options->metrics, &call->reply);
+    write_room(&call->reply, options->batch);
+    write_boards(&call->reply, boards, options->n_boards);
     mem_free(boards);
-    call->reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
     return STATUS_OK;
 }
 
-const struct http_endpoint http_metrics = {.start = start, .open = true, .light = true};
+static enum serve_progress start(struct serve_call *call)
+{
+    call->status = write_all(call, &call->err);
+    return SERVE_DONE;
+}
+
+const struct http_endpoint http_metrics = {.method = {.start = start},
+                                           .content_type = "text/plain; version=0.0.4; charset=utf-8",
+                                           .public = true,
+                                           .immediate = true};

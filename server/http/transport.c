@@ -16,12 +16,12 @@ enum { CONNECTION_MEMORY = 16384, BACKLOG = 1024, CORES_PER_EVENT_THREAD = 4, MA
 static void on_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
                           enum MHD_ConnectionNotificationCode code)
 {
-    struct http_transport *transport = cls;
+    struct http_server *server = cls;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-        *socket_context = info ? http_connection_open(&transport->connections, info->connect_fd) : NULL;
+        *socket_context = info ? http_connection_open(&server->connections, info->connect_fd) : NULL;
     } else {
-        http_connection_close(&transport->connections, *socket_context);
+        http_connection_close(&server->connections, *socket_context);
         *socket_context = NULL;
     }
 }
@@ -41,9 +41,9 @@ static uint32_t count_event_threads(uint32_t cores)
     return n < 1 ? 1 : n > MAX_EVENT_THREADS ? MAX_EVENT_THREADS : n;
 }
 
-static struct MHD_Daemon *start_daemon(struct http_transport *transport, int fd)
+static struct MHD_Daemon *start_daemon(struct http_server *server, int fd)
 {
-    const struct http_options *options = &transport->server->options;
+    const struct http_options *options = &server->options;
     uint32_t threads = count_event_threads(options->cores);
     struct MHD_OptionItem items[] = {
         {MHD_OPTION_LISTEN_SOCKET, fd, NULL},
@@ -53,53 +53,73 @@ static struct MHD_Daemon *start_daemon(struct http_transport *transport, int fd)
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL},
         {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
         {MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, NULL},
-        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, transport},
-        {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)http_exchange_end, transport},
+        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, server},
+        {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)http_exchange_end, server},
         {threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, threads, NULL},
         {MHD_OPTION_END, 0, NULL},
     };
     return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG,
-                            0, NULL, NULL, http_exchange_handle, transport, MHD_OPTION_EXTERNAL_LOGGER, log_library,
-                            NULL, MHD_OPTION_ARRAY, items, MHD_OPTION_END);
+                            0, NULL, NULL, http_exchange_handle, server, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
+                            MHD_OPTION_ARRAY, items, MHD_OPTION_END);
 }
 
-enum status http_transport_create(struct http_transport **ret, struct http_server *server, int fd, struct error *err)
+static void free_server(struct http_server *server)
 {
-    if (listen(fd, BACKLOG) != 0)
+    http_connections_finish(&server->connections);
+    mem_free(server);
+}
+
+enum status http_server_create(struct http_server **ret, struct serve_server *serve, const struct http_options *options,
+                               int listen_fd, struct error *err)
+{
+    if (listen(listen_fd, BACKLOG) != 0)
         return error_set(err, STATUS_IO, "listen: %s", strerror(errno));
-    struct http_transport *transport = mem_calloc(1, sizeof *transport);
-    if (!transport)
+    struct http_server *server = mem_calloc(1, sizeof *server);
+    if (!server)
         return error_set(err, STATUS_NO_MEMORY, "no memory for the HTTP server");
-    transport->server = server;
-    transport->quiesced_fd = -1;
-    http_connections_init(&transport->connections, server->options.idle_timeout_s);
-    transport->daemon = start_daemon(transport, fd);
-    if (!transport->daemon) {
-        http_transport_destroy(&transport);
-        return error_set(err, STATUS_INTERNAL,
-                         "libmicrohttpd does not start (%s); are there enough file descriptors "
-                         "and threads?",
-                         strerror(errno));
+    server->options = *options;
+    server->serve = serve;
+    server->quiesced_fd = -1;
+    http_connections_init(&server->connections, options->idle_timeout_s);
+    enum status status = http_connections_start(&server->connections, err);
+    if (status == STATUS_OK) {
+        server->daemon = start_daemon(server, listen_fd);
+        if (!server->daemon)
+            status = error_set(err, STATUS_INTERNAL,
+                               "libmicrohttpd does not start (%s); are there enough file descriptors and threads?",
+                               strerror(errno));
     }
-    *ret = transport;
+    if (status != STATUS_OK) {
+        free_server(server);
+        return status;
+    }
+    *ret = server;
     return STATUS_OK;
 }
 
-void http_transport_quiesce(struct http_transport *transport)
+void http_server_quiesce(struct http_server *server)
 {
-    if (transport->quiesced_fd < 0)
-        transport->quiesced_fd = MHD_quiesce_daemon(transport->daemon);
+    if (server->quiesced_fd < 0)
+        server->quiesced_fd = MHD_quiesce_daemon(server->daemon);
 }
 
-void http_transport_destroy(struct http_transport **transport)
+uint32_t http_server_active(struct http_server *server)
 {
-    if (!*transport)
+    return atomic_load(&server->open);
+}
+
+void http_server_destroy(struct http_server **ref)
+{
+    struct http_server *server = *ref;
+    *ref = NULL;
+    if (!server)
         return;
-    if ((*transport)->daemon)
-        MHD_stop_daemon((*transport)->daemon);
-    if ((*transport)->quiesced_fd >= 0)
-        close((*transport)->quiesced_fd);
-    http_connections_finish(&(*transport)->connections);
-    mem_free(*transport);
-    *transport = NULL;
+    http_server_quiesce(server);
+    serve_server_close(server->serve, true);
+    while (atomic_load(&server->away) > 0) /* their results come, all of them, now that they are cancelled */
+        usleep(1000);
+    MHD_stop_daemon(server->daemon);
+    if (server->quiesced_fd >= 0)
+        close(server->quiesced_fd);
+    free_server(server);
 }

@@ -1,7 +1,6 @@
-/* Injected faults through the batch room: answers keep their bits, boards come back; schedules; the scrub. */
+/* Injected faults through the batch room: answers keep their bits, boards come back; the scrub. */
 #include <stdio.h>
 
-#include "server/batch/faults.h"
 #include "tests/batch/emu_room.h"
 
 static void suffer(struct emu_room *room, enum board_fault_kind kind, uint32_t count)
@@ -162,99 +161,6 @@ Test(scrub, what_cannot_be_built_again_stays_out)
 Test(scrub, another_model_is_not_taken)
 {
     stays_out(2, "no longer the one");
-}
-
-static void note_refusal(void *cookie, const struct batch_event *event)
-{
-    cr_assert_eq(event->kind, BATCH_FAULT_REFUSED);
-    atomic_fetch_add((atomic_int *)cookie, 1);
-}
-
-Test(schedule, a_rule_that_a_board_refuses_is_told_and_given_up)
-{
-    struct image *image = emu_image(1);
-    struct board *board = NULL;
-    atomic_int events = 0;
-    cr_assert_eq(board_open(&board, &(struct board_options){.kind = "emu"}, NULL), STATUS_OK);
-    struct batch_options options = {.image = image,
-                                    .boards = &board,
-                                    .n_boards = 1,
-                                    .max_tokens = 100,
-                                    .max_queued_items = 100,
-                                    .placement = BATCH_REPLICATE,
-                                    .on_event = note_refusal,
-                                    .cookie = &events};
-    struct batch *batch = NULL;
-    cr_assert_eq(batch_create(&batch, &options, NULL), STATUS_OK);
-    struct batch_fault_rule rule = {.fault = {.kind = BOARD_FAULT_SLOW, .factor = 0}, .every_ns = 1000000};
-    struct batch_faults *faults = NULL;
-    cr_assert_eq(batch_faults_start(&faults, batch, &rule, 1, 1, NULL), STATUS_OK);
-    EMU_WAIT_FOR(atomic_load(&events) == 1);
-    batch_faults_stop(&faults);
-    cr_assert_null(faults);
-    batch_faults_stop(&faults);
-    cr_assert_eq(events, 1);
-    batch_destroy(&batch, true);
-    image_release(&image);
-}
-
-Test(schedule, times)
-{
-    uint64_t random = 1;
-    struct batch_fault_rule once = {.after_ns = 50};
-    cr_expect_eq(batch_fault_next(&once, 0, 1000, &random), 1050);
-    cr_expect_eq(batch_fault_next(&once, 1, 1050, &random), UINT64_MAX);
-    struct batch_fault_rule thrice = {.after_ns = 50, .every_ns = 10, .times = 3};
-    cr_expect_eq(batch_fault_next(&thrice, 0, 1000, &random), 1060);
-    cr_expect_eq(batch_fault_next(&thrice, 2, 1070, &random), 1080);
-    cr_expect_eq(batch_fault_next(&thrice, 3, 1080, &random), UINT64_MAX);
-    cr_expect_eq(random, 1, "no luck in that");
-    struct batch_fault_rule mean = {.every_ns = 1000000, .random = true};
-    uint64_t again = 1, sum = 0;
-    enum { DRAWS = 20000 };
-    for (uint32_t i = 1; i <= DRAWS; i++) {
-        uint64_t gap = batch_fault_next(&mean, i, 0, &random);
-        cr_assert_eq(gap, batch_fault_next(&mean, i, 0, &again), "the same seed, the same schedule");
-        cr_assert_leq(gap, 8 * mean.every_ns);
-        sum += gap;
-    }
-    cr_expect_float_eq((double)sum / DRAWS, 1e6, 3e4);
-}
-
-Test(schedule, faults_happen_and_answers_keep_their_bits)
-{
-    struct emu_room room;
-    emu_room_open(&room, BATCH_REPLICATE, 0);
-    const struct batch_fault_rule rules[] = {
-        {.fault = {.kind = BOARD_FAULT_FAIL}, .board = 0, .every_ns = 5000000, .times = 4},
-        {.fault = {.kind = BOARD_FAULT_SLOW, .factor = 3, .for_ns = 3000000},
-         .board = BATCH_ANY_BOARD,
-         .every_ns = 4000000,
-         .random = true,
-         .times = 5},
-        {.fault = {.kind = BOARD_FAULT_LOAD, .count = 2}, .board = 1, .after_ns = 1000000},
-    };
-    struct batch_faults *faults = NULL;
-    mem_fail_after(0);
-    cr_assert_eq(batch_faults_start(&faults, room.batch, rules, 3, 9, NULL), STATUS_NO_MEMORY);
-    mem_fail_after(-1);
-    cr_assert_eq(batch_faults_start(&faults, room.batch, rules, 0, 9, NULL), STATUS_OK);
-    cr_assert_null(faults);
-    cr_assert_eq(batch_faults_start(&faults, room.batch, rules, 3, 9, NULL), STATUS_OK);
-    for (int tries = 0; emu_events[BATCH_FAULT] < 10; tries++) {
-        struct emu_request request;
-        struct error err = {0};
-        cr_assert_lt(tries, 100000);
-        if (emu_submit_request(&room, &request, &err) == STATUS_UNHEALTHY)
-            continue; /* both at once */
-        emu_wait(&request);
-        if (request.status == STATUS_OK)
-            cr_assert_eq(memcmp(request.out, room.right, sizeof room.right), 0, "wrong bits");
-    }
-    batch_faults_stop(&faults);
-    cr_assert_eq(emu_info(&room, 0).faults + emu_info(&room, 1).faults, 10);
-    EMU_WAIT_FOR(emu_stats(&room).boards_ready == EMU_BOARDS);
-    emu_room_close(&room);
 }
 
 Test(report, flights_by_placement_and_class)

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/wire/faults.h"
+#include "server/faults/faults.h"
 
 enum { BOARDS = 3 };
 
@@ -27,16 +27,16 @@ static void check_status(enum status status, const struct error *err)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct error err = {0};
-    struct wire_faults schedule = {0};
-    enum status status = wire_faults_read(&schedule, (const char *)data, size, BOARDS, &err);
+    struct faults_schedule schedule = {0};
+    enum status status = faults_read_schedule(&schedule, (const char *)data, size, BOARDS, &err);
     check_status(status, &err);
     require(status == STATUS_OK || (!schedule.rules && schedule.n == 0));
     for (uint32_t i = 0; i < schedule.n; i++)
         check_fault(&schedule.rules[i].fault);
-    wire_faults_finish(&schedule);
+    faults_schedule_finish(&schedule);
     uint32_t board = 0;
     struct board_fault fault;
-    status = wire_fault_read(&board, &fault, (const char *)data, size, BOARDS, &err);
+    status = faults_read_one(&board, &fault, (const char *)data, size, BOARDS, &err);
     check_status(status, &err);
     if (status == STATUS_OK) {
         require(board < BOARDS);

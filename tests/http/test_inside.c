@@ -10,6 +10,7 @@
 #include "accel/backend.h"
 #include "server/http/http.h"
 #include "server/model/model.h"
+#include "server/serve/serve.h"
 #include "tests/http/client.h"
 #include "tests/http/process.h"
 
@@ -116,7 +117,8 @@ struct inside {
     struct image *image;
     struct batch *batch;
     struct metrics_registry *metrics;
-    struct http_server *server;
+    struct serve_server *serve;
+    struct http_server *http;
     uint16_t port;
     atomic_int repaired;
 };
@@ -164,36 +166,35 @@ static void open_inside(struct inside *inside)
                  err.message);
     open_batch(inside);
     inside->metrics = metrics_registry_create();
-    struct http_options options = {.model_dir = model,
-                                   .model_id = "m",
-                                   .served_model_name = "m",
-                                   .model_dtype = "int8",
-                                   .compute_type = "cpu",
-                                   .version = "0",
-                                   .vocab = inside->vocab,
-                                   .batch = inside->batch,
-                                   .n_boards = BOARDS,
-                                   .width = inside->info.shape.hidden,
-                                   .pooling = BATCH_POOL_MEAN,
-                                   .max_input_length = 256,
-                                   .max_chunks = 8,
-                                   .max_concurrent_requests = 8,
-                                   .max_client_batch_size = TEXTS,
-                                   .payload_limit = 100000,
-                                   .max_memory = 1 << 28,
-                                   .max_connections = 64,
-                                   .idle_timeout_s = 60,
-                                   .workers = 2,
-                                   .cores = 2,
-                                   .metrics = inside->metrics};
+    struct serve_options options = {.model_dir = model,
+                                    .model_id = "m",
+                                    .served_model_name = "m",
+                                    .model_dtype = "int8",
+                                    .compute_type = "cpu",
+                                    .version = "0",
+                                    .vocab = inside->vocab,
+                                    .batch = inside->batch,
+                                    .n_boards = BOARDS,
+                                    .width = inside->info.shape.hidden,
+                                    .pooling = BATCH_POOL_MEAN,
+                                    .max_input_length = 256,
+                                    .max_chunks = 8,
+                                    .max_concurrent_requests = 8,
+                                    .max_client_batch_size = TEXTS,
+                                    .max_memory = 1 << 28,
+                                    .workers = 2,
+                                    .metrics = inside->metrics};
     int fd = -1;
     cr_assert_eq(http_listen(&fd, &inside->port, "127.0.0.1", 0, &err), STATUS_OK, "%s", err.message);
-    cr_assert_eq(http_server_create(&inside->server, &options, fd, &err), STATUS_OK, "%s", err.message);
+    cr_assert_eq(serve_server_create(&inside->serve, &options, &err), STATUS_OK, "%s", err.message);
+    const struct http_options http = {.payload_limit = 100000, .max_connections = 64, .idle_timeout_s = 60, .cores = 2};
+    cr_assert_eq(http_server_create(&inside->http, inside->serve, &http, fd, &err), STATUS_OK, "%s", err.message);
 }
 
 static void close_inside(struct inside *inside)
 {
-    http_server_destroy(&inside->server);
+    http_server_destroy(&inside->http);
+    serve_server_destroy(&inside->serve);
     metrics_registry_destroy(&inside->metrics);
     batch_destroy(&inside->batch, true);
     image_release(&inside->image);

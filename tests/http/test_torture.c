@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "server/http/http.h"
 #include "server/model/model.h"
+#include "server/serve/serve.h"
 #include "tests/http/client.h"
 #include "tests/http/process.h"
 
@@ -45,34 +46,33 @@ static void clear(struct ground *ground)
     token_vocab_destroy(&ground->vocab);
 }
 
-static struct http_options options_of(const struct ground *ground, struct metrics_registry *metrics)
+static struct serve_options options_of(const struct ground *ground, struct metrics_registry *metrics)
 {
-    return (struct http_options){.model_dir = process_model(),
-                                 .model_id = "m",
-                                 .served_model_name = "m",
-                                 .model_dtype = "int8",
-                                 .compute_type = "cpu",
-                                 .version = "0",
-                                 .vocab = ground->vocab,
-                                 .batch = ground->batch,
-                                 .n_boards = 1,
-                                 .inject_faults = true,
-                                 .width = ground->info.shape.hidden,
-                                 .pooling = BATCH_POOL_MEAN,
-                                 .max_input_length = 12,
-                                 .auto_truncate = true,
-                                 .max_chunks = 8,
-                                 .max_concurrent_requests = 8,
-                                 .max_client_batch_size = 32,
-                                 .payload_limit = 100000,
-                                 .max_memory = 1 << 28,
-                                 .max_connections = 64,
-                                 .idle_timeout_s = 10,
-                                 .request_timeout_ms = 0,
-                                 .workers = 2,
-                                 .cores = 2,
-                                 .metrics = metrics};
+    return (struct serve_options){.model_dir = process_model(),
+                                  .model_id = "m",
+                                  .served_model_name = "m",
+                                  .model_dtype = "int8",
+                                  .compute_type = "cpu",
+                                  .version = "0",
+                                  .vocab = ground->vocab,
+                                  .batch = ground->batch,
+                                  .n_boards = 1,
+                                  .inject_faults = true,
+                                  .width = ground->info.shape.hidden,
+                                  .pooling = BATCH_POOL_MEAN,
+                                  .max_input_length = 12,
+                                  .auto_truncate = true,
+                                  .max_chunks = 8,
+                                  .max_concurrent_requests = 8,
+                                  .max_client_batch_size = 32,
+                                  .max_memory = 1 << 28,
+                                  .request_timeout_ms = 0,
+                                  .workers = 2,
+                                  .metrics = metrics};
 }
+
+static const struct http_options http_options = {
+    .payload_limit = 100000, .max_connections = 64, .idle_timeout_s = 10, .cores = 2};
 
 /* What a connection of its own hears: a code, or -1. */
 static int ask(int port, const char *method, const char *path, const char *body)
@@ -122,12 +122,14 @@ Test(torture, requests)
     struct error err;
     prepare(&ground);
     struct metrics_registry *metrics = metrics_registry_create();
-    struct http_options options = options_of(&ground, metrics);
-    struct http_server *server = NULL;
+    struct serve_options options = options_of(&ground, metrics);
+    struct serve_server *serve = NULL;
+    struct http_server *http = NULL;
     int fd = -1;
     uint16_t port = 0;
     cr_assert_eq(http_listen(&fd, &port, "127.0.0.1", 0, &err), STATUS_OK, "%s", err.message);
-    cr_assert_eq(http_server_create(&server, &options, fd, &err), STATUS_OK, "%s", err.message);
+    cr_assert_eq(serve_server_create(&serve, &options, &err), STATUS_OK, "%s", err.message);
+    cr_assert_eq(http_server_create(&http, serve, &http_options, fd, &err), STATUS_OK, "%s", err.message);
     char long_body[4096];
     char *to = long_body + sprintf(long_body, "{\"inputs\":[");
     for (int i = 0; i < 12; i++)
@@ -147,8 +149,10 @@ Test(torture, requests)
     torture(port, "GET", "/info", "");
     torture(port, "GET", "/boards", "");
     torture(port, "POST", "/admin/faults", "{\"board\":0,\"kind\":\"slow\",\"factor\":1,\"for_ms\":1}");
-    http_server_destroy(&server);
-    cr_expect_null(server);
+    http_server_destroy(&http);
+    cr_expect_null(http);
+    serve_server_destroy(&serve);
+    cr_expect_null(serve);
     metrics_registry_destroy(&metrics);
     clear(&ground);
 }
@@ -162,19 +166,22 @@ Test(torture, creation)
     bool created = false;
     for (long n = 0; n < 200 && !created; n++) {
         struct metrics_registry *metrics = metrics_registry_create();
-        struct http_options options = options_of(&ground, metrics);
-        struct http_server *server = NULL;
+        struct serve_options options = options_of(&ground, metrics);
+        struct serve_server *serve = NULL;
+        struct http_server *http = NULL;
         int fd = -1;
         uint16_t port = 0;
         cr_assert_eq(http_listen(&fd, &port, "127.0.0.1", 0, &err), STATUS_OK, "%s", err.message);
         mem_fail_after(n);
-        enum status status = http_server_create(&server, &options, fd, &err);
+        enum status status = serve_server_create(&serve, &options, &err);
+        if (status == STATUS_OK)
+            status = http_server_create(&http, serve, &http_options, fd, &err);
         mem_fail_after(-1);
         created = status == STATUS_OK;
         cr_assert(created || status == STATUS_NO_MEMORY || status == STATUS_FORMAT, "%s", err.message);
-        if (created)
-            http_server_destroy(&server);
-        else
+        http_server_destroy(&http);
+        serve_server_destroy(&serve);
+        if (!created)
             close(fd);
         metrics_registry_destroy(&metrics);
     }

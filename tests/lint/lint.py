@@ -25,8 +25,11 @@ ROOMS = {
     "server/batch": ["accel", "server/metrics", "base"],
     "server/model": ["accel", "base"],
     "server/token": ["base"],
-    "server/wire": ["server/token", "server/model", "server/batch", "base"],
-    "server/http": ["server/wire", "server/token", "server/model", "server/batch", "server/metrics", "base"],
+    "server/faults": ["accel", "server/batch", "base"],
+    "server/wire": ["server/token", "base"],
+    "server/serve": ["server/token", "server/model", "server/batch", "server/metrics", "base"],
+    "server/http": ["server/serve", "server/wire", "server/faults", "server/token", "server/batch", "server/metrics",
+                    "base"],
 }
 # External symbols carry their room's name. base holds the few words everybody uses.
 PREFIXES = {

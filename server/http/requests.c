@@ -1,0 +1,50 @@
+#include "server/http/requests.h"
+
+#include "server/serve/serve.h"
+
+enum status http_map_inputs(const struct serve_call *call, const struct wire_inputs *inputs, struct serve_inputs *ret,
+                            struct error *err)
+{
+    struct serve_input *items = arena_alloc_array(call->arena, inputs->n, sizeof *items, _Alignof(struct serve_input));
+    if (!items)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for the inputs");
+    for (uint32_t i = 0; i < inputs->n; i++) {
+        const struct wire_input *input = &inputs->items[i];
+        items[i] = (struct serve_input){http_map_string(input->text), input->ids, input->n_ids};
+    }
+    *ret = (struct serve_inputs){items, inputs->n, inputs->single};
+    return STATUS_OK;
+}
+
+struct wire_limits http_limits(const struct serve_call *call)
+{
+    return (struct wire_limits){.max_inputs = serve_server_options(call->server)->max_client_batch_size};
+}
+
+static enum status read_embed(struct serve_call *call, bool tokens, struct serve_infer_spec *ret, struct error *err)
+{
+    const struct serve_options *options = serve_server_options(call->server);
+    struct wire_limits limits = http_limits(call);
+    struct wire_embed_defaults defaults = {options->auto_truncate, options->auto_chunk, options->chunk_overlap};
+    struct wire_embed embed;
+    enum status status =
+        wire_embed_read(&embed, call->request, call->request_len, &limits, &defaults, !tokens, call->arena, err);
+    if (status != STATUS_OK)
+        return status;
+    *ret = (struct serve_infer_spec){.truncate = embed.truncate,
+                                     .chunk = embed.chunk,
+                                     .chunk_overlap = embed.chunk_overlap,
+                                     .direction = embed.direction,
+                                     .prompt_name = http_map_string(embed.prompt_name),
+                                     .pooling = tokens ? BATCH_POOL_NONE : options->pooling,
+                                     .dimensions = embed.dimensions,
+                                     .normalize = embed.normalize};
+    return http_map_inputs(call, &embed.inputs, &ret->inputs, err);
+}
+
+enum serve_progress http_start_embedding(struct serve_call *call, bool tokens)
+{
+    struct serve_infer_spec spec;
+    call->status = read_embed(call, tokens, &spec, &call->err);
+    return call->status == STATUS_OK ? serve_infer_start(call, &spec) : SERVE_DONE;
+}

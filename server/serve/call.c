@@ -1,0 +1,190 @@
+#include "server/serve/call.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "server/serve/infer.h"
+#include "server/serve/server.h"
+
+/* Up to these sizes decoding and encoding take some tens of microseconds, about what a change of threads costs. */
+enum { SHORT_REQUEST = 2048, SHORT_VALUES = 2048 };
+
+void serve_call_init(struct serve_call *call, struct serve_server *server)
+{
+    *call = (struct serve_call){.server = server, .started_ns = clock_now_ns(), .socket = -1};
+}
+
+void serve_call_limit_time(struct serve_call *call, uint64_t asked_ms)
+{
+    uint64_t limit = call->server->options.request_timeout_ms;
+    if (asked_ms > UINT32_MAX)
+        asked_ms = UINT32_MAX; /* weeks: as good as none, and no overflow */
+    if (asked_ms && (!limit || asked_ms < limit))
+        limit = asked_ms;
+    call->deadline_ns = limit ? call->started_ns + limit * 1000000u : 0;
+}
+
+void serve_call_fail(struct serve_call *call, enum status status, const char *format, ...)
+{
+    if (call->status != STATUS_OK)
+        return;
+    char words[400];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(words, sizeof words, format, args);
+    va_end(args);
+    call->status = error_set(&call->err, status, "%s", words);
+}
+
+enum status serve_call_reserve(struct serve_call *call, uint64_t bytes, struct error *err)
+{
+    struct serve_server *server = call->server;
+    uint64_t limit = server->options.max_memory;
+    if (bytes > limit - call->memory)
+        return error_set(err, STATUS_VALIDATION,
+                         "the request needs more memory than the %llu bytes of --max-request-memory: send fewer or "
+                         "shorter inputs",
+                         (unsigned long long)limit);
+    uint64_t before = atomic_fetch_add(&server->memory, bytes);
+    if (before > limit - bytes) {
+        atomic_fetch_sub(&server->memory, bytes);
+        return error_set(err, STATUS_OVERLOADED,
+                         "the requests being worked on hold all of the %llu bytes of --max-request-memory: try again "
+                         "later",
+                         (unsigned long long)limit);
+    }
+    call->memory += bytes;
+    return STATUS_OK;
+}
+
+static void say_closing(struct serve_call *call)
+{
+    serve_call_fail(call, STATUS_UNHEALTHY, "the server is shutting down");
+}
+
+static void admit(struct serve_call *call)
+{
+    struct serve_server *server = call->server;
+    uint32_t limit = server->options.max_concurrent_requests;
+    uint32_t before = atomic_fetch_add(&server->active, 1);
+    call->admitted = true;
+    if (atomic_load(&server->closing))
+        say_closing(call);
+    else if (before >= limit)
+        serve_call_fail(call, STATUS_OVERLOADED, "%u requests are being worked on, the limit: try again later", limit);
+}
+
+static void leave(struct serve_call *call)
+{
+    if (call->admitted)
+        atomic_fetch_sub(&call->server->active, 1);
+    call->admitted = false;
+}
+
+static enum serve_progress start(struct serve_call *call)
+{
+    return call->status == STATUS_OK ? call->method->start(call) : SERVE_DONE;
+}
+
+static bool make_arena(struct serve_call *call)
+{
+    call->arena = arena_create(call->server->options.max_memory);
+    if (!call->arena)
+        serve_call_fail(call, STATUS_NO_MEMORY, "no memory for the request");
+    return call->arena != NULL;
+}
+
+static struct serve_call *call_of_task(struct serve_task *task)
+{
+    return (struct serve_call *)((char *)task - offsetof(struct serve_call, task));
+}
+
+static void start_on_worker(struct serve_task *task)
+{
+    struct serve_call *call = call_of_task(task);
+    if (start(call) == SERVE_DONE)
+        call->on_ready(call);
+}
+
+void serve_call_run(struct serve_call *call)
+{
+    call->started_ns = clock_now_ns();
+    if (call->status == STATUS_OK)
+        admit(call);
+    if (call->status == STATUS_OK && make_arena(call) && call->request_len > SHORT_REQUEST) {
+        call->task.run = start_on_worker;
+        serve_pool_push(&call->server->pool, &call->task);
+    } else if (start(call) == SERVE_DONE) {
+        call->on_ready(call);
+    }
+}
+
+void serve_call_run_immediate(struct serve_call *call)
+{
+    if (atomic_load(&call->server->closing))
+        say_closing(call);
+    if (call->method)
+        start(call);
+}
+
+static void encode_on_worker(struct serve_task *task)
+{
+    struct serve_call *call = call_of_task(task);
+    serve_call_answer(call);
+    call->on_ready(call);
+}
+
+void serve_call_complete(struct serve_call *call)
+{
+    if (call->status == STATUS_OK && call->infer->n_values > SHORT_VALUES) {
+        call->task.run = encode_on_worker;
+        serve_pool_push(&call->server->pool, &call->task);
+    } else {
+        call->on_ready(call);
+    }
+}
+
+static void count(const struct serve_call *call)
+{
+    if (call->status != STATUS_OK)
+        metrics_counter_add(call->server->telemetry.failures[call->status], 1);
+    else if (call->infer)
+        serve_infer_count(call->infer);
+}
+
+void serve_call_answer(struct serve_call *call)
+{
+    if (call->answered)
+        return;
+    if (call->status == STATUS_OK && call->infer)
+        call->method->encode(call);
+    if (call->reply.failed)
+        serve_call_fail(call, STATUS_NO_MEMORY, "no memory for the response");
+    if (call->status != STATUS_OK)
+        buf_finish(&call->reply);
+    call->answered = true;
+    count(call);
+    leave(call);
+}
+
+uint64_t serve_call_retry_after_s(const struct serve_call *call)
+{
+    struct batch_stats stats;
+    if (call->status != STATUS_OVERLOADED && call->status != STATUS_UNHEALTHY)
+        return 0;
+    batch_get_stats(call->server->options.batch, &stats);
+    return stats.retry_after_ms > 1000 ? (stats.retry_after_ms + 999u) / 1000 : 1;
+}
+
+void serve_call_finish(struct serve_call *call)
+{
+    if (!call->answered && call->status != STATUS_OK)
+        count(call); /* there was nobody left to answer */
+    leave(call);
+    if (call->memory)
+        atomic_fetch_sub(&call->server->memory, call->memory);
+    call->memory = 0;
+    buf_finish(&call->reply);
+    arena_destroy(&call->arena);
+}

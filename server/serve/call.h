@@ -1,0 +1,103 @@
+/* A call: one request on its way, whatever carried it here.
+ *
+ *   transport: serve_call_init, then fills in what it knows; serve_call_run
+ *   method:    start decodes the request; it answers at once, or hands inputs to serve_infer_start
+ *   anywhere:  on_ready, once
+ *   transport: serve_call_answer, then the result is there; serve_call_finish when it is sent
+ *
+ * Short work is done where it stands (the transport's thread), so that a lone short request changes threads only for
+ * the board; long decoding and encoding goes to the workers. A call is used by one thread at a time.
+ */
+#ifndef BERTD_SERVE_CALL_H
+#define BERTD_SERVE_CALL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/status.h"
+#include "server/batch/batch.h"
+#include "server/serve/pool.h"
+#include "server/serve/watch.h"
+
+struct serve_server;
+struct serve_call;
+struct serve_infer;
+
+/** What `start` came to. */
+enum serve_progress {
+    SERVE_DONE,    /* the call has its result: a failure, or the reply */
+    SERVE_PENDING, /* it is being worked on and no longer the caller's: touch it no more */
+};
+
+/** How one kind of request is done in one encoding. */
+struct serve_method {
+    /** Decode call->request and do it. Thread: the transport's or a worker. */
+    enum serve_progress (*start)(struct serve_call *call);
+    /** Write call->reply from the results in call->infer. NULL where start never gives PENDING. Called once. */
+    void (*encode)(struct serve_call *call);
+    uint32_t value_cost; /* bytes of the reply that one value of the results takes at most, to reserve memory by */
+};
+
+struct serve_call {
+    struct serve_server *server;
+    /* The transport's: */
+    const struct serve_method *method;
+    const char *request; /* [request_len], encoded; borrowed until the call is finished */
+    size_t request_len;
+    uint64_t started_ns;
+    uint64_t deadline_ns; /* on clock_now_ns; 0: none. See serve_call_limit_time */
+    uint64_t client;      /* who asks, see serve_server_client; 0: not known */
+    bool has_class;       /* the request says its class; else its size does */
+    enum batch_class class;
+    int socket; /* watched for the client going away; -1: none */
+    /** The result is there but for serve_call_answer. Called once, from any thread; must not block. The call may be
+     *  finished in it. */
+    void (*on_ready)(struct serve_call *call);
+    /* For methods: */
+    struct arena
+        *arena; /* what start needs until the end; NULL before serve_call_run and where it is run immediately */
+    /* The result, complete after serve_call_answer: */
+    enum status status;
+    struct error err;          /* where status is not OK */
+    struct serve_infer *infer; /* what was inferred, in the arena; NULL: nothing */
+    struct buf reply;          /* encoded, where status is OK; the transport may take it */
+    /* The core's own: */
+    bool admitted; /* counts against --max-concurrent-requests */
+    bool answered;
+    uint64_t memory; /* reserved bytes */
+    struct serve_task task;
+    struct serve_watched watched;
+};
+
+/** Begin; the caller fills in the transport's members before serve_call_run. */
+void serve_call_init(struct serve_call *call, struct serve_server *server);
+/** Set the deadline from when the call began: the server's time limit, or `asked_ms` (0: not asked for) where that is
+ *  less. */
+void serve_call_limit_time(struct serve_call *call, uint64_t asked_ms);
+/** Reserve `bytes` against --max-request-memory until the call is finished. Errors: OVERLOADED; VALIDATION where it
+ *  would not even fit alone. */
+enum status serve_call_reserve(struct serve_call *call, uint64_t bytes, struct error *err);
+/** Make the call a failure, unless it is one already. */
+void serve_call_fail(struct serve_call *call, enum status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/** The whole request is there: do it. `on_ready` comes exactly once, perhaps before this returns. A call that has
+ *  failed already only becomes ready. */
+void serve_call_run(struct serve_call *call);
+/** The same for a method that never gives PENDING, even when the server is full: ready when this returns, without
+ *  on_ready. `method` may be NULL: then there is nothing to do. */
+void serve_call_run_immediate(struct serve_call *call);
+/** Complete the result of a ready call: encodes it here unless a worker already did. */
+void serve_call_answer(struct serve_call *call);
+/** Seconds after which a failed call is worth trying again, at least 1; 0: trying again does not help. */
+uint64_t serve_call_retry_after_s(const struct serve_call *call);
+/** Free what the call holds. */
+void serve_call_finish(struct serve_call *call);
+
+/** Inference is over, with call->status: go on to encoding. The room's own. */
+void serve_call_complete(struct serve_call *call);
+
+#endif

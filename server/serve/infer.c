@@ -1,0 +1,176 @@
+#include "server/serve/infer.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "server/serve/prepare.h"
+#include "server/serve/server.h"
+#include "server/serve/texts.h"
+#include "server/serve/windows.h"
+
+/* Memory for the results, and what they will be encoded as. */
+static enum status make_room(struct serve_infer *infer, struct error *err)
+{
+    enum status status =
+        serve_call_reserve(infer->call, infer->n_values * (sizeof(float) + infer->call->method->value_cost), err);
+    if (status != STATUS_OK)
+        return status;
+    float *out = arena_alloc_array(infer->call->arena, infer->n_values, sizeof *out, 64);
+    if (!out)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for %llu values", (unsigned long long)infer->n_values);
+    for (uint32_t i = 0; i < infer->n_items; i++) {
+        struct batch_item *item = &infer->items[i];
+        item->out = out;
+        out += (size_t)infer->width * (item->pooling == BATCH_POOL_NONE ? item->n_rows : 1);
+    }
+    return STATUS_OK;
+}
+
+static void on_released(struct serve_watched *watched)
+{
+    serve_call_complete((struct serve_call *)((char *)watched - offsetof(struct serve_call, watched)));
+}
+
+static void on_done(struct batch_work *work, enum status status, const struct error *err)
+{
+    struct serve_call *call = work->cookie;
+    call->status = status;
+    call->err = *err;
+    if (serve_watch_remove(&call->server->watch, &call->watched))
+        serve_call_complete(call);
+}
+
+static enum serve_progress submit(struct serve_infer *infer)
+{
+    struct serve_call *call = infer->call;
+    struct serve_server *server = call->server;
+    infer->work =
+        (struct batch_work){.items = infer->items,
+                            .n_items = infer->n_items,
+                            .class = call->has_class ? call->class : batch_class_of(infer->n_items, infer->tokens),
+                            .key = call->client,
+                            .deadline_ns = call->deadline_ns,
+                            .on_done = on_done,
+                            .cookie = call};
+    call->watched = (struct serve_watched){.work = &infer->work, .socket = call->socket, .on_released = on_released};
+    metrics_counter_add(server->telemetry.inputs, infer->n_inputs);
+    serve_watch_add(&server->watch, &call->watched);
+    struct error err;
+    enum status status = batch_submit(server->options.batch, &infer->work, &err);
+    if (status == STATUS_OK)
+        return SERVE_PENDING;
+    call->status = status;
+    call->err = err;
+    /* Where the watcher holds it, it completes the call when it lets go. */
+    return serve_watch_remove(&server->watch, &call->watched) ? SERVE_DONE : SERVE_PENDING;
+}
+
+static enum status check_spec(const struct serve_server *server, const struct serve_infer_spec *spec, struct error *err)
+{
+    enum status status = serve_inputs_check(server, &spec->inputs, "inputs", err);
+    if (status == STATUS_OK && spec->dimensions > server->options.width)
+        return error_set(err, STATUS_VALIDATION, "`dimensions`: %u is more than the %u of the model", spec->dimensions,
+                         server->options.width);
+    return status;
+}
+
+/* All up to the boards: the items of the work, and memory for their results. */
+static enum status prepare(struct serve_call *call, const struct serve_infer_spec *spec, struct error *err)
+{
+    struct serve_server *server = call->server;
+    enum status status = check_spec(server, spec, err);
+    if (status != STATUS_OK)
+        return status;
+    metrics_counter_add(server->telemetry.requests[spec->inputs.single ? SERVE_SINGLE : SERVE_BATCH], 1);
+    struct serve_infer *infer = arena_alloc(call->arena, sizeof *infer);
+    if (!infer)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for %u inputs", spec->inputs.n);
+    uint32_t width = server->options.width;
+    *infer = (struct serve_infer){.call = call,
+                                  .width = width,
+                                  .keep = spec->dimensions ? spec->dimensions : width,
+                                  .normalize = spec->normalize,
+                                  .single = spec->inputs.single};
+    status = serve_prepare_items(infer, spec, err);
+    if (status == STATUS_OK)
+        status = make_room(infer, err);
+    if (status == STATUS_OK)
+        call->infer = infer;
+    return status;
+}
+
+enum serve_progress serve_infer_start(struct serve_call *call, const struct serve_infer_spec *spec)
+{
+    call->status = prepare(call, spec, &call->err);
+    return call->status == STATUS_OK ? submit(call->infer) : SERVE_DONE;
+}
+
+const float *serve_infer_rows(struct serve_infer *infer)
+{
+    float *rows = infer->items[0].out;
+    for (uint32_t i = 0; i < infer->n_inputs; i++) {
+        const struct serve_infer_input *input = &infer->inputs[i];
+        const struct batch_item *items = &infer->items[input->first_item];
+        serve_windows_pool(items, input->n_items, infer->width);
+        if (input->first_item > i)
+            memcpy(rows + (size_t)i * infer->width, items[0].out, infer->width * sizeof *rows);
+        if (infer->normalize)
+            serve_normalize(rows + (size_t)i * infer->width, infer->keep);
+    }
+    return rows;
+}
+
+const float *serve_infer_tokens(const struct serve_infer *infer, uint32_t input)
+{
+    return infer->items[infer->inputs[input].first_item].out;
+}
+
+void serve_infer_report(const struct serve_infer *infer, struct serve_infer_report *ret)
+{
+    *ret = (struct serve_infer_report){.total_ns = clock_now_ns() - infer->call->started_ns,
+                                       .tokenization_ns = infer->tokenization_ns / infer->n_inputs,
+                                       .chars = infer->chars,
+                                       .tokens = infer->tokens};
+    for (uint32_t i = 0; i < infer->n_items; i++) {
+        ret->queue_ns += infer->items[i].queue_ns;
+        ret->inference_ns += infer->items[i].inference_ns;
+    }
+    ret->queue_ns /= infer->n_items;
+    ret->inference_ns /= infer->n_items;
+    for (uint32_t i = 0; i < infer->n_inputs; i++)
+        ret->n_truncated += infer->inputs[i].truncated;
+}
+
+static double seconds(uint64_t ns)
+{
+    return (double)ns * 1e-9;
+}
+
+void serve_infer_count(const struct serve_infer *infer)
+{
+    struct serve_telemetry *t = &infer->call->server->telemetry;
+    struct serve_infer_report report;
+    serve_infer_report(infer, &report);
+    metrics_counter_add(t->successes[infer->single ? SERVE_SINGLE : SERVE_BATCH], 1);
+    metrics_counter_add(t->embedded, infer->n_inputs);
+    metrics_histogram_observe(t->duration, seconds(report.total_ns));
+    metrics_histogram_observe(t->tokenization, seconds(report.tokenization_ns));
+    metrics_histogram_observe(t->queue, seconds(report.queue_ns));
+    metrics_histogram_observe(t->queue_of[infer->work.class], seconds(report.queue_ns));
+    metrics_histogram_observe(t->inference, seconds(report.inference_ns));
+    for (uint32_t i = 0; i < infer->n_inputs; i++)
+        metrics_histogram_observe(t->input_length, infer->inputs[i].n_tokens);
+}
+
+void serve_normalize(float *values, uint32_t n)
+{
+    double sum = 0;
+    for (uint32_t i = 0; i < n; i++)
+        sum += (double)values[i] * (double)values[i];
+    if (sum == 0)
+        return;
+    double factor = 1.0 / sqrt(sum);
+    for (uint32_t i = 0; i < n; i++)
+        values[i] = (float)((double)values[i] * factor);
+}

@@ -1,0 +1,108 @@
+#include "server/serve/server.h"
+
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+static enum status start_threads(struct serve_server *server, struct error *err)
+{
+    enum status status = serve_pool_init(&server->pool, server->options.workers, err);
+    if (status != STATUS_OK)
+        return status;
+    status = serve_watch_init(&server->watch, server->options.batch, err);
+    if (status != STATUS_OK)
+        serve_pool_finish(&server->pool);
+    return status;
+}
+
+enum status serve_server_create(struct serve_server **ret, const struct serve_options *options, struct error *err)
+{
+    struct serve_server *server = mem_calloc(1, sizeof *server);
+    if (!server)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for the server");
+    server->options = *options;
+    if (getrandom(&server->seed, sizeof server->seed, 0) != sizeof server->seed)
+        server->seed = clock_now_ns();
+    enum status status = serve_prompts_load(&server->prompts, options->model_dir, options->default_prompt,
+                                            options->default_prompt_name, err);
+    if (status == STATUS_OK)
+        status = serve_telemetry_init(server, err);
+    if (status == STATUS_OK)
+        status = start_threads(server, err);
+    if (status != STATUS_OK) {
+        batch_set_on_dispatch(options->batch, NULL, NULL);
+        serve_prompts_finish(&server->prompts);
+        mem_free(server);
+        return status;
+    }
+    *ret = server;
+    return STATUS_OK;
+}
+
+void serve_server_drain(struct serve_server *server)
+{
+    atomic_store(&server->draining, true);
+}
+
+void serve_server_close(struct serve_server *server, bool cancel)
+{
+    atomic_store(&server->draining, true);
+    atomic_store(&server->closing, true);
+    if (cancel)
+        serve_watch_give_up(&server->watch);
+}
+
+void serve_server_destroy(struct serve_server **ref)
+{
+    struct serve_server *server = *ref;
+    *ref = NULL;
+    if (!server)
+        return;
+    batch_set_on_dispatch(server->options.batch, NULL, NULL);
+    serve_watch_finish(&server->watch);
+    serve_pool_finish(&server->pool);
+    serve_prompts_finish(&server->prompts);
+    mem_free(server);
+}
+
+const struct serve_options *serve_server_options(const struct serve_server *server)
+{
+    return &server->options;
+}
+
+enum status serve_server_check(struct serve_server *server, struct error *err)
+{
+    struct batch_stats stats;
+    if (serve_server_is_draining(server))
+        return error_set(err, STATUS_UNHEALTHY, "the server is shutting down");
+    batch_get_stats(server->options.batch, &stats);
+    if (stats.boards_ready == 0)
+        return error_set(err, STATUS_UNHEALTHY, "no board is ready");
+    return STATUS_OK;
+}
+
+bool serve_server_is_draining(const struct serve_server *server)
+{
+    return atomic_load(&server->draining);
+}
+
+/* FNV-1a. */
+static uint64_t hash(uint64_t hash, const void *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ ((const unsigned char *)bytes)[i]) * 0x100000001B3u;
+    return hash;
+}
+
+uint64_t serve_server_client(const struct serve_server *server, const char *credential, bool shared,
+                             const void *address, size_t len)
+{
+    uint64_t client = server->seed ^ 0xCBF29CE484222325u;
+    if (credential)
+        client = hash(client, credential, strlen(credential));
+    if (!credential || shared)
+        client = hash(client, address, len);
+    return client ? client : 1;
+}

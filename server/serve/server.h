@@ -1,0 +1,26 @@
+/* The server as the room's files see it. Private to the room. */
+#ifndef BERTD_SERVE_SERVER_H
+#define BERTD_SERVE_SERVER_H
+
+#include <stdatomic.h>
+
+#include "server/serve/pool.h"
+#include "server/serve/prompts.h"
+#include "server/serve/serve.h"
+#include "server/serve/telemetry.h"
+#include "server/serve/watch.h"
+
+struct serve_server {
+    struct serve_options options; /* read-only */
+    struct serve_prompts prompts; /* read-only */
+    struct serve_telemetry telemetry;
+    struct serve_pool pool;
+    struct serve_watch watch;
+    uint64_t seed;      /* of the numbers for clients: they tell nothing about a key, and nobody can aim at another's */
+    atomic_uint active; /* calls admitted and not yet answered */
+    atomic_uint_fast64_t memory; /* bytes reserved by calls */
+    atomic_bool draining;        /* serve_server_check fails */
+    atomic_bool closing;         /* nothing is taken any more */
+};
+
+#endif

@@ -1,0 +1,146 @@
+#include "server/serve/telemetry.h"
+
+#include "server/serve/server.h"
+
+enum { DURATIONS = 35, POWERS = 21 };
+
+/* Bucket bounds as text-embeddings-inference has them: durations 10 us * 1.5^n, sizes powers of two. */
+static const double durations[DURATIONS] = {
+    1.5e-05,    2.25e-05,    3.375e-05,  5.0625e-05, 7.59375e-05, 0.000113906, 0.000170859, 0.000256289, 0.000384434,
+    0.00057665, 0.000864976, 0.00129746, 0.0019462,  0.00291929,  0.00437894,  0.00656841,  0.00985261,  0.0147789,
+    0.0221684,  0.0332526,   0.0498789,  0.0748183,  0.112227,    0.168341,    0.252512,    0.378768,    0.568151,
+    0.852227,   1.27834,     1.91751,    2.87627,    4.3144,      6.4716,      9.7074,      14.5611};
+static const double powers[POWERS] = {1,    2,    4,    8,     16,    32,    64,     128,    256,    512,    1024,
+                                      2048, 4096, 8192, 16384, 32768, 65536, 131072, 262144, 524288, 1048576};
+
+static const char *const method_labels[SERVE_REQUEST_KINDS] = {"method=\"single\"", "method=\"batch\"",
+                                                               "method=\"tokenize\"", "method=\"decode\""};
+
+/* Labels of the ways to fail, without repeating a name that several statuses share. */
+static const struct {
+    enum status status;
+    const char *label;
+} failures[] = {
+    {STATUS_EMPTY, "err=\"empty\""},           {STATUS_VALIDATION, "err=\"validation\""},
+    {STATUS_TOKENIZER, "err=\"tokenizer\""},   {STATUS_BACKEND, "err=\"backend\""},
+    {STATUS_OVERLOADED, "err=\"overloaded\""}, {STATUS_UNHEALTHY, "err=\"unhealthy\""},
+    {STATUS_TIMEOUT, "err=\"timeout\""},       {STATUS_CANCELLED, "err=\"cancelled\""},
+    {STATUS_INTERNAL, "err=\"internal\""},     {STATUS_UNAUTHENTICATED, "err=\"unauthenticated\""},
+};
+
+static void make_counters(struct serve_telemetry *t)
+{
+    for (int i = 0; i < SERVE_REQUEST_KINDS; i++)
+        t->requests[i] = metrics_counter_create(
+            t->registry, (struct metrics_name){"te_request_count", method_labels[i], "Requests begun"});
+    for (int i = 0; i < SERVE_REQUEST_KINDS; i++)
+        t->successes[i] = metrics_counter_create(
+            t->registry, (struct metrics_name){"te_request_success", method_labels[i], "Requests answered with 200"});
+    for (size_t i = 0; i < sizeof failures / sizeof *failures; i++)
+        t->failures[failures[i].status] = metrics_counter_create(
+            t->registry, (struct metrics_name){"te_request_failure", failures[i].label, "Requests that failed"});
+    t->failures[STATUS_MALFORMED] = t->failures[STATUS_TOO_LARGE] = t->failures[STATUS_VALIDATION];
+    t->failures[STATUS_MEDIA_TYPE] = t->failures[STATUS_NOT_FOUND] = t->failures[STATUS_VALIDATION];
+    t->failures[STATUS_METHOD] = t->failures[STATUS_UNIMPLEMENTED] = t->failures[STATUS_VALIDATION];
+    t->failures[STATUS_FORBIDDEN] = t->failures[STATUS_UNAUTHENTICATED];
+    t->failures[STATUS_NO_MEMORY] = t->failures[STATUS_INTERNAL];
+    t->inputs =
+        metrics_counter_create(t->registry, (struct metrics_name){"te_embed_count", NULL, "Texts to be embedded"});
+    t->embedded =
+        metrics_counter_create(t->registry, (struct metrics_name){"te_embed_success", NULL, "Texts embedded"});
+}
+
+static struct metrics_histogram *seconds(struct serve_telemetry *t, const char *name, const char *help)
+{
+    return metrics_histogram_create(t->registry, (struct metrics_name){name, NULL, help}, durations, DURATIONS);
+}
+
+static struct metrics_histogram *sizes(struct serve_telemetry *t, const char *name, const char *help, uint32_t n)
+{
+    return metrics_histogram_create(t->registry, (struct metrics_name){name, NULL, help}, powers, n);
+}
+
+static void make_histograms(struct serve_telemetry *t)
+{
+    t->duration = seconds(t, "te_request_duration", "Seconds from the whole request to its encoded answer");
+    t->tokenization = seconds(t, "te_request_tokenization_duration", "Seconds of tokenizing, a text");
+    t->queue = seconds(t, "te_request_queue_duration", "Seconds of waiting for a board, mean over the texts");
+    static const char *const classes[BATCH_CLASSES] = {"class=\"interactive\"", "class=\"bulk\""};
+    for (int c = 0; c < BATCH_CLASSES; c++)
+        t->queue_of[c] = metrics_histogram_create(
+            t->registry, (struct metrics_name){"bertd_queue_seconds", classes[c], "Seconds of waiting, by class"},
+            durations, DURATIONS);
+    t->inference = seconds(t, "te_request_inference_duration", "Seconds on a board, mean over the texts");
+    t->input_length = sizes(t, "te_request_input_length", "Tokens of a text, after truncation", 17);
+    t->batch_size = sizes(t, "te_batch_next_size", "Texts in a batch", 13);
+    t->batch_tokens = sizes(t, "te_batch_next_tokens", "Tokens in a batch", POWERS);
+}
+
+static struct batch_stats stats_of(void *cookie)
+{
+    struct batch_stats stats;
+    batch_get_stats(((struct serve_server *)cookie)->options.batch, &stats);
+    return stats;
+}
+
+static double queue_size(void *cookie)
+{
+    return stats_of(cookie).queued_items;
+}
+
+static double running_items(void *cookie)
+{
+    return stats_of(cookie).running_items;
+}
+
+static double boards_ready(void *cookie)
+{
+    return stats_of(cookie).boards_ready;
+}
+
+static double active_requests(void *cookie)
+{
+    return atomic_load(&((struct serve_server *)cookie)->active);
+}
+
+static double request_memory(void *cookie)
+{
+    return (double)atomic_load(&((struct serve_server *)cookie)->memory);
+}
+
+static int make_gauges(struct serve_server *server)
+{
+    static const struct {
+        struct metrics_name name;
+        metrics_read *read;
+    } gauges[] = {
+        {{"te_queue_size", NULL, "Texts waiting for a board"}, queue_size},
+        {{"bertd_running_texts", NULL, "Texts on a board"}, running_items},
+        {{"bertd_active_requests", NULL, "Requests being worked on"}, active_requests},
+        {{"bertd_request_memory_bytes", NULL, "Memory held by requests"}, request_memory},
+        {{"bertd_boards_ready", NULL, "Boards that have not failed"}, boards_ready},
+    };
+    int failed = 0;
+    for (size_t i = 0; i < sizeof gauges / sizeof *gauges; i++)
+        failed |= metrics_gauge_create(server->telemetry.registry, gauges[i].name, gauges[i].read, server, 0);
+    return failed;
+}
+
+static void on_dispatch(void *cookie, uint32_t sequences, uint32_t tokens)
+{
+    struct serve_telemetry *telemetry = cookie;
+    metrics_histogram_observe(telemetry->batch_size, sequences);
+    metrics_histogram_observe(telemetry->batch_tokens, tokens);
+}
+
+enum status serve_telemetry_init(struct serve_server *server, struct error *err)
+{
+    struct serve_telemetry *t = &server->telemetry;
+    t->registry = server->options.metrics;
+    make_counters(t);
+    make_histograms(t);
+    if (!t->batch_tokens || make_gauges(server))
+        return error_set(err, STATUS_NO_MEMORY, "no memory for the metrics");
+    batch_set_on_dispatch(server->options.batch, on_dispatch, t);
+    return STATUS_OK;
+}

@@ -1,0 +1,55 @@
+/* Notices clients that left while their work waits for a board, and cancels it.
+ *
+ * The transport cannot: a suspended connection does not notice a disconnect. One thread; sockets are watched with epoll
+ * for the other side's end. Deadlines are the batch room's. Private to the room.
+ */
+#ifndef BERTD_SERVE_WATCH_H
+#define BERTD_SERVE_WATCH_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "server/batch/batch.h"
+
+/** One work being watched; part of its call. */
+struct serve_watched {
+    struct batch_work *work;
+    int socket; /* -1: none */
+    /** Called from the watcher's thread when it has let go of a work for which serve_watch_remove returned false. */
+    void (*on_released)(struct serve_watched *watched);
+    /* The room's own: */
+    struct serve_watched *next;
+    struct serve_watched *previous;
+    uint64_t id;
+    bool gone;   /* the client has left */
+    bool pinned; /* the watcher is about to cancel it: its memory must stay */
+    bool removed;
+};
+
+struct serve_watch {
+    pthread_mutex_t lock; /* guards the list and what hangs on it */
+    struct serve_watched *first;
+    uint64_t last_id;
+    bool give_up; /* cancel all */
+    struct batch *batch;
+    int epoll;
+    atomic_bool stop;
+    pthread_t thread;
+};
+
+/** Start the thread. Errors: INTERNAL; then nothing is left to stop. */
+enum status serve_watch_init(struct serve_watch *watch, struct batch *batch, struct error *err);
+/** End the thread; nothing may be watched any more. */
+void serve_watch_finish(struct serve_watch *watch);
+/** Watch from now on. Before batch_submit, so that the work cannot be done first. */
+void serve_watch_add(struct serve_watch *watch, struct serve_watched *watched);
+/** The work is done: watch no longer. False: the watcher is just cancelling it and calls on_released when it has let
+ *  go; until then the work's memory must stay. */
+bool serve_watch_remove(struct serve_watch *watch, struct serve_watched *watched);
+/** Cancel all there are and all that come. */
+void serve_watch_give_up(struct serve_watch *watch);
+
+#endif
