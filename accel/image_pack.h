@@ -18,7 +18,7 @@ struct image_pack {
 
 /** Scratch for image_pack_int8, in floats, for inputs of this width. */
 size_t image_pack_scratch(uint32_t in);
-/** Fold, rotate, quantise, pack. The thread's float mode is engine_set_float_mode's. */
+/** Fold, rotate, quantise, pack. The thread's float mode is float_mode_set's. */
 void image_pack_int8(const struct image_pack *pack, float *scratch);
 /** Fold and copy. */
 void image_pack_f32(const struct image_pack *pack);

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "accel/cpu/clipped.h"
 #include "accel/image.h"
 
 /** acc[r][o] = sum over i of row[r][i] * W[o][i], for n_rows rows and n_panels panels of IMAGE_PANEL outputs. The
@@ -30,7 +31,7 @@ struct cpu_gemm {
     size_t n_rows;
     size_t n_panels;
     /* For `linear` alone: */
-    struct image_narrow narrow; /* of its panels; weights NULL: there is none, slower */
+    struct cpu_clipped clipped; /* of its panels; weights NULL: there is none, slower */
     void *work;                 /* cpu_linear_work(n_rows, inputs) bytes, as `prepare` left them */
 };
 

@@ -71,8 +71,8 @@ enum status cpu_layer_embed(const struct cpu_step *step, uint32_t row_begin, uin
         for (uint32_t r = row; r < row + segment.rows; r++) {
             float *x = hidden_row(step, r);
             size_t position = segment.token + (r - row), type = job->type_ids ? job->type_ids[r] : 0;
-            k->embed(x, image->words + job->ids[r] * n, image->token_positions + position * n,
-                     image->token_types + type * n, n);
+            k->embed(x, image->word_embeddings + job->ids[r] * n, image->position_embeddings + position * n,
+                     image->type_embeddings + type * n, n);
             if (k->norm(x, n, &image->embedding_norm, image->shape.layer_norm_eps, n, 1) < 1)
                 return not_finite(step, r);
         }
@@ -111,6 +111,7 @@ static struct cpu_gemm gemm_of(const struct cpu_engine *engine, const struct ima
                                size_t stride, uint32_t rows, uint32_t output, uint32_t count)
 {
     const size_t panel = output / IMAGE_PANEL, panel_size = (size_t)linear->in_padded * IMAGE_PANEL;
+    const struct cpu_clipped clipped = cpu_clipped_of(engine->base.image, linear);
     return (struct cpu_gemm){
         .rows = operands,
         .row_stride = stride,
@@ -123,7 +124,7 @@ static struct cpu_gemm gemm_of(const struct cpu_engine *engine, const struct ima
         .acc_stride = engine->scratch.acc_stride,
         .n_rows = rows,
         .n_panels = (count + IMAGE_PANEL - 1) / IMAGE_PANEL,
-        .narrow = image_narrow_at(linear, panel),
+        .clipped = cpu_clipped_from(&clipped, linear, panel),
         .work = engine->scratch.work,
     };
 }

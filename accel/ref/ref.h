@@ -1,5 +1,5 @@
 /* The specification's steps for one row, in plain C, in the order of docs/numerics.md. Private to accel, for the
- * reference engine and for tests that hold kernels against it one by one. Float mode: engine_set_float_mode.
+ * reference engine and for tests that hold kernels against it one by one. Float mode: float_mode_set.
  */
 #ifndef BERTD_ACCEL_REF_H
 #define BERTD_ACCEL_REF_H

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "accel/engine_faults.h"
+#include "accel/float_mode.h"
 #include "accel/functions.h"
 #include "accel/ref/ref.h"
 #include "base/mem.h"
@@ -36,13 +37,13 @@ struct row {
     struct error *err;
 };
 
-static enum status ref_create(struct engine **ret, const struct image *image, struct error *err)
+static enum status ref_create(struct engine **ret, const struct image *image, bool verify, struct error *err)
 {
     uint32_t h = image->shape.hidden, m = image->shape.intermediate;
     size_t wide = (h > m ? h : m) + (size_t)IMAGE_PANEL;
     struct ref *ref = mem_calloc(1, sizeof *ref);
     if (ref) {
-        ref->base = (struct engine){&ref_engine, image};
+        ref->base = (struct engine){&ref_engine, image, verify};
         ref->wide = mem_calloc(wide, sizeof(float));
         ref->wide_out = mem_calloc(wide, sizeof(float));
         ref->acc = mem_calloc(wide, sizeof(int32_t));
@@ -89,7 +90,7 @@ static enum status wrong_sum(const struct row *row, const char *what)
 static void leave_hidden(const struct row *row)
 {
     uint32_t n = row->ref->base.image->shape.hidden;
-    if (row->job->hidden_sums && engine_verify())
+    if (row->job->hidden_sums && row->ref->base.verify)
         row->job->hidden_sums[row->index] = ref_sum_bits(row->x, n);
     engine_faults_hidden(&row->ref->faults, row->x, n);
 }
@@ -98,7 +99,7 @@ static void leave_hidden(const struct row *row)
 static enum status check_hidden(const struct row *row)
 {
     const uint32_t *sums = row->job->hidden_sums;
-    if (!sums || !engine_verify() || sums[row->index] == ref_sum_bits(row->x, row->ref->base.image->shape.hidden))
+    if (!sums || !row->ref->base.verify || sums[row->index] == ref_sum_bits(row->x, row->ref->base.image->shape.hidden))
         return STATUS_OK;
     return wrong_sum(row, "the hidden state before it");
 }
@@ -153,7 +154,7 @@ static enum status multiply(const struct row *row, const char *name, const struc
         flip_weight(ref, linear, first, n);
     if (faults & ENGINE_FLIP_ACCUMULATOR)
         flip_bit(ref->acc, n * sizeof *ref->acc, &ref->faults);
-    if (engine_verify() && ref_sum_checked(ref->acc, n) != must)
+    if (ref->base.verify && ref_sum_checked(ref->acc, n) != must)
         return wrong_sum(row, name);
     ref_dequantise(y, linear, first, n, ref->acc, scale);
     return STATUS_OK;
@@ -330,7 +331,7 @@ static enum status ref_run(struct engine *engine, const struct board_job *job, e
                            uint32_t layer, uint32_t row_begin, uint32_t row_end, struct error *err)
 {
     struct ref *ref = (struct ref *)engine;
-    engine_set_float_mode();
+    float_mode_set();
     enum status status = STATUS_OK;
     for (uint32_t s = 0; s < job->n_seqs && !status; s++) {
         uint32_t first = job->cu_seqlens[s], end = job->cu_seqlens[s + 1];

@@ -119,9 +119,9 @@ bool ref_layernorm(float *y, const float *x, const struct image_norm *norm, uint
 bool ref_embed(float *y, const struct image *image, uint32_t id, uint32_t position, uint32_t type)
 {
     size_t h = image->shape.hidden;
-    const float *word = image->words + id * h;
-    const float *place = image->token_positions + position * h;
-    const float *kind = image->token_types + type * h;
+    const float *word = image->word_embeddings + id * h;
+    const float *place = image->position_embeddings + position * h;
+    const float *kind = image->type_embeddings + type * h;
     for (size_t i = 0; i < h; i++)
         y[i] = (word[i] + place[i]) + kind[i];
     return ref_layernorm(y, y, &image->embedding_norm, (uint32_t)h, image->shape.layer_norm_eps);

@@ -63,7 +63,7 @@ static struct engine *open_engine(const struct engine_ops *ops, const struct ima
 {
     struct engine *engine = NULL;
     struct error err = {0};
-    cr_assert_eq(ops->create(&engine, image, &err), STATUS_OK, "%s", err.message);
+    cr_assert_eq(ops->create(&engine, image, true, &err), STATUS_OK, "%s", err.message);
     return engine;
 }
 
@@ -249,7 +249,7 @@ Test(cpu_engine, no_memory)
         struct engine *engine = NULL;
         struct error err = {0};
         mem_fail_after(n);
-        enum status status = cpu_engine.create(&engine, image, &err);
+        enum status status = cpu_engine.create(&engine, image, true, &err);
         if (status) {
             cr_assert_eq(status, STATUS_NO_MEMORY);
             cr_assert_null(engine);

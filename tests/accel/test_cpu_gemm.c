@@ -99,7 +99,7 @@ static void multiply(const struct cpu_kernels *k, const struct gemm_case *c, str
         struct image_linear linear = {.in_padded = (uint32_t)inputs_of(c),
                                       .out_padded = (uint32_t)(c->panels * IMAGE_PANEL),
                                       .weights = g->weights};
-        g->narrow = check_narrow(&linear);
+        g->clipped = check_clipped(&linear);
     }
     g->work = check_output(cpu_linear_work(c->rows, inputs_of(c)));
     if (k->prepare)
@@ -107,7 +107,7 @@ static void multiply(const struct cpu_kernels *k, const struct gemm_case *c, str
     k->linear(g);
     cr_assert(check_intact(g->work), "%s: written outside of its working memory", k->isa);
     check_free_output(g->work);
-    check_free_narrow(&g->narrow);
+    check_free_clipped(&g->clipped);
 }
 
 static void check_case(const struct cpu_kernels *k, const struct gemm_case *c)

@@ -3,10 +3,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "accel/float_mode.h"
 #include "accel/ref/ref.h"
 #include "tests/accel/tiny.h"
 
-TestSuite(ref, .init = (void (*)(void))engine_set_float_mode);
+TestSuite(ref, .init = (void (*)(void))float_mode_set);
 
 static float value(uint64_t *random)
 {
