@@ -134,7 +134,7 @@ void image_pack_int8(const struct image_pack *pack, float *scratch)
         memset(scratch + (size_t)linear->in * LANES, 0, (linear->in_padded - linear->in) * LANES * sizeof(float));
         quantise(linear, (pack->first + row) / LANES, (const lanes *)scratch, totals);
     }
-    pack_checks((int32_t *)linear->checks + (size_t)pack->part * linear->in, totals, linear->in);
+    pack_checks((int32_t *)linear->checks + (size_t)pack->projection * linear->in, totals, linear->in);
     pack_bias(pack);
 }
 

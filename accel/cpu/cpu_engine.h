@@ -8,7 +8,7 @@
 
 enum {
     CPU_ALIGN = 64,
-    CPU_PARTS = 3,               /* Q, K, V */
+    CPU_PROJECTIONS = 3,         /* Q, K, V */
     CPU_CHUNK = 8 * IMAGE_PANEL, /* FFN1 outputs made at a time: a multiple of every Hadamard block */
 };
 
@@ -32,7 +32,7 @@ struct cpu_scratch {
     void *operands;        /* [block_rows] hidden_stride */
     void *inner_operands;  /* [block_rows] inner_stride */
     float *operand_scales; /* [block_rows] */
-    uint32_t *products;    /* [block_rows][CPU_PARTS]: what the sums of their accumulators must be */
+    uint32_t *products;    /* [block_rows][CPU_PROJECTIONS]: what the sums of their accumulators must be */
     uint32_t *sums;        /* [block_rows]: what they are */
     int32_t *acc;          /* [block_rows][acc_stride] */
     void *work;            /* of a linear layer's kernel */
@@ -83,7 +83,7 @@ struct cpu_segment {
     uint32_t length;    /* of the sequence */
 };
 
-/** Part of a layer's work: which layer, and the error to fill. */
+/** What the steps of a layer share: which layer, and the error to fill. */
 struct cpu_step {
     struct cpu_engine *engine;
     const struct board_job *job;

@@ -49,9 +49,9 @@ static inline size_t cpu_linear_work(size_t n_rows, size_t inputs)
 
 /** What a row of operands must give: product[p] = sum over i of q[i] * checks[p * n + i] modulo 2^32. */
 struct cpu_check {
-    const int32_t *checks; /* [n_parts][n], of struct image_linear */
-    size_t n_parts;        /* 1 or 3 */
-    uint32_t *products;    /* [n_parts] out */
+    const int32_t *checks; /* [n_projections][n], of struct image_linear */
+    size_t n_projections;  /* 1 or 3 */
+    uint32_t *products;    /* [n_projections] out */
 };
 
 /** How accumulators become values: y = fma(float(acc) * scales[o], scale, bias[o]). */

@@ -115,10 +115,10 @@ static inline void sum_residuals(__m256i to[4], const struct cpu_residual *at, c
 
 /* Where accumulators begin, of 4 outputs: four rows from `row` on, and four from 16 rows further on. */
 CPU_TEMPLATE void store_transposed(const bool whole, const struct cpu_gemm *g, int32_t *acc, size_t row,
-                                   const struct sums *sums, size_t output, size_t part)
+                                   const struct sums *sums, size_t output, size_t quad)
 {
-    const __m256i a = sums->rows[output][part], b = sums->rows[output + 1][part];
-    const __m256i c = sums->rows[output + 2][part], d = sums->rows[output + 3][part];
+    const __m256i a = sums->rows[output][quad], b = sums->rows[output + 1][quad];
+    const __m256i c = sums->rows[output + 2][quad], d = sums->rows[output + 3][quad];
     const __m256i ab = _mm256_unpacklo_epi32(a, b), AB = _mm256_unpackhi_epi32(a, b);
     const __m256i cd = _mm256_unpacklo_epi32(c, d), CD = _mm256_unpackhi_epi32(c, d);
     const __m256i transposed[4] = {_mm256_unpacklo_epi64(ab, cd), _mm256_unpackhi_epi64(ab, cd),
@@ -136,10 +136,10 @@ CPU_TEMPLATE void store_sums(const bool whole, const struct cpu_gemm *g, int32_t
                              const struct sums *sums)
 {
 #pragma GCC unroll 4
-    for (size_t part = 0; part < 4; part++)
+    for (size_t quad = 0; quad < 4; quad++)
 #pragma GCC unroll 4
         for (size_t output = 0; output < IMAGE_PANEL; output += 4)
-            store_transposed(whole, g, acc + output, row + 4 * part, sums, output, part);
+            store_transposed(whole, g, acc + output, row + 4 * quad, sums, output, quad);
 }
 
 static void begin_many(const struct cpu_gemm *g, size_t panel, size_t row, size_t ahead, const uint8_t *columns)
@@ -154,8 +154,8 @@ static void begin_many(const struct cpu_gemm *g, size_t panel, size_t row, size_
         _mm_prefetch((const char *)&later[i], _MM_HINT_T1);
         __m256i more[4], *to = sums.rows[residuals[i].output];
         sum_residuals(more, &residuals[i], columns);
-        for (size_t part = 0; part < 4; part++)
-            to[part] = _mm256_add_epi32(to[part], more[part]);
+        for (size_t quad = 0; quad < 4; quad++)
+            to[quad] = _mm256_add_epi32(to[quad], more[quad]);
     }
     int32_t *acc = g->acc + panel * IMAGE_PANEL;
     if (row + CPU_RESIDUAL_MANY <= g->n_rows)
@@ -225,11 +225,11 @@ static inline struct few sum_few(const struct cpu_residual *at, const uint8_t *c
 /* Four rows from `row` on, of 4 outputs. */
 static inline void store_few(const struct cpu_gemm *g, int32_t *acc, size_t row, const struct few of[4])
 {
-    const size_t part = row / 4;
-    const __m128i ab = _mm_unpacklo_epi32(of[0].rows[part], of[1].rows[part]);
-    const __m128i AB = _mm_unpackhi_epi32(of[0].rows[part], of[1].rows[part]);
-    const __m128i cd = _mm_unpacklo_epi32(of[2].rows[part], of[3].rows[part]);
-    const __m128i CD = _mm_unpackhi_epi32(of[2].rows[part], of[3].rows[part]);
+    const size_t quad = row / 4;
+    const __m128i ab = _mm_unpacklo_epi32(of[0].rows[quad], of[1].rows[quad]);
+    const __m128i AB = _mm_unpackhi_epi32(of[0].rows[quad], of[1].rows[quad]);
+    const __m128i cd = _mm_unpacklo_epi32(of[2].rows[quad], of[3].rows[quad]);
+    const __m128i CD = _mm_unpackhi_epi32(of[2].rows[quad], of[3].rows[quad]);
     const __m128i transposed[4] = {_mm_unpacklo_epi64(ab, cd), _mm_unpackhi_epi64(ab, cd), _mm_unpacklo_epi64(AB, CD),
                                    _mm_unpackhi_epi64(AB, CD)};
     for (size_t r = 0; r < 4 && row + r < g->n_rows; r++)
@@ -247,8 +247,8 @@ static void begin_few(const struct cpu_gemm *g, size_t panel, size_t ahead, cons
     for (size_t i = IMAGE_PANEL; i < g->clipped.counts[panel]; i++) {
         _mm_prefetch((const char *)&later[i], _MM_HINT_T1);
         struct few more = sum_few(&residuals[i], columns), *to = &sums[residuals[i].output];
-        for (size_t part = 0; part < 2; part++)
-            to->rows[part] = _mm_add_epi32(to->rows[part], more.rows[part]);
+        for (size_t quad = 0; quad < 2; quad++)
+            to->rows[quad] = _mm_add_epi32(to->rows[quad], more.rows[quad]);
     }
     for (size_t output = 0; output < IMAGE_PANEL; output += 4)
         for (size_t row = 0; row < g->n_rows; row += 4)

@@ -139,13 +139,13 @@ static void flip_weight(struct ref *ref, const struct image_linear *linear, uint
     ref->acc[o] += (flipped - weight) * ref->q[i];
 }
 
-/* y [n] = a part of a linear, from the quantised row. */
-static enum status multiply(const struct row *row, const char *name, const struct image_linear *linear, uint32_t part,
-                            uint32_t n, float scale, float *y)
+/* y [n] = a projection of a linear, from the quantised row. */
+static enum status multiply(const struct row *row, const char *name, const struct image_linear *linear,
+                            uint32_t projection, uint32_t n, float scale, float *y)
 {
     struct ref *ref = row->ref;
-    const uint32_t first = image_qkv_offset(ref->base.image, (int)part);
-    const uint32_t must = ref_check(linear, part, ref->q);
+    const uint32_t first = image_qkv_offset(ref->base.image, (int)projection);
+    const uint32_t must = ref_check(linear, projection, ref->q);
     const unsigned faults = engine_faults_due(&ref->faults, ENGINE_FLIP_ALL & ~(unsigned)ENGINE_FLIP_HIDDEN);
     if (faults & ENGINE_FLIP_ACTIVATION)
         flip_bit(ref->q, linear->in, &ref->faults);
@@ -160,11 +160,11 @@ static enum status multiply(const struct row *row, const char *name, const struc
     return STATUS_OK;
 }
 
-/* One part of qkv from the quantised row -> wide_out [hidden]. */
-static enum status linear_part(const struct row *row, uint32_t part, float scale)
+/* One projection of qkv from the quantised row -> wide_out [hidden]. */
+static enum status project_row(const struct row *row, uint32_t projection, float scale)
 {
     static const char *const names[] = {"queries", "keys", "values"};
-    return multiply(row, names[part], &row->layer->qkv, part, row->ref->base.image->shape.hidden, scale,
+    return multiply(row, names[projection], &row->layer->qkv, projection, row->ref->base.image->shape.hidden, scale,
                     row->ref->wide_out);
 }
 
@@ -175,18 +175,19 @@ static enum status project(const struct row *row)
     struct ref_head head = row->head;
     float scale;
     enum status status = quantise_x(row, &scale);
-    for (uint32_t part = 1; part <= 2; part++) {
+    for (uint32_t projection = 1; projection <= 2; projection++) {
         if (!status)
-            status = linear_part(row, part, scale);
+            status = project_row(row, projection, scale);
         if (status)
             return status;
         for (head.head = 0; head.head < image->shape.heads; head.head++) {
-            float *slice_scale = part == 1 ? ref_key_scale(&head, row->token) : ref_value_scale(&head, row->token);
+            float *slice_scale =
+                projection == 1 ? ref_key_scale(&head, row->token) : ref_value_scale(&head, row->token);
             const float *values = row->ref->wide_out + (size_t)head.head * image->head_dim;
             if (!ref_quantise(slice, slice_scale, values, image->head_dim))
                 return not_finite(row);
             for (uint32_t d = 0; d < image->head_dim; d++)
-                *(part == 1 ? ref_key(&head, row->token, d) : ref_value(&head, row->token, d)) = slice[d];
+                *(projection == 1 ? ref_key(&head, row->token, d) : ref_value(&head, row->token, d)) = slice[d];
         }
     }
     return STATUS_OK;
@@ -237,7 +238,7 @@ static enum status attention(const struct row *row)
     float scale;
     enum status status = quantise_x(row, &scale);
     if (!status)
-        status = linear_part(row, 0, scale);
+        status = project_row(row, 0, scale);
     if (!status)
         status = attend(row);
     if (!status)

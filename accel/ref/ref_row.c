@@ -89,9 +89,9 @@ uint32_t ref_sum_checked(const int32_t *acc, uint32_t n)
     return sum;
 }
 
-uint32_t ref_check(const struct image_linear *linear, uint32_t part, const int8_t *q)
+uint32_t ref_check(const struct image_linear *linear, uint32_t projection, const int8_t *q)
 {
-    const int32_t *checks = linear->checks + (size_t)part * linear->in;
+    const int32_t *checks = linear->checks + (size_t)projection * linear->in;
     uint32_t sum = 0;
     for (uint32_t i = 0; i < linear->in; i++)
         sum += (uint32_t)q[i] * (uint32_t)checks[i];

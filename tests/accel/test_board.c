@@ -209,19 +209,19 @@ Test(board, layers_in_turns_are_layers_at_once)
     struct log log = LOG_INIT;
     struct board *board = open_loaded("emu", image), *other = open_board("ref");
     cr_assert_eq(board_load(other, image, 1, 2, NULL), STATUS_OK);
-    struct note *whole = note_create(&log, image, 1), *parts = note_create(&log, image, 1);
+    struct note *whole = note_create(&log, image, 1), *apart = note_create(&log, image, 1);
     cr_assert_eq(note_run(board, whole), STATUS_OK);
     for (uint32_t layer = 0; layer < 3; layer++) { /* the middle layer lies on the other board */
-        parts->task.layer_begin = layer;
-        parts->task.layer_end = layer + 1;
-        cr_assert_eq(note_run(layer == 1 ? other : board, parts), STATUS_OK);
+        apart->task.layer_begin = layer;
+        apart->task.layer_end = layer + 1;
+        cr_assert_eq(note_run(layer == 1 ? other : board, apart), STATUS_OK);
     }
-    cr_assert(tiny_batch_equal(&whole->batch, &parts->batch));
-    cr_assert_eq(note_run(other, parts), STATUS_BACKEND, "layer 2 is not loaded there");
+    cr_assert(tiny_batch_equal(&whole->batch, &apart->batch));
+    cr_assert_eq(note_run(other, apart), STATUS_BACKEND, "layer 2 is not loaded there");
     board_close(&board);
     board_close(&other);
     note_destroy(whole);
-    note_destroy(parts);
+    note_destroy(apart);
     image_release(&image);
 }
 

@@ -83,7 +83,7 @@ static void check_bells(int8_t *weights, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         int32_t sum = -255;
-        for (int part = 0; part < 6; part++)
+        for (int uniform = 0; uniform < 6; uniform++)
             sum += (int32_t)check_below(86);
         weights[i] = (int8_t)(sum > 127 ? 127 : sum < -127 ? -127 : sum);
     }

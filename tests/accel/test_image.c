@@ -119,7 +119,7 @@ Test(image, fp32_keeps_the_checkpoint)
 {
     struct tiny tiny;
     struct image *image = NULL;
-    tiny_init(&tiny, &tiny_shapes[1], 3); /* 52 wide: the parts of qkv begin at 0, 64, 128 */
+    tiny_init(&tiny, &tiny_shapes[1], 3); /* 52 wide: the projections of qkv begin at 0, 64, 128 */
     cr_assert_eq(image_build(&image, &tiny.source, IMAGE_FP32, NULL, NULL), STATUS_OK);
     const struct image_linear *qkv = &image->layers[1].qkv;
     cr_assert(!qkv->weights && !qkv->scales && !qkv->row_sums);
