@@ -47,7 +47,7 @@ static inline size_t cpu_linear_work(size_t n_rows, size_t inputs)
     return (3 * n_rows + 31) * inputs;
 }
 
-/** What a row of operands must give: product[p] = sum over i of q[i] * checks[p * n + i] modulo 2^32. */
+/** What a row of operands is expected to give: product[p] = sum over i of q[i] * checks[p * n + i] modulo 2^32. */
 struct cpu_check {
     const int32_t *checks; /* [n_projections][n], of struct image_linear */
     size_t n_projections;  /* 1 or 3 */
@@ -79,11 +79,9 @@ struct cpu_attention {
     const int32_t *value_sums; /* [n] */
     uint32_t *score_sums;      /* [n_rows] out */
     uint32_t *products;        /* [n_rows] out */
-    float *factors; /* [n_rows] out: what to multiply P x V by, (wmax / 16256) / z; NaN when the largest score is not
-                       finite, and p is not written then */
+    float *factors; /* [n_rows] out: what to multiply P x V by, (wmax / ACCEL_PROBABILITY_MAX) / z; NaN when the largest
+                       score is not finite, and p is not written then */
 };
-
-#define CPU_WHOLE 16256.0f /* what the largest weight of a row becomes: two digits of 127 */
 
 struct cpu_kernels {
     const char *isa;              /* of the gemm: "c", "avx2", ... */

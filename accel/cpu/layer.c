@@ -82,12 +82,12 @@ enum status cpu_layer_embed(const struct cpu_step *step, uint32_t row_begin, uin
 }
 
 enum status cpu_check_product(const struct cpu_step *step, const char *product, uint32_t row, uint32_t sum,
-                              uint32_t must)
+                              uint32_t expected)
 {
-    if (sum == must || !step->verify)
+    if (sum == expected || !step->verify)
         return STATUS_OK;
     return error_set(step->err, STATUS_BACKEND, "checksum of %s, layer %u, row %u: %#x, but its operands give %#x",
-                     product, step->index, row, sum, must);
+                     product, step->index, row, sum, expected);
 }
 
 /* Row r of a block -> operands, and the products that check what will be made of it. */

@@ -6,7 +6,7 @@
 
 #include "accel/board.h"
 
-enum { REF_LANES = 16, REF_PROBABILITY_MAX = 127 * 128 };
+enum { REF_LANES = 16 };
 
 /** The row reduction of x [n]: 16 lanes, then pairs at distance 8, 4, 2, 1. */
 float ref_sum(const float *x, uint32_t n);
@@ -50,8 +50,8 @@ float *ref_value_scale(const struct ref_head *head, uint32_t token);
 
 /** Scores of a query q [head_dim] with its scale against every token -> scores [tokens]. */
 void ref_scores(float *scores, const struct ref_head *head, const int8_t *q, float scale);
-/** scores [n], value scales [n] -> p [n], each 0..16256, and the factor that turns the integer context into ctx.
- *  False when the largest score is not finite. */
+/** scores [n], value scales [n] -> p [n], each 0..ACCEL_PROBABILITY_MAX, and the factor that turns the integer context
+ * into ctx. False when the largest score is not finite. */
 bool ref_softmax(int32_t *p, float *ret_factor, const float *scores, const float *value_scales, uint32_t n);
 /** p [tokens] times the values, times the factor -> ctx [head_dim]. */
 void ref_context(float *ctx, const struct ref_head *head, const int32_t *p, float factor);

@@ -145,7 +145,7 @@ static enum status multiply(const struct row *row, const char *name, const struc
 {
     struct ref *ref = row->ref;
     const uint32_t first = image_qkv_offset(ref->base.image, (int)projection);
-    const uint32_t must = ref_check(linear, projection, ref->q);
+    const uint32_t expected = ref_check(linear, projection, ref->q);
     const unsigned faults = engine_faults_due(&ref->faults, ENGINE_FLIP_ALL & ~(unsigned)ENGINE_FLIP_HIDDEN);
     if (faults & ENGINE_FLIP_ACTIVATION)
         flip_bit(ref->q, linear->in, &ref->faults);
@@ -154,7 +154,7 @@ static enum status multiply(const struct row *row, const char *name, const struc
         flip_weight(ref, linear, first, n);
     if (faults & ENGINE_FLIP_ACCUMULATOR)
         flip_bit(ref->acc, n * sizeof *ref->acc, &ref->faults);
-    if (ref->base.verify && ref_sum_checked(ref->acc, n) != must)
+    if (ref->base.verify && ref_sum_checked(ref->acc, n) != expected)
         return wrong_sum(row, name);
     ref_dequantise(y, linear, first, n, ref->acc, scale);
     return STATUS_OK;

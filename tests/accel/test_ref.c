@@ -5,6 +5,7 @@
 
 #include "accel/float_mode.h"
 #include "accel/ref/ref.h"
+#include "accel_constants.h"
 #include "tests/accel/tiny.h"
 
 TestSuite(ref, .init = (void (*)(void))float_mode_set);
@@ -203,7 +204,7 @@ Test(ref, context_is_exact_at_1024_tokens)
     static int32_t p[1024];
     float ctx[8];
     for (uint32_t j = 0; j < 1024; j++) {
-        p[j] = REF_PROBABILITY_MAX;
+        p[j] = ACCEL_PROBABILITY_MAX;
         for (uint32_t d = 0; d < 8; d++)
             *ref_value(&head, j, d) = d % 2 ? -127 : 127;
     }
