@@ -3,6 +3,7 @@
 #define BERTD_ACCEL_CPU_RESIDUAL_AVX2_H
 
 #include "accel/cpu/kernels.h"
+#include "base/round_up.h"
 
 enum {
     CPU_RESIDUAL_MANY = 32, /* rows that are computed together ... */
@@ -12,7 +13,7 @@ enum {
 /** Bytes of work that cpu_residual_prepare writes. */
 static inline size_t cpu_residual_work(size_t n_rows, size_t inputs)
 {
-    return (n_rows + CPU_RESIDUAL_MANY - 1) / CPU_RESIDUAL_MANY * CPU_RESIDUAL_MANY * inputs;
+    return round_up(n_rows, CPU_RESIDUAL_MANY) * inputs;
 }
 
 /** Transpose the rows into columns, in work. */

@@ -14,6 +14,7 @@
 #include "accel/cpu/groups.h"
 #include "accel/cpu/kernels.h"
 #include "accel/cpu/tiles.h"
+#include "base/round_up.h"
 
 static void embed(float *y, const float *word, const float *position, const float *type, size_t n)
 {
@@ -211,7 +212,7 @@ static uint32_t rotate(float *y, const float *x, size_t n, size_t block)
 
 static size_t padded(size_t n)
 {
-    return (n + IMAGE_PANEL - 1) / IMAGE_PANEL * IMAGE_PANEL;
+    return round_up(n, IMAGE_PANEL);
 }
 
 static uint32_t amax(const float *x, size_t n)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/round_up.h"
 #include "tests/accel/cpu_check.h"
 
 /* A linear with its clipped form. */
@@ -133,7 +134,8 @@ Test(cpu_clipped, nothing_is_lost)
 {
     check_begin("nothing is lost");
     for (int round = 0; round < 40; round++) {
-        struct pair pair = make_pair((check_width() + 3) / 4 * 4, IMAGE_PANEL * (1 + check_below(4)));
+        struct pair pair =
+            make_pair((uint32_t)round_up(check_width(), IMAGE_GROUP), IMAGE_PANEL * (1 + check_below(4)));
         const struct image_linear *linear = &pair.linear;
         const uint32_t most = 1 + check_below(127); /* from hardly a sum that is too large to most of them */
         for (size_t i = 0; i < (size_t)linear->in_padded * linear->out_padded; i++)

@@ -6,6 +6,7 @@
 
 #include "accel/functions.h"
 #include "accel/ref/ref.h"
+#include "base/round_up.h"
 #include "tests/accel/cpu_check.h"
 
 static float *some_floats(size_t n)
@@ -202,7 +203,7 @@ static int32_t operand_at(uint32_t size, const void *operands, size_t i)
 
 static size_t padded(size_t n)
 {
-    return (n + IMAGE_PANEL - 1) / IMAGE_PANEL * IMAGE_PANEL;
+    return round_up(n, IMAGE_PANEL);
 }
 
 static void expect_operands(const char *isa, uint32_t size, const void *operands, const int8_t *right, size_t n)
