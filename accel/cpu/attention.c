@@ -24,7 +24,7 @@ static void gather_scales(float *to, const float *scales, const struct head *hea
         memcpy(to + b * IMAGE_PANEL, scales + (head->place + b * heads) * IMAGE_PANEL, IMAGE_PANEL * sizeof *to);
 }
 
-/* What all rows of a head multiply: keys, with dimensions as inputs and tokens as outputs ... */
+/* Keys, which all rows of a head multiply: dimensions are inputs, tokens outputs. */
 static struct cpu_gemm keys_of(const struct cpu_engine *engine, const struct cpu_kv *kv, const struct head *head)
 {
     const size_t width = engine->base.image->head_dim_padded;
@@ -37,7 +37,7 @@ static struct cpu_gemm keys_of(const struct cpu_engine *engine, const struct cpu
     };
 }
 
-/* ... and values, the other way round. */
+/* Values, which all rows of a head multiply: tokens are inputs, dimensions outputs. */
 static struct cpu_gemm values_of(const struct cpu_engine *engine, const struct cpu_kv *kv, const struct head *head)
 {
     const size_t width = engine->base.image->head_dim_padded;

@@ -7,8 +7,8 @@
 #include "base/mem.h"
 
 enum {
-    GROUP_ROWS = 128,  /* of sequences that RUN takes together ... */
-    GROUP_BLOCKS = 64, /* ... and the token blocks they may have */
+    GROUP_ROWS = 128,  /* of sequences that RUN takes together */
+    GROUP_BLOCKS = 64, /* that those sequences may have */
 };
 
 static void destroy(struct engine *base)

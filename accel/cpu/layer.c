@@ -35,7 +35,7 @@ static float *hidden_row(const struct cpu_step *step, uint32_t row)
     return step->job->hidden + (size_t)row * step->engine->base.image->shape.hidden;
 }
 
-/* A row of hidden states has been written, ... */
+/* For check_hidden: rows of hidden states have been written. */
 static void leave_hidden(const struct cpu_step *step, uint32_t row, uint32_t rows)
 {
     const struct cpu_kernels *k = &step->engine->kernels;
@@ -46,7 +46,7 @@ static void leave_hidden(const struct cpu_step *step, uint32_t row, uint32_t row
     engine_faults_hidden(&step->engine->faults, hidden_row(step, row), rows * n);
 }
 
-/* ... and is about to be read. */
+/* A row of hidden states is about to be read: it is as leave_hidden saw it. */
 static enum status check_hidden(const struct cpu_step *step, uint32_t row)
 {
     const uint32_t *sums = step->job->hidden_sums;

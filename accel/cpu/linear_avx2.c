@@ -13,12 +13,12 @@
 
 enum {
     TILE_ROWS = 4,
-    BLOCK_BYTES = 64 * 1024, /* of weights, by which some rows are multiplied before the next rows are, ... */
-    BLOCK_PANELS = 8,        /* ... and of which so many panels are enough */
+    BLOCK_BYTES = 64 * 1024, /* of weights: some rows are multiplied by them before the next rows are */
+    BLOCK_PANELS = 8,        /* are enough of a block, however few bytes they have */
     TILE_OUTPUTS = 8,        /* of a vector of accumulators */
     GROUP_BYTES = IMAGE_PANEL * IMAGE_GROUP,
-    LEAST_ROWS = 7,      /* below, residuals cost more than clipped weights save, or memory sets the pace, ... */
-    LEAST_INPUTS = 3072, /* ... and they are a larger part of linears with few inputs: of all rows together */
+    LEAST_ROWS = 7,      /* below, residuals cost more than clipped weights save, or memory sets the pace */
+    LEAST_INPUTS = 3072, /* of all rows together; likewise: of fewer inputs residuals are a larger part */
 };
 
 static inline __m256i load(const void *p)

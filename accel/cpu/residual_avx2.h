@@ -6,8 +6,8 @@
 #include "base/round_up.h"
 
 enum {
-    CPU_RESIDUAL_MANY = 32, /* rows that are computed together ... */
-    CPU_RESIDUAL_FEW = 8,   /* ... and where there are so few */
+    CPU_RESIDUAL_MANY = 32, /* rows that are computed together */
+    CPU_RESIDUAL_FEW = 8,   /* rows that are computed together where there are no more */
 };
 
 /** Bytes of work that cpu_residual_prepare writes. */

@@ -24,9 +24,9 @@ void ref_accumulate(int32_t *acc, const struct image_linear *linear, uint32_t fi
 /** Those acc [n] of an input with this scale -> y [n]. */
 void ref_dequantise(float *y, const struct image_linear *linear, uint32_t first, uint32_t n, const int32_t *acc,
                     float scale);
-/** What acc [n] of a projection of a linear sum to, each times its factor, modulo 2^32, ... */
+/** What acc [n] of a projection of a linear sum to, each times its factor, modulo 2^32. */
 uint32_t ref_sum_checked(const int32_t *acc, uint32_t n);
-/** ... and what they are expected to sum to. */
+/** What those of a projection are expected to sum to, for the input q. */
 uint32_t ref_check(const struct image_linear *linear, uint32_t projection, const int8_t *q);
 /** y [n] = LayerNorm(x [n]); y may be x. False when the variance is not finite; y is garbage then. */
 bool ref_layernorm(float *y, const float *x, const struct image_norm *norm, uint32_t n, float eps);

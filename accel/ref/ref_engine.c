@@ -86,7 +86,7 @@ static enum status wrong_sum(const struct row *row, const char *what)
     return error_set(row->err, STATUS_BACKEND, "checksum of %s, layer %u, row %u", what, row->layer_index, row->index);
 }
 
-/* The row of hidden states has been written, ... */
+/* For check_hidden: the row of hidden states has been written. */
 static void leave_hidden(const struct row *row)
 {
     uint32_t n = row->ref->base.image->shape.hidden;
@@ -95,7 +95,7 @@ static void leave_hidden(const struct row *row)
     engine_faults_hidden(&row->ref->faults, row->x, n);
 }
 
-/* ... and is about to be read. */
+/* The row of hidden states is about to be read: it is as leave_hidden saw it. */
 static enum status check_hidden(const struct row *row)
 {
     const uint32_t *sums = row->job->hidden_sums;

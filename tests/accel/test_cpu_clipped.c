@@ -133,7 +133,8 @@ static size_t expect_all(const struct pair *pair)
 Test(cpu_clipped, nothing_is_lost)
 {
     check_begin("nothing is lost");
-    for (int round = 0; round < 40; round++) {
+    const int rounds = check_rounds(40);
+    for (int round = 0; round < rounds; round++) {
         struct pair pair =
             make_pair((uint32_t)round_up(check_width(), IMAGE_GROUP), IMAGE_PANEL * (1 + check_below(4)));
         const struct image_linear *linear = &pair.linear;
