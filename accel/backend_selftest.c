@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #include "accel/engine.h"
+#include "accel/float_mode.h"
 #include "base/mem.h"
 
 /* Widths that are no multiple of a panel, a rotation of 8, sequences of one token, a block and one, and more. */
@@ -76,7 +77,7 @@ static enum status draw_layer(void *cookie, uint32_t index, struct image_source_
 }
 
 enum status backend_selftest_image(struct image **ret, const struct image_shape *of, enum image_precision precision,
-                                   struct error *err)
+                                   const struct image_sections *sections, struct error *err)
 {
     size_t h = of->hidden, m = of->intermediate;
     size_t tables = ((size_t)of->vocab + of->positions + of->types) * h + 2 * h;
@@ -89,11 +90,11 @@ enum status backend_selftest_image(struct image **ret, const struct image_shape 
     weights->m = of->intermediate;
     weights->next = weights->values;
     struct image_source source = {.shape = *of, .layer = draw_layer, .cookie = weights};
-    source.words = draw(weights, of->vocab * h, 0, 1);
-    source.token_positions = draw(weights, of->positions * h, 0, 0.5f);
-    source.token_types = draw(weights, of->types * h, 0, 0.5f);
+    source.word_embeddings = draw(weights, of->vocab * h, 0, 1);
+    source.position_embeddings = draw(weights, of->positions * h, 0, 0.5f);
+    source.type_embeddings = draw(weights, of->types * h, 0, 0.5f);
     source.embedding_norm = draw_norm(weights);
-    enum status status = image_build(ret, &source, precision, err);
+    enum status status = image_build(ret, &source, precision, sections, err);
     mem_free(weights);
     return status;
 }
@@ -105,13 +106,14 @@ struct owned {
     float hidden[N_ROWS * H];
 };
 
-enum status backend_selftest_create(struct backend_selftest **ret, enum image_precision precision, struct error *err)
+enum status backend_selftest_create(struct backend_selftest **ret, enum image_precision precision,
+                                    const struct image_sections *sections, struct error *err)
 {
     struct owned *owned = mem_calloc(1, sizeof *owned);
     if (!owned)
         return error_set(err, STATUS_NO_MEMORY, "no memory for the self-test");
     struct backend_selftest *test = &owned->test;
-    enum status status = backend_selftest_image(&test->image, &shape, precision, err);
+    enum status status = backend_selftest_image(&test->image, &shape, precision, sections, err);
     if (status) {
         mem_free(owned);
         return status;
@@ -143,20 +145,20 @@ void backend_selftest_destroy(struct backend_selftest **test)
 static enum status run_reference(struct backend_selftest *test, struct error *err)
 {
     struct engine *engine = NULL;
-    uint32_t mode = engine_set_float_mode();
-    enum status status = ref_engine.create(&engine, test->image, err);
+    uint32_t mode = float_mode_set();
+    enum status status = ref_engine.create(&engine, test->image, true, err);
     for (uint32_t layer = 0; layer < shape.layers && !status; layer++)
         status = ref_engine.run(engine, &test->job, BOARD_RUN, layer, 0, N_ROWS, err);
     if (engine)
         ref_engine.destroy(engine);
-    engine_restore_float_mode(mode);
+    float_mode_restore(mode);
     return status;
 }
 
 static enum status compare_reference(const struct backend_selftest *test, struct error *err)
 {
     struct backend_selftest *reference = NULL;
-    enum status status = backend_selftest_create(&reference, IMAGE_INT8, err);
+    enum status status = backend_selftest_create(&reference, IMAGE_INT8, NULL, err);
     if (!status)
         status = run_reference(reference, err);
     double worst = 1;

@@ -4,30 +4,44 @@
 #include <string.h>
 
 #include "accel/backend.h"
-#include "accel/emu/emu.h"
+#include "accel/worker/worker.h"
 
 static const struct board_backend *const backends[] = {
-    &emu_backend,
-    &emu_ref_backend,
-    &emu_fp32_backend,
+    &worker_emu_backend,
+    &worker_ref_backend,
+    &worker_fp32_backend,
 #ifdef BERTD_RTL
-    &emu_rtl_backend,
+    &worker_rtl_backend,
 #endif
 };
 enum { N_BACKENDS = sizeof backends / sizeof backends[0] };
 
+/* The backend of a kind of board, NULL: the default; NULL where there is none. */
+static const struct board_backend *find(const char *kind)
+{
+    for (size_t i = 0; i < N_BACKENDS; i++)
+        if (!kind || strcmp(kind, backends[i]->kind) == 0)
+            return backends[i];
+    return NULL;
+}
+
 enum status board_open(struct board **ret, const struct board_options *options, struct error *err)
 {
-    const char *kind = options->kind ? options->kind : backends[0]->kind;
-    for (size_t i = 0; i < N_BACKENDS; i++)
-        if (strcmp(kind, backends[i]->kind) == 0)
-            return backends[i]->open(ret, options, err);
+    const struct board_backend *backend = find(options->kind);
+    if (backend)
+        return backend->open(ret, options, err);
     char known[64] = "";
     for (size_t i = 0; i < N_BACKENDS; i++) {
         strcat(known, i ? ", " : "");
         strcat(known, backends[i]->kind);
     }
-    return error_set(err, STATUS_USAGE, "unknown kind of board \"%s\"; known are: %s", kind, known);
+    return error_set(err, STATUS_USAGE, "unknown kind of board \"%s\"; known are: %s", options->kind, known);
+}
+
+const struct image_sections *board_sections(const char *kind)
+{
+    const struct board_backend *backend = find(kind);
+    return backend && backend->sections ? backend->sections() : NULL;
 }
 
 void board_close(struct board **board)
@@ -101,6 +115,11 @@ const char *board_name(const struct board *board)
 const char *board_kind(const struct board *board)
 {
     return board->backend->kind;
+}
+
+const char *board_compute_type(const struct board *board)
+{
+    return board->backend->compute_type;
 }
 
 /* Keys and values ------------------------------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /* Boards as their user sees them: open, load an image, submit tasks, hear of each exactly once.
  *
- * The unit of work is a run of encoder layers over some rows of a ragged batch. A job is the batch; a task is a part
+ * The unit of work is a run of encoder layers over some rows of a ragged batch. A job is the batch; a task is a shard
  * of its work on one board. Backends implement accel/backend.h.
  */
 #ifndef BERTD_ACCEL_BOARD_H
@@ -15,13 +15,14 @@
 
 struct board;
 
-/** int8 keys and values of a whole job, for tasks that work on a part of a sequence (PROJECT, FINISH). Two sets: even
+/** int8 keys and values of a whole job, for tasks that work on a shard of a sequence (PROJECT, FINISH). Two sets: even
  *  layers use set 0, odd layers set 1, so that a board may project layer L+1 while another still finishes layer L.
  *  Sequence s begins at token block `block_begin[s]` (blocks of IMAGE_PANEL tokens, each sequence on a fresh block).
  *  For block b and head h, at byte ((b * heads + h) * IMAGE_PANEL * head_dim_padded):
  *    keys    [head_dim_padded/4][16 tokens][4]              dimension d of token t at [d/4][t][d%4]
  *    values  [head_dim_padded/16][16/4 token groups][16][4] dimension d of token t at [d/16][t/4][d%16][t%4]
- *  scales at float ((b * heads + h) * IMAGE_PANEL). Whoever makes the job zeroes it all once: padding stays 0. */
+ *  scales at float ((b * heads + h) * IMAGE_PANEL). Whoever makes the job zeroes it all once: padding stays 0. Arrays
+ *  belong to whoever makes the job and outlive its tasks. Tasks write the rows that are theirs and read all. */
 struct board_kv {
     const uint32_t *block_begin; /* [n_seqs + 1] */
     int8_t *keys[2];
@@ -30,7 +31,8 @@ struct board_kv {
     float *value_scales[2];
 };
 
-/** A ragged batch on its way through the encoder. Never padded. Owned by whoever submits; must outlive its tasks. */
+/** A ragged batch on its way through the encoder. Never padded. It and all it points to belong to whoever submits and
+ *  outlive its tasks. */
 struct board_job {
     const struct image *image;
     uint32_t n_seqs;
@@ -39,10 +41,11 @@ struct board_job {
     const uint32_t *ids;        /* [n_rows], each < vocab */
     const uint8_t *type_ids;    /* [n_rows], each < types; NULL: all 0 */
     float *hidden;              /* [n_rows][hidden]; in and out; written by layer 0 from ids */
-    uint32_t *hidden_sums;      /* [n_rows] or NULL: with each row of `hidden` that is written, the sum of its bits,
-                                   which the next to read it checks where engines verify */
-    struct board_kv *kv;        /* NULL where only RUN tasks are submitted */
-    atomic_bool cancelled;      /* set by board_cancel or the owner; boards look between layers */
+    /** [n_rows] or NULL. With each row of `hidden` that a board writes, the sum of its bits; the next board to read the
+     *  row checks it, where boards verify. */
+    uint32_t *hidden_sums;
+    struct board_kv *kv;   /* NULL where only RUN tasks are submitted */
+    atomic_bool cancelled; /* set by board_cancel or the owner, from any thread; boards look between layers */
 };
 
 enum board_task_kind {
@@ -52,13 +55,14 @@ enum board_task_kind {
 };
 /* Layer 0 begins with the embedding of the rows from ids (RUN and PROJECT). The whole layer is project, then finish. */
 
+/** Made and freed by whoever submits it; the board's from board_submit until `on_done`. */
 struct board_task {
     struct board_job *job;
     enum board_task_kind kind;
     uint32_t layer_begin, layer_end;
     uint32_t row_begin, row_end; /* RUN: at sequence boundaries; PROJECT, FINISH: any rows */
-    /** Called exactly once, from a thread of the board: OK, CANCELLED, BACKEND (with `err` filled), TIMEOUT.
-     *  It must be quick and must not call into this board but for board_submit. `task` may be freed in it. */
+    /** Called exactly once, from a thread of the board: OK, CANCELLED, or BACKEND with `err` filled (borrowed for the
+     *  call). It is quick and calls nothing of this board but board_submit. It may free `task`. */
     void (*on_done)(struct board_task *task, enum status status, const struct error *err);
     void *cookie;
     struct board_task *next; /* the board's, while the task is with it */
@@ -66,6 +70,7 @@ struct board_task {
 
 enum board_state { BOARD_EMPTY, BOARD_READY, BOARD_BUSY, BOARD_FAILED };
 
+/** Counters are since the board was opened. */
 struct board_stats {
     enum board_state state;
     uint64_t tasks_done;
@@ -76,19 +81,19 @@ struct board_stats {
     uint64_t busy_ns; /* time spent computing */
     uint32_t queued;  /* tasks waiting or running */
     bool has_temperature;
-    double temperature; /* degrees Celsius, where the board has a sensor */
-    char last_error[256];
+    double temperature;   /* degrees Celsius, where the board has a sensor */
+    char last_error[256]; /* of the last task that failed; "": none did */
 };
 
-/** What can be made to go wrong on an emulated board, to see that what stands around it copes. */
+/** What can be made to go wrong on a board, to see that what stands around it copes. */
 enum board_fault_kind {
     BOARD_FAULT_FAIL,        /* the next tasks fail */
     BOARD_FAULT_HANG,        /* the next tasks get no answer until the board is reset or closed */
     BOARD_FAULT_SLOW,        /* tasks take `factor` times as long, for `for_ns` */
-    BOARD_FAULT_ACCUMULATOR, /* a bit flips in each of the next tasks: of a product's accumulator, .. */
-    BOARD_FAULT_WEIGHT,      /* .. of a weight as it is read, .. */
-    BOARD_FAULT_ACTIVATION,  /* .. of a quantised activation, .. */
-    BOARD_FAULT_HIDDEN,      /* .. of a hidden state after a layer */
+    BOARD_FAULT_ACCUMULATOR, /* a bit of a product's accumulator flips, in each of the next tasks */
+    BOARD_FAULT_WEIGHT,      /* a bit of a weight flips as it is read, in each of the next tasks */
+    BOARD_FAULT_ACTIVATION,  /* a bit of a quantised activation flips, in each of the next tasks */
+    BOARD_FAULT_HIDDEN,      /* a bit of a hidden state flips after a layer, in each of the next tasks */
     BOARD_FAULT_LOAD,        /* it loses its image: tasks fail, and so do the next loads and resets */
     BOARD_FAULT_IMAGE,       /* a bit of its image flips and stays so until it is loaded again */
     BOARD_FAULTS
@@ -104,30 +109,41 @@ struct board_fault {
 
 /** What to open. Zeroed members mean the defaults. */
 struct board_options {
-    const char *kind; /* "emu" (default), "ref", "fp32" */
+    const char *kind; /* "emu" (default), "ref", "fp32"; "rtl-sim" where BERTD_RTL is on. Borrowed for the call */
     uint32_t index;   /* which one of its kind: names it, and picks its core or card */
     int cpu;          /* core to stay on, plus one; 0: anywhere */
+    bool no_verify;   /* spare the checksums of products and of hidden states (docs/numerics.md) */
 };
 
-/** Open a board. `ret`: new; close with board_close. Errors: USAGE (unknown kind, listing the known), NO_MEMORY, IO. */
+/** Open a board. `ret`: new; close with board_close. Errors: USAGE (unknown kind, listing the known), NO_MEMORY, IO.
+ *  Thread: any. */
 enum status board_open(struct board **ret, const struct board_options *options, struct error *err);
-/** Cancel what is queued, wait for what runs, free. Sets the pointer to NULL; NULL is fine. */
+/** Cancel what is queued, wait for what runs, free. Sets the pointer to NULL; NULL is fine. Thread: any but the board's
+ *  own, and nobody else uses the board any more. */
 void board_close(struct board **board);
-/** Load layers [layer_begin, layer_end) of an image (retained until the next load or close). No task may be with the
- *  board. Errors: NO_MEMORY, UNSUPPORTED (precision, shape), BACKEND (checksum). */
+/** What boards of this kind (NULL: the default) read of an image beside the model: for image_build, before the image is
+ *  loaded. A board computes the same bits without, slower. Static; NULL: nothing. Thread: any. */
+const struct image_sections *board_sections(const char *kind);
+/** Load layers [layer_begin, layer_end) of an image, which is retained until the next load or close. No task is with
+ * the board. Blocks. Errors: NO_MEMORY, UNSUPPORTED (precision, shape), BACKEND (checksum); the board keeps what it
+ * had. Thread: any, one load or reset at a time. */
 enum status board_load(struct board *board, struct image *image, uint32_t layer_begin, uint32_t layer_end,
                        struct error *err);
 /** Hand over a task; never blocks. Tasks of one board run in the order of submission. The task and its job stay valid
  *  until on_done. A task that does not fit (rows, layers, kind) completes with BACKEND, like any other failure.
  *  Thread: any. */
 void board_submit(struct board *board, struct board_task *task);
-/** Mark the job cancelled: its tasks still complete, each once, with CANCELLED unless they were done before. */
+/** Mark the job cancelled: its tasks still complete, each once, with CANCELLED unless they were done before. Never
+ *  blocks. Thread: any. */
 void board_cancel(struct board *board, struct board_job *job);
-/** Give up whatever the board is doing or stuck in (its tasks complete with BACKEND), and load its image again.
- *  Blocks. Errors: BACKEND where it does not come back. */
+/** Give up whatever the board is doing or stuck in (its tasks complete with BACKEND), and load its image again. Blocks.
+ *  Errors: BACKEND where it does not come back; NO_MEMORY. Thread: any but the board's own, one load or reset at a
+ *  time. */
 enum status board_reset(struct board *board, struct error *err);
-/** Compute a small fixed input and compare with the known bits. Blocks. OK, or BACKEND with the difference. */
+/** Compute a small fixed input and compare with the known bits. Blocks. Errors: BACKEND with the difference, or where
+ *  the board hangs; NO_MEMORY. Thread: any but the board's own. */
 enum status board_selftest(struct board *board, struct error *err);
+/** Counters and state as they are now. Thread: any. */
 void board_stats(struct board *board, struct board_stats *ret);
 /** Compare what the board itself holds of the image with its checksum, in slices with pauses between. Blocks. OK where
  *  it holds nothing of its own (or cannot tell). Errors: BACKEND. Thread: any, but no load or reset meanwhile. */
@@ -135,13 +151,19 @@ enum status board_scrub(struct board *board, struct error *err);
 /** Make something go wrong, from the next task or load on (the image of an idle board: at once); waits for no task.
  *  Errors: UNSUPPORTED (a board, or an engine in it, that cannot), USAGE (a parameter), NO_MEMORY. Thread: any. */
 enum status board_inject(struct board *board, const struct board_fault *fault, struct error *err);
-const char *board_fault_name(enum board_fault_kind kind); /**< "fail", "hang", ..; static */
-const char *board_name(const struct board *board);        /**< "emu0", "fp32-0"; lives as long as the board */
-const char *board_kind(const struct board *board);        /**< "emu"; static */
+/** "fail", "hang", ..; static. Thread: any. */
+const char *board_fault_name(enum board_fault_kind kind);
+/** "emu0", "fp32-0"; lives as long as the board. Thread: any. */
+const char *board_name(const struct board *board);
+/** "emu", as board_options has it; static. Thread: any. */
+const char *board_kind(const struct board *board);
+/** What clients are told that answers were computed by: "fpga+emulated", "cpu"; static. Thread: any. */
+const char *board_compute_type(const struct board *board);
 
-/** Bytes of memory for the kv of a job with these sequences; `board_kv_init` lays it out over `memory` (aligned to 64,
- *  zeroed by the caller) and `block_begin` [n_seqs + 1], which it fills. */
+/** Bytes of memory for the kv of a job with these sequences [n_seqs + 1]. Thread: any. */
 size_t board_kv_size(const struct image *image, const uint32_t *cu_seqlens, uint32_t n_seqs);
+/** Lay `kv` out over `memory` (board_kv_size bytes, aligned to 64, zeroed by the caller) and `block_begin` [n_seqs +
+ * 1], which is filled; both stay the caller's and outlive `kv`. Thread: any. */
 void board_kv_init(struct board_kv *kv, const struct image *image, const uint32_t *cu_seqlens, uint32_t n_seqs,
                    void *memory, uint32_t *block_begin);
 

@@ -1,6 +1,5 @@
-/* What computes a task on the calling thread: the reference, the CPU kernels, fp32. An emulated board is a thread
- * around one engine.
- */
+/* What computes a task on the calling thread: the reference, the CPU kernels, fp32. A worker (accel/worker) makes a
+ * board of one. */
 #ifndef BERTD_ACCEL_ENGINE_H
 #define BERTD_ACCEL_ENGINE_H
 
@@ -18,49 +17,46 @@ enum engine_fault {
     ENGINE_FLIP_ALL = (1 << 4) - 1,
 };
 
-/** How an engine is built: implemented in accel/ref, accel/cpu and accel/fp32. */
+/** How an engine is built: implemented in accel/ref, accel/cpu, accel/fp32 and accel/sim. Static. */
 struct engine_ops {
     const char *name;
     enum image_precision precision;
-    /** Scratch for this image; grows with the largest task. One thread at a time. */
-    enum status (*create)(struct engine **ret, const struct image *image, struct error *err);
+    /** Scratch for this image, which it borrows; grows with the largest task.
+     *  ret     new; free with `destroy`
+     *  verify  check each product, and hidden states between layers, by their checksums (docs/numerics.md)
+     *  Errors: NO_MEMORY; UNSUPPORTED (a shape the engine cannot do, named). Thread: any. */
+    enum status (*create)(struct engine **ret, const struct image *image, bool verify, struct error *err);
     void (*destroy)(struct engine *engine);
     /** One layer's worth of a task: kind PROJECT or FINISH over any rows, or RUN (both) over whole sequences, for
-     *  layer `layer` alone. Embeds first where layer is 0 and the kind is RUN or PROJECT.
-     *  Errors: NO_MEMORY; BACKEND (a value that is not finite, naming layer and row; a checksum that is
-     *  wrong, naming also what it is of).
-     *  Sets the thread's floating-point mode (round to nearest, flush subnormals) and leaves it so. */
+     *  layer `layer` alone. Embeds first where layer is 0 and the kind is RUN or PROJECT. The task has been checked
+     *  (backend_check_task).
+     *  Errors: NO_MEMORY; BACKEND (a value that is not finite, naming layer and row; a checksum that is wrong, naming
+     *  also what it is of).
+     *  Thread: one at a time for an engine. Its floating-point mode is then float_mode_set's. */
     enum status (*run)(struct engine *engine, const struct board_job *job, enum board_task_kind kind, uint32_t layer,
                        uint32_t row_begin, uint32_t row_end, struct error *err);
     /** Arms faults (a mask of enum engine_fault): each happens once, in one of the next products (of a whole layer at
      *  the latest) and at a place that `seed` picks. False where there is no memory. NULL: the engine has no
-     *  checksums that could find them. By the thread that runs the engine, between runs. */
+     *  checksums that could find them. Thread: the one that runs the engine, between runs. */
     bool (*inject)(struct engine *engine, unsigned faults, uint64_t seed);
 };
 
 /** First member of every engine's own struct. */
 struct engine {
     const struct engine_ops *ops;
-    const struct image *image;
+    const struct image *image; /* borrowed */
+    bool verify;               /* checks checksums */
 };
 
-/** Whether all engines of the process check each product, and hidden states between layers, by checksums
- *  (docs/numerics.md). They do unless it is switched off, before the first job. Thread: any. */
-void engine_set_verify(bool verify);
-bool engine_verify(void);
-/** Arms faults as `inject` does; false where the engine cannot. */
+/** Arms faults as `inject` does; false where the engine cannot. Thread: likewise. */
 bool engine_inject(struct engine *engine, unsigned faults, uint64_t seed);
 
 extern const struct engine_ops ref_engine;  /* numerics in plain C: the specification */
 extern const struct engine_ops cpu_engine;  /* the same bits, fast; kernels chosen by cpu_flags() */
 extern const struct engine_ops fp32_engine; /* binary32 on OpenBLAS: for verification, no bit promise */
 
-/** Whether cpu_engine has use for narrow weights (struct image_narrow) on this machine. */
-bool cpu_engine_wants_narrow(void);
-
-/** Round to nearest, flush subnormals to zero in and out, for the calling thread. Returns the mode there was before,
- *  for engine_restore_float_mode. */
-uint32_t engine_set_float_mode(void);
-void engine_restore_float_mode(uint32_t mode);
+/** What cpu_engine reads of an image beside the model, with the instruction sets that cpu_flags() allows now: see
+ *  board_sections. Static; NULL: nothing. Thread: any. */
+const struct image_sections *cpu_engine_sections(void);
 
 #endif

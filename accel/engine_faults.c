@@ -37,3 +37,8 @@ void engine_faults_hidden(struct engine_faults *faults, float *hidden, size_t n)
     bytes[engine_faults_below(faults, n * sizeof *hidden)] ^= (unsigned char)(1u << engine_faults_below(faults, 8));
     faults->armed &= ~(unsigned)ENGINE_FLIP_HIDDEN;
 }
+
+bool engine_inject(struct engine *engine, unsigned faults, uint64_t seed)
+{
+    return engine->ops->inject && engine->ops->inject(engine, faults, seed);
+}

@@ -9,8 +9,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#include "accel/engine.h"
-#include "accel/image_narrow.h"
+#include "accel/float_mode.h"
 #include "accel/image_pack.h"
 #include "base/mem.h"
 #include "base/round_up.h"
@@ -33,9 +32,9 @@ uint32_t image_rotation(uint32_t width)
     return block;
 }
 
-uint32_t image_qkv_offset(const struct image *image, int part)
+uint32_t image_qkv_offset(const struct image *image, int projection)
 {
-    return (uint32_t)part * (uint32_t)round_up(image->shape.hidden, IMAGE_PANEL);
+    return (uint32_t)projection * (uint32_t)round_up(image->shape.hidden, IMAGE_PANEL);
 }
 
 int8_t image_weight(const struct image_linear *linear, uint32_t out, uint32_t in)
@@ -43,6 +42,15 @@ int8_t image_weight(const struct image_linear *linear, uint32_t out, uint32_t in
     size_t panel = out / IMAGE_PANEL, group = in / IMAGE_GROUP, groups = linear->in_padded / IMAGE_GROUP;
     return linear
         ->weights[((panel * groups + group) * IMAGE_PANEL + out % IMAGE_PANEL) * IMAGE_GROUP + in % IMAGE_GROUP];
+}
+
+const void *image_section(const struct image *image, const struct image_linear *linear,
+                          const struct image_section *section)
+{
+    for (uint32_t i = 0; i < image->sections.n; i++)
+        if (image->sections.list[i] == section)
+            return linear->sections[i];
+    return NULL;
 }
 
 struct image *image_retain(struct image *image)
@@ -189,12 +197,14 @@ static enum status check_embedding(struct error *err, const struct image_source 
 {
     const struct image_shape *shape = &source->shape;
     size_t h = shape->hidden;
-    enum status status = check_values(err, "embeddings.word_embeddings.weight", source->words, shape->vocab * h);
+    enum status status =
+        check_values(err, "embeddings.word_embeddings.weight", source->word_embeddings, shape->vocab * h);
+    if (!status)
+        status = check_values(err, "embeddings.position_embeddings.weight", source->position_embeddings,
+                              shape->positions * h);
     if (!status)
         status =
-            check_values(err, "embeddings.position_embeddings.weight", source->token_positions, shape->positions * h);
-    if (!status)
-        status = check_values(err, "embeddings.token_type_embeddings.weight", source->token_types, shape->types * h);
+            check_values(err, "embeddings.token_type_embeddings.weight", source->type_embeddings, shape->types * h);
     if (!status)
         status =
             check_pair(err, "embeddings.LayerNorm", source->embedding_norm.gamma, h, source->embedding_norm.beta, h);
@@ -206,7 +216,7 @@ static enum status check_embedding(struct error *err, const struct image_source 
 struct blob {
     unsigned char *base; /* NULL: measure */
     size_t size;
-    bool narrow; /* with struct image_narrow */
+    const struct image_sections *sections;
 };
 
 static void *take(struct blob *blob, size_t bytes)
@@ -219,19 +229,8 @@ static void *take(struct blob *blob, size_t bytes)
     return at;
 }
 
-static struct image_narrow place_narrow(struct blob *blob, const struct image_linear *linear)
-{
-    struct image_narrow narrow = {.weights = take(blob, (size_t)linear->in_padded * linear->out_padded)};
-    narrow.orders =
-        take(blob, linear->out_padded / IMAGE_PANEL * (linear->in_padded / IMAGE_GROUP) * sizeof *narrow.orders);
-    narrow.counts = take(blob, linear->out_padded / IMAGE_PANEL * sizeof *narrow.counts);
-    narrow.excess =
-        take(blob, linear->out_padded / IMAGE_PANEL * image_excess_room(linear->in_padded) * sizeof *narrow.excess);
-    return narrow;
-}
-
 static struct image_linear place_linear(struct blob *blob, enum image_precision precision, uint32_t in, uint32_t out,
-                                        bool rotated, uint32_t parts)
+                                        bool rotated, uint32_t projections)
 {
     struct image_linear linear = {.in = in,
                                   .out = out,
@@ -245,11 +244,11 @@ static struct image_linear place_linear(struct blob *blob, enum image_precision 
         linear.weights = take(blob, (size_t)linear.in_padded * linear.out_padded);
         linear.scales = take(blob, linear.out_padded * sizeof(float));
         linear.row_sums = take(blob, linear.out_padded * sizeof(int32_t));
-        linear.checks = take(blob, (size_t)parts * in * sizeof(int32_t));
-        if (blob->narrow)
-            linear.narrow = place_narrow(blob, &linear);
+        linear.checks = take(blob, (size_t)projections * in * sizeof(int32_t));
     }
     linear.bias = take(blob, linear.out_padded * sizeof(float));
+    for (uint32_t i = 0; i < blob->sections->n; i++)
+        linear.sections[i] = take(blob, blob->sections->list[i]->size(&linear));
     return linear;
 }
 
@@ -264,9 +263,9 @@ static void place(struct image_owned *owned, struct blob *blob)
 {
     struct image *image = &owned->image;
     uint32_t h = image->shape.hidden, m = image->shape.intermediate;
-    image->words = take(blob, (size_t)image->shape.vocab * h * sizeof(float));
-    image->token_positions = take(blob, (size_t)image->shape.positions * h * sizeof(float));
-    image->token_types = take(blob, (size_t)image->shape.types * h * sizeof(float));
+    image->word_embeddings = take(blob, (size_t)image->shape.vocab * h * sizeof(float));
+    image->position_embeddings = take(blob, (size_t)image->shape.positions * h * sizeof(float));
+    image->type_embeddings = take(blob, (size_t)image->shape.types * h * sizeof(float));
     image->embedding_norm = place_norm(blob, h);
     for (uint32_t i = 0; i < image->shape.layers; i++) {
         struct image_layer *layer = &owned->layers[i];
@@ -282,19 +281,16 @@ static void place(struct image_owned *owned, struct blob *blob)
     image->size = blob->size;
 }
 
-/* Filling it --------------------------------------------------------------------------------------------------------
- */
+/* Filling it ------------------------------------------------------------------------------------------------------ */
 
-static void fill_part(const struct image *image, const struct image_linear *linear, int part, uint32_t rows,
-                      const struct image_source_linear *source, float factor, float *scratch)
+static void fill_projection(const struct image *image, const struct image_linear *linear, int projection, uint32_t rows,
+                            const struct image_source_linear *source, float factor, float *scratch)
 {
-    struct image_pack pack = {linear, (uint32_t)part, image_qkv_offset(image, part), rows, *source, factor};
+    struct image_pack pack = {linear, (uint32_t)projection, image_qkv_offset(image, projection), rows, *source, factor};
     if (image->precision == IMAGE_FP32)
         image_pack_f32(&pack);
     else
         image_pack_int8(&pack, scratch);
-    if (linear->narrow.weights)
-        image_narrow_rows(linear, pack.first, rows, scratch);
 }
 
 static void fill_norm(const struct image_norm *norm, const struct image_source_norm *source, uint32_t width)
@@ -309,14 +305,25 @@ static void fill_layer(const struct image *image, uint32_t index, const struct i
     const struct image_layer *layer = &image->layers[index];
     uint32_t h = image->shape.hidden, m = image->shape.intermediate;
     float query_factor = 1.0f / sqrtf((float)image->head_dim);
-    fill_part(image, &layer->qkv, 0, h, &source->query, query_factor, scratch);
-    fill_part(image, &layer->qkv, 1, h, &source->key, 1, scratch);
-    fill_part(image, &layer->qkv, 2, h, &source->value, 1, scratch);
-    fill_part(image, &layer->output, 0, h, &source->output, 1, scratch);
-    fill_part(image, &layer->ffn1, 0, m, &source->ffn1, 1, scratch);
-    fill_part(image, &layer->ffn2, 0, h, &source->ffn2, 1, scratch);
+    fill_projection(image, &layer->qkv, 0, h, &source->query, query_factor, scratch);
+    fill_projection(image, &layer->qkv, 1, h, &source->key, 1, scratch);
+    fill_projection(image, &layer->qkv, 2, h, &source->value, 1, scratch);
+    fill_projection(image, &layer->output, 0, h, &source->output, 1, scratch);
+    fill_projection(image, &layer->ffn1, 0, m, &source->ffn1, 1, scratch);
+    fill_projection(image, &layer->ffn2, 0, h, &source->ffn2, 1, scratch);
     fill_norm(&layer->attention_norm, &source->attention_norm, h);
     fill_norm(&layer->output_norm, &source->output_norm, h);
+}
+
+static enum status fill_sections(const struct image *image, uint32_t index, struct error *err)
+{
+    const struct image_layer *layer = &image->layers[index];
+    const struct image_linear *linears[] = {&layer->qkv, &layer->output, &layer->ffn1, &layer->ffn2};
+    enum status status = STATUS_OK;
+    for (size_t l = 0; l < sizeof linears / sizeof *linears; l++)
+        for (uint32_t i = 0; i < image->sections.n && !status; i++)
+            status = image->sections.list[i]->fill((void *)linears[l]->sections[i], linears[l], err);
+    return status;
 }
 
 static enum status fill(struct image *image, const struct image_source *source, float *scratch, struct error *err)
@@ -326,9 +333,9 @@ static enum status fill(struct image *image, const struct image_source *source, 
     if (status)
         return status;
     size_t row = shape->hidden * sizeof(float);
-    memcpy((float *)image->words, source->words, shape->vocab * row);
-    memcpy((float *)image->token_positions, source->token_positions, shape->positions * row);
-    memcpy((float *)image->token_types, source->token_types, shape->types * row);
+    memcpy((float *)image->word_embeddings, source->word_embeddings, shape->vocab * row);
+    memcpy((float *)image->position_embeddings, source->position_embeddings, shape->positions * row);
+    memcpy((float *)image->type_embeddings, source->type_embeddings, shape->types * row);
     fill_norm(&image->embedding_norm, &source->embedding_norm, shape->hidden);
     for (uint32_t i = 0; i < shape->layers; i++) {
         struct image_source_layer layer = {0};
@@ -338,6 +345,9 @@ static enum status fill(struct image *image, const struct image_source *source, 
         if (status)
             return status;
         fill_layer(image, i, &layer, scratch);
+        status = fill_sections(image, i, err);
+        if (status)
+            return status;
     }
     image->checksum = XXH3_64bits(image->bytes, image->size);
     return STATUS_OK;
@@ -354,15 +364,18 @@ static void *blob_create(size_t size)
 }
 
 /* An image of this shape with its memory, not yet filled; NULL when there is none. */
-static struct image_owned *owned_create(const struct image_shape *shape, enum image_precision precision, bool narrow)
+static struct image_owned *owned_create(const struct image_shape *shape, enum image_precision precision,
+                                        const struct image_sections *sections)
 {
     struct image_owned *owned = mem_calloc(1, sizeof *owned + shape->layers * sizeof owned->layers[0]);
     if (!owned)
         return NULL;
     owned->image = (struct image){.shape = *shape, .precision = precision, .head_dim = shape->hidden / shape->heads};
+    if (sections && precision == IMAGE_INT8)
+        owned->image.sections = *sections;
     owned->image.head_dim_padded = (uint32_t)round_up(owned->image.head_dim, IMAGE_PANEL);
     atomic_init(&owned->references, 1);
-    struct blob blob = {.narrow = narrow};
+    struct blob blob = {.sections = &owned->image.sections};
     place(owned, &blob);
     blob.base = blob_create(blob.size);
     if (!blob.base) {
@@ -376,7 +389,7 @@ static struct image_owned *owned_create(const struct image_shape *shape, enum im
 
 enum status image_copy(struct image **ret, const struct image *image, struct error *err)
 {
-    struct image_owned *owned = owned_create(&image->shape, image->precision, image->layers[0].qkv.narrow.weights);
+    struct image_owned *owned = owned_create(&image->shape, image->precision, &image->sections);
     if (!owned)
         return error_set(err, STATUS_NO_MEMORY, "no memory for a copy of the model image");
     memcpy((void *)owned->image.bytes, image->bytes, image->size);
@@ -394,19 +407,19 @@ enum status image_repair(struct image *image, const struct image *fresh, struct 
 }
 
 enum status image_build(struct image **ret, const struct image_source *source, enum image_precision precision,
-                        struct error *err)
+                        const struct image_sections *sections, struct error *err)
 {
     const struct image_shape *shape = &source->shape;
     enum status status = check_shape(shape, err);
     if (status)
         return status;
-    struct image_owned *owned = owned_create(shape, precision, cpu_engine_wants_narrow());
+    struct image_owned *owned = owned_create(shape, precision, sections);
     uint32_t widest = shape->hidden > shape->intermediate ? shape->hidden : shape->intermediate;
     float *scratch = mem_alloc_aligned(ALIGN, image_pack_scratch(widest) * sizeof(float));
     if (owned && scratch) {
-        uint32_t mode = engine_set_float_mode();
+        uint32_t mode = float_mode_set();
         status = fill(&owned->image, source, scratch, err);
-        engine_restore_float_mode(mode);
+        float_mode_restore(mode);
     } else {
         status = error_set(err, STATUS_NO_MEMORY, "no memory for the model image");
     }

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/round_up.h"
+
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "four weights are packed through a 32-bit word");
 
 /* A panel on its way: input-major, one lane per output row. Lanes never mix, so a vector of them does to each row what
@@ -103,7 +105,7 @@ static void pack_checks(int32_t *checks, const integers *totals, uint32_t in)
 
 static uint32_t rows_padded(const struct image_pack *pack)
 {
-    return (pack->rows + LANES - 1) / LANES * LANES;
+    return (uint32_t)round_up(pack->rows, LANES);
 }
 
 static void pack_bias(const struct image_pack *pack)
@@ -134,7 +136,7 @@ void image_pack_int8(const struct image_pack *pack, float *scratch)
         memset(scratch + (size_t)linear->in * LANES, 0, (linear->in_padded - linear->in) * LANES * sizeof(float));
         quantise(linear, (pack->first + row) / LANES, (const lanes *)scratch, totals);
     }
-    pack_checks((int32_t *)linear->checks + (size_t)pack->part * linear->in, totals, linear->in);
+    pack_checks((int32_t *)linear->checks + (size_t)pack->projection * linear->in, totals, linear->in);
     pack_bias(pack);
 }
 

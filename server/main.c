@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "accel/engine.h"
+#include "accel/board.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -148,7 +148,8 @@ static enum status load_model(struct program *program, struct error *err)
                            token_vocab_size(program->vocab), program->info.shape.vocab);
     enum image_precision precision = config->dtype == CONFIG_FLOAT32 ? IMAGE_FP32 : IMAGE_INT8;
     if (status == STATUS_OK)
-        status = model_load_image(&program->image, program->model_dir, &program->info, precision, err);
+        status = model_load_image(&program->image, program->model_dir, &program->info, precision,
+                                  board_sections(config_board_kind(config)), err);
     if (status != STATUS_OK)
         return status;
     log_info("model loaded", log_str("path", program->model_dir), log_int("layers", program->info.shape.layers),
@@ -188,7 +189,8 @@ static void on_fault_refused(void *cookie, const char *reason)
 static enum status rebuild(void *cookie, struct image **ret, struct error *err)
 {
     const struct program *program = cookie;
-    return model_load_image(ret, program->model_dir, &program->info, program->image->precision, err);
+    return model_load_image(ret, program->model_dir, &program->info, program->image->precision,
+                            &program->image->sections, err);
 }
 
 static enum status read_faults(struct program *program, uint32_t n_boards, struct error *err)
@@ -209,7 +211,8 @@ static enum status read_faults(struct program *program, uint32_t n_boards, struc
 
 static enum status open_board(struct program *program, struct error *err)
 {
-    struct board_options options = {.kind = config_board_kind(&program->config), .index = program->n_boards};
+    struct board_options options = {
+        .kind = config_board_kind(&program->config), .index = program->n_boards, .no_verify = !program->config.verify};
     struct board *board = NULL;
     enum status status = board_open(&board, &options, err);
     if (status != STATUS_OK)
@@ -232,7 +235,6 @@ static enum status start_boards(struct program *program, struct error *err)
     program->boards = mem_calloc(n, sizeof(struct board *));
     if (!program->boards)
         return error_set(err, STATUS_NO_MEMORY, "no memory for %u boards", n);
-    engine_set_verify(config->verify);
     while (program->n_boards < n) {
         enum status status = open_board(program, err);
         if (status != STATUS_OK)
@@ -276,7 +278,7 @@ static enum status start_server(struct program *program, struct error *err)
         .model_id = config->model_id,
         .served_model_name = config->served_model_name ? config->served_model_name : config->model_id,
         .model_dtype = config->dtype == CONFIG_FLOAT32 ? "float32" : "int8",
-        .compute_type = strcmp(config_board_kind(config), "emu") == 0 ? "fpga+emulated" : "cpu",
+        .compute_type = board_compute_type(program->boards[0]),
         .version = CONFIG_VERSION,
         .vocab = program->vocab,
         .batch = program->batch,

@@ -24,7 +24,7 @@ static void gather_scales(float *to, const float *scales, const struct head *hea
         memcpy(to + b * IMAGE_PANEL, scales + (head->place + b * heads) * IMAGE_PANEL, IMAGE_PANEL * sizeof *to);
 }
 
-/* What all rows of a head multiply: keys, with dimensions as inputs and tokens as outputs ... */
+/* Keys, which all rows of a head multiply: dimensions are inputs, tokens outputs. */
 static struct cpu_gemm keys_of(const struct cpu_engine *engine, const struct cpu_kv *kv, const struct head *head)
 {
     const size_t width = engine->base.image->head_dim_padded;
@@ -37,7 +37,7 @@ static struct cpu_gemm keys_of(const struct cpu_engine *engine, const struct cpu
     };
 }
 
-/* ... and values, the other way round. */
+/* Values, which all rows of a head multiply: tokens are inputs, dimensions outputs. */
 static struct cpu_gemm values_of(const struct cpu_engine *engine, const struct cpu_kv *kv, const struct head *head)
 {
     const size_t width = engine->base.image->head_dim_padded;
@@ -107,8 +107,8 @@ static enum status check_head(const struct cpu_step *step, const struct head *he
     enum status status = STATUS_OK;
     for (size_t r = 0; r < head->rows && !status; r++) {
         const void *query = head->queries + r * engine->sequences.query_stride;
-        uint32_t must = engine->kernels.product(query, s->key_checks, engine->base.image->head_dim_padded);
-        status = cpu_check_product(step, "queries with keys", row + (uint32_t)r, a->score_sums[r], must);
+        uint32_t expected = engine->kernels.product(query, s->key_checks, engine->base.image->head_dim_padded);
+        status = cpu_check_product(step, "queries with keys", row + (uint32_t)r, a->score_sums[r], expected);
         if (!status && !isnan(a->factors[r])) /* a row without p is found by who quantises its context */
             status = cpu_check_product(step, "weights with values", row + (uint32_t)r, s->sums[r], a->products[r]);
     }

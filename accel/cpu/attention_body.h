@@ -14,8 +14,11 @@
 #include "accel/cpu/groups.h"
 #include "accel/cpu/kernels.h"
 #include "accel/cpu/tiles.h"
+#include "accel_constants.h"
 
 enum { DIGIT_BITS = 7 };
+
+#define WHOLE ((float)ACCEL_PROBABILITY_MAX)
 
 /* Accumulators to scores; returns the largest. */
 CPU_TEMPLATE float scores(float *s, uint32_t *ret_sum, const float *key_scales, float scale, size_t n)
@@ -74,14 +77,14 @@ static void attend_some(const struct cpu_attention *a, size_t row, size_t rows)
         sums[r] = softmax(s + r * a->score_stride, a->value_scales, max[r], a->n);
     for (size_t r = 0; r < rows; r++) {
         bool tiny = sums[r].wmax < IMAGE_TINY, finite = isfinite(max[r]);
-        float factor = tiny ? 0 : CPU_WHOLE / sums[r].wmax;
+        float factor = tiny ? 0 : WHOLE / sums[r].wmax;
         char *high = (char *)a->high + (row + r) * a->digit_stride;
         char *low = a->low ? (char *)a->low + (row + r) * a->digit_stride : NULL;
         const float *w = s + r * a->score_stride;
         if (finite)
             a->products[row + r] = low ? digits(high, low, w, factor, a->value_sums, a->n)
                                        : digits(high, NULL, w, factor, a->value_sums, a->n);
-        a->factors[row + r] = !finite ? NAN : tiny ? 0 : sums[r].wmax * (1.0f / CPU_WHOLE) / sums[r].sum;
+        a->factors[row + r] = !finite ? NAN : tiny ? 0 : sums[r].wmax * (1.0f / WHOLE) / sums[r].sum;
     }
 }
 

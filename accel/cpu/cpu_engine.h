@@ -8,7 +8,7 @@
 
 enum {
     CPU_ALIGN = 64,
-    CPU_PARTS = 3,               /* Q, K, V */
+    CPU_PROJECTIONS = 3,         /* Q, K, V */
     CPU_CHUNK = 8 * IMAGE_PANEL, /* FFN1 outputs made at a time: a multiple of every Hadamard block */
 };
 
@@ -32,7 +32,7 @@ struct cpu_scratch {
     void *operands;        /* [block_rows] hidden_stride */
     void *inner_operands;  /* [block_rows] inner_stride */
     float *operand_scales; /* [block_rows] */
-    uint32_t *products;    /* [block_rows][CPU_PARTS]: what the sums of their accumulators must be */
+    uint32_t *products;    /* [block_rows][CPU_PROJECTIONS]: what the sums of their accumulators are expected to be */
     uint32_t *sums;        /* [block_rows]: what they are */
     int32_t *acc;          /* [block_rows][acc_stride] */
     void *work;            /* of a linear layer's kernel */
@@ -54,7 +54,7 @@ struct cpu_scratch {
     void *ones;            /* operands [head_dim_padded], each the number 1 */
 };
 
-/** What must be kept of whole sequences: grows with the longest. */
+/** What is kept of whole sequences: grows with the longest. */
 struct cpu_sequences {
     void *memory;
     size_t rows, blocks;   /* room */
@@ -83,7 +83,7 @@ struct cpu_segment {
     uint32_t length;    /* of the sequence */
 };
 
-/** Part of a layer's work: which layer, and the error to fill. */
+/** What the steps of a layer share: which layer, and the error to fill. */
 struct cpu_step {
     struct cpu_engine *engine;
     const struct board_job *job;
@@ -125,9 +125,9 @@ enum status cpu_layer_finish(const struct cpu_step *step, const struct cpu_kv *k
 enum status cpu_attention(const struct cpu_step *step, const struct cpu_kv *kv, size_t query, uint32_t row_begin,
                           uint32_t row_end);
 
-/** BACKEND naming layer, row and product where the sum of the accumulators is not what it must be. */
+/** BACKEND naming layer, row and product where the sum of the accumulators is not the expected one. */
 enum status cpu_check_product(const struct cpu_step *step, const char *product, uint32_t row, uint32_t sum,
-                              uint32_t must);
+                              uint32_t expected);
 /** kernels.prepare, where there is one. */
 void cpu_gemm_prepare(const struct cpu_engine *engine, const struct cpu_gemm *gemm);
 /** kernels.linear and kernels.gemm, with the faults that are due, among so many inputs and outputs that are no padding.

@@ -3,11 +3,12 @@
 
 #include "accel/cpu/cpu_engine.h"
 #include "accel/cpu/cpu_flags.h"
+#include "accel/float_mode.h"
 #include "base/mem.h"
 
 enum {
-    GROUP_ROWS = 128,  /* of sequences that RUN takes together ... */
-    GROUP_BLOCKS = 64, /* ... and the token blocks they may have */
+    GROUP_ROWS = 128,  /* of sequences that RUN takes together */
+    GROUP_BLOCKS = 64, /* that those sequences may have */
 };
 
 static void destroy(struct engine *base)
@@ -21,12 +22,12 @@ static void destroy(struct engine *base)
     mem_free(engine);
 }
 
-static enum status create(struct engine **ret, const struct image *image, struct error *err)
+static enum status create(struct engine **ret, const struct image *image, bool verify, struct error *err)
 {
     struct cpu_engine *engine = mem_calloc(1, sizeof *engine);
     if (!engine)
         return error_set(err, STATUS_NO_MEMORY, "no memory for an engine");
-    engine->base = (struct engine){.ops = &cpu_engine, .image = image};
+    engine->base = (struct engine){.ops = &cpu_engine, .image = image, .verify = verify};
     cpu_kernels_init(&engine->kernels, cpu_flags());
     enum status status = cpu_scratch_init(engine, err);
     if (!status)
@@ -89,8 +90,8 @@ static enum status run(struct engine *base, const struct board_job *job, enum bo
                        uint32_t row_begin, uint32_t row_end, struct error *err)
 {
     struct cpu_engine *engine = (struct cpu_engine *)base;
-    const struct cpu_step step = {engine, job, &base->image->layers[layer], layer, engine_verify(), err};
-    engine_set_float_mode();
+    const struct cpu_step step = {engine, job, &base->image->layers[layer], layer, base->verify, err};
+    float_mode_set();
     if (layer == 0 && kind != BOARD_FINISH) {
         enum status status = cpu_layer_embed(&step, row_begin, row_end);
         if (status)

@@ -55,7 +55,7 @@ static void flip_weight(struct cpu_engine *engine, const struct cpu_gemm *g, siz
     again.row_sums += panel * IMAGE_PANEL;
     again.acc += panel * IMAGE_PANEL;
     again.n_panels = 1;
-    again.narrow = (struct image_narrow){0};
+    again.clipped = (struct cpu_clipped){0};
     cpu_gemm_prepare(engine, &again);
     engine->kernels.linear(&again);
     cpu_gemm_prepare(engine, g);

@@ -31,9 +31,10 @@ void cpu_kernels_init(struct cpu_kernels *ret, unsigned flags)
 #endif
 }
 
-bool cpu_engine_wants_narrow(void)
+const struct image_sections *cpu_engine_sections(void)
 {
+    static const struct image_sections clipped = {1, {&cpu_clipped_section}};
     struct cpu_kernels kernels;
     cpu_kernels_init(&kernels, cpu_flags());
-    return kernels.prepare;
+    return kernels.prepare ? &clipped : NULL;
 }

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "accel/cpu/clipped.h"
 #include "accel/image.h"
 
 /** acc[r][o] = sum over i of row[r][i] * W[o][i], for n_rows rows and n_panels panels of IMAGE_PANEL outputs. The
@@ -30,7 +31,7 @@ struct cpu_gemm {
     size_t n_rows;
     size_t n_panels;
     /* For `linear` alone: */
-    struct image_narrow narrow; /* of its panels; weights NULL: there is none, slower */
+    struct cpu_clipped clipped; /* of its panels; weights NULL: there is none, slower */
     void *work;                 /* cpu_linear_work(n_rows, inputs) bytes, as `prepare` left them */
 };
 
@@ -46,11 +47,11 @@ static inline size_t cpu_linear_work(size_t n_rows, size_t inputs)
     return (3 * n_rows + 31) * inputs;
 }
 
-/** What a row of operands must give: product[p] = sum over i of q[i] * checks[p * n + i] modulo 2^32. */
+/** What a row of operands is expected to give: product[p] = sum over i of q[i] * checks[p * n + i] modulo 2^32. */
 struct cpu_check {
-    const int32_t *checks; /* [n_parts][n], of struct image_linear */
-    size_t n_parts;        /* 1 or 3 */
-    uint32_t *products;    /* [n_parts] out */
+    const int32_t *checks; /* [n_projections][n], of struct image_linear */
+    size_t n_projections;  /* 1 or 3 */
+    uint32_t *products;    /* [n_projections] out */
 };
 
 /** How accumulators become values: y = fma(float(acc) * scales[o], scale, bias[o]). */
@@ -65,24 +66,24 @@ struct cpu_epilogue {
 struct cpu_attention {
     size_t n_rows;
     size_t n;
-    float *scores; /* [n_rows], score_stride elements apart: [n] accumulators of a query with every key; overwritten */
+    /** [n_rows], score_stride elements apart: [n] accumulators of a query with every key; overwritten. */
+    float *scores;
     size_t score_stride;
     const float *scales; /* [n_rows] of the queries, scale_stride elements apart */
     size_t scale_stride;
     const float *key_scales, *value_scales; /* [n] */
-    void *high, *low; /* p out: [n_rows], digit_stride bytes apart: [n] operands without offset, zeros past n; in
-                         n_digits digits, or `low` NULL: whole in `high` */
+    /** p out, its higher digits or the whole: [n_rows], digit_stride bytes apart: [n] operands without offset, zeros
+     *  past n. */
+    void *high;
+    void *low; /* p out, its lower digits, likewise; NULL: n_digits is 1 and p is whole in `high` */
     size_t digit_stride;
-    /* Of the accumulators in whole panels of tokens, [n_rows] sums; and the products of p with the sums of each token's
-     * values (see column_sums); modulo 2^32. */
-    const int32_t *value_sums; /* [n] */
-    uint32_t *score_sums;      /* [n_rows] out */
-    uint32_t *products;        /* [n_rows] out */
-    float *factors; /* [n_rows] out: what to multiply P x V by, (wmax / 16256) / z; NaN when the largest score is not
-                       finite, and p is not written then */
+    const int32_t *value_sums; /* [n] of each token's values: see column_sums */
+    uint32_t *score_sums;      /* [n_rows] out: of the accumulators in whole panels of tokens, modulo 2^32 */
+    uint32_t *products;        /* [n_rows] out: of p with value_sums, modulo 2^32 */
+    /** [n_rows] out: what to multiply P x V by, (wmax / ACCEL_PROBABILITY_MAX) / z. NaN when the largest score is not
+     *  finite; p is not written then. */
+    float *factors;
 };
-
-#define CPU_WHOLE 16256.0f /* what the largest weight of a row becomes: two digits of 127 */
 
 struct cpu_kernels {
     const char *isa;              /* of the gemm: "c", "avx2", ... */
@@ -109,12 +110,11 @@ struct cpu_kernels {
     /** x = LayerNorm(x) of rows that lie `stride` elements apart. Returns the first row whose variance is not finite,
      *  n_rows if there is none; rows are garbage then. */
     size_t (*norm)(float *x, size_t stride, const struct image_norm *norm, float eps, size_t n, size_t n_rows);
-    /* These three return the sum of acc[o] * image_check_factors[o % 16] modulo 2^32. */
-    /** y = epilogue(acc) */
+    /** y = epilogue(acc). Returns the checked sum: of acc[o] * image_check_factors[o % 16] modulo 2^32. */
     uint32_t (*dequantise)(float *y, const int32_t *acc, const struct cpu_epilogue *epilogue, size_t n);
-    /** x = epilogue(acc) + x */
+    /** x = epilogue(acc) + x. Returns the checked sum. */
     uint32_t (*add)(float *x, const int32_t *acc, const struct cpu_epilogue *epilogue, size_t n);
-    /** y = activation(epilogue(acc)) */
+    /** y = activation(epilogue(acc)). Returns the checked sum. */
     uint32_t (*activate)(float *y, const int32_t *acc, const struct cpu_epilogue *epilogue,
                          enum image_activation activation, size_t n);
     /** y = FWHT(x) in blocks of `block`, a power of two <= IMAGE_MAX_ROTATION that divides n; y may be x. */

@@ -159,9 +159,13 @@ static inline ints ints_multiply(ints a, ints b)
     return _mm512_mullo_epi32(a, b);
 }
 
+/* Written out: gcc's _mm512_reduce_add_epi32 ends in a signed addition, which may not overflow. */
 static inline uint32_t ints_sum(ints x)
 {
-    return (uint32_t)_mm512_reduce_add_epi32(x);
+    __m256i a = _mm256_add_epi32(_mm512_castsi512_si256(x), _mm512_extracti64x4_epi64(x, 1));
+    __m128i b = _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+    b = _mm_add_epi32(b, _mm_shuffle_epi32(b, 0x4e));
+    return (uint32_t)_mm_cvtsi128_si32(_mm_add_epi32(b, _mm_shuffle_epi32(b, 0xb1)));
 }
 
 static inline ints ints_and(ints a, ints b)

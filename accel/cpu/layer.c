@@ -2,7 +2,7 @@
 #include "accel/cpu/cpu_engine.h"
 #include "accel/cpu/tiles.h"
 
-enum { PART_QUERY, PART_KEY, PART_VALUE };
+enum { PROJECTION_QUERY, PROJECTION_KEY, PROJECTION_VALUE };
 
 #define FINITE_BITS 0x7f7fffffu /* of FLT_MAX: above are Inf and NaN */
 
@@ -35,7 +35,7 @@ static float *hidden_row(const struct cpu_step *step, uint32_t row)
     return step->job->hidden + (size_t)row * step->engine->base.image->shape.hidden;
 }
 
-/* A row of hidden states has been written, ... */
+/* For check_hidden: rows of hidden states have been written. */
 static void leave_hidden(const struct cpu_step *step, uint32_t row, uint32_t rows)
 {
     const struct cpu_kernels *k = &step->engine->kernels;
@@ -46,7 +46,7 @@ static void leave_hidden(const struct cpu_step *step, uint32_t row, uint32_t row
     engine_faults_hidden(&step->engine->faults, hidden_row(step, row), rows * n);
 }
 
-/* ... and is about to be read. */
+/* A row of hidden states is about to be read: it is as leave_hidden saw it. */
 static enum status check_hidden(const struct cpu_step *step, uint32_t row)
 {
     const uint32_t *sums = step->job->hidden_sums;
@@ -71,8 +71,8 @@ enum status cpu_layer_embed(const struct cpu_step *step, uint32_t row_begin, uin
         for (uint32_t r = row; r < row + segment.rows; r++) {
             float *x = hidden_row(step, r);
             size_t position = segment.token + (r - row), type = job->type_ids ? job->type_ids[r] : 0;
-            k->embed(x, image->words + job->ids[r] * n, image->token_positions + position * n,
-                     image->token_types + type * n, n);
+            k->embed(x, image->word_embeddings + job->ids[r] * n, image->position_embeddings + position * n,
+                     image->type_embeddings + type * n, n);
             if (k->norm(x, n, &image->embedding_norm, image->shape.layer_norm_eps, n, 1) < 1)
                 return not_finite(step, r);
         }
@@ -82,12 +82,12 @@ enum status cpu_layer_embed(const struct cpu_step *step, uint32_t row_begin, uin
 }
 
 enum status cpu_check_product(const struct cpu_step *step, const char *product, uint32_t row, uint32_t sum,
-                              uint32_t must)
+                              uint32_t expected)
 {
-    if (sum == must || !step->verify)
+    if (sum == expected || !step->verify)
         return STATUS_OK;
     return error_set(step->err, STATUS_BACKEND, "checksum of %s, layer %u, row %u: %#x, but its operands give %#x",
-                     product, step->index, row, sum, must);
+                     product, step->index, row, sum, expected);
 }
 
 /* Row r of a block -> operands, and the products that check what will be made of it. */
@@ -100,8 +100,8 @@ static void quantise(const struct cpu_step *step, void *operands, const float *x
     s->operand_scales[row] = factors.scale;
     const struct cpu_check check = {
         .checks = linear->checks,
-        .n_parts = linear == &step->layer->qkv ? CPU_PARTS : 1,
-        .products = s->products + (size_t)row * CPU_PARTS,
+        .n_projections = linear == &step->layer->qkv ? CPU_PROJECTIONS : 1,
+        .products = s->products + (size_t)row * CPU_PROJECTIONS,
     };
     engine->kernels.quantise(operands, x, factors.inverse, linear->in, step->verify ? &check : NULL);
 }
@@ -111,6 +111,7 @@ static struct cpu_gemm gemm_of(const struct cpu_engine *engine, const struct ima
                                size_t stride, uint32_t rows, uint32_t output, uint32_t count)
 {
     const size_t panel = output / IMAGE_PANEL, panel_size = (size_t)linear->in_padded * IMAGE_PANEL;
+    const struct cpu_clipped clipped = cpu_clipped_of(engine->base.image, linear);
     return (struct cpu_gemm){
         .rows = operands,
         .row_stride = stride,
@@ -123,7 +124,7 @@ static struct cpu_gemm gemm_of(const struct cpu_engine *engine, const struct ima
         .acc_stride = engine->scratch.acc_stride,
         .n_rows = rows,
         .n_panels = (count + IMAGE_PANEL - 1) / IMAGE_PANEL,
-        .narrow = image_narrow_at(linear, panel),
+        .clipped = cpu_clipped_from(&clipped, linear, panel),
         .work = engine->scratch.work,
     };
 }
@@ -170,23 +171,25 @@ static enum status quantise_hidden(const struct cpu_step *step, const struct ima
 }
 
 /* Operands -> accumulators of Q, K or V. */
-static void accumulate_part(const struct cpu_step *step, int part, uint32_t rows)
+static void accumulate_projection(const struct cpu_step *step, int projection, uint32_t rows)
 {
     struct cpu_engine *engine = step->engine;
     accumulate(engine, &step->layer->qkv, engine->scratch.operands, engine->scratch.hidden_stride, rows,
-               image_qkv_offset(engine->base.image, part), engine->base.image->shape.hidden);
+               image_qkv_offset(engine->base.image, projection), engine->base.image->shape.hidden);
 }
 
 /* Accumulators of row `row` of a block of Q, K or V, which is the job's row `job_row` -> values in scratch.row. */
-static enum status dequantise_part(const struct cpu_step *step, int part, uint32_t row, uint32_t job_row)
+static enum status dequantise_projection(const struct cpu_step *step, int projection, uint32_t row, uint32_t job_row)
 {
-    static const char *const names[CPU_PARTS] = {"queries", "keys", "values"};
+    static const char *const names[CPU_PROJECTIONS] = {"queries", "keys", "values"};
     const struct cpu_engine *engine = step->engine;
     const struct cpu_scratch *s = &engine->scratch;
-    const struct cpu_epilogue e = epilogue(engine, &step->layer->qkv, row, image_qkv_offset(engine->base.image, part));
+    const struct cpu_epilogue e =
+        epilogue(engine, &step->layer->qkv, row, image_qkv_offset(engine->base.image, projection));
     uint32_t sum =
         engine->kernels.dequantise(s->row, s->acc + row * s->acc_stride, &e, engine->base.image->shape.hidden);
-    return cpu_check_product(step, names[part], job_row, sum, s->products[(size_t)row * CPU_PARTS + (size_t)part]);
+    return cpu_check_product(step, names[projection], job_row, sum,
+                             s->products[(size_t)row * CPU_PROJECTIONS + (size_t)projection]);
 }
 
 static enum status put_queries(const struct cpu_step *step, size_t query, uint32_t begin, uint32_t rows)
@@ -196,7 +199,7 @@ static enum status put_queries(const struct cpu_step *step, size_t query, uint32
     const struct image *image = step->engine->base.image;
     const size_t heads = image->shape.heads;
     for (uint32_t r = 0; r < rows; r++, query++) {
-        enum status status = dequantise_part(step, PART_QUERY, r, begin + r);
+        enum status status = dequantise_projection(step, PROJECTION_QUERY, r, begin + r);
         if (status)
             return status;
         uint32_t amax =
@@ -210,14 +213,14 @@ static enum status put_queries(const struct cpu_step *step, size_t query, uint32
 }
 
 /* Accumulators of one row of K or V -> bytes, and scales into kv. */
-static enum status quantise_token(const struct cpu_step *step, int part, const struct cpu_kv *kv,
+static enum status quantise_token(const struct cpu_step *step, int projection, const struct cpu_kv *kv,
                                   const struct cpu_segment *segment, uint32_t token, uint32_t row, int8_t *bytes)
 {
     const struct cpu_scratch *s = &step->engine->scratch;
     const struct image *image = step->engine->base.image;
-    float *scales = part == PART_KEY ? kv->key_scales : kv->value_scales;
+    float *scales = projection == PROJECTION_KEY ? kv->key_scales : kv->value_scales;
     const uint32_t job_row = segment->row + (token - segment->token);
-    enum status status = dequantise_part(step, part, row, job_row);
+    enum status status = dequantise_projection(step, projection, row, job_row);
     if (status)
         return status;
     uint32_t amax =
@@ -234,7 +237,7 @@ static enum status put_keys(const struct cpu_step *step, const struct cpu_kv *kv
     int8_t *bytes = step->engine->scratch.bytes;
     for (uint32_t i = 0; i < segment->rows; i++) {
         uint32_t token = segment->token + i;
-        enum status status = quantise_token(step, PART_KEY, kv, segment, token, row + i, bytes);
+        enum status status = quantise_token(step, PROJECTION_KEY, kv, segment, token, row + i, bytes);
         if (status)
             return status;
         cpu_kv_put_key(kv, image, segment, token, bytes);
@@ -254,7 +257,8 @@ static enum status put_values(const struct cpu_step *step, const struct cpu_kv *
         uint32_t next = (token / IMAGE_GROUP + 1) * IMAGE_GROUP;
         count = (next < end ? next : end) - token;
         for (uint32_t i = 0; i < count; i++) {
-            enum status status = quantise_token(step, PART_VALUE, kv, segment, token + i, row + i, bytes + i * stride);
+            enum status status =
+                quantise_token(step, PROJECTION_VALUE, kv, segment, token + i, row + i, bytes + i * stride);
             if (status)
                 return status;
         }
@@ -263,14 +267,14 @@ static enum status put_values(const struct cpu_step *step, const struct cpu_kv *
     return STATUS_OK;
 }
 
-static enum status put_part(const struct cpu_step *step, int part, const struct cpu_kv *kv, uint32_t begin,
-                            uint32_t rows)
+static enum status put_keys_or_values(const struct cpu_step *step, int projection, const struct cpu_kv *kv,
+                                      uint32_t begin, uint32_t rows)
 {
     struct cpu_segment segment;
-    accumulate_part(step, part, rows);
+    accumulate_projection(step, projection, rows);
     for (uint32_t row = begin; row < begin + rows; row += segment.rows) {
         segment = cpu_segment_at(step->job, row, begin + rows);
-        enum status status = (part == PART_KEY ? put_keys : put_values)(step, kv, &segment, row - begin);
+        enum status status = (projection == PROJECTION_KEY ? put_keys : put_values)(step, kv, &segment, row - begin);
         if (status)
             return status;
     }
@@ -290,13 +294,13 @@ enum status cpu_layer_project(const struct cpu_step *step, const struct cpu_kv *
         rows = block_rows(step, row_end - row);
         enum status status = quantise_hidden(step, &step->layer->qkv, row, rows);
         if (!status && with_queries) {
-            accumulate_part(step, PART_QUERY, rows);
+            accumulate_projection(step, PROJECTION_QUERY, rows);
             status = put_queries(step, row - row_begin, row, rows);
         }
         if (!status)
-            status = put_part(step, PART_KEY, kv, row, rows);
+            status = put_keys_or_values(step, PROJECTION_KEY, kv, row, rows);
         if (!status)
-            status = put_part(step, PART_VALUE, kv, row, rows);
+            status = put_keys_or_values(step, PROJECTION_VALUE, kv, row, rows);
         if (status)
             return status;
     }
@@ -316,7 +320,7 @@ static enum status add_and_norm(const struct cpu_step *step, const char *product
         if (status)
             return status;
         uint32_t sum = engine->kernels.add(hidden_row(step, begin + r), s->acc + r * s->acc_stride, &e, shape->hidden);
-        status = cpu_check_product(step, product, begin + r, sum, s->products[(size_t)r * CPU_PARTS]);
+        status = cpu_check_product(step, product, begin + r, sum, s->products[(size_t)r * CPU_PROJECTIONS]);
         if (status)
             return status;
     }
@@ -379,7 +383,7 @@ static enum status feed_forward(const struct cpu_step *step, uint32_t begin, uin
         activate_chunk(step, output, count, rows);
     }
     for (uint32_t r = 0; r < rows; r++) {
-        status = cpu_check_product(step, "ffn1", begin + r, s->sums[r], s->products[(size_t)r * CPU_PARTS]);
+        status = cpu_check_product(step, "ffn1", begin + r, s->sums[r], s->products[(size_t)r * CPU_PROJECTIONS]);
         if (!status)
             status = check_finite(step, s->inner_amax[r], begin + r);
         if (status)
@@ -401,7 +405,7 @@ enum status cpu_layer_finish(const struct cpu_step *step, const struct cpu_kv *k
         if (make_queries) {
             status = quantise_hidden(step, &step->layer->qkv, row, rows);
             if (!status) {
-                accumulate_part(step, PART_QUERY, rows);
+                accumulate_projection(step, PROJECTION_QUERY, rows);
                 status = put_queries(step, 0, row, rows);
             }
         }

@@ -1,24 +1,24 @@
-/* Linear layers in AVX2 without VNNI, over narrow weights: vpmaddubsw, two of its results added in 16 bits, then
+/* Linear layers in AVX2 without VNNI, over clipped weights: vpmaddubsw, two of its results added in 16 bits, then
  * vpmaddwd by one. That is 3 multiplications for 64 products where 16-bit operands need 4, and exact, because the
- * weights are clipped so that no sum leaves 16 bits (struct image_narrow). What they were clipped by, a few percent of
- * the inputs of an output, is where accumulators begin: for 32 rows at a time, in 16 bits too, from the rows turned
+ * weights are clipped so that no sum leaves 16 bits (accel/cpu/clipped.h). What they were clipped by, a few percent of
+ * the inputs of an output, is where accumulators begin: for 32 rows at a time, in 16 bits too, from the rows transposed
  * into columns.
  */
 #include <immintrin.h>
 #include <string.h>
 
-#include "accel/cpu/excess_avx2.h"
 #include "accel/cpu/kernels.h"
+#include "accel/cpu/residual_avx2.h"
 #include "accel/cpu/tiles.h"
 
 enum {
     TILE_ROWS = 4,
-    TURN_BYTES = 64 * 1024, /* of weights, by which some rows are multiplied before the next rows are, ... */
-    TURN_PANELS = 8,        /* ... and of which so many panels are enough */
-    TILE_OUTPUTS = 8,       /* of a vector of accumulators */
+    BLOCK_BYTES = 64 * 1024, /* of weights: some rows are multiplied by them before the next rows are */
+    BLOCK_PANELS = 8,        /* are enough of a block, however few bytes they have */
+    TILE_OUTPUTS = 8,        /* of a vector of accumulators */
     GROUP_BYTES = IMAGE_PANEL * IMAGE_GROUP,
-    LEAST_ROWS = 7,      /* below, excess costs more than narrow weights save, or memory sets the pace, ... */
-    LEAST_INPUTS = 3072, /* ... and it is a larger part of narrow linears: of all rows together */
+    LEAST_ROWS = 7,      /* below, residuals cost more than clipped weights save, or memory sets the pace */
+    LEAST_INPUTS = 3072, /* of all rows together; likewise: of fewer inputs residuals are a larger part */
 };
 
 static inline __m256i load(const void *p)
@@ -52,7 +52,7 @@ struct cursor {
     size_t step;       /* bytes of it for each pair of groups */
 };
 
-/* The accumulators are variables, which the empty asm keeps in registers: else gcc peels the first turn and spills. */
+/* The accumulators are variables, which the empty asm keeps in registers: else gcc peels the first round and spills. */
 #define HOLD(r)     __asm__("" : "+x"(a##r), "+x"(b##r));
 #define EACH_ROW(X) X(0) X(1) X(2) X(3)
 #define DECLARE(r)                                                                                                     \
@@ -128,7 +128,7 @@ static __attribute__((noinline)) void tile_n(size_t rows, const struct cursor *a
 /* The rows from `begin` to `end` of a panel; the panel `later` panels on is fetched. */
 static void multiply_panel(const struct cpu_gemm *g, size_t panel, size_t later, size_t begin, size_t end)
 {
-    const int8_t *weights = g->narrow.weights + panel * g->panel_stride;
+    const int8_t *weights = g->clipped.weights + panel * g->panel_stride;
     const size_t step = 2 * cpu_prefetch_step((g->n_rows + TILE_ROWS - 1) / TILE_ROWS);
     const char *ahead =
         (const char *)weights + later * g->panel_stride + begin / TILE_ROWS * step * (g->block_groups / 2);
@@ -138,7 +138,7 @@ static void multiply_panel(const struct cpu_gemm *g, size_t panel, size_t later,
             .rows = (const uint8_t *)g->rows + row * g->row_stride,
             .stride = g->row_stride,
             .weights = weights,
-            .order = g->narrow.orders + panel * g->block_groups,
+            .order = g->clipped.orders + panel * g->block_groups,
             .groups = g->block_groups,
             .row_sums = g->row_sums + panel * IMAGE_PANEL,
             .acc = g->acc + row * g->acc_stride + panel * IMAGE_PANEL,
@@ -172,55 +172,55 @@ static void multiply_wide(const struct cpu_gemm *g, const int16_t *rows, size_t 
     cpu_gemm_avx2(&wide);
 }
 
-/* The excess had no room. */
+/* The residuals had no room. */
 static void multiply_wide_panel(const struct cpu_gemm *g, size_t panel)
 {
-    int16_t *rows = (int16_t *)((uint8_t *)g->work + cpu_excess_work(g->n_rows, cpu_linear_inputs(g)));
+    int16_t *rows = (int16_t *)((uint8_t *)g->work + cpu_residual_work(g->n_rows, cpu_linear_inputs(g)));
     widen(rows, g);
     multiply_wide(g, rows, panel, 1);
 }
 
 static bool is_clipped(const struct cpu_gemm *g, size_t panel)
 {
-    return g->narrow.counts[panel] != IMAGE_NOT_NARROW;
+    return g->clipped.counts[panel] != CPU_NOT_CLIPPED;
 }
 
-static void multiply_narrow(const struct cpu_gemm *g)
+static void multiply_clipped(const struct cpu_gemm *g)
 {
-    const size_t fit = TURN_BYTES / g->panel_stride, turn = fit < 1 ? 1 : fit < TURN_PANELS ? fit : TURN_PANELS;
+    const size_t fit = BLOCK_BYTES / g->panel_stride, block = fit < 1 ? 1 : fit < BLOCK_PANELS ? fit : BLOCK_PANELS;
     for (size_t first = 0, last; first < g->n_panels; first = last) {
-        last = first + turn < g->n_panels ? first + turn : g->n_panels;
-        for (size_t row = 0; row < g->n_rows; row += CPU_EXCESS_MANY) {
-            const size_t end = row + CPU_EXCESS_MANY < g->n_rows ? row + CPU_EXCESS_MANY : g->n_rows;
+        last = first + block < g->n_panels ? first + block : g->n_panels;
+        for (size_t row = 0; row < g->n_rows; row += CPU_RESIDUAL_MANY) {
+            const size_t end = row + CPU_RESIDUAL_MANY < g->n_rows ? row + CPU_RESIDUAL_MANY : g->n_rows;
             for (size_t panel = first; panel < last; panel++)
                 if (is_clipped(g, panel))
-                    cpu_excess_begin(g, panel, row, turn);
+                    cpu_residual_begin(g, panel, row, block);
             for (size_t panel = first; panel < last; panel++)
                 if (is_clipped(g, panel))
-                    multiply_panel(g, panel, turn, row, end);
+                    multiply_panel(g, panel, block, row, end);
                 else if (row == 0)
                     multiply_wide_panel(g, panel);
         }
     }
 }
 
-static bool is_narrow(const struct cpu_gemm *g)
+static bool reads_clipped(const struct cpu_gemm *g)
 {
-    return g->narrow.weights && g->n_rows >= LEAST_ROWS && g->n_rows * cpu_linear_inputs(g) >= LEAST_INPUTS;
+    return g->clipped.weights && g->n_rows >= LEAST_ROWS && g->n_rows * cpu_linear_inputs(g) >= LEAST_INPUTS;
 }
 
 static void prepare(const struct cpu_gemm *g)
 {
-    if (!is_narrow(g))
+    if (!reads_clipped(g))
         widen(g->work, g);
     else
-        cpu_excess_prepare(g);
+        cpu_residual_prepare(g);
 }
 
 static void linear(const struct cpu_gemm *g)
 {
-    if (is_narrow(g))
-        multiply_narrow(g);
+    if (reads_clipped(g))
+        multiply_clipped(g);
     else
         multiply_wide(g, g->work, 0, g->n_panels);
 }

@@ -14,6 +14,7 @@
 #include "accel/cpu/groups.h"
 #include "accel/cpu/kernels.h"
 #include "accel/cpu/tiles.h"
+#include "base/round_up.h"
 
 static void embed(float *y, const float *word, const float *position, const float *type, size_t n)
 {
@@ -211,7 +212,7 @@ static uint32_t rotate(float *y, const float *x, size_t n, size_t block)
 
 static size_t padded(size_t n)
 {
-    return (n + IMAGE_PANEL - 1) / IMAGE_PANEL * IMAGE_PANEL;
+    return round_up(n, IMAGE_PANEL);
 }
 
 static uint32_t amax(const float *x, size_t n)
@@ -242,8 +243,8 @@ CPU_TEMPLATE void quantise_to(const bool bytes, void *to, const float *x, float 
                else ints_store_bytes_part((int8_t *)to + i, q, count);)
 }
 
-/* With the products of one part, or of three. */
-CPU_TEMPLATE void quantise_checked(const int parts, void *to, const float *x, float factor, size_t n,
+/* With the products of one projection, or of three. */
+CPU_TEMPLATE void quantise_checked(const int projections, void *to, const float *x, float factor, size_t n,
                                    const struct cpu_check *check)
 {
     const lanes factors = lanes_set(factor);
@@ -251,12 +252,12 @@ CPU_TEMPLATE void quantise_checked(const int parts, void *to, const float *x, fl
     ints a = ints_set(0), b = a, c = a;
     EACH_GROUP(
         n, ints q = quantised(x + i, factors, count); ints_store_operands(to, i, q);
-        a = ints_add(a, ints_multiply(q, load_ints(checks + i, count))); if (parts > 1) {
+        a = ints_add(a, ints_multiply(q, load_ints(checks + i, count))); if (projections > 1) {
             b = ints_add(b, ints_multiply(q, load_ints(checks + n + i, count)));
             c = ints_add(c, ints_multiply(q, load_ints(checks + 2 * n + i, count)));
         })
     check->products[0] = ints_sum(a);
-    if (parts > 1) {
+    if (projections > 1) {
         check->products[1] = ints_sum(b);
         check->products[2] = ints_sum(c);
     }
@@ -266,7 +267,7 @@ static void quantise(void *operands, const float *x, float factor, size_t n, con
 {
     if (!check)
         quantise_to(false, operands, x, factor, n);
-    else if (check->n_parts > 1)
+    else if (check->n_projections > 1)
         quantise_checked(3, operands, x, factor, n, check);
     else
         quantise_checked(1, operands, x, factor, n, check);

@@ -55,7 +55,7 @@ static void place_scratch(struct cpu_scratch *s, const struct cpu_engine *engine
     s->operands = take(slab, rows * s->hidden_stride);
     s->inner_operands = take(slab, rows * s->inner_stride);
     s->operand_scales = take(slab, rows * sizeof(float));
-    s->products = take(slab, rows * CPU_PARTS * sizeof(uint32_t));
+    s->products = take(slab, rows * CPU_PROJECTIONS * sizeof(uint32_t));
     s->sums = take(slab, rows * sizeof(uint32_t));
     s->acc = take(slab, rows * s->acc_stride * sizeof(int32_t));
     s->work = engine->kernels.prepare ? take(slab, cpu_linear_work(rows, hidden > inner ? hidden : inner)) : NULL;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "accel/engine.h"
+#include "accel/float_mode.h"
 #include "base/mem.h"
 
 /* Rows that go through a layer together: whole sequences, up to this many. */
@@ -20,12 +21,12 @@ struct fp32 {
     float *scores; /* [IMAGE_MAX_SEQUENCE][IMAGE_MAX_SEQUENCE] */
 };
 
-static enum status fp32_create(struct engine **ret, const struct image *image, struct error *err)
+static enum status fp32_create(struct engine **ret, const struct image *image, bool verify, struct error *err)
 {
     size_t h = image->shape.hidden, m = image->shape.intermediate;
     struct fp32 *fp32 = mem_calloc(1, sizeof *fp32);
     if (fp32) {
-        fp32->base = (struct engine){&fp32_engine, image};
+        fp32->base = (struct engine){&fp32_engine, image, verify};
         fp32->qkv_width = image_qkv_offset(image, 3);
         fp32->qkv = mem_alloc_aligned(64, CHUNK * fp32->qkv_width * sizeof(float));
         fp32->ctx = mem_alloc_aligned(64, CHUNK * h * sizeof(float));
@@ -132,9 +133,9 @@ static uint32_t embed(const struct fp32 *fp32, const struct board_job *job, uint
 {
     const struct image *image = fp32->base.image;
     size_t h = image->shape.hidden, type = job->type_ids ? job->type_ids[row] : 0;
-    const float *word = image->words + job->ids[row] * h;
-    const float *place = image->token_positions + token * h;
-    const float *kind = image->token_types + type * h;
+    const float *word = image->word_embeddings + job->ids[row] * h;
+    const float *place = image->position_embeddings + token * h;
+    const float *kind = image->type_embeddings + type * h;
     float *x = job->hidden + row * h;
     for (size_t i = 0; i < h; i++)
         x[i] = word[i] + place[i] + kind[i];
@@ -175,7 +176,7 @@ static enum status fp32_run(struct engine *engine, const struct board_job *job, 
                             uint32_t layer, uint32_t row_begin, uint32_t row_end, struct error *err)
 {
     struct fp32 *fp32 = (struct fp32 *)engine;
-    engine_set_float_mode();
+    float_mode_set();
     if (kind != BOARD_RUN)
         return error_set(err, STATUS_BACKEND, "an fp32 board runs whole layers only; it has no int8 keys and values");
     uint32_t seq = 0;

@@ -1,12 +1,12 @@
 /* The specification's steps for one row, in plain C, in the order of docs/numerics.md. Private to accel, for the
- * reference engine and for tests that hold kernels against it one by one. Float mode: engine_set_float_mode.
+ * reference engine and for tests that hold kernels against it one by one. Float mode: float_mode_set.
  */
 #ifndef BERTD_ACCEL_REF_H
 #define BERTD_ACCEL_REF_H
 
 #include "accel/board.h"
 
-enum { REF_LANES = 16, REF_PROBABILITY_MAX = 127 * 128 };
+enum { REF_LANES = 16 };
 
 /** The row reduction of x [n]: 16 lanes, then pairs at distance 8, 4, 2, 1. */
 float ref_sum(const float *x, uint32_t n);
@@ -24,10 +24,10 @@ void ref_accumulate(int32_t *acc, const struct image_linear *linear, uint32_t fi
 /** Those acc [n] of an input with this scale -> y [n]. */
 void ref_dequantise(float *y, const struct image_linear *linear, uint32_t first, uint32_t n, const int32_t *acc,
                     float scale);
-/** What acc [n] of a part of a linear sum to, each times its factor, modulo 2^32, ... */
+/** What acc [n] of a projection of a linear sum to, each times its factor, modulo 2^32. */
 uint32_t ref_sum_checked(const int32_t *acc, uint32_t n);
-/** ... and what they must sum to. */
-uint32_t ref_check(const struct image_linear *linear, uint32_t part, const int8_t *q);
+/** What those of a projection are expected to sum to, for the input q. */
+uint32_t ref_check(const struct image_linear *linear, uint32_t projection, const int8_t *q);
 /** y [n] = LayerNorm(x [n]); y may be x. False when the variance is not finite; y is garbage then. */
 bool ref_layernorm(float *y, const float *x, const struct image_norm *norm, uint32_t n, float eps);
 /** LayerNorm((word + position) + type) -> y [hidden]. False as in ref_layernorm. */
@@ -50,8 +50,8 @@ float *ref_value_scale(const struct ref_head *head, uint32_t token);
 
 /** Scores of a query q [head_dim] with its scale against every token -> scores [tokens]. */
 void ref_scores(float *scores, const struct ref_head *head, const int8_t *q, float scale);
-/** scores [n], value scales [n] -> p [n], each 0..16256, and the factor that turns the integer context into ctx.
- *  False when the largest score is not finite. */
+/** scores [n], value scales [n] -> p [n], each 0..ACCEL_PROBABILITY_MAX, and the factor that turns the integer context
+ * into ctx. False when the largest score is not finite. */
 bool ref_softmax(int32_t *p, float *ret_factor, const float *scores, const float *value_scales, uint32_t n);
 /** p [tokens] times the values, times the factor -> ctx [head_dim]. */
 void ref_context(float *ctx, const struct ref_head *head, const int32_t *p, float factor);

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "accel/functions.h"
+#include "accel_constants.h"
 
 /* Block and head, as one index into keys, values (times a block's bytes) and scales (times its tokens). */
 static size_t block_of(const struct ref_head *head, uint32_t token)
@@ -62,10 +63,10 @@ bool ref_softmax(int32_t *p, float *ret_factor, const float *scores, const float
         wmax = e[j] > wmax ? e[j] : wmax;
     }
     bool tiny = wmax < IMAGE_TINY;
-    float inverse = tiny ? 0 : (float)REF_PROBABILITY_MAX / wmax;
+    float inverse = tiny ? 0 : (float)ACCEL_PROBABILITY_MAX / wmax;
     for (uint32_t j = 0; j < n; j++)
         p[j] = tiny ? 0 : (int32_t)lrintf(e[j] * inverse);
-    *ret_factor = tiny ? 0 : (wmax * (1.0f / (float)REF_PROBABILITY_MAX)) / z;
+    *ret_factor = tiny ? 0 : (wmax * (1.0f / (float)ACCEL_PROBABILITY_MAX)) / z;
     return true;
 }
 

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "accel/engine_faults.h"
+#include "accel/float_mode.h"
 #include "accel/functions.h"
 #include "accel/ref/ref.h"
 #include "base/mem.h"
@@ -36,13 +37,13 @@ struct row {
     struct error *err;
 };
 
-static enum status ref_create(struct engine **ret, const struct image *image, struct error *err)
+static enum status ref_create(struct engine **ret, const struct image *image, bool verify, struct error *err)
 {
     uint32_t h = image->shape.hidden, m = image->shape.intermediate;
     size_t wide = (h > m ? h : m) + (size_t)IMAGE_PANEL;
     struct ref *ref = mem_calloc(1, sizeof *ref);
     if (ref) {
-        ref->base = (struct engine){&ref_engine, image};
+        ref->base = (struct engine){&ref_engine, image, verify};
         ref->wide = mem_calloc(wide, sizeof(float));
         ref->wide_out = mem_calloc(wide, sizeof(float));
         ref->acc = mem_calloc(wide, sizeof(int32_t));
@@ -85,20 +86,20 @@ static enum status wrong_sum(const struct row *row, const char *what)
     return error_set(row->err, STATUS_BACKEND, "checksum of %s, layer %u, row %u", what, row->layer_index, row->index);
 }
 
-/* The row of hidden states has been written, ... */
+/* For check_hidden: the row of hidden states has been written. */
 static void leave_hidden(const struct row *row)
 {
     uint32_t n = row->ref->base.image->shape.hidden;
-    if (row->job->hidden_sums && engine_verify())
+    if (row->job->hidden_sums && row->ref->base.verify)
         row->job->hidden_sums[row->index] = ref_sum_bits(row->x, n);
     engine_faults_hidden(&row->ref->faults, row->x, n);
 }
 
-/* ... and is about to be read. */
+/* The row of hidden states is about to be read: it is as leave_hidden saw it. */
 static enum status check_hidden(const struct row *row)
 {
     const uint32_t *sums = row->job->hidden_sums;
-    if (!sums || !engine_verify() || sums[row->index] == ref_sum_bits(row->x, row->ref->base.image->shape.hidden))
+    if (!sums || !row->ref->base.verify || sums[row->index] == ref_sum_bits(row->x, row->ref->base.image->shape.hidden))
         return STATUS_OK;
     return wrong_sum(row, "the hidden state before it");
 }
@@ -138,13 +139,13 @@ static void flip_weight(struct ref *ref, const struct image_linear *linear, uint
     ref->acc[o] += (flipped - weight) * ref->q[i];
 }
 
-/* y [n] = a part of a linear, from the quantised row. */
-static enum status multiply(const struct row *row, const char *name, const struct image_linear *linear, uint32_t part,
-                            uint32_t n, float scale, float *y)
+/* y [n] = a projection of a linear, from the quantised row. */
+static enum status multiply(const struct row *row, const char *name, const struct image_linear *linear,
+                            uint32_t projection, uint32_t n, float scale, float *y)
 {
     struct ref *ref = row->ref;
-    const uint32_t first = image_qkv_offset(ref->base.image, (int)part);
-    const uint32_t must = ref_check(linear, part, ref->q);
+    const uint32_t first = image_qkv_offset(ref->base.image, (int)projection);
+    const uint32_t expected = ref_check(linear, projection, ref->q);
     const unsigned faults = engine_faults_due(&ref->faults, ENGINE_FLIP_ALL & ~(unsigned)ENGINE_FLIP_HIDDEN);
     if (faults & ENGINE_FLIP_ACTIVATION)
         flip_bit(ref->q, linear->in, &ref->faults);
@@ -153,17 +154,17 @@ static enum status multiply(const struct row *row, const char *name, const struc
         flip_weight(ref, linear, first, n);
     if (faults & ENGINE_FLIP_ACCUMULATOR)
         flip_bit(ref->acc, n * sizeof *ref->acc, &ref->faults);
-    if (engine_verify() && ref_sum_checked(ref->acc, n) != must)
+    if (ref->base.verify && ref_sum_checked(ref->acc, n) != expected)
         return wrong_sum(row, name);
     ref_dequantise(y, linear, first, n, ref->acc, scale);
     return STATUS_OK;
 }
 
-/* One part of qkv from the quantised row -> wide_out [hidden]. */
-static enum status linear_part(const struct row *row, uint32_t part, float scale)
+/* One projection of qkv from the quantised row -> wide_out [hidden]. */
+static enum status project_row(const struct row *row, uint32_t projection, float scale)
 {
     static const char *const names[] = {"queries", "keys", "values"};
-    return multiply(row, names[part], &row->layer->qkv, part, row->ref->base.image->shape.hidden, scale,
+    return multiply(row, names[projection], &row->layer->qkv, projection, row->ref->base.image->shape.hidden, scale,
                     row->ref->wide_out);
 }
 
@@ -174,18 +175,19 @@ static enum status project(const struct row *row)
     struct ref_head head = row->head;
     float scale;
     enum status status = quantise_x(row, &scale);
-    for (uint32_t part = 1; part <= 2; part++) {
+    for (uint32_t projection = 1; projection <= 2; projection++) {
         if (!status)
-            status = linear_part(row, part, scale);
+            status = project_row(row, projection, scale);
         if (status)
             return status;
         for (head.head = 0; head.head < image->shape.heads; head.head++) {
-            float *slice_scale = part == 1 ? ref_key_scale(&head, row->token) : ref_value_scale(&head, row->token);
+            float *slice_scale =
+                projection == 1 ? ref_key_scale(&head, row->token) : ref_value_scale(&head, row->token);
             const float *values = row->ref->wide_out + (size_t)head.head * image->head_dim;
             if (!ref_quantise(slice, slice_scale, values, image->head_dim))
                 return not_finite(row);
             for (uint32_t d = 0; d < image->head_dim; d++)
-                *(part == 1 ? ref_key(&head, row->token, d) : ref_value(&head, row->token, d)) = slice[d];
+                *(projection == 1 ? ref_key(&head, row->token, d) : ref_value(&head, row->token, d)) = slice[d];
         }
     }
     return STATUS_OK;
@@ -236,7 +238,7 @@ static enum status attention(const struct row *row)
     float scale;
     enum status status = quantise_x(row, &scale);
     if (!status)
-        status = linear_part(row, 0, scale);
+        status = project_row(row, 0, scale);
     if (!status)
         status = attend(row);
     if (!status)
@@ -330,7 +332,7 @@ static enum status ref_run(struct engine *engine, const struct board_job *job, e
                            uint32_t layer, uint32_t row_begin, uint32_t row_end, struct error *err)
 {
     struct ref *ref = (struct ref *)engine;
-    engine_set_float_mode();
+    float_mode_set();
     enum status status = STATUS_OK;
     for (uint32_t s = 0; s < job->n_seqs && !status; s++) {
         uint32_t first = job->cu_seqlens[s], end = job->cu_seqlens[s + 1];

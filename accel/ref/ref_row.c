@@ -89,9 +89,9 @@ uint32_t ref_sum_checked(const int32_t *acc, uint32_t n)
     return sum;
 }
 
-uint32_t ref_check(const struct image_linear *linear, uint32_t part, const int8_t *q)
+uint32_t ref_check(const struct image_linear *linear, uint32_t projection, const int8_t *q)
 {
-    const int32_t *checks = linear->checks + (size_t)part * linear->in;
+    const int32_t *checks = linear->checks + (size_t)projection * linear->in;
     uint32_t sum = 0;
     for (uint32_t i = 0; i < linear->in; i++)
         sum += (uint32_t)q[i] * (uint32_t)checks[i];
@@ -119,9 +119,9 @@ bool ref_layernorm(float *y, const float *x, const struct image_norm *norm, uint
 bool ref_embed(float *y, const struct image *image, uint32_t id, uint32_t position, uint32_t type)
 {
     size_t h = image->shape.hidden;
-    const float *word = image->words + id * h;
-    const float *place = image->token_positions + position * h;
-    const float *kind = image->token_types + type * h;
+    const float *word = image->word_embeddings + id * h;
+    const float *place = image->position_embeddings + position * h;
+    const float *kind = image->type_embeddings + type * h;
     for (size_t i = 0; i < h; i++)
         y[i] = (word[i] + place[i]) + kind[i];
     return ref_layernorm(y, y, &image->embedding_norm, (uint32_t)h, image->shape.layer_norm_eps);

@@ -1,9 +1,8 @@
 #include "accel/sim/sim_engine.h"
 
-#include <string.h>
-
+#include "accel/card/card.h"
+#include "accel/float_mode.h"
 #include "accel/ref/ref.h"
-#include "accel/sim/sim_card.h"
 #include "accel/sim/sim_model.h"
 #include "base/mem.h"
 
@@ -12,7 +11,7 @@ enum { MAX_CYCLES = 500 * 1000 * 1000, READ_LATENCY = 60 };
 
 struct sim {
     struct engine base;
-    struct sim_card card;
+    struct card card;
     struct sim_model *model;
 };
 
@@ -20,21 +19,21 @@ static void sim_destroy(struct engine *engine)
 {
     struct sim *sim = (struct sim *)engine;
     sim_model_destroy(&sim->model);
-    sim_card_finish(&sim->card);
+    card_finish(&sim->card);
     mem_free(sim);
 }
 
-static enum status sim_create(struct engine **ret, const struct image *image, struct error *err)
+static enum status sim_create(struct engine **ret, const struct image *image, bool verify, struct error *err)
 {
     struct sim *sim = mem_calloc(1, sizeof *sim);
     if (!sim)
         return error_set(err, STATUS_NO_MEMORY, "no memory for a simulated engine");
-    enum status status = sim_card_init(&sim->card, image, 0, image->shape.layers, err);
+    enum status status = card_init(&sim->card, image, 0, image->shape.layers, err);
     if (status) {
         mem_free(sim);
         return status;
     }
-    sim->base = (struct engine){&sim_engine, image};
+    sim->base = (struct engine){&sim_engine, image, verify};
     struct sim_model_options options = {.memory = sim->card.size, .read_latency = READ_LATENCY, .seed = 1};
     sim->model = sim_model_create(&options);
     if (!sim->model) {
@@ -42,7 +41,7 @@ static enum status sim_create(struct engine **ret, const struct image *image, st
         return error_set(err, STATUS_NO_MEMORY, "no memory for a simulated card of %llu bytes",
                          (unsigned long long)options.memory);
     }
-    sim_card_fill(&sim->card, sim_model_memory(sim->model));
+    card_fill(&sim->card, sim_model_memory(sim->model));
     *ret = &sim->base;
     return STATUS_OK;
 }
@@ -89,35 +88,34 @@ static enum status work(struct sim *sim, const struct span *span, struct error *
 
 static enum status run_span(struct sim *sim, const struct span *span, struct error *err)
 {
-    if (span->tokens > SIM_MAX_TOKENS)
+    if (span->tokens > CARD_MAX_TOKENS)
         return error_set(err, STATUS_BACKEND, "sequence %u has %u tokens; the engine takes up to %d", span->seq,
-                         span->tokens, SIM_MAX_TOKENS);
+                         span->tokens, CARD_MAX_TOKENS);
     enum status status = STATUS_OK;
     if (span->layer == 0 && span->kind != BOARD_FINISH)
         status = embed(sim, span, err);
     if (status)
         return status;
     const struct board_job *job = span->job;
-    size_t row = sim->base.image->shape.hidden * sizeof(float), size = (span->end - span->begin) * row;
-    char *memory = sim_model_memory(sim->model), *there = memory + sim->card.rows + span->begin * row;
-    float *here = job->hidden + (size_t)(span->first + span->begin) * sim->base.image->shape.hidden;
-    memcpy(there, here, size);
+    void *memory = sim_model_memory(sim->model);
+    float *rows = job->hidden + (size_t)(span->first + span->begin) * sim->base.image->shape.hidden;
+    card_put_rows(&sim->card, memory, rows, span->begin, span->end);
     if (span->kind == BOARD_FINISH)
-        sim_card_put_kv(&sim->card, memory, job->kv, span->layer % 2, span->seq, 0, span->tokens);
-    struct sim_command command = {.kind = span->kind,
-                                  .layer = span->layer,
-                                  .tokens = span->tokens,
-                                  .row_begin = span->begin,
-                                  .rows = span->end - span->begin,
-                                  .load = true,
-                                  .store = span->kind != BOARD_PROJECT};
-    sim_card_command(&sim->card, memory, 0, &command);
+        card_put_kv(&sim->card, memory, job->kv, span->layer % 2, span->seq, 0, span->tokens);
+    struct card_command command = {.kind = span->kind,
+                                   .layer = span->layer,
+                                   .tokens = span->tokens,
+                                   .row_begin = span->begin,
+                                   .rows = span->end - span->begin,
+                                   .load = true,
+                                   .store = span->kind != BOARD_PROJECT};
+    card_put_command(&sim->card, memory, 0, &command);
     status = work(sim, span, err);
     if (status)
         return status;
-    memcpy(here, there, size);
+    card_get_rows(&sim->card, memory, rows, span->begin, span->end);
     if (span->kind == BOARD_PROJECT)
-        sim_card_get_kv(&sim->card, memory, job->kv, span->layer % 2, span->seq, span->begin, span->end);
+        card_get_kv(&sim->card, memory, job->kv, span->layer % 2, span->seq, span->begin, span->end);
     return STATUS_OK;
 }
 
@@ -125,7 +123,7 @@ static enum status sim_run(struct engine *engine, const struct board_job *job, e
                            uint32_t layer, uint32_t row_begin, uint32_t row_end, struct error *err)
 {
     enum status status = STATUS_OK;
-    engine_set_float_mode(); /* for the embedding */
+    float_mode_set(); /* for the embedding */
     for (uint32_t s = 0; s < job->n_seqs && !status; s++) {
         uint32_t first = job->cu_seqlens[s], end = job->cu_seqlens[s + 1];
         uint32_t mine = row_begin > first ? row_begin : first, mine_end = row_end < end ? row_end : end;

@@ -19,8 +19,8 @@ struct sim_model_options {
     size_t memory;            /* bytes, from address 0 on */
     uint32_t read_latency;    /* cycles from a burst's address to its first beat */
     uint32_t stall_per_mille; /* chance that a channel does not move in a cycle, the registers' included */
-    uint64_t late_address;    /* a burst that reads or writes here ... */
-    uint32_t late_cycles;     /* ... is answered so many cycles later */
+    uint64_t late_address;    /* bursts that read or write here are late */
+    uint32_t late_cycles;     /* by so many cycles */
     uint32_t error_per_mille; /* chance that a burst is answered with an error */
     uint64_t seed;            /* of stalls, errors and the registers' state before the first reset */
 };

@@ -2,6 +2,7 @@
 
 #include "accel/backend.h"
 #include "accel/backend_selftest.h"
+#include "accel/float_mode.h"
 #include "accel/sim/sim_engine.h"
 
 /* The smallest shape that goes through every part of the engine: two heads, two layers, sequences of one token and of a
@@ -21,13 +22,13 @@ static const uint32_t cu_seqlens[] = {0, 1, 18};
 static enum status compute(const struct engine_ops *ops, const struct board_job *job, struct error *err)
 {
     struct engine *engine = NULL;
-    uint32_t mode = engine_set_float_mode();
-    enum status status = ops->create(&engine, job->image, err);
+    uint32_t mode = float_mode_set();
+    enum status status = ops->create(&engine, job->image, true, err);
     for (uint32_t layer = 0; layer < shape.layers && !status; layer++)
         status = ops->run(engine, job, BOARD_RUN, layer, 0, N_ROWS, err);
     if (engine)
         ops->destroy(engine);
-    engine_restore_float_mode(mode);
+    float_mode_restore(mode);
     return status;
 }
 
@@ -38,7 +39,7 @@ enum status sim_selftest(struct board *board, struct error *err)
     for (uint32_t i = 0; i < N_ROWS; i++)
         ids[i] = i * 7 % shape.vocab;
     struct image *image = NULL;
-    enum status status = backend_selftest_image(&image, &shape, IMAGE_INT8, err);
+    enum status status = backend_selftest_image(&image, &shape, IMAGE_INT8, NULL, err);
     struct board_job job = {.image = image, .n_seqs = N_SEQS, .n_rows = N_ROWS, .cu_seqlens = cu_seqlens, .ids = ids};
     job.hidden = expected;
     if (!status)

@@ -37,20 +37,21 @@ enum status model_read_info(struct model_info *ret, const char *model_dir, struc
 }
 
 static enum status build_image(struct image **ret, const struct model_checkpoint *checkpoint,
-                               const struct image_shape *shape, enum image_precision precision, struct error *err)
+                               const struct image_shape *shape, enum image_precision precision,
+                               const struct image_sections *sections, struct error *err)
 {
     struct model_weights weights;
     model_weights_init(&weights, checkpoint, shape);
     struct image_source source = {.shape = *shape, .layer = model_weights_layer, .cookie = &weights};
     enum status status = model_weights_embeddings(&weights, &source, err);
     if (status == STATUS_OK)
-        status = image_build(ret, &source, precision, err);
+        status = image_build(ret, &source, precision, sections, err);
     model_weights_finish(&weights);
     return status;
 }
 
 enum status model_load_image(struct image **ret, const char *model_dir, const struct model_info *info,
-                             enum image_precision precision, struct error *err)
+                             enum image_precision precision, const struct image_sections *sections, struct error *err)
 {
     struct model_checkpoint *checkpoint;
     enum status status = model_checkpoint_open(&checkpoint, model_dir, err);
@@ -59,7 +60,7 @@ enum status model_load_image(struct image **ret, const char *model_dir, const st
     enum model_dtype dtype;
     status = model_weights_check(checkpoint, &info->shape, &dtype, err);
     if (status == STATUS_OK) {
-        status = build_image(ret, checkpoint, &info->shape, precision, err);
+        status = build_image(ret, checkpoint, &info->shape, precision, sections, err);
         if (status != STATUS_OK)
             error_prefix(err, status, "%s: ", model_checkpoint_file(checkpoint));
     }

@@ -26,10 +26,11 @@ struct model_info {
  *  Errors: IO, FORMAT, UNSUPPORTED, each naming the file and the field; `ret` untouched on failure. Thread: any. */
 enum status model_read_info(struct model_info *ret, const char *model_dir, struct error *err);
 /** Read the weights (model.safetensors, or the shards of model.safetensors.index.json) and build the image.
- *  ret     new reference; image_release
+ *  ret       new reference; image_release
+ *  sections  what the boards read beside the model, as for image_build; NULL: nothing
  *  Errors: IO, FORMAT, UNSUPPORTED, NO_MEMORY, naming the file and the tensor
  *  Thread: any */
 enum status model_load_image(struct image **ret, const char *model_dir, const struct model_info *info,
-                             enum image_precision precision, struct error *err);
+                             enum image_precision precision, const struct image_sections *sections, struct error *err);
 
 #endif

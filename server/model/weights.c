@@ -22,9 +22,9 @@ static const size_t no_columns = SIZE_MAX;
 #define LAYER(member)  offsetof(struct image_source_layer, member)
 
 static const struct weight_row embedding_rows[MODEL_EMBEDDING_TENSORS] = {
-    {"embeddings.word_embeddings.weight", SOURCE(words), SHAPE(vocab), SHAPE(hidden)},
-    {"embeddings.position_embeddings.weight", SOURCE(token_positions), SHAPE(positions), SHAPE(hidden)},
-    {"embeddings.token_type_embeddings.weight", SOURCE(token_types), SHAPE(types), SHAPE(hidden)},
+    {"embeddings.word_embeddings.weight", SOURCE(word_embeddings), SHAPE(vocab), SHAPE(hidden)},
+    {"embeddings.position_embeddings.weight", SOURCE(position_embeddings), SHAPE(positions), SHAPE(hidden)},
+    {"embeddings.token_type_embeddings.weight", SOURCE(type_embeddings), SHAPE(types), SHAPE(hidden)},
     {"embeddings.LayerNorm.weight", SOURCE(embedding_norm.gamma), SHAPE(hidden), no_columns},
     {"embeddings.LayerNorm.bias", SOURCE(embedding_norm.beta), SHAPE(hidden), no_columns},
 };

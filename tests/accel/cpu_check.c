@@ -8,7 +8,7 @@
 
 #include "accel/cpu/cpu_flags.h"
 #include "accel/engine.h"
-#include "accel/image_narrow.h"
+#include "accel/float_mode.h"
 
 static uint64_t state;
 
@@ -18,7 +18,7 @@ void check_begin(const char *what)
     state = seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL) * 2654435761u;
     printf("%s: BERTD_TEST_SEED=%llu\n", what, (unsigned long long)state);
     state |= 1;
-    engine_set_float_mode();
+    float_mode_set();
 }
 
 int check_rounds(int usual)
@@ -176,26 +176,25 @@ static enum status give_layer(void *cookie, uint32_t index, struct image_source_
     return STATUS_OK;
 }
 
-struct image_narrow check_narrow(const struct image_linear *linear)
+struct cpu_clipped check_clipped(const struct image_linear *linear)
 {
-    struct image_linear filled = *linear;
-    const size_t panels = linear->out_padded / IMAGE_PANEL, room = image_excess_room(linear->in_padded);
-    filled.narrow.weights = check_input((size_t)linear->in_padded * linear->out_padded);
-    filled.narrow.orders = check_input(panels * (linear->in_padded / IMAGE_GROUP) * sizeof *filled.narrow.orders);
-    filled.narrow.counts = check_input(panels * sizeof *filled.narrow.counts);
-    filled.narrow.excess = check_input(panels * room * sizeof *filled.narrow.excess);
-    void *scratch = check_input(image_narrow_scratch(linear->in_padded));
-    image_narrow_rows(&filled, 0, linear->out_padded, scratch);
-    free(scratch);
-    return filled.narrow;
+    const size_t panels = linear->out_padded / IMAGE_PANEL, room = cpu_residual_room(linear->in_padded);
+    struct cpu_clipped clipped = {
+        .weights = check_input((size_t)linear->in_padded * linear->out_padded),
+        .orders = check_input(panels * (linear->in_padded / IMAGE_GROUP) * sizeof *clipped.orders),
+        .counts = check_input(panels * sizeof *clipped.counts),
+        .residuals = check_input(panels * room * sizeof *clipped.residuals),
+    };
+    cr_assert_eq(cpu_clip(&clipped, linear, NULL), STATUS_OK);
+    return clipped;
 }
 
-void check_free_narrow(const struct image_narrow *narrow)
+void check_free_clipped(const struct cpu_clipped *clipped)
 {
-    free((void *)narrow->weights);
-    free((void *)narrow->orders);
-    free((void *)narrow->counts);
-    free((void *)narrow->excess);
+    free((void *)clipped->weights);
+    free((void *)clipped->orders);
+    free((void *)clipped->counts);
+    free((void *)clipped->residuals);
 }
 
 struct image *check_image(const struct image_shape *shape, float gain)
@@ -217,9 +216,10 @@ struct image *check_image(const struct image_shape *shape, float gain)
     const struct image_source source = {
         *shape, table, table, table, {s.gamma, s.bias}, give_layer, &s,
     };
+    const struct image_sections sections = {1, {&cpu_clipped_section}}; /* for whichever set computes */
     struct image *image = NULL;
     struct error err = {0};
-    cr_assert_eq(image_build(&image, &source, IMAGE_INT8, &err), STATUS_OK, "%s", err.message);
+    cr_assert_eq(image_build(&image, &source, IMAGE_INT8, &sections, &err), STATUS_OK, "%s", err.message);
     free(s.weights);
     free(s.bias);
     free(s.gamma);

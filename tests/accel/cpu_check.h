@@ -33,11 +33,11 @@ void check_each_set(void (*test)(const struct cpu_kernels *kernels, const struct
 /** Whether this set brings a kernel of its own: what is inherited has been tested. */
 #define CHECK_NEW(kernels, before, member) (!(before) || (kernels)->member != (before)->member)
 
-/** New narrow weights of a linear, of which in_padded, out_padded and weights are set; check_free_narrow frees. */
-struct image_narrow check_narrow(const struct image_linear *linear);
-void check_free_narrow(const struct image_narrow *narrow);
+/** New clipped weights of a linear, of which in_padded, out_padded and weights are set; check_free_clipped frees. */
+struct cpu_clipped check_clipped(const struct image_linear *linear);
+void check_free_clipped(const struct cpu_clipped *clipped);
 
-/** A model with random weights of this shape; `gain` scales them. */
+/** A model with random weights of this shape, clipped ones too; `gain` scales them. */
 struct image *check_image(const struct image_shape *shape, float gain);
 /** A random small shape: odd widths and head sizes among them, the bigger the rarer. */
 struct image_shape check_shape(void);

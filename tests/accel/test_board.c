@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "accel/backend_selftest.h"
+#include "accel/cpu/cpu_flags.h"
 #include "tests/accel/notes.h"
 
 Test(board, opens_by_kind)
@@ -125,7 +126,7 @@ Test(board, selftest_notices_a_difference)
     for (int e = 0; e < 2; e++) {
         struct backend_selftest *test = NULL;
         struct error err = {0};
-        cr_assert_eq(backend_selftest_create(&test, ops[e]->precision, &err), STATUS_OK);
+        cr_assert_eq(backend_selftest_create(&test, ops[e]->precision, cpu_engine_sections(), &err), STATUS_OK);
         cr_assert_eq(backend_selftest_check(test, &err), STATUS_BACKEND, "nothing was computed");
         struct tiny_batch batch = {.job = test->job};
         cr_assert_eq(tiny_run(ops[e], &batch, &err), STATUS_OK, "%s", err.message);
@@ -137,6 +138,35 @@ Test(board, selftest_notices_a_difference)
         cr_assert_eq(backend_selftest_check(test, &err), STATUS_BACKEND);
         backend_selftest_destroy(&test);
         backend_selftest_destroy(&test);
+    }
+}
+
+/* What only AVX2 reads is wanted by the kind that computes so, and only where it does. */
+Test(board, wants_the_sections_that_it_reads)
+{
+    const unsigned all = cpu_flags();
+    const struct image_sections *fallback = board_sections(NULL);
+    cr_assert_eq(fallback, board_sections("emu"));
+    cr_assert_null(board_sections("ref"));
+    cr_assert_null(board_sections("fp32"));
+    cr_assert_null(board_sections("no such kind"));
+    cpu_flags_set_mask(0);
+    cr_assert_null(board_sections("emu"));
+    if (cpu_flags_detected() & CPU_AVX2) {
+        cpu_flags_set_mask(CPU_AVX2);
+        cr_assert_not_null(board_sections("emu"));
+        cr_assert_eq(board_sections("emu")->n, 1);
+    }
+    cpu_flags_set_mask(all);
+}
+
+Test(board, says_what_it_computes_with)
+{
+    static const char *const types[N_KINDS] = {"fpga+emulated", "cpu", "cpu"};
+    for (int k = 0; k < N_KINDS; k++) {
+        struct board *board = open_board(kinds[k]);
+        cr_assert_str_eq(board_compute_type(board), types[k]);
+        board_close(&board);
     }
 }
 
@@ -179,19 +209,19 @@ Test(board, layers_in_turns_are_layers_at_once)
     struct log log = LOG_INIT;
     struct board *board = open_loaded("emu", image), *other = open_board("ref");
     cr_assert_eq(board_load(other, image, 1, 2, NULL), STATUS_OK);
-    struct note *whole = note_create(&log, image, 1), *parts = note_create(&log, image, 1);
+    struct note *whole = note_create(&log, image, 1), *apart = note_create(&log, image, 1);
     cr_assert_eq(note_run(board, whole), STATUS_OK);
     for (uint32_t layer = 0; layer < 3; layer++) { /* the middle layer lies on the other board */
-        parts->task.layer_begin = layer;
-        parts->task.layer_end = layer + 1;
-        cr_assert_eq(note_run(layer == 1 ? other : board, parts), STATUS_OK);
+        apart->task.layer_begin = layer;
+        apart->task.layer_end = layer + 1;
+        cr_assert_eq(note_run(layer == 1 ? other : board, apart), STATUS_OK);
     }
-    cr_assert(tiny_batch_equal(&whole->batch, &parts->batch));
-    cr_assert_eq(note_run(other, parts), STATUS_BACKEND, "layer 2 is not loaded there");
+    cr_assert(tiny_batch_equal(&whole->batch, &apart->batch));
+    cr_assert_eq(note_run(other, apart), STATUS_BACKEND, "layer 2 is not loaded there");
     board_close(&board);
     board_close(&other);
     note_destroy(whole);
-    note_destroy(parts);
+    note_destroy(apart);
     image_release(&image);
 }
 

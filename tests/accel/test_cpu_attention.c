@@ -6,13 +6,14 @@
 
 #include "accel/functions.h"
 #include "accel/ref/ref.h"
+#include "base/round_up.h"
 #include "tests/accel/cpu_check.h"
 
 enum { MAX_ROWS = 11 };
 
 static size_t padded(size_t n)
 {
-    return (n + IMAGE_PANEL - 1) / IMAGE_PANEL * IMAGE_PANEL;
+    return round_up(n, IMAGE_PANEL);
 }
 
 /* P as the number it stands for. */

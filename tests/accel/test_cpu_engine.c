@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "tests/accel/cpu_check.h"
 
-enum { MAX_SEQS = 40, MAX_PARTS = 4 };
+enum { MAX_SEQS = 40, MAX_SHARDS = 4 };
 
 struct batch {
     struct board_job job;
@@ -63,7 +63,7 @@ static struct engine *open_engine(const struct engine_ops *ops, const struct ima
 {
     struct engine *engine = NULL;
     struct error err = {0};
-    cr_assert_eq(ops->create(&engine, image, &err), STATUS_OK, "%s", err.message);
+    cr_assert_eq(ops->create(&engine, image, true, &err), STATUS_OK, "%s", err.message);
     return engine;
 }
 
@@ -86,25 +86,25 @@ static enum status run_all(const struct engine_ops *ops, struct batch *b, struct
 /* Every layer over rows split among engines, which take turns in another order each time. */
 static void run_split(const struct engine_ops *ops, struct batch *b)
 {
-    struct engine *engines[MAX_PARTS];
-    uint32_t cuts[MAX_PARTS + 1], parts = 1 + check_below(MAX_PARTS), rows = b->job.n_rows;
+    struct engine *engines[MAX_SHARDS];
+    uint32_t cuts[MAX_SHARDS + 1], shards = 1 + check_below(MAX_SHARDS), rows = b->job.n_rows;
     struct error err = {0};
     memset(b->kv_memory, 0, b->kv_size);
-    for (uint32_t p = 0; p < parts; p++) {
+    for (uint32_t p = 0; p < shards; p++) {
         engines[p] = open_engine(ops, b->job.image);
         cuts[p] = p == 0 ? 0 : cuts[p - 1] + check_below(rows - cuts[p - 1]);
     }
-    cuts[parts] = rows;
+    cuts[shards] = rows;
     for (uint32_t layer = 0; layer < b->job.image->shape.layers; layer++)
         for (int kind = BOARD_PROJECT; kind <= BOARD_FINISH; kind++)
-            for (uint32_t i = 0, first = check_below(parts); i < parts; i++) {
-                uint32_t p = (first + i) % parts;
+            for (uint32_t i = 0, first = check_below(shards); i < shards; i++) {
+                uint32_t p = (first + i) % shards;
                 if (cuts[p] < cuts[p + 1])
                     cr_assert_eq(
                         ops->run(engines[p], &b->job, (enum board_task_kind)kind, layer, cuts[p], cuts[p + 1], &err),
                         STATUS_OK, "%s", err.message);
             }
-    for (uint32_t p = 0; p < parts; p++)
+    for (uint32_t p = 0; p < shards; p++)
         ops->destroy(engines[p]);
 }
 
@@ -249,7 +249,7 @@ Test(cpu_engine, no_memory)
         struct engine *engine = NULL;
         struct error err = {0};
         mem_fail_after(n);
-        enum status status = cpu_engine.create(&engine, image, &err);
+        enum status status = cpu_engine.create(&engine, image, true, &err);
         if (status) {
             cr_assert_eq(status, STATUS_NO_MEMORY);
             cr_assert_null(engine);

@@ -83,7 +83,7 @@ static void check_bells(int8_t *weights, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         int32_t sum = -255;
-        for (int part = 0; part < 6; part++)
+        for (int uniform = 0; uniform < 6; uniform++)
             sum += (int32_t)check_below(86);
         weights[i] = (int8_t)(sum > 127 ? 127 : sum < -127 ? -127 : sum);
     }
@@ -99,7 +99,7 @@ static void multiply(const struct cpu_kernels *k, const struct gemm_case *c, str
         struct image_linear linear = {.in_padded = (uint32_t)inputs_of(c),
                                       .out_padded = (uint32_t)(c->panels * IMAGE_PANEL),
                                       .weights = g->weights};
-        g->narrow = check_narrow(&linear);
+        g->clipped = check_clipped(&linear);
     }
     g->work = check_output(cpu_linear_work(c->rows, inputs_of(c)));
     if (k->prepare)
@@ -107,7 +107,7 @@ static void multiply(const struct cpu_kernels *k, const struct gemm_case *c, str
     k->linear(g);
     cr_assert(check_intact(g->work), "%s: written outside of its working memory", k->isa);
     check_free_output(g->work);
-    check_free_narrow(&g->narrow);
+    check_free_clipped(&g->clipped);
 }
 
 static void check_case(const struct cpu_kernels *k, const struct gemm_case *c)

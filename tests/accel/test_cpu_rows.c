@@ -6,6 +6,7 @@
 
 #include "accel/functions.h"
 #include "accel/ref/ref.h"
+#include "base/round_up.h"
 #include "tests/accel/cpu_check.h"
 
 static float *some_floats(size_t n)
@@ -202,7 +203,7 @@ static int32_t operand_at(uint32_t size, const void *operands, size_t i)
 
 static size_t padded(size_t n)
 {
-    return (n + IMAGE_PANEL - 1) / IMAGE_PANEL * IMAGE_PANEL;
+    return round_up(n, IMAGE_PANEL);
 }
 
 static void expect_operands(const char *isa, uint32_t size, const void *operands, const int8_t *right, size_t n)
@@ -212,22 +213,22 @@ static void expect_operands(const char *isa, uint32_t size, const void *operands
                      operand_at(size, operands, i));
 }
 
-/* The same with the products that check what is made of the row: for one part of a linear, or three. */
+/* The same with the products that check what is made of the row: for one projection, or three. */
 static void check_products(const struct cpu_kernels *k, const float *x, float factor, const int8_t *q, size_t n)
 {
-    const size_t parts = check_below(2) ? 3 : 1;
+    const size_t projections = check_below(2) ? 3 : 1;
     uint32_t products[3] = {0}, right[3] = {0};
-    int32_t *checks = check_input(parts * n * sizeof *checks);
+    int32_t *checks = check_input(projections * n * sizeof *checks);
     char *operands = check_output(padded(n) * k->linear_operand_size);
-    const struct cpu_check check = {checks, parts, products};
-    for (size_t i = 0; i < parts * n; i++) {
+    const struct cpu_check check = {checks, projections, products};
+    for (size_t i = 0; i < projections * n; i++) {
         checks[i] = (int32_t)(check_random() >> 32);
         right[i / n] += (uint32_t)checks[i] * (uint32_t)q[i % n];
     }
     k->quantise(operands, x, factor, n, &check);
     cr_assert(check_intact(operands), "%s: written outside of a row of %zu", k->isa, n);
     expect_operands(k->isa, k->linear_operand_size, operands, q, n);
-    for (size_t p = 0; p < parts; p++)
+    for (size_t p = 0; p < projections; p++)
         cr_assert_eq(products[p], right[p], "%s: product %zu of %zu inputs is %x, not %x", k->isa, p, n, products[p],
                      right[p]);
     free(checks);

@@ -97,8 +97,9 @@ static uint32_t forward64(double (*x)[WIDE], const struct tiny *tiny, const stru
     uint32_t first = batch->cu_seqlens[seq], n = batch->cu_seqlens[seq + 1] - first, h = source->shape.hidden;
     for (uint32_t i = 0; i < n; i++) {
         for (uint32_t d = 0; d < h; d++)
-            x[i][d] = (double)source->words[batch->ids[first + i] * h + d] + source->token_positions[i * h + d] +
-                      source->token_types[batch->type_ids[first + i] * h + d];
+            x[i][d] = (double)source->word_embeddings[batch->ids[first + i] * h + d] +
+                      source->position_embeddings[i * h + d] +
+                      source->type_embeddings[batch->type_ids[first + i] * h + d];
         norm64(x[i], &source->embedding_norm, h, (double)source->shape.layer_norm_eps);
     }
     for (uint32_t l = 0; l < source->shape.layers; l++)
@@ -128,7 +129,7 @@ static double cosine_with_binary64(const struct engine_ops *ops, const struct im
     struct image *image = NULL;
     struct error err = {0};
     tiny_init(&tiny, shape, seed);
-    cr_assert_eq(image_build(&image, &tiny.source, ops->precision, NULL), STATUS_OK);
+    cr_assert_eq(image_build(&image, &tiny.source, ops->precision, NULL, NULL), STATUS_OK);
     tiny_batch_init(&batch, image, lengths, seed);
     cr_assert_eq(tiny_run(ops, &batch, &err), STATUS_OK, "%s", err.message);
     double cosine = smallest_cosine(&tiny, &batch);
@@ -203,7 +204,7 @@ Test(engine, any_split_of_rows_gives_the_same_bits)
             tiny_batch_init(&split, image, lengths, i);
             tiny_batch_add_kv(&split);
             for (int e = 0; e < N_INT8; e++)
-                cr_assert_eq(int8_engines[e]->create(&engines[e], image, NULL), STATUS_OK);
+                cr_assert_eq(int8_engines[e]->create(&engines[e], image, true, NULL), STATUS_OK);
             for (uint32_t layer = 0; layer < image->shape.layers; layer++) { /* engines take turns: same K and V */
                 run_pieces(engines[(round + layer) % 2], &split.job, BOARD_PROJECT, layer, &random);
                 run_pieces(engines[(round / 2 + layer) % 2], &split.job, BOARD_FINISH, layer, &random);
@@ -275,7 +276,7 @@ static void check_overflow(void (*spoil)(struct tiny *tiny), const char *expecte
         struct image *image = NULL;
         struct tiny_batch batch;
         struct error err = {0};
-        cr_assert_eq(image_build(&image, &tiny.source, ops[e]->precision, &err), STATUS_OK, "%s", err.message);
+        cr_assert_eq(image_build(&image, &tiny.source, ops[e]->precision, NULL, &err), STATUS_OK, "%s", err.message);
         tiny_batch_init(&batch, image, (uint32_t[]){3, 20, 0}, 5);
         cr_assert_eq(tiny_run(ops[e], &batch, &err), STATUS_BACKEND, "%s, %s", ops[e]->name, expected);
         cr_assert(strstr(err.message, expected), "%s: %s", ops[e]->name, err.message);
@@ -294,7 +295,7 @@ static void scale(const float *values, size_t n, float factor)
 static void spoil_embedding(struct tiny *tiny)
 {
     for (int i = 0; i < 32; i++) /* third token: its variance is Inf; not where it is summed in binary64 */
-        ((float *)tiny->source.token_positions)[2 * 32 + i] = i % 2 ? 0x1.8p63f : -0x1.8p63f;
+        ((float *)tiny->source.position_embeddings)[2 * 32 + i] = i % 2 ? 0x1.8p63f : -0x1.8p63f;
 }
 
 static void spoil_scores(struct tiny *tiny)
@@ -335,7 +336,7 @@ Test(engine, fp32_runs_whole_layers_only)
     struct error err = {0};
     tiny_batch_init(&batch, image, lengths, 1);
     tiny_batch_add_kv(&batch);
-    cr_assert_eq(fp32_engine.create(&engine, image, NULL), STATUS_OK);
+    cr_assert_eq(fp32_engine.create(&engine, image, true, NULL), STATUS_OK);
     cr_assert_eq(fp32_engine.run(engine, &batch.job, BOARD_PROJECT, 0, 0, 1, &err), STATUS_BACKEND);
     cr_assert(strstr(err.message, "whole layers only"));
     cr_assert_eq(fp32_engine.run(engine, &batch.job, BOARD_FINISH, 0, 0, 1, &err), STATUS_BACKEND);
@@ -373,7 +374,7 @@ Test(engine, fp32_has_no_checksums)
     struct image *image = tiny_image(&tiny_shapes[0], IMAGE_FP32, 1);
     struct error err = {0};
     struct engine *engine = NULL;
-    cr_assert_eq(fp32_engine.create(&engine, image, &err), STATUS_OK);
+    cr_assert_eq(fp32_engine.create(&engine, image, true, &err), STATUS_OK);
     cr_assert_not(engine_inject(engine, ENGINE_FLIP_ALL, 1));
     fp32_engine.destroy(engine);
     image_release(&image);

@@ -206,6 +206,29 @@ Test(faults, flipped_bits_are_found_where_the_engine_has_checksums)
     }
 }
 
+/* A board opened without checks computes on with a flipped bit. */
+Test(faults, flipped_bits_go_through_where_nothing_is_checked)
+{
+    struct bench bench;
+    struct error err = {0};
+    bench_begin(&bench, "emu", &cpu_engine);
+    board_close(&bench.board);
+    cr_assert_eq(board_open(&bench.board, &(struct board_options){.kind = "emu", .no_verify = true}, &err), STATUS_OK,
+                 "%s", err.message);
+    cr_assert_eq(board_load(bench.board, bench.image, 0, bench.image->shape.layers, &err), STATUS_OK, "%s",
+                 err.message);
+    expect_right(&bench);
+    bool differs = false;
+    for (uint64_t seed = 0; seed < 100 && !differs; seed++) {
+        inject(&bench, (struct board_fault){.kind = BOARD_FAULT_HIDDEN, .seed = seed});
+        enum status status = note_run(bench.board, bench.note); /* a value that is not finite is noticed still */
+        differs = status == STATUS_OK && !tiny_batch_equal(&bench.note->batch, &bench.right->batch);
+    }
+    cr_assert(differs);
+    expect_right(&bench);
+    bench_end(&bench);
+}
+
 Test(faults, a_damaged_image_is_not_loaded_and_can_be_repaired)
 {
     struct image *image = tiny_image(&tiny_shapes[0], IMAGE_INT8, 1);

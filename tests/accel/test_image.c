@@ -2,8 +2,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "accel/cpu/clipped.h"
+#include "accel/float_mode.h"
 #include "accel/ref/ref.h"
 #include "base/mem.h"
+#include "base/round_up.h"
 #include "tests/accel/tiny.h"
 
 Test(image, rotation_is_the_largest_power_of_two_up_to_128)
@@ -75,11 +78,12 @@ Test(image, int8_is_as_an_independent_computation_says)
         struct tiny tiny;
         struct image *image = NULL;
         tiny_init(&tiny, &tiny_shapes[i], i + 1);
-        cr_assert_eq(image_build(&image, &tiny.source, IMAGE_INT8, NULL), STATUS_OK);
+        cr_assert_eq(image_build(&image, &tiny.source, IMAGE_INT8, NULL, NULL), STATUS_OK);
         for (uint32_t l = 0; l < image->shape.layers; l++)
             check_layer(image, l, &tiny.layers[l]);
-        cr_assert_eq(memcmp(image->words, tiny.source.words, 101 * image->shape.hidden * sizeof(float)), 0);
-        cr_assert_eq((uintptr_t)image->words % 64, 0);
+        cr_assert_eq(
+            memcmp(image->word_embeddings, tiny.source.word_embeddings, 101 * image->shape.hidden * sizeof(float)), 0);
+        cr_assert_eq((uintptr_t)image->word_embeddings % 64, 0);
         cr_assert_eq((uintptr_t)image->layers[0].ffn2.weights % 64, 0);
         image_release(&image);
         cr_assert_null(image);
@@ -93,7 +97,7 @@ Test(image, rotation_changes_no_product)
     struct tiny tiny;
     struct image *image = NULL;
     tiny_init(&tiny, &tiny_shapes[2], 5);
-    cr_assert_eq(image_build(&image, &tiny.source, IMAGE_INT8, NULL), STATUS_OK);
+    cr_assert_eq(image_build(&image, &tiny.source, IMAGE_INT8, NULL, NULL), STATUS_OK);
     const struct image_linear *linear = &image->layers[1].ffn1;
     float x[64], rotated[64];
     for (uint32_t i = 0; i < 64; i++)
@@ -115,8 +119,8 @@ Test(image, fp32_keeps_the_checkpoint)
 {
     struct tiny tiny;
     struct image *image = NULL;
-    tiny_init(&tiny, &tiny_shapes[1], 3); /* 52 wide: the parts of qkv begin at 0, 64, 128 */
-    cr_assert_eq(image_build(&image, &tiny.source, IMAGE_FP32, NULL), STATUS_OK);
+    tiny_init(&tiny, &tiny_shapes[1], 3); /* 52 wide: the projections of qkv begin at 0, 64, 128 */
+    cr_assert_eq(image_build(&image, &tiny.source, IMAGE_FP32, NULL, NULL), STATUS_OK);
     const struct image_linear *qkv = &image->layers[1].qkv;
     cr_assert(!qkv->weights && !qkv->scales && !qkv->row_sums);
     cr_assert_eq(qkv->out, 192);
@@ -180,7 +184,7 @@ Test(image, rows_of_zeros_and_near_zero)
         weight[64 + i] = 0x1p-100f;
         weight[96 + i] = i ? 0x1p-130f : 1; /* subnormal beside 1 */
     }
-    cr_assert_eq(image_build(&image, &tiny.source, IMAGE_INT8, NULL), STATUS_OK);
+    cr_assert_eq(image_build(&image, &tiny.source, IMAGE_INT8, NULL, NULL), STATUS_OK);
     const struct image_linear *linear = &image->layers[0].output;
     for (uint32_t i = 0; i < 32; i++) {
         cr_assert(image_weight(linear, 0, i) == 0 && image_weight(linear, 1, i) == 0);
@@ -199,7 +203,7 @@ static void check_refused(const float *tensor, size_t at, const struct tiny *tin
     struct error err = {0};
     float before = tensor[at];
     ((float *)tensor)[at] = value;
-    cr_assert_eq(image_build(&image, &tiny->source, IMAGE_INT8, &err), STATUS_FORMAT, "%s", name);
+    cr_assert_eq(image_build(&image, &tiny->source, IMAGE_INT8, NULL, &err), STATUS_FORMAT, "%s", name);
     cr_assert(strstr(err.message, name), "%s: %s", name, err.message);
     cr_assert_eq(image, (struct image *)0x1234);
     ((float *)tensor)[at] = before;
@@ -217,9 +221,9 @@ Test(image, values_that_are_not_finite_are_refused_by_name)
         size_t at;
         const char *name;
     } tensors[] = {
-        {s->words, 100 * 45 + 44, " embeddings.word_embeddings.weight "},
-        {s->token_positions, 0, " embeddings.position_embeddings.weight "},
-        {s->token_types, 89, " embeddings.token_type_embeddings.weight "},
+        {s->word_embeddings, 100 * 45 + 44, " embeddings.word_embeddings.weight "},
+        {s->position_embeddings, 0, " embeddings.position_embeddings.weight "},
+        {s->type_embeddings, 89, " embeddings.token_type_embeddings.weight "},
         {s->embedding_norm.gamma, 44, " embeddings.LayerNorm.weight "},
         {s->embedding_norm.beta, 0, " embeddings.LayerNorm.bias "},
         {l->query.weight, 45 * 45 - 1, " encoder.layer.1.attention.self.query.weight "},
@@ -238,8 +242,8 @@ Test(image, values_that_are_not_finite_are_refused_by_name)
         check_refused(tensors[i].tensor, tensors[i].at, &tiny, 0x1p64f, tensors[i].name);
     }
     struct image *image = NULL;
-    ((float *)s->words)[0] = nextafterf(-0x1p64f, 0); /* the largest that is not */
-    cr_assert_eq(image_build(&image, s, IMAGE_INT8, &err), STATUS_OK, "%s", err.message);
+    ((float *)s->word_embeddings)[0] = nextafterf(-0x1p64f, 0); /* the largest that is not */
+    cr_assert_eq(image_build(&image, s, IMAGE_INT8, NULL, &err), STATUS_OK, "%s", err.message);
     image_release(&image);
     tiny_finish(&tiny);
 }
@@ -281,7 +285,7 @@ Test(image, hostile_shapes_are_refused)
         struct image_source source = {.shape = shapes[i]}; /* its tensors must not be looked at */
         struct image *image = NULL;
         struct error err = {0};
-        cr_assert_eq(image_build(&image, &source, IMAGE_INT8, &err), STATUS_UNSUPPORTED, "shape %zu", i);
+        cr_assert_eq(image_build(&image, &source, IMAGE_INT8, NULL, &err), STATUS_UNSUPPORTED, "shape %zu", i);
         cr_assert(err.message[0] && !image);
     }
 }
@@ -299,7 +303,7 @@ Test(image, what_the_source_says_is_passed_on)
     struct error err = {0};
     tiny_init(&tiny, &tiny_shapes[0], 1);
     tiny.source.layer = fail_at_1;
-    cr_assert_eq(image_build(&image, &tiny.source, IMAGE_INT8, &err), STATUS_IO);
+    cr_assert_eq(image_build(&image, &tiny.source, IMAGE_INT8, NULL, &err), STATUS_IO);
     cr_assert_str_eq(err.message, "the disk is gone");
     cr_assert_null(image);
     tiny_finish(&tiny);
@@ -313,7 +317,7 @@ Test(image, every_allocation_may_fail)
     for (;; failures++) {
         struct image *image = NULL;
         mem_fail_after(failures);
-        enum status status = image_build(&image, &tiny.source, IMAGE_INT8, NULL);
+        enum status status = image_build(&image, &tiny.source, IMAGE_INT8, NULL, NULL);
         mem_fail_after(-1);
         if (!status) {
             image_release(&image);
@@ -326,14 +330,95 @@ Test(image, every_allocation_may_fail)
     tiny_finish(&tiny);
 }
 
+/* A section as a board might want it: the sums of a linear's rows, as bytes. */
+static size_t sums_size(const struct image_linear *linear)
+{
+    return linear->out;
+}
+
+static enum status sums_fill(void *bytes, const struct image_linear *linear, struct error *err)
+{
+    (void)err;
+    for (uint32_t o = 0; o < linear->out; o++)
+        ((uint8_t *)bytes)[o] = (uint8_t)linear->row_sums[o];
+    return STATUS_OK;
+}
+
+static enum status fill_fails(void *bytes, const struct image_linear *linear, struct error *err)
+{
+    (void)bytes;
+    (void)linear;
+    return error_set(err, STATUS_NO_MEMORY, "no memory for a section");
+}
+
+static const struct image_section sums_section = {sums_size, sums_fill}, bad_section = {sums_size, fill_fails};
+
+Test(image, has_the_sections_it_was_asked_for)
+{
+    struct tiny tiny;
+    tiny_init(&tiny, &tiny_shapes[3], 1);
+    const struct image_sections both = {2, {&cpu_clipped_section, &sums_section}};
+    struct image *plain = NULL, *full = NULL;
+    cr_assert_eq(image_build(&plain, &tiny.source, IMAGE_INT8, NULL, NULL), STATUS_OK);
+    cr_assert_eq(image_build(&full, &tiny.source, IMAGE_INT8, &both, NULL), STATUS_OK);
+    size_t sections = 0;
+    for (uint32_t l = 0; l < plain->shape.layers; l++) {
+        const struct image_layer *a = &plain->layers[l], *b = &full->layers[l];
+        const struct image_linear *without[] = {&a->qkv, &a->output, &a->ffn1, &a->ffn2};
+        const struct image_linear *with[] = {&b->qkv, &b->output, &b->ffn1, &b->ffn2};
+        for (size_t i = 0; i < 4; i++) {
+            const uint8_t *sums = image_section(full, with[i], &sums_section);
+            cr_assert_null(image_section(plain, without[i], &sums_section));
+            cr_assert_null(image_section(plain, without[i], &cpu_clipped_section));
+            cr_assert_not_null(image_section(full, with[i], &cpu_clipped_section));
+            cr_assert_eq((uintptr_t)sums % 64, 0);
+            for (uint32_t o = 0; o < with[i]->out; o++)
+                cr_assert_eq(sums[o], (uint8_t)without[i]->row_sums[o]);
+            sections += round_up(cpu_clipped_section.size(with[i]), 64) + round_up(sums_size(with[i]), 64);
+        }
+    }
+    cr_assert_eq(full->size - plain->size, sections, "%zu bytes more, not %zu", full->size - plain->size, sections);
+    image_release(&plain);
+    image_release(&full);
+    tiny_finish(&tiny);
+}
+
+Test(image, binary32_has_no_sections)
+{
+    struct tiny tiny;
+    tiny_init(&tiny, &tiny_shapes[0], 1);
+    const struct image_sections sums = {1, {&sums_section}};
+    struct image *plain = NULL, *asked = NULL;
+    cr_assert_eq(image_build(&plain, &tiny.source, IMAGE_FP32, NULL, NULL), STATUS_OK);
+    cr_assert_eq(image_build(&asked, &tiny.source, IMAGE_FP32, &sums, NULL), STATUS_OK);
+    cr_assert_eq(asked->size, plain->size);
+    cr_assert_null(image_section(asked, &asked->layers[0].qkv, &sums_section));
+    image_release(&plain);
+    image_release(&asked);
+    tiny_finish(&tiny);
+}
+
+Test(image, a_section_that_cannot_be_made)
+{
+    struct tiny tiny;
+    tiny_init(&tiny, &tiny_shapes[0], 1);
+    const struct image_sections bad = {1, {&bad_section}};
+    struct image *image = NULL;
+    struct error err = {0};
+    cr_assert_eq(image_build(&image, &tiny.source, IMAGE_INT8, &bad, &err), STATUS_NO_MEMORY);
+    cr_assert_str_eq(err.message, "no memory for a section");
+    cr_assert_null(image);
+    tiny_finish(&tiny);
+}
+
 Test(image, building_leaves_the_float_mode_alone)
 {
-    uint32_t before = engine_set_float_mode();
-    engine_restore_float_mode(before);
+    uint32_t before = float_mode_set();
+    float_mode_restore(before);
     struct image *image = tiny_image(&tiny_shapes[0], IMAGE_INT8, 1);
-    cr_assert_eq(engine_set_float_mode(), before);
+    cr_assert_eq(float_mode_set(), before);
     struct image *flushed = tiny_image(&tiny_shapes[0], IMAGE_INT8, 1);
-    engine_restore_float_mode(before);
+    float_mode_restore(before);
     cr_assert_eq(image->checksum, flushed->checksum);
     image_release(&image);
     image_release(&flushed);

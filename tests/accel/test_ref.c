@@ -3,10 +3,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "accel/float_mode.h"
 #include "accel/ref/ref.h"
+#include "accel_constants.h"
 #include "tests/accel/tiny.h"
 
-TestSuite(ref, .init = (void (*)(void))engine_set_float_mode);
+TestSuite(ref, .init = (void (*)(void))float_mode_set);
 
 static float value(uint64_t *random)
 {
@@ -108,12 +110,12 @@ Test(ref, linear_is_the_sum_of_products)
     const struct image_linear *linear = &image->layers[0].ffn2; /* 77 -> 45 */
     int8_t q[80] = {0};
     float y[45];
-    int32_t acc[45], part[13];
+    int32_t acc[45], some[13];
     uint64_t random = 5;
     for (uint32_t i = 0; i < 77; i++)
         q[i] = (int8_t)((int)(tiny_random(&random) >> 20) % 128);
     ref_accumulate(acc, linear, 0, 45, q);
-    ref_accumulate(part, linear, 16, 13, q);
+    ref_accumulate(some, linear, 16, 13, q);
     ref_dequantise(y, linear, 0, 45, acc, 0.125f);
     for (uint32_t o = 0; o < 45; o++) {
         int32_t sum = 0;
@@ -122,7 +124,7 @@ Test(ref, linear_is_the_sum_of_products)
         cr_assert_eq(acc[o], sum);
         cr_assert_eq(y[o], fmaf((float)sum * linear->scales[o], 0.125f, linear->bias[o]));
     }
-    cr_assert_eq(memcmp(part, acc + 16, sizeof part), 0);
+    cr_assert_eq(memcmp(some, acc + 16, sizeof some), 0);
     cr_assert_eq(ref_sum_checked(acc, 45), ref_check(linear, 0, q));
     acc[44] ^= 1 << 30;
     cr_assert_neq(ref_sum_checked(acc, 45), ref_check(linear, 0, q));
@@ -202,7 +204,7 @@ Test(ref, context_is_exact_at_1024_tokens)
     static int32_t p[1024];
     float ctx[8];
     for (uint32_t j = 0; j < 1024; j++) {
-        p[j] = REF_PROBABILITY_MAX;
+        p[j] = ACCEL_PROBABILITY_MAX;
         for (uint32_t d = 0; d < 8; d++)
             *ref_value(&head, j, d) = d % 2 ? -127 : 127;
     }

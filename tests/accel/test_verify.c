@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "accel/cpu/cpu_flags.h"
+#include "accel/float_mode.h"
 #include "tests/accel/cpu_check.h"
 #include "tests/accel/tiny.h"
 
@@ -64,7 +65,7 @@ static void check_engine(const char *name, const struct engine_ops *ops, uint32_
     tiny_batch_init(&right, image, lengths, 7);
     tiny_batch_init(&batch, image, lengths, 7);
     cr_assert_eq(tiny_run(&ref_engine, &right, &err), STATUS_OK, "%s", err.message);
-    cr_assert_eq(ops->create(&engine, image, &err), STATUS_OK);
+    cr_assert_eq(ops->create(&engine, image, true, &err), STATUS_OK);
     const struct subject subject = {name, engine, &batch, &right};
     const int rounds = check_rounds(12);
     for (size_t f = 0; f < N_FAULTS; f++) {
@@ -101,11 +102,11 @@ static void each_set(void (*check)(const char *name, const struct engine_ops *op
 
 Test(verify, finds_every_flipped_bit)
 {
-    uint32_t mode = engine_set_float_mode();
+    uint32_t mode = float_mode_set();
     check_begin("flipped bits");
     for (uint32_t shape = 0; shape < tiny_n_shapes; shape++)
         each_set(check_engine, shape);
-    engine_restore_float_mode(mode);
+    float_mode_restore(mode);
 }
 
 /* Without checks a flipped bit goes through, and bits are the same without one. */
@@ -118,10 +119,9 @@ static void check_off(const char *name, const struct engine_ops *ops, uint32_t s
     tiny_batch_init(&on, image, lengths, 7);
     tiny_batch_init(&off, image, lengths, 7);
     cr_assert_eq(tiny_run(ops, &on, &err), STATUS_OK, "%s: %s", name, err.message);
-    engine_set_verify(false);
-    cr_assert_eq(tiny_run(ops, &off, &err), STATUS_OK);
+    cr_assert_eq(ops->create(&engine, image, false, &err), STATUS_OK);
+    cr_assert_eq(run_all(engine, &off, &err), STATUS_OK);
     cr_assert(tiny_batch_equal(&on, &off), "%s: bits differ without checks", name);
-    cr_assert_eq(ops->create(&engine, image, &err), STATUS_OK);
     bool differs = false;
     for (uint64_t seed = 1; seed < 100 && !differs; seed++) {
         cr_assert(engine_inject(engine, ENGINE_FLIP_ACCUMULATOR, seed));
@@ -129,7 +129,6 @@ static void check_off(const char *name, const struct engine_ops *ops, uint32_t s
         differs = !tiny_batch_equal(&on, &off);
     }
     cr_assert(differs);
-    engine_set_verify(true);
     ops->destroy(engine);
     tiny_batch_finish(&on);
     tiny_batch_finish(&off);
@@ -138,7 +137,7 @@ static void check_off(const char *name, const struct engine_ops *ops, uint32_t s
 
 Test(verify, can_be_switched_off)
 {
-    uint32_t mode = engine_set_float_mode();
+    uint32_t mode = float_mode_set();
     each_set(check_off, 0);
-    engine_restore_float_mode(mode);
+    float_mode_restore(mode);
 }

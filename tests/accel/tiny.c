@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "accel/float_mode.h"
 #include "base/mem.h"
 
 #define SHAPE(h, l, n, m, act)                                                                                         \
@@ -73,9 +74,9 @@ void tiny_init(struct tiny *tiny, const struct image_shape *shape, uint64_t seed
     tiny->values = tiny->next = malloc((tables + shape->layers * layer) * sizeof(float));
     cr_assert(tiny->values);
     tiny->source = (struct image_source){.shape = *shape, .layer = give_layer, .cookie = tiny};
-    tiny->source.words = draw(tiny, shape->vocab * h, 0, 1);
-    tiny->source.token_positions = draw(tiny, shape->positions * h, 0, 0.3f);
-    tiny->source.token_types = draw(tiny, shape->types * h, 0, 0.3f);
+    tiny->source.word_embeddings = draw(tiny, shape->vocab * h, 0, 1);
+    tiny->source.position_embeddings = draw(tiny, shape->positions * h, 0, 0.3f);
+    tiny->source.type_embeddings = draw(tiny, shape->types * h, 0, 0.3f);
     tiny->source.embedding_norm = draw_norm(tiny, h);
     for (uint32_t i = 0; i < shape->layers; i++)
         tiny->layers[i] = (struct image_source_layer){
@@ -94,7 +95,8 @@ struct image *tiny_image(const struct image_shape *shape, enum image_precision p
     struct image *image = NULL;
     struct error err = {0};
     tiny_init(&tiny, shape, seed);
-    cr_assert_eq(image_build(&image, &tiny.source, precision, &err), STATUS_OK, "%s", err.message);
+    cr_assert_eq(image_build(&image, &tiny.source, precision, cpu_engine_sections(), &err), STATUS_OK, "%s",
+                 err.message);
     tiny_finish(&tiny);
     return image;
 }
@@ -151,13 +153,13 @@ enum status tiny_run(const struct engine_ops *ops, struct tiny_batch *batch, str
 {
     const struct board_job *job = &batch->job;
     struct engine *engine = NULL;
-    uint32_t mode = engine_set_float_mode();
-    enum status status = ops->create(&engine, job->image, err);
+    uint32_t mode = float_mode_set();
+    enum status status = ops->create(&engine, job->image, true, err);
     for (uint32_t layer = 0; layer < job->image->shape.layers && !status; layer++)
         status = ops->run(engine, job, BOARD_RUN, layer, 0, job->n_rows, err);
     if (engine)
         ops->destroy(engine);
-    engine_restore_float_mode(mode);
+    float_mode_restore(mode);
     return status;
 }
 

@@ -50,14 +50,14 @@ static inline struct image *emu_image(uint64_t seed)
                                                   .positions = 40,
                                                   .types = 1,
                                                   .layer_norm_eps = 1e-12f},
-                                        .words = w,
-                                        .token_positions = w + 100,
-                                        .token_types = w + 200,
+                                        .word_embeddings = w,
+                                        .position_embeddings = w + 100,
+                                        .type_embeddings = w + 200,
                                         .embedding_norm = {w + 300, w + 400},
                                         .layer = emu_layer,
                                         .cookie = w};
     struct image *image = NULL;
-    cr_assert_eq(image_build(&image, &source, IMAGE_INT8, NULL), STATUS_OK);
+    cr_assert_eq(image_build(&image, &source, IMAGE_INT8, board_sections("emu"), NULL), STATUS_OK);
     free(w);
     return image;
 }

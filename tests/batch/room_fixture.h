@@ -51,13 +51,13 @@ static inline struct image *make_image(void)
                                                   .positions = 1,
                                                   .types = 1,
                                                   .layer_norm_eps = 1e-12f},
-                                        .words = zeros,
-                                        .token_positions = zeros,
-                                        .token_types = zeros,
+                                        .word_embeddings = zeros,
+                                        .position_embeddings = zeros,
+                                        .type_embeddings = zeros,
                                         .embedding_norm = {zeros, zeros},
                                         .layer = zero_layer};
     struct image *image = NULL;
-    cr_assert_eq(image_build(&image, &source, IMAGE_INT8, NULL), STATUS_OK);
+    cr_assert_eq(image_build(&image, &source, IMAGE_INT8, NULL, NULL), STATUS_OK);
     return image;
 }
 

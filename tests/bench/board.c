@@ -41,7 +41,7 @@ static struct {
     struct shape shape;
     uint32_t threads;
     double seconds;
-    bool cpu_time, json;
+    bool cpu_time, no_verify, json;
 } options = {.threads = 1, .seconds = 1};
 
 /* Random weights ---------------------------------------------------------------------------------------------------*/
@@ -108,16 +108,16 @@ static struct image *make_image(const struct model *model)
                   .positions = POSITIONS,
                   .types = 2,
                   .layer_norm_eps = 1e-12f},
-        .words = table,
-        .token_positions = table,
-        .token_types = table,
+        .word_embeddings = table,
+        .position_embeddings = table,
+        .type_embeddings = table,
         .embedding_norm = {layer.gamma, layer.bias},
         .layer = make_layer,
         .cookie = &layer,
     };
     struct image *image = NULL;
     struct error err;
-    if (image_build(&image, &source, IMAGE_INT8, &err)) {
+    if (image_build(&image, &source, IMAGE_INT8, cpu_engine_sections(), &err)) {
         fprintf(stderr, "bench-board: %s\n", err.message);
         exit(1);
     }
@@ -314,7 +314,7 @@ static void measure(const struct model *model, const struct image *image, struct
     make_job(&work->job, image, shape);
     pthread_barrier_init(&work->barrier, NULL, options.threads);
     for (uint32_t t = 0; t < options.threads; t++)
-        must(cpu_engine.create(&work->engines[t], image, &err), &err);
+        must(cpu_engine.create(&work->engines[t], image, !options.no_verify, &err), &err);
     for (uint32_t t = 0; t < options.threads; t++) {
         workers[t] = (struct worker){work, t};
         if (pthread_create(&threads[t], NULL, worker_main, &workers[t]))
@@ -376,7 +376,7 @@ static void parse(int argc, char **argv)
         else if (c == 'c')
             options.cpu_time = true;
         else if (c == 'v')
-            engine_set_verify(false);
+            options.no_verify = true;
         else if (c == 'j')
             options.json = true;
         else

@@ -133,7 +133,7 @@ static void on_event(void *cookie, const struct batch_event *event)
 static enum status rebuild(void *cookie, struct image **ret, struct error *err)
 {
     struct inside *inside = cookie;
-    return model_load_image(ret, process_model(), &inside->info, IMAGE_INT8, err);
+    return model_load_image(ret, process_model(), &inside->info, IMAGE_INT8, board_sections("emu"), err);
 }
 
 static void open_batch(struct inside *inside)
@@ -162,8 +162,8 @@ static void open_inside(struct inside *inside)
         cr_skip_test("no model");
     cr_assert_eq(model_read_info(&inside->info, model, &err), STATUS_OK, "%s", err.message);
     cr_assert_eq(token_vocab_load(&inside->vocab, model, &err), STATUS_OK, "%s", err.message);
-    cr_assert_eq(model_load_image(&inside->image, model, &inside->info, IMAGE_INT8, &err), STATUS_OK, "%s",
-                 err.message);
+    cr_assert_eq(model_load_image(&inside->image, model, &inside->info, IMAGE_INT8, board_sections("emu"), &err),
+                 STATUS_OK, "%s", err.message);
     open_batch(inside);
     inside->metrics = metrics_registry_create();
     struct serve_options options = {.model_dir = model,
@@ -255,7 +255,7 @@ static void *ask_on(void *cookie)
 __attribute__((no_sanitize("thread"))) static void damage(struct inside *inside)
 {
     size_t width = inside->info.shape.hidden;
-    unsigned char *byte = (unsigned char *)(uintptr_t)(inside->image->words + UNUSED * width);
+    unsigned char *byte = (unsigned char *)(uintptr_t)(inside->image->word_embeddings + UNUSED * width);
     *byte ^= 16;
 }
 

@@ -30,8 +30,8 @@ static void prepare(struct ground *ground)
         cr_skip_test("no model");
     cr_assert_eq(model_read_info(&ground->info, model, &err), STATUS_OK, "%s", err.message);
     cr_assert_eq(token_vocab_load(&ground->vocab, model, &err), STATUS_OK, "%s", err.message);
-    cr_assert_eq(model_load_image(&ground->image, model, &ground->info, IMAGE_INT8, &err), STATUS_OK, "%s",
-                 err.message);
+    cr_assert_eq(model_load_image(&ground->image, model, &ground->info, IMAGE_INT8, board_sections("emu"), &err),
+                 STATUS_OK, "%s", err.message);
     struct board_options board = {.kind = "emu"};
     cr_assert_eq(board_open(&ground->board, &board, &err), STATUS_OK, "%s", err.message);
     struct batch_options batch = {

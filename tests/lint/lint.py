@@ -20,8 +20,9 @@ ROOMS = {
     "accel/ref": ["accel", "base"],
     "accel/cpu": ["accel", "base"],
     "accel/fp32": ["accel", "base"],
-    "accel/emu": ["accel", "accel/sim", "base"],
-    "accel/sim": ["accel", "accel/ref", "base"],
+    "accel/worker": ["accel", "accel/sim", "base"],
+    "accel/card": ["accel", "base"],
+    "accel/sim": ["accel", "accel/ref", "accel/card", "base"],
     "server/batch": ["accel", "server/metrics", "base"],
     "server/model": ["accel", "base"],
     "server/token": ["base"],
@@ -34,7 +35,7 @@ ROOMS = {
 # External symbols carry their room's name. base holds the few words everybody uses.
 PREFIXES = {
     "base": ["status_", "error_", "mem_", "arena_", "buf_", "clock_", "file_", "log_", "base_", "cond_", "utf8_"],
-    "accel": ["board_", "backend_", "image_", "engine_", "ref_", "cpu_", "emu_", "fp32_", "sim_"],
+    "accel": ["board_", "backend_", "image_", "engine_", "ref_", "cpu_", "worker_", "fp32_", "card_", "sim_", "float_mode_"],
     "batch": ["batch_", "room_", "queue_", "planner_", "cost_", "calibrate_", "trials_", "flight_", "health_",
               "watchdog_"],
 }
@@ -80,8 +81,8 @@ def check_includes(_):
 
 
 def allowed_engine(path, included):
-    """The opener and the emulated board know every engine by its ops alone; nobody looks into a sibling folder."""
-    return room_of(path) == "accel" and included == "accel/emu/emu.h"
+    """The opener and the worker know every engine by its ops alone; nobody looks into a sibling folder."""
+    return room_of(path) == "accel" and included == "accel/worker/worker.h"
 
 
 def check_headers(_):

@@ -13,7 +13,7 @@ static enum status load(const char *dir, enum image_precision precision, struct 
 {
     struct model_info info;
     enum status status = model_read_info(&info, dir, err);
-    return status == STATUS_OK ? model_load_image(ret, dir, &info, precision, err) : status;
+    return status == STATUS_OK ? model_load_image(ret, dir, &info, precision, NULL, err) : status;
 }
 
 static uint64_t checksum_of(const struct writer_model *model, enum image_precision precision)
@@ -78,11 +78,11 @@ Test(checkpoint, the_image_holds_the_values)
     writer_weights(dir, &model);
     cr_assert_eq(model_read_info(&info, dir, &err), STATUS_OK, "%s", err.message);
     cr_assert_str_eq(info.checkpoint_dtype, "BF16");
-    cr_assert_eq(model_load_image(&image, dir, &info, IMAGE_FP32, &err), STATUS_OK, "%s", err.message);
+    cr_assert_eq(model_load_image(&image, dir, &info, IMAGE_FP32, NULL, &err), STATUS_OK, "%s", err.message);
     uint32_t state = 2654435761u; /* the writer's first tensor: the words */
     for (size_t i = 0; i < (size_t)model.shape.vocab * model.shape.hidden; i++) {
         state = state * 1664525u + 1013904223u;
-        cr_assert_eq(image->words[i], ((int)(state >> 24) - 128) / 128.0f, "element %zu", i);
+        cr_assert_eq(image->word_embeddings[i], ((int)(state >> 24) - 128) / 128.0f, "element %zu", i);
     }
     image_release(&image);
     writer_remove(dir);
@@ -321,7 +321,7 @@ Test(checkpoint, each_allocation_may_fail)
         long n = 0;
         for (;; n++) {
             mem_fail_after(n);
-            enum status status = model_load_image(&image, dir, &info, (enum image_precision)precision, &err);
+            enum status status = model_load_image(&image, dir, &info, (enum image_precision)precision, NULL, &err);
             mem_fail_after(-1);
             if (status == STATUS_OK)
                 break;

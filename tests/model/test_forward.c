@@ -85,7 +85,8 @@ static struct board_difference run(const char *kind, const char *dir, const stru
     cr_assert_eq(model_read_info(&info, dir, &err), STATUS_OK, "%s", err.message);
     cr_assert_eq(info.pooling, forward->pooling);
     cr_assert_eq(info.normalize, forward->normalize);
-    cr_assert_eq(model_load_image(&image, dir, &info, precision, &err), STATUS_OK, "%s", err.message);
+    cr_assert_eq(model_load_image(&image, dir, &info, precision, board_sections("emu"), &err), STATUS_OK, "%s",
+                 err.message);
     struct file_map ids = map_output(dir, "ids"), expected = map_output(dir, "f32");
     cr_assert_eq(ids.size, rows * sizeof(uint32_t));
     cr_assert_eq(expected.size, (size_t)rows * info.shape.hidden * sizeof(float));

@@ -22,7 +22,7 @@ static struct image *load(const char *dir, enum image_precision precision)
     struct model_info info = info_of(dir);
     struct image *image;
     struct error err;
-    cr_assert_eq(model_load_image(&image, dir, &info, precision, &err), STATUS_OK, "%s", err.message);
+    cr_assert_eq(model_load_image(&image, dir, &info, precision, NULL, &err), STATUS_OK, "%s", err.message);
     return image;
 }
 
@@ -60,9 +60,9 @@ Test(real, the_binary32_image_holds_the_files_values)
     snprintf(path, sizeof path, "%s/model.safetensors", dir);
     cr_assert_eq(file_map(&map, path, &err), STATUS_OK, "%s", err.message);
     cr_assert_eq(model_safetensors_parse(&tensors, map.data, map.size, &err), STATUS_OK, "%s", err.message);
-    expect_tensor(tensors, "embeddings.word_embeddings.weight", image->words);
-    expect_tensor(tensors, "embeddings.position_embeddings.weight", image->token_positions);
-    expect_tensor(tensors, "embeddings.token_type_embeddings.weight", image->token_types);
+    expect_tensor(tensors, "embeddings.word_embeddings.weight", image->word_embeddings);
+    expect_tensor(tensors, "embeddings.position_embeddings.weight", image->position_embeddings);
+    expect_tensor(tensors, "embeddings.token_type_embeddings.weight", image->type_embeddings);
     expect_tensor(tensors, "embeddings.LayerNorm.bias", image->embedding_norm.beta);
     expect_tensor(tensors, "encoder.layer.5.output.LayerNorm.weight", image->layers[5].output_norm.gamma);
     expect_tensor(tensors, "encoder.layer.3.attention.output.dense.weight", image->layers[3].output.weights_f32);

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "accel/float_mode.h"
+
 #include "tests/rtl/engine/bench.h"
 
 enum { LONGEST = 50, HEADS = 3, LATE = 20000, MANY = 1000000 };
@@ -132,7 +134,7 @@ enum { LINEARS = 5 };
 
 static struct linear get_linear(const struct rtl_case *test, int index)
 {
-    const struct sim_card_layer *layer = &test->card.layers[0];
+    const struct card_layer *layer = &test->card.layers[0];
     const struct image_shape *shape = &test->image->shape;
     struct linear linears[LINEARS] = {{layer->kv, 0, shape->hidden, 2 * shape->hidden},
                                       {layer->q, 0, shape->hidden, shape->hidden},
@@ -179,14 +181,14 @@ static void parts(struct rtl_random *random)
     for (int k = 0; k < 2; k++)
         for (uint32_t begin = 0; begin < test.tokens;) {
             uint32_t rows = 1 + rtl_random(random, test.tokens - begin);
-            struct sim_command command = {kinds[k], 0, test.tokens, begin, rows, true, k == 1};
-            sim_card_command(&test.card, sim_model_memory(model), 0, &command);
+            struct card_command command = {kinds[k], 0, test.tokens, begin, rows, true, k == 1};
+            card_put_command(&test.card, sim_model_memory(model), 0, &command);
             uint32_t status = work(model, &test, 1);
             bench_check(status == ACCEL_ENGINE_OK, "status", status);
             begin += rows;
         }
     bench_expect_equal(&test, model, test.expected);
-    sim_card_get_kv(&test.card, sim_model_memory(model), &test.kv, 0, 0, 0, test.tokens);
+    card_get_kv(&test.card, sim_model_memory(model), &test.kv, 0, 0, 0, test.tokens);
     bench_check(memcmp(test.kv_memory, test.kv_expected_memory, test.kv_size / 2) == 0, "keys or values differ", 0);
     sim_model_destroy(&model);
     rtl_case_finish(&test);
@@ -378,7 +380,7 @@ int main(int argc, char **argv)
         if (strcmp(argv[i], "--cases") == 0)
             cases = strtoull(argv[i + 1], NULL, 0);
     }
-    engine_set_float_mode(); /* for models of floating-point units, where the simulation has them */
+    float_mode_set(); /* for models of floating-point units, where the simulation has them */
     printf("engine of %u rows, %u slices\n", sim_model_rows(), sim_model_slices());
     for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
         kind_name = kinds[k].name;

@@ -116,11 +116,11 @@ static void build_image(struct rtl_case *test, struct rtl_random *random, struct
     float *positions = draw_many(random, (size_t)test->tokens * shape.hidden, 1, 0);
     float *types = draw_many(random, (size_t)TYPES * shape.hidden, 1, 0);
     float *gamma = draw_many(random, shape.hidden, 0.25f, 1), *beta = draw_many(random, shape.hidden, 0.25f, 0);
-    source.words = words;
-    source.token_positions = positions;
-    source.token_types = types;
+    source.word_embeddings = words;
+    source.position_embeddings = positions;
+    source.type_embeddings = types;
     source.embedding_norm = (struct image_source_norm){gamma, beta};
-    if (image_build(&test->image, &source, IMAGE_INT8, &err))
+    if (image_build(&test->image, &source, IMAGE_INT8, NULL, &err))
         die("image", &err);
     free_layer(&weights);
     mem_free(words);
@@ -136,7 +136,7 @@ static void compute_reference(struct rtl_case *test)
 {
     struct error err = {0};
     struct engine *engine = NULL;
-    if (ref_engine.create(&engine, test->image, &err))
+    if (ref_engine.create(&engine, test->image, true, &err))
         die("reference", &err);
     size_t size = (size_t)test->tokens * test->image->shape.hidden * sizeof(float);
     struct board_job job = {.image = test->image,
@@ -172,7 +172,7 @@ void rtl_case_init_plain(struct rtl_case *test, struct rtl_random *random, struc
     test->kv_expected_memory = take(test->kv_size);
     board_kv_init(&test->kv, test->image, test->cu_seqlens, 1, test->kv_memory, test->block_begin);
     board_kv_init(&test->kv_expected, test->image, test->cu_seqlens, 1, test->kv_expected_memory, test->block_begin);
-    if (sim_card_init(&test->card, test->image, 0, shape.layers, &err))
+    if (card_init(&test->card, test->image, 0, shape.layers, &err))
         die("card", &err);
 }
 
@@ -184,7 +184,7 @@ void rtl_case_init(struct rtl_case *test, struct rtl_random *random, struct imag
 
 void rtl_case_finish(struct rtl_case *test)
 {
-    sim_card_finish(&test->card);
+    card_finish(&test->card);
     mem_free(test->input);
     mem_free(test->expected);
     mem_free(test->ids);
@@ -205,7 +205,7 @@ struct sim_model *rtl_case_model(const struct rtl_case *test, struct sim_model_o
     struct sim_model *model = sim_model_create(&options);
     if (!model)
         abort();
-    sim_card_fill(&test->card, sim_model_memory(model));
+    card_fill(&test->card, sim_model_memory(model));
     rtl_case_put_rows(test, model);
     return model;
 }
@@ -214,8 +214,9 @@ void rtl_case_commands(const struct rtl_case *test, struct sim_model *model)
 {
     uint32_t layers = test->image->shape.layers;
     for (uint32_t layer = 0; layer < layers; layer++) {
-        struct sim_command command = {BOARD_RUN, layer, test->tokens, 0, test->tokens, layer == 0, layer == layers - 1};
-        sim_card_command(&test->card, sim_model_memory(model), layer, &command);
+        struct card_command command = {BOARD_RUN,    layer,      test->tokens,       0,
+                                       test->tokens, layer == 0, layer == layers - 1};
+        card_put_command(&test->card, sim_model_memory(model), layer, &command);
     }
 }
 

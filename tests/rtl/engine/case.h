@@ -3,8 +3,8 @@
 #define TESTS_RTL_ENGINE_CASE_H
 
 #include "accel/board.h"
+#include "accel/card/card.h"
 #include "accel/engine.h"
-#include "accel/sim/sim_card.h"
 #include "accel/sim/sim_model.h"
 
 struct rtl_random {
@@ -14,7 +14,7 @@ uint32_t rtl_random(struct rtl_random *random, uint32_t below);
 
 struct rtl_case {
     struct image *image;
-    struct sim_card card;
+    struct card card;
     uint32_t tokens;
     uint32_t cu_seqlens[2];
     float *input;    /* [tokens][hidden], as after the embedding */

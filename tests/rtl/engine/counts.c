@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "accel/float_mode.h"
 #include "tests/rtl/engine/case.h"
 
 enum { LONGEST = 100, HEADS = 4, ENOUGH = 10 * 1000 * 1000 };
@@ -40,11 +41,11 @@ static void count(struct rtl_random *random)
     rtl_case_commands(&test, model);
     run(&test, model, "layers", shape.layers);
     uint32_t begin = rtl_random(random, test.tokens), rows = 1 + rtl_random(random, test.tokens - begin);
-    struct sim_command project = {BOARD_PROJECT, 0, test.tokens, begin, rows, true, false};
-    sim_card_command(&test.card, sim_model_memory(model), 0, &project);
+    struct card_command project = {BOARD_PROJECT, 0, test.tokens, begin, rows, true, false};
+    card_put_command(&test.card, sim_model_memory(model), 0, &project);
     run(&test, model, "project", 1);
-    struct sim_command finish = {BOARD_FINISH, 0, test.tokens, begin, rows, true, true};
-    sim_card_command(&test.card, sim_model_memory(model), 0, &finish);
+    struct card_command finish = {BOARD_FINISH, 0, test.tokens, begin, rows, true, true};
+    card_put_command(&test.card, sim_model_memory(model), 0, &finish);
     run(&test, model, "finish", 1);
     sim_model_destroy(&model);
     rtl_case_finish(&test);
@@ -53,7 +54,7 @@ static void count(struct rtl_random *random)
 int main(int argc, char **argv)
 {
     int cases = argc > 1 ? atoi(argv[1]) : 5;
-    engine_set_float_mode(); /* for the models of floating-point units */
+    float_mode_set(); /* for the models of floating-point units */
     for (int i = 0; i < cases; i++) {
         struct rtl_random random = {(uint64_t)i + 1};
         count(&random);

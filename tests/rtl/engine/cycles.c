@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "accel/float_mode.h"
 #include "tests/rtl/engine/case.h"
 
 enum { READ_LATENCY = 100, ENOUGH = 100 * 1000 * 1000, BEAT = 64 };
@@ -21,8 +22,8 @@ static const struct image_shape base = {
 static struct sim_model_counts part(const struct rtl_case *test, struct sim_model *model, enum board_task_kind kind,
                                     uint32_t begin, uint32_t rows)
 {
-    struct sim_command command = {kind, 0, test->tokens, begin, rows, true, kind != BOARD_PROJECT};
-    sim_card_command(&test->card, sim_model_memory(model), 0, &command);
+    struct card_command command = {kind, 0, test->tokens, begin, rows, true, kind != BOARD_PROJECT};
+    card_put_command(&test->card, sim_model_memory(model), 0, &command);
     return rtl_case_count(test, model, 1, ENOUGH);
 }
 
@@ -84,7 +85,7 @@ int main(int argc, char **argv)
 {
     static const uint32_t usual[] = {16, 128, 512};
     int n = argc > 1 ? argc - 1 : 3;
-    engine_set_float_mode(); /* for the models of floating-point units */
+    float_mode_set(); /* for the models of floating-point units */
     printf(
         "{\"model\": \"BERT-base, one layer\", \"read_latency\": %d, \"source\": \"Verilator, tests/rtl/run cycles\", "
         "\"rows\": [\n",

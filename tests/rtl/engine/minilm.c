@@ -21,7 +21,7 @@ static int fail(const char *what, const struct error *err)
 static enum status compute(const struct engine_ops *ops, const struct board_job *job, struct error *err)
 {
     struct engine *engine = NULL;
-    enum status status = ops->create(&engine, job->image, err);
+    enum status status = ops->create(&engine, job->image, true, err);
     for (uint32_t layer = 0; layer < job->image->shape.layers && !status; layer++)
         status = ops->run(engine, job, BOARD_RUN, layer, 0, job->n_rows, err);
     if (engine)
@@ -39,7 +39,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: minilm MODEL_DIRECTORY [TOKENS, 1 to %d]\n", MOST);
         return 2;
     }
-    if (model_read_info(&info, argv[1], &err) || model_load_image(&image, argv[1], &info, IMAGE_INT8, &err))
+    if (model_read_info(&info, argv[1], &err) || model_load_image(&image, argv[1], &info, IMAGE_INT8, NULL, &err))
         return fail("model", &err);
     uint32_t cu_seqlens[] = {0, tokens}, ids[MOST];
     for (uint32_t i = 0; i < tokens; i++)

@@ -1,11 +1,11 @@
 #include "tests/rtl/fp/reference.h"
 
-#include "accel/engine.h"
+#include "accel/float_mode.h"
 #include "accel/functions.h"
 
 void reference_begin(void)
 {
-    engine_set_float_mode();
+    float_mode_set();
 }
 
 uint32_t reference_add(uint32_t a, uint32_t b)

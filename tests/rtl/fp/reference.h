@@ -10,7 +10,7 @@
 extern "C" {
 #endif
 
-void reference_begin(void); /* sets the calling thread's float mode: engine_set_float_mode */
+void reference_begin(void); /* sets the calling thread's float mode: float_mode_set */
 uint32_t reference_add(uint32_t a, uint32_t b);
 uint32_t reference_mul(uint32_t a, uint32_t b);
 uint32_t reference_fma(uint32_t a, uint32_t b, uint32_t c);

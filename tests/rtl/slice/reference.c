@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "accel/engine.h"
+#include "accel/float_mode.h"
 #include "accel/functions.h"
 #include "accel/ref/ref.h"
 
@@ -10,7 +10,7 @@ enum { MAX_WIDTH = 4096 };
 
 void reference_begin(void)
 {
-    engine_set_float_mode();
+    float_mode_set();
 }
 
 bool reference_quant(int16_t *q, uint32_t *scale, uint32_t *x, uint32_t n, uint32_t block)

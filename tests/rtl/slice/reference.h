@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-void reference_begin(void); /* sets the calling thread's float mode: engine_set_float_mode */
+void reference_begin(void); /* sets the calling thread's float mode: float_mode_set */
 /* [FWHT] and quantise. x [n] is overwritten. */
 bool reference_quant(int16_t *q, uint32_t *scale, uint32_t *x, uint32_t n, uint32_t block);
 /* LayerNorm -> y [n] */

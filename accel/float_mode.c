@@ -1,6 +1,4 @@
-#include "accel/engine.h"
-
-#include <stdatomic.h>
+#include "accel/float_mode.h"
 
 #if defined(__x86_64__)
 #include <xmmintrin.h>
@@ -34,31 +32,14 @@ static void mode_set(uint32_t mode)
 #error "bertd knows how to flush subnormals on x86-64 and AArch64 only"
 #endif
 
-uint32_t engine_set_float_mode(void)
+uint32_t float_mode_set(void)
 {
     uint32_t before = mode_get();
     mode_set((before | MODE_FLUSH) & ~(uint32_t)MODE_ROUNDING);
     return before;
 }
 
-void engine_restore_float_mode(uint32_t mode)
+void float_mode_restore(uint32_t mode)
 {
     mode_set(mode);
-}
-
-static atomic_bool verify = true;
-
-void engine_set_verify(bool wanted)
-{
-    atomic_store_explicit(&verify, wanted, memory_order_relaxed);
-}
-
-bool engine_verify(void)
-{
-    return atomic_load_explicit(&verify, memory_order_relaxed);
-}
-
-bool engine_inject(struct engine *engine, unsigned faults, uint64_t seed)
-{
-    return engine->ops->inject && engine->ops->inject(engine, faults, seed);
 }

@@ -1,6 +1,6 @@
 /* The self-test goes through the queue like any task, but with an engine of its own. */
 #include "accel/backend_selftest.h"
-#include "accel/emu/emu_board.h"
+#include "accel/worker/worker_board.h"
 #include "base/clock.h"
 #include "base/cond.h"
 
@@ -29,13 +29,13 @@ static void selftest_done(struct board_task *task, enum status status, const str
     pthread_mutex_unlock(&test->lock);
 }
 
-struct engine *emu_selftest_engine(const struct board_task *task)
+struct engine *worker_selftest_engine(const struct board_task *task)
 {
     return task->on_done == selftest_done ? ((const struct selftest *)task)->engine : NULL;
 }
 
 /* Wait for the test's end, which a hanging board must be forced to. */
-static void selftest_wait(struct emu *emu, struct selftest *test)
+static void selftest_wait(struct worker *worker, struct selftest *test)
 {
     uint64_t at = clock_now_ns() + SELFTEST_NS;
     pthread_mutex_lock(&test->lock);
@@ -44,32 +44,33 @@ static void selftest_wait(struct emu *emu, struct selftest *test)
     bool done = test->done;
     pthread_mutex_unlock(&test->lock);
     if (!done)
-        emu_give_up(emu);
+        worker_give_up(worker);
     pthread_mutex_lock(&test->lock);
     while (!test->done)
         pthread_cond_wait(&test->done_wake, &test->lock);
     pthread_mutex_unlock(&test->lock);
 }
 
-enum status emu_selftest(struct board *board, struct error *err)
+enum status worker_selftest(struct board *board, struct error *err)
 {
-    struct emu *emu = (struct emu *)board;
+    struct worker *worker = (struct worker *)board;
     struct backend_selftest *input = NULL;
     struct selftest test = {.lock = PTHREAD_MUTEX_INITIALIZER};
     cond_init(&test.done_wake);
-    enum status status = backend_selftest_create(&input, emu->ops->precision, err);
+    enum status status =
+        backend_selftest_create(&input, worker->ops->precision, board_sections(board->backend->kind), err);
     if (!status)
-        status = emu->ops->create(&test.engine, input->image, err);
+        status = worker->ops->create(&test.engine, input->image, worker->verify, err);
     if (!status) {
         test.task = input->task;
         test.task.on_done = selftest_done;
-        emu_submit(board, &test.task);
-        selftest_wait(emu, &test);
-        emu->ops->destroy(test.engine);
+        worker_submit(board, &test.task);
+        selftest_wait(worker, &test);
+        worker->ops->destroy(test.engine);
         if (test.status)
             status = error_set(err, STATUS_BACKEND, "self-test of %s", test.err.message); /* names the board */
         else if (backend_selftest_check(input, err))
-            status = error_prefix(err, STATUS_BACKEND, "board %s: ", emu->base.name);
+            status = error_prefix(err, STATUS_BACKEND, "board %s: ", worker->base.name);
     }
     backend_selftest_destroy(&input);
     pthread_cond_destroy(&test.done_wake);

@@ -1,12 +1,12 @@
 /* Pairs within windows of neighbouring groups: the group with the largest weights chooses first, and takes the one with
  * which the fewest weights are to be clipped. The best of all pairings would clip a tenth less and take far longer.
  */
-#include "accel/image_order.h"
+#include "accel/cpu/clipped_order.h"
 
 #include <stdbool.h>
 #include <string.h>
 
-#include "accel/image.h"
+#include "accel/cpu/clipped.h"
 
 enum { WINDOW = 32, GROUP_BYTES = IMAGE_PANEL * IMAGE_GROUP, SUMS = 2 * 2 * IMAGE_PANEL };
 
@@ -22,8 +22,8 @@ static void sum_group(struct window *window, size_t at, const int8_t *group)
     for (size_t pair = 0; pair < GROUP_BYTES / 2; pair++) {
         int a = group[2 * pair], b = group[2 * pair + 1];
         int positive = (a > 0 ? a : 0) + (b > 0 ? b : 0);
-        window->sums[2 * pair][at] = (int16_t)(positive - IMAGE_NARROW / 2);
-        window->sums[2 * pair + 1][at] = (int16_t)(positive - a - b - IMAGE_NARROW / 2);
+        window->sums[2 * pair][at] = (int16_t)(positive - CPU_CLIPPED_SUM / 2);
+        window->sums[2 * pair + 1][at] = (int16_t)(positive - a - b - CPU_CLIPPED_SUM / 2);
     }
 }
 
@@ -75,7 +75,7 @@ static void order_window(uint16_t *order, const struct window *window, size_t fi
     }
 }
 
-void image_order_groups(uint16_t *order, const int8_t *panel, size_t groups)
+void cpu_clipped_order(uint16_t *order, const int8_t *panel, size_t groups)
 {
     for (size_t first = 0; first < groups; first += WINDOW) {
         struct window window = {.count = groups - first < WINDOW ? groups - first : WINDOW};

@@ -1,8 +1,8 @@
-#include "accel/emu/faults.h"
+#include "accel/worker/faults.h"
 
 #include "accel/engine.h"
 
-unsigned emu_faults_flip(enum board_fault_kind kind)
+unsigned worker_faults_flip(enum board_fault_kind kind)
 {
     static const unsigned flips[BOARD_FAULTS] = {
         [BOARD_FAULT_ACCUMULATOR] = ENGINE_FLIP_ACCUMULATOR,
@@ -13,7 +13,7 @@ unsigned emu_faults_flip(enum board_fault_kind kind)
     return flips[kind];
 }
 
-void emu_faults_add(struct emu_faults *faults, const struct board_fault *fault, uint64_t now_ns)
+void worker_faults_add(struct worker_faults *faults, const struct board_fault *fault, uint64_t now_ns)
 {
     faults->seed ^= fault->seed;
     if (fault->kind == BOARD_FAULT_SLOW) {
@@ -25,16 +25,16 @@ void emu_faults_add(struct emu_faults *faults, const struct board_fault *fault, 
     *left = count < UINT32_MAX - *left ? *left + count : UINT32_MAX;
 }
 
-static bool take(struct emu_faults *faults, enum board_fault_kind kind)
+static bool take(struct worker_faults *faults, enum board_fault_kind kind)
 {
     bool any = faults->left[kind] > 0;
     faults->left[kind] -= any;
     return any;
 }
 
-struct emu_hit emu_faults_take(struct emu_faults *faults, uint64_t now_ns)
+struct worker_hit worker_faults_take(struct worker_faults *faults, uint64_t now_ns)
 {
-    struct emu_hit hit = {.lost = faults->left[BOARD_FAULT_LOAD] > 0, .slow = 1};
+    struct worker_hit hit = {.lost = faults->left[BOARD_FAULT_LOAD] > 0, .slow = 1};
     if (hit.lost)
         return hit;
     hit.hang = take(faults, BOARD_FAULT_HANG);
@@ -43,15 +43,15 @@ struct emu_hit emu_faults_take(struct emu_faults *faults, uint64_t now_ns)
         return hit;
     hit.damage = take(faults, BOARD_FAULT_IMAGE);
     for (int kind = 0; kind < BOARD_FAULTS; kind++)
-        if (emu_faults_flip((enum board_fault_kind)kind) && take(faults, (enum board_fault_kind)kind))
-            hit.flips |= emu_faults_flip((enum board_fault_kind)kind);
+        if (worker_faults_flip((enum board_fault_kind)kind) && take(faults, (enum board_fault_kind)kind))
+            hit.flips |= worker_faults_flip((enum board_fault_kind)kind);
     hit.seed = faults->seed;
     faults->seed = faults->seed * 6364136223846793005u + 1442695040888963407u;
     hit.slow = now_ns < faults->slow_until_ns ? faults->slow_factor : 1;
     return hit;
 }
 
-bool emu_faults_take_load(struct emu_faults *faults)
+bool worker_faults_take_load(struct worker_faults *faults)
 {
     return take(faults, BOARD_FAULT_LOAD);
 }

@@ -1,8 +1,9 @@
-#include "accel/sim/sim_card.h"
+#include "accel/card/card.h"
 
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/round_up.h"
 
 enum {
     BEAT = 64,
@@ -34,7 +35,7 @@ static uint64_t run_bytes(const struct run *run)
 static uint64_t place(uint64_t *at, uint64_t bytes)
 {
     uint64_t address = *at;
-    *at += (bytes + PAGE - 1) / PAGE * PAGE;
+    *at += round_up(bytes, PAGE);
     return address;
 }
 
@@ -74,7 +75,7 @@ static enum status check_shape(const struct image *image, struct error *err)
     return STATUS_OK;
 }
 
-static void place_layer(struct sim_card_layer *layer, const struct image *image, const struct image_layer *source,
+static void place_layer(struct card_layer *layer, const struct image *image, const struct image_layer *source,
                         uint64_t *at)
 {
     struct run kv = kv_run(image, source), q = q_run(image, source), output = whole_run(&source->output);
@@ -89,22 +90,22 @@ static void place_layer(struct sim_card_layer *layer, const struct image *image,
     layer->output_norm = place(at, norm);
 }
 
-enum status sim_card_init(struct sim_card *card, const struct image *image, uint32_t layer_begin, uint32_t layer_end,
-                          struct error *err)
+enum status card_init(struct card *card, const struct image *image, uint32_t layer_begin, uint32_t layer_end,
+                      struct error *err)
 {
     enum status status = check_shape(image, err);
     if (status)
         return status;
     uint32_t n = layer_end - layer_begin;
-    struct sim_card_layer *layers = mem_calloc(n, sizeof *layers);
+    struct card_layer *layers = mem_calloc(n, sizeof *layers);
     if (!layers)
         return error_set(err, STATUS_NO_MEMORY, "no memory for a card's map");
-    *card = (struct sim_card){.image = image, .layer_begin = layer_begin, .layer_end = layer_end, .layers = layers};
+    *card = (struct card){.image = image, .layer_begin = layer_begin, .layer_end = layer_end, .layers = layers};
     uint64_t at = PAGE; /* nothing lies at 0 */
     for (uint32_t i = 0; i < n; i++)
         place_layer(&layers[i], image, &image->layers[layer_begin + i], &at);
-    uint64_t tokens = (uint64_t)SIM_MAX_TOKENS * image->shape.heads;
-    card->rows = place(&at, (uint64_t)SIM_MAX_TOKENS * image->shape.hidden * sizeof(float));
+    uint64_t tokens = (uint64_t)CARD_MAX_TOKENS * image->shape.heads;
+    card->rows = place(&at, (uint64_t)CARD_MAX_TOKENS * image->shape.hidden * sizeof(float));
     card->keys = place(&at, tokens * image->head_dim_padded);
     card->values = place(&at, tokens * image->head_dim_padded);
     card->key_scales = place(&at, tokens * sizeof(float));
@@ -114,7 +115,7 @@ enum status sim_card_init(struct sim_card *card, const struct image *image, uint
     return STATUS_OK;
 }
 
-void sim_card_finish(struct sim_card *card)
+void card_finish(struct card *card)
 {
     mem_free(card->layers);
     card->layers = NULL;
@@ -159,13 +160,13 @@ static void fill_norm(float *at, const struct image_norm *norm, uint32_t width)
     }
 }
 
-void sim_card_fill(const struct sim_card *card, void *memory)
+void card_fill(const struct card *card, void *memory)
 {
     const struct image *image = card->image;
     char *base = memory;
     for (uint32_t i = 0; i < card->layer_end - card->layer_begin; i++) {
         const struct image_layer *source = &image->layers[card->layer_begin + i];
-        const struct sim_card_layer *layer = &card->layers[i];
+        const struct card_layer *layer = &card->layers[i];
         struct run kv = kv_run(image, source), q = q_run(image, source), output = whole_run(&source->output);
         struct run ffn1 = whole_run(&source->ffn1), ffn2 = whole_run(&source->ffn2);
         fill_run(base + layer->kv, &kv);
@@ -193,11 +194,11 @@ static void put_address(uint32_t *words, uint32_t at, uint64_t address)
     words[at + 1] = (uint32_t)(address >> 32);
 }
 
-void sim_card_command(const struct sim_card *card, void *memory, uint32_t index, const struct sim_command *command)
+void card_put_command(const struct card *card, void *memory, uint32_t index, const struct card_command *command)
 {
     static const uint32_t opcodes[] = {ACCEL_OPCODE_RUN, ACCEL_OPCODE_PROJECT, ACCEL_OPCODE_FINISH};
     const struct image_shape *shape = &card->image->shape;
-    const struct sim_card_layer *layer = &card->layers[command->layer - card->layer_begin];
+    const struct card_layer *layer = &card->layers[command->layer - card->layer_begin];
     uint32_t words[ACCEL_COMMAND_BYTES / 4] = {0};
     words[ACCEL_WORD_OPCODE] = (uint32_t)ACCEL_OPCODE_MAGIC | opcodes[command->kind];
     words[ACCEL_WORD_FLAGS] = (command->load ? ACCEL_FLAG_LOAD : 0) | (command->store ? ACCEL_FLAG_STORE : 0);
@@ -225,76 +226,4 @@ void sim_card_command(const struct sim_card *card, void *memory, uint32_t index,
     put_address(words, ACCEL_WORD_ATTENTION_NORM, layer->attention_norm);
     put_address(words, ACCEL_WORD_OUTPUT_NORM, layer->output_norm);
     memcpy((char *)memory + card->list + (size_t)index * ACCEL_COMMAND_BYTES, words, sizeof words);
-}
-
-/* Keys and values ------------------------------------------------------------------------------------------------- */
-
-/* The bytes of one token and head within their block, in steps as the layouts have them. */
-struct kv_copy {
-    const struct sim_card *card;
-    size_t block_head; /* of a block of the sequence, and a head */
-    uint32_t token;    /* within the block */
-};
-
-static void copy_token(const struct kv_copy *copy, const int8_t *keys_from, int8_t *keys_to, const int8_t *values_from,
-                       int8_t *values_to)
-{
-    uint32_t dim = copy->card->image->head_dim_padded, t = copy->token;
-    size_t begin = copy->block_head * IMAGE_PANEL * dim;
-    for (uint32_t d = 0; d < dim; d++) {
-        size_t key = begin + (d / IMAGE_GROUP * IMAGE_PANEL + t) * IMAGE_GROUP + d % IMAGE_GROUP;
-        size_t value = begin + (d / IMAGE_PANEL * (IMAGE_PANEL / IMAGE_GROUP) + t / IMAGE_GROUP) * BEAT +
-                       d % IMAGE_PANEL * IMAGE_GROUP + t % IMAGE_GROUP;
-        keys_to[key] = keys_from[key];
-        values_to[value] = values_from[value];
-    }
-}
-
-/* Both sides seen from the sequence's block 0 on. */
-struct kv_side {
-    int8_t *keys, *values;
-    float *key_scales, *value_scales;
-};
-
-static struct kv_side card_side(const struct sim_card *card, void *memory)
-{
-    char *base = memory;
-    return (struct kv_side){(int8_t *)base + card->keys, (int8_t *)base + card->values,
-                            (float *)(base + card->key_scales), (float *)(base + card->value_scales)};
-}
-
-static struct kv_side host_side(const struct sim_card *card, const struct board_kv *kv, uint32_t set, uint32_t seq)
-{
-    size_t tokens = (size_t)kv->block_begin[seq] * card->image->shape.heads * IMAGE_PANEL;
-    size_t bytes = tokens * card->image->head_dim_padded;
-    return (struct kv_side){kv->keys[set] + bytes, kv->values[set] + bytes, kv->key_scales[set] + tokens,
-                            kv->value_scales[set] + tokens};
-}
-
-static void copy_kv(const struct sim_card *card, const struct kv_side *from, const struct kv_side *to, uint32_t begin,
-                    uint32_t end)
-{
-    uint32_t heads = card->image->shape.heads;
-    for (uint32_t token = begin; token < end; token++)
-        for (uint32_t h = 0; h < heads; h++) {
-            struct kv_copy copy = {card, (size_t)(token / IMAGE_PANEL) * heads + h, token % IMAGE_PANEL};
-            copy_token(&copy, from->keys, to->keys, from->values, to->values);
-            size_t scale = copy.block_head * IMAGE_PANEL + copy.token;
-            to->key_scales[scale] = from->key_scales[scale];
-            to->value_scales[scale] = from->value_scales[scale];
-        }
-}
-
-void sim_card_put_kv(const struct sim_card *card, void *memory, const struct board_kv *kv, uint32_t set, uint32_t seq,
-                     uint32_t begin, uint32_t end)
-{
-    struct kv_side host = host_side(card, kv, set, seq), there = card_side(card, memory);
-    copy_kv(card, &host, &there, begin, end);
-}
-
-void sim_card_get_kv(const struct sim_card *card, const void *memory, const struct board_kv *kv, uint32_t set,
-                     uint32_t seq, uint32_t begin, uint32_t end)
-{
-    struct kv_side host = host_side(card, kv, set, seq), there = card_side(card, (void *)memory);
-    copy_kv(card, &there, &host, begin, end);
 }

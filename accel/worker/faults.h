@@ -1,11 +1,11 @@
-/* What is still to go wrong on an emulated board: counters that its tasks and loads use up. The board's lock guards
+/* What is still to go wrong on a worker: counters that its tasks and loads use up. The board's lock guards
  * it. Private to the folder. */
-#ifndef BERTD_ACCEL_EMU_FAULTS_H
-#define BERTD_ACCEL_EMU_FAULTS_H
+#ifndef BERTD_ACCEL_WORKER_FAULTS_H
+#define BERTD_ACCEL_WORKER_FAULTS_H
 
 #include "accel/board.h"
 
-struct emu_faults {
+struct worker_faults {
     uint32_t left[BOARD_FAULTS]; /* tasks (LOAD: loads) still to be hit */
     uint64_t seed;
     double slow_factor;
@@ -13,7 +13,7 @@ struct emu_faults {
 };
 
 /** What hits one task. */
-struct emu_hit {
+struct worker_hit {
     bool lost; /* the board has no image */
     bool hang;
     bool fail;
@@ -24,11 +24,11 @@ struct emu_hit {
 };
 
 /** Note a fault that board_inject has checked. */
-void emu_faults_add(struct emu_faults *faults, const struct board_fault *fault, uint64_t now_ns);
-struct emu_hit emu_faults_take(struct emu_faults *faults, uint64_t now_ns);
+void worker_faults_add(struct worker_faults *faults, const struct board_fault *fault, uint64_t now_ns);
+struct worker_hit worker_faults_take(struct worker_faults *faults, uint64_t now_ns);
 /** True where the load that is going on must fail. */
-bool emu_faults_take_load(struct emu_faults *faults);
+bool worker_faults_take_load(struct worker_faults *faults);
 /** The flips (a mask of enum engine_fault) that a kind of fault is; 0: none. */
-unsigned emu_faults_flip(enum board_fault_kind kind);
+unsigned worker_faults_flip(enum board_fault_kind kind);
 
 #endif
