@@ -5,9 +5,13 @@ usage: make_golden.py [FOLDER], with tokenizers==0.21.1 installed. The tests rea
 A case is {"tokenizer", "text", "pair"?, "bare"? (no special tokens), "max"?, "left"?, "ids", "spans" (UTF-8 bytes, null
 for the template's tokens), "types", "full" (tokens without truncation)} or {"tokenizer", "decode", "skip", "text"}.
 """
+import sys
+
+if {"-h", "--help"} & set(sys.argv[1:]):
+    sys.exit(print(__doc__))    # before what may not be installed
+
 import json
 import os
-import sys
 
 from tokenizers import Tokenizer
 
