@@ -24,6 +24,11 @@ static struct answer ask(void **handle, const char *method, const char *path, co
     return client_ask_kept(handle, process_shared(), method, path, sending);
 }
 
+static struct process start_impatient(void)
+{
+    return process_start("--boards 1 --drain-seconds 0 --idle-timeout-seconds 1");
+}
+
 /* A body of this many bytes that is a good request. */
 static char *padded(size_t size)
 {
@@ -123,6 +128,7 @@ Test(payload, continue_is_said)
 /* Declared far beyond what is worth reading: answered and closed, whatever still comes. */
 Test(payload, absurd_lengths)
 {
+    struct process process = start_impatient();
     static const char *const lengths[] = {"99999999999", "18446744073709551615"};
     for (int i = 0; i < 2; i++) {
         char head[256];
@@ -131,14 +137,15 @@ Test(payload, absurd_lengths)
             snprintf(head, sizeof head,
                      "POST /embed HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %s\r\n\r\n",
                      lengths[i]);
-        int fd = client_connect(process_shared());
+        int fd = client_connect(process.port);
         client_send(fd, head, (size_t)len);
         int code = client_read(fd, body, sizeof body);
-        cr_expect(code == 413 || code == 400 || (i == 1 && code == -1), "%s: %d", lengths[i], code);
+        cr_expect(code == 413 || (i == 1 && code == -1), "%s: %d", lengths[i], code);
         cr_expect_eq(client_read(fd, body, sizeof body), -1, "closed");
         close(fd);
     }
-    client_expect_ok(client_post(process_shared(), "/embed", good));
+    client_expect_ok(client_post(process.port, "/embed", good));
+    process_stop(&process);
 }
 
 Test(pipeline, answers_come_in_order)
@@ -186,11 +193,6 @@ static bool closed_within(int fd, int milliseconds)
     return poll(&poll_fd, 1, milliseconds) == 1 && recv(fd, &byte, 1, 0) <= 0;
 }
 
-static struct process start_impatient(void)
-{
-    return process_start("--boards 1 --drain-seconds 0 --idle-timeout-seconds 1");
-}
-
 Test(slow, idle_connections_are_closed)
 {
     struct process process = start_impatient();
@@ -224,7 +226,7 @@ Test(slow, endless_headers_are_cut)
 
 Test(slow, endless_bodies_are_cut)
 {
-    expect_cut("POST /embed HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n",
+    expect_cut("POST /embed HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n",
                " ");
 }
 
@@ -239,7 +241,7 @@ Test(headers, too_large)
     int fd = client_connect(process_shared());
     client_send(fd, head, (size_t)len);
     int code = client_read(fd, body, sizeof body);
-    cr_expect(code == 431 || code == 413 || code == -1, "%d", code);
+    cr_expect_eq(code, 431);
     close(fd);
     free(head);
     client_expect_ok(client_post(process_shared(), "/embed", good));
