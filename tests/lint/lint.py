@@ -83,21 +83,22 @@ def exists(path):
     return os.path.exists(os.path.join(options.root, path))
 
 
-def objects():
-    """[(source, object)] of the product, as the build compiled them."""
+def symbols():
+    """{source: (global symbols that its object defines, those that it wants)} of the product, as the build has it."""
     with open(os.path.join(options.build, "compile_commands.json"), encoding="utf-8") as f:
         commands = json.load(f)
+    sources_of = {}
     for entry in commands:
         source = os.path.relpath(os.path.join(entry["directory"], entry["file"]), options.root)
         output = re.search(r" -o (\S+)", entry["command"])
         if output and source.startswith(PRODUCT) and "/bertd_" in output[1]:
-            yield source, os.path.join(entry["directory"], output[1])
-
-
-def symbols(obj, which):
-    """Global symbols that an object defines ("--defined-only") or wants ("--undefined-only")."""
-    run = subprocess.run(["nm", "-g", "-P", which, obj], capture_output=True, text=True, check=True)
-    return [line.split()[0] for line in run.stdout.splitlines() if line]
+            sources_of[os.path.join(entry["directory"], output[1])] = source
+    found = {source: (set(), set()) for source in sources_of.values()}
+    if found:
+        run = subprocess.run(["nm", "-A", "-P", "-g", *sources_of], capture_output=True, text=True, check=True)
+        for obj, symbol, kind in re.findall(r"^(.*): (\S+) (\S)", run.stdout, re.M):
+            found[sources_of[obj]][kind in "Uvw"].add(symbol)
+    return found
 
 
 def circles(edges):
@@ -189,17 +190,17 @@ def knowledge():
     edges = {room.name: set(room.may) for room in rooms().values()}
     for path in sources(".h", under=PRODUCT):
         edges[path] = {included for _, included in includes_of(path)}
-    compiled = list(objects())
-    homes = {symbol: source for source, obj in compiled for symbol in symbols(obj, "--defined-only")}
-    for source, obj in compiled:
-        edges[source] = {homes.get(symbol, source) for symbol in symbols(obj, "--undefined-only")} - {source}
+    compiled = symbols()
+    homes = {symbol: source for source, (defined, _) in compiled.items() for symbol in defined}
+    for source, (_, wanted) in compiled.items():
+        edges[source] = {homes.get(symbol, source) for symbol in wanted} - {source}
     return edges
 
 
 def check_circles():
     """No two rooms, headers or .c files know each other, but for what circles.txt allows."""
     edges, allowed = knowledge(), list(table("tests/lint/circles.txt", 3))
-    if not any(objects()):
+    if not symbols():
         yield f"{options.build}: no object of the product"
     whole = circles(edges)
     for number, (tail, head, _) in allowed:
@@ -231,15 +232,14 @@ def check_headers():
 
 def check_symbols():
     """Global symbols begin with a prefix of their room."""
-    known = rooms()
-    compiled = [(source, obj) for source, obj in objects() if room_of(source, known)]
+    known, compiled = rooms(), symbols()
     if not compiled:
         yield f"{options.build}: no object of the product"
-    for source, obj in compiled:
-        prefixes = known[room_of(source, known)].prefixes
-        for symbol in symbols(obj, "--defined-only"):
-            if not symbol.startswith((*prefixes, "_")):
-                yield f"{source}:1: {symbol} has none of the prefixes {' '.join(prefixes)}"
+    for source, (defined, _) in sorted(compiled.items()):
+        room = known.get(room_of(source, known))
+        for symbol in sorted(defined):
+            if room and not symbol.startswith((*room.prefixes, "_")):
+                yield f"{source}:1: {symbol} has none of the prefixes {' '.join(room.prefixes)}"
 
 
 def functions(path):

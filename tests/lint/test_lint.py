@@ -31,7 +31,10 @@ class Planted(unittest.TestCase):
         for name in COPIED:
             source, target = os.path.join(ROOT, name), os.path.join(self.root, name)
             os.makedirs(os.path.dirname(target), exist_ok=True)
-            (shutil.copytree if os.path.isdir(source) else shutil.copy)(source, target)
+            if os.path.isdir(source):
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("rtl", "*.tsv"))
+            else:
+                shutil.copy(source, target)
 
     def write(self, path, text, mode="w"):
         full = os.path.join(self.root, path)
