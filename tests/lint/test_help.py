@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-FOLDERS = ("tests", "deploy", "accel/rtl/syn")
+FOLDERS = (".ci", "tests", "deploy", "accel/rtl/syn")
 MUST_NOT_RUN = ["cmake", "ninja", "make", "gcc", "cc", "clang", "apt-get", "sudo", "pip", "pip3", "verilator", "yosys", "curl"]
 
 
