@@ -94,6 +94,9 @@ def symbols():
         if output and source.startswith(PRODUCT) and "/bertd_" in output[1]:
             sources_of[os.path.join(entry["directory"], output[1])] = source
     found = {source: (set(), set()) for source in sources_of.values()}
+    missing = [source for obj, source in sources_of.items() if not os.path.exists(obj)]
+    if missing:
+        sys.exit(f"{options.build}: not built yet: {missing[0]} and {len(missing) - 1} more")
     if found:
         run = subprocess.run(["nm", "-A", "-P", "-g", *sources_of], capture_output=True, text=True, check=True)
         for obj, symbol, kind in re.findall(r"^(.*): (\S+) (\S)", run.stdout, re.M):
