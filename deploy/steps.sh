@@ -11,6 +11,13 @@ MODEL_SHA256=b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54
 say() { printf '\n== %s\n' "$*" >&2; }
 fail() { printf '\nerror: %s\n' "$*" >&2; exit 1; }
 
+# answer_help "$@": where --help is among them, print the comment at the head of the script and end.
+answer_help() {
+    case " $* " in
+        *" --help "*|*" -h "*) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    esac
+}
+
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"
     elif command -v sudo >/dev/null; then sudo "$@"
@@ -41,6 +48,20 @@ build_preset() {
     cmake --build "build/$preset" ${1:+--target "$@"} >&2 || fail "the build failed (see above)"
 }
 
+# fetch_clang_format: the pinned version, by whose verdict tests/lint goes, into build/clang-format.
+fetch_clang_format() {
+    local pin folder=$root/build/clang-format
+    pin=$(cat "$root/tests/lint/requirements.txt")
+    [ "$(cat "$folder/.pin" 2>/dev/null)" = "$pin" ] && return
+    rm -rf "$folder"
+    if ! /usr/bin/python3 -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+        --target "$folder" "$pin"; then
+        say "Could not install $pin: is the package registry within reach? lint-format will be skipped without it"
+        return 0
+    fi
+    echo "$pin" > "$folder/.pin"
+}
+
 model_dir() { echo "${XDG_CACHE_HOME:-$HOME/.cache}/bertd/models/$MODEL_NAME"; }
 
 # fetch_model: the pinned model into the cache; nothing to do when it is there.
@@ -62,6 +83,9 @@ fetch_model() {
     mv "$work/$MODEL_FOLDER" "$dir"
     echo "$MODEL_SHA256" > "$dir/.sha256"
 }
+
+# Where benches write what they measured, unless --out names another folder (docs/bench publishes it).
+results_dir() { echo "$root/build/results"; }
 
 base_model_dir() { echo "$root/build/bench-models/bert-base"; }
 

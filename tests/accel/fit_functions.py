@@ -6,6 +6,11 @@
 Every polynomial is a discrete minimax fit in binary64 (Lawson's weights on least squares), rounded to binary32 once.
 What the rounded polynomials achieve is measured by tests/accel/test_functions.c, not here.
 """
+import sys
+
+if {"-h", "--help"} & set(sys.argv[1:]):
+    sys.exit(print(__doc__))    # before what may not be installed
+
 import json
 import math
 import os

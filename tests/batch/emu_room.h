@@ -209,7 +209,7 @@ static inline enum status emu_inject_kind(struct emu_room *room, uint32_t board,
 #define EMU_WAIT_FOR(condition)                                                                                        \
     do {                                                                                                               \
         for (int tries = 0; !(condition); tries++) {                                                                   \
-            cr_assert_lt(tries, 30000, "never: " #condition);                                                          \
+            cr_assert_lt(tries, 300000, "never: " #condition);                                                         \
             usleep(1000);                                                                                              \
         }                                                                                                              \
     } while (0)

@@ -48,7 +48,7 @@ Test(failures, boards_that_fail_in_turn_cost_no_request)
         usleep(1000);
     }
     for (int tries = 0; !request->done; tries++) {
-        cr_assert_lt(tries, 10000);
+        cr_assert_lt(tries, 300000);
         finish_all(&room);
         usleep(1000);
     }
@@ -74,7 +74,7 @@ Test(failures, a_poisonous_text_fails_alone_and_is_named)
     struct request *innocent = make_request(1, 9, BATCH_POOL_MEAN);
     batch_submit(room.batch, &innocent->work, NULL);
     for (int tries = 0; !(mates->done && innocent->done); tries++) {
-        cr_assert_lt(tries, 10000);
+        cr_assert_lt(tries, 300000);
         for (int b = 0; b < 2; b++)
             fake_board_finish_unless(room.boards[b], poison);
         usleep(1000);
@@ -204,7 +204,7 @@ Test(failures, a_self_test_that_hangs_keeps_no_other_board_out)
     cr_assert_eq(in_service(&room), 1);
     cr_assert_str_eq(info_of(&room, 0).state, "testing");
     for (int tries = 0; !(first->done && second->done); tries++) {
-        cr_assert_lt(tries, 10000);
+        cr_assert_lt(tries, 300000);
         fake_board_finish(room.boards[1], STATUS_OK);
         usleep(1000);
     }
@@ -296,7 +296,7 @@ Test(failures, running_work_past_its_deadline_is_cancelled)
     struct room room;
     open_room(&room, 1, 100, 100);
     struct request *request = make_request(1, 8, BATCH_POOL_MEAN);
-    request->work.deadline_ns = clock_now_ns() + 50000000;
+    request->work.deadline_ns = clock_now_ns() + 300000000;
     cr_assert_eq(batch_submit(room.batch, &request->work, NULL), STATUS_OK);
     WAIT_FOR(fake_board_cancelled(room.boards[0]));
     fake_board_finish(room.boards[0], STATUS_OK);
@@ -368,7 +368,7 @@ Test(placement, a_split_that_fails_on_one_board_is_computed_again)
     fake_board_finish(room.boards[0], STATUS_OK);
     fake_board_finish(room.boards[1], STATUS_BACKEND);
     for (int tries = 0; !request->done; tries++) {
-        cr_assert_lt(tries, 10000);
+        cr_assert_lt(tries, 300000);
         finish_all(&room);
         usleep(1000);
     }

@@ -282,7 +282,7 @@ static bool round_is_right(uint64_t seed)
     bool drain = seed % 2;
     atomic_store(&stress.closing, !drain);
     struct batch_stats stats;
-    for (int tries = 0; drain && tries < 10000; tries++) {
+    for (int tries = 0; drain && tries < 300000; tries++) {
         batch_get_stats(stress.batch, &stats);
         if (stats.queued_items + stats.running_items == 0)
             break;

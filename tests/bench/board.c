@@ -342,25 +342,21 @@ static void measure(const struct model *model, const struct image *image, struct
 
 /* ------------------------------------------------------------------------------------------------------------------*/
 
-static void usage(void)
+static void usage(FILE *file, int status)
 {
-    fprintf(stderr, "usage: bench-board [--model minilm|bert-base] [--shape SEQSxTOKENS] [--isa c|avx2|avxvnni|"
-                    "avx512vnni] [--threads N] [--seconds S] [--cpu-time] [--no-verify] [--json]\n");
-    exit(2);
+    fprintf(file, "usage: bench-board [--model minilm|bert-base] [--shape SEQSxTOKENS] [--isa c|avx2|avxvnni|"
+                  "avx512vnni] [--threads N] [--seconds S] [--cpu-time] [--no-verify] [--json]\n");
+    exit(status);
 }
 
 static void parse(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"model", required_argument, NULL, 'm'},
-        {"shape", required_argument, NULL, 's'},
-        {"isa", required_argument, NULL, 'i'},
-        {"threads", required_argument, NULL, 't'},
-        {"seconds", required_argument, NULL, 'd'},
-        {"json", no_argument, NULL, 'j'},
-        {"cpu-time", no_argument, NULL, 'c'},
-        {"no-verify", no_argument, NULL, 'v'},
-        {NULL, 0, NULL, 0},
+        {"model", required_argument, NULL, 'm'},   {"shape", required_argument, NULL, 's'},
+        {"isa", required_argument, NULL, 'i'},     {"threads", required_argument, NULL, 't'},
+        {"seconds", required_argument, NULL, 'd'}, {"json", no_argument, NULL, 'j'},
+        {"cpu-time", no_argument, NULL, 'c'},      {"no-verify", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
     for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
         if (c == 'm')
@@ -379,12 +375,14 @@ static void parse(int argc, char **argv)
             options.no_verify = true;
         else if (c == 'j')
             options.json = true;
+        else if (c == 'h')
+            usage(stdout, 0);
         else
-            usage();
+            usage(stderr, 2);
     }
     if (optind != argc || options.threads < 1 || options.threads > MAX_THREADS ||
         (options.cpu_time && options.threads > 1) || options.shape.tokens > POSITIONS)
-        usage();
+        usage(stderr, 2);
 }
 
 int main(int argc, char **argv)
@@ -392,7 +390,7 @@ int main(int argc, char **argv)
     unsigned mask;
     parse(argc, argv);
     if (options.isa && !cpu_flags_parse(options.isa, &mask))
-        usage();
+        usage(stderr, 2);
     if (options.isa)
         cpu_flags_set_mask(mask);
     unsigned flags = cpu_flags();

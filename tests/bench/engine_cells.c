@@ -227,8 +227,14 @@ static void answer(char **words, uint32_t n)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1) {
+        bool help = strcmp(argv[1], "--help") == 0;
+        fprintf(help ? stdout : stderr,
+                "usage: bench-engine_cells < COMMANDS, which the head of its source explains\n");
+        return help ? 0 : 2;
+    }
     char *line = NULL, *words[MAX_WORDS];
     size_t capacity = 0;
     while (getline(&line, &capacity, stdin) > 0) {

@@ -259,17 +259,26 @@ static void run_cell(const struct settings *settings, int connections, int words
     free(clients);
 }
 
+static int usage(FILE *file, int status)
+{
+    fprintf(file, "usage: bench-http --port PORT [--connections N,..] [--words N,..] [--batch N] [--seconds S] "
+                  "[--key KEY] | --floats\n");
+    return status;
+}
+
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"port", 1, 0, 'p'},    {"connections", 1, 0, 'c'}, {"words", 1, 0, 'w'},  {"batch", 1, 0, 'b'},
-        {"seconds", 1, 0, 's'}, {"key", 1, 0, 'k'},         {"floats", 0, 0, 'f'}, {0, 0, 0, 0}};
+    static const struct option options[] = {{"port", 1, 0, 'p'},   {"connections", 1, 0, 'c'}, {"words", 1, 0, 'w'},
+                                            {"batch", 1, 0, 'b'},  {"seconds", 1, 0, 's'},     {"key", 1, 0, 'k'},
+                                            {"floats", 0, 0, 'f'}, {"help", 0, 0, 'h'},        {0, 0, 0, 0}};
     struct settings settings = {
         .connections = {1, 4, 16}, .n_connections = 3, .words = {8, 64}, .n_words = 2, .batch = 1, .seconds = 5};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
         if (option == 'f')
             return bench_floats(), 0;
+        if (option == 'h')
+            return usage(stdout, 0);
         if (option == 'p')
             settings.port = atoi(optarg);
         else if (option == 'c')
@@ -283,13 +292,10 @@ int main(int argc, char **argv)
         else if (option == 'k')
             settings.key = optarg;
         else
-            return 2;
+            return usage(stderr, 2);
     }
-    if (!settings.port) {
-        fprintf(stderr, "usage: bench-http --port PORT [--connections N,..] [--words N,..] [--batch N] [--seconds S] "
-                        "[--key KEY] | --floats\n");
-        return 2;
-    }
+    if (!settings.port)
+        return usage(stderr, 2);
     for (int w = 0; w < settings.n_words; w++)
         for (int c = 0; c < settings.n_connections; c++)
             run_cell(&settings, settings.connections[c], settings.words[w]);

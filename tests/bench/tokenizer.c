@@ -232,8 +232,10 @@ static const char *default_model(char *path, size_t size)
 
 int main(int argc, char **argv)
 {
-    static const struct option known[] = {
-        {"model", required_argument, NULL, 'm'}, {"seconds", required_argument, NULL, 's'}, {0}};
+    static const struct option known[] = {{"model", required_argument, NULL, 'm'},
+                                          {"seconds", required_argument, NULL, 's'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {0}};
     char path[4096];
     const char *model = default_model(path, sizeof path);
     double seconds = 1;
@@ -243,8 +245,10 @@ int main(int argc, char **argv)
             model = optarg;
         else if (option == 's')
             seconds = atof(optarg);
-        else
-            return 2;
+        else {
+            fprintf(option == 'h' ? stdout : stderr, "usage: bench-tokenizer [--model DIR] [--seconds S]\n");
+            return option == 'h' ? 0 : 2;
+        }
     }
     struct token_vocab *loaded;
     struct error err;

@@ -116,6 +116,18 @@ def wait_for(what, seconds):
     return None
 
 
+def settled(faults):
+    """The boards at a moment at which all serve, or as they are at last: their figures are of one moment."""
+    boards = []
+
+    def all_serve():
+        boards[:] = faults.boards()
+        return all(board["state"] in ("idle", "busy") for board in boards)
+
+    back = wait_for(all_serve, GREEN_SECONDS) is not None
+    return boards, back
+
+
 def healthy(server):
     return server.call("GET", "/health")[0] == 200
 
@@ -150,12 +162,12 @@ def blackout(server, kind, count, patient):
     green = wait_for(lambda: healthy(server), GREEN_SECONDS)
     for thread in threads:
         thread.join()
-    all_back = wait_for(lambda: all(board["state"] in ("idle", "busy") for board in faults.boards()), GREEN_SECONDS)
+    _, all_back = settled(faults)
     refusals = [headers.get("retry-after") for code, headers in answers if code == 503]
     codes = {code: sum(other == code for other, _ in answers) for code, _ in answers}
     row = {"kind": kind, "red_after_seconds": red and round(red, 2), "answers": codes,
            "retry_after": refusals[0] if refusals else None, "green_after_seconds": green and round(green, 2),
-           "all_back": all_back is not None, "serves_again": ask(server)[0] == 200}
+           "all_back": all_back, "serves_again": ask(server)[0] == 200}
     # Where a launch takes seconds, boards that hang are noticed one after another, and somebody always serves.
     unnoticed = patient and red is None and set(codes) == {200}
     refused = (red is not None and (patient or red <= RED_SECONDS) and set(codes) <= {200, 503} and bool(refusals) and
@@ -182,9 +194,8 @@ def run(options):
             say(f"{options.seconds:g} s of mixed load and faults, seed {options.seed}; at most {drain:.0f} s more for "
                 "the last answers")
             groups, faults = chaos(options, server, hashes, drain, learned > SLOW_SECONDS)
-            boards_back = wait_for(lambda: all(b["state"] in ("idle", "busy") for b in faults.boards()), GREEN_SECONDS)
             after = load(options.load, server, 1, *GROUPS, options=["--check", hashes, "--drain", str(drain)])
-            boards = faults.boards()
+            boards, boards_back = settled(faults)
             say("All boards at once")
             blackouts = [blackout(server, kind, count, options.patient) for kind, count in (("load", 16), ("hang", 2))]
         finally:
@@ -199,7 +210,7 @@ def run(options):
               "faults_injected": sum(faults.injected.values()), "faults_by_kind": faults.injected,
               "quarantines": sum(board["quarantines"] for board in boards),
               "boards_readmitted": sum(board["readmissions"] for board in boards),
-              "boards_back": boards_back is not None, "all_boards_at_once": blackouts, "exit_code": code}
+              "boards_back": boards_back, "all_boards_at_once": blackouts, "exit_code": code}
     result["reached"] = (result["failed_requests"] == 0 and result["wrong_bits"] == 0 and result["requests"] > 0 and
                          result["boards_back"] and result["boards_readmitted"] == result["quarantines"] and
                          all(row["reached"] for row in blackouts) and code == 0)
@@ -214,7 +225,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--patient", action="store_true", help="do not judge times: for tests on busy machines")
-    parser.add_argument("--out")
+    parser.add_argument("--out", help="a folder, for chaos.json")
     options = parser.parse_args()
     if not os.path.exists(os.path.join(options.model, "config.json")):
         print(f"skipped: no model at {options.model}, run ./deploy/run --once")
@@ -222,7 +233,8 @@ def main():
     result = run(options)
     print(json.dumps(result, indent=1))
     if options.out:
-        with open(options.out, "w", encoding="utf-8") as file:
+        os.makedirs(options.out, exist_ok=True)
+        with open(os.path.join(options.out, "chaos.json"), "w", encoding="utf-8") as file:
             json.dump(result, file, indent=1)
             file.write("\n")
     print("reached" if result["reached"] else "NOT REACHED", file=sys.stderr)

@@ -1,4 +1,9 @@
 """huggingface_hub's InferenceClient against bertd, as its users call it."""
+import sys
+
+if {"-h", "--help"} & set(sys.argv[1:]):
+    sys.exit(print(__doc__))    # before what may not be installed
+
 import asyncio
 import json
 import os

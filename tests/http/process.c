@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MAX_WORDS = 48, START_SECONDS = 300, STOP_SECONDS = 60 };
+enum { MAX_WORDS = 48, START_SECONDS = 300, STOP_SECONDS = 60, LOG_SECONDS = 600 };
 
 const char *process_model(void)
 {
@@ -68,6 +68,14 @@ bool process_logged(const struct process *process, const char *text)
 {
     static char log[1 << 20];
     return read_log(process, log, sizeof log) > 0 && strstr(log, text);
+}
+
+void process_await_log(const struct process *process, const char *text)
+{
+    for (int tries = 0; !process_logged(process, text); tries++) {
+        cr_assert_lt(tries, LOG_SECONDS * 100, "bertd never logs %s", text);
+        usleep(10000);
+    }
 }
 
 static int listening_port(const struct process *process)

@@ -26,6 +26,9 @@ void process_stop(struct process *process);
 /** True when a line of its log contains `text`. */
 bool process_logged(const struct process *process, const char *text);
 
+/** Wait until it does, up to ten minutes; fails the test if it does not. */
+void process_await_log(const struct process *process, const char *text);
+
 /** Run all tests with a server that has these options, whose port process_shared gives. For main, which must be
  *  visible: Criterion looks for it by name in the processes that it runs tests in. */
 int process_main(int argc, char **argv, const char *options);

@@ -43,15 +43,16 @@ static const struct forward_case forward_cases[] = {
 static void run_python(const char *command, const char *dir, const char *arguments)
 {
     char line[1024];
-    snprintf(line, sizeof line, "python3 '%s/tests/model/forward.py' %s '%s' %s", SOURCE_DIR, command, dir, arguments);
+    snprintf(line, sizeof line, "/usr/bin/python3 '%s/tests/model/forward.py' %s '%s' %s", SOURCE_DIR, command, dir,
+             arguments);
     cr_assert_eq(system(line), 0, "%s", line);
 }
 
 static bool have_numpy(void)
 {
-    if (system("python3 -c 'import numpy' 2>/dev/null") == 0)
+    if (system("/usr/bin/python3 -c 'import numpy' 2>/dev/null") == 0)
         return true;
-    fprintf(stderr, "skipped: python3 has no numpy (pip install numpy)\n");
+    fprintf(stderr, "skipped: /usr/bin/python3 has no numpy (apt-get install python3-numpy)\n");
     return false;
 }
 
@@ -108,7 +109,7 @@ static struct board_difference run(const char *kind, const char *dir, const stru
 static void check(const struct forward_case *forward)
 {
     if (!have_numpy())
-        cr_skip("python3 has no numpy");
+        cr_skip("/usr/bin/python3 has no numpy");
     char *dir = writer_directory(), arguments[256];
     run_python("make", dir, forward->make);
     snprintf(arguments, sizeof arguments, "--lengths %s --out '%s/out'", forward->lengths, dir);

@@ -5,6 +5,11 @@ usage: make_unicode.py > unicode.tsv, with tokenizers==0.21.1 installed. The bui
 how the table was made. The library's data are of several Unicode versions (categories 8, decompositions 9, the rest
 of its compiler's and its regex crate's), so no other source gives the same.
 """
+import sys
+
+if {"-h", "--help"} & set(sys.argv[1:]):
+    sys.exit(print(__doc__))    # before what may not be installed
+
 import unicodedata
 
 import tokenizers

@@ -195,18 +195,18 @@ def parse_options():
     parser = argparse.ArgumentParser(prog="tests/bench/peers/run", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true",
-                        help="three cells, two rounds, int8 peers only; writes to build/peers")
+                        help="three cells, two rounds, int8 peers only")
     parser.add_argument("--models", nargs="+", choices=["minilm", "bert-base"], default=["minilm", "bert-base"])
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=None)
     parser.add_argument("--rounds", type=int, default=None, help="default: 7")
     parser.add_argument("--threads", type=int, default=2, help="threads of each peer, boards of bertd, cores of all")
-    parser.add_argument("--out", default=None, help="folder of peers.json and peers.svg; default: docs/bench")
+    parser.add_argument("--out", default=None, help="folder of peers.json and peers.svg; default: build/results; docs/bench publishes them")
     parser.add_argument("--minilm", default=None, help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.cells = QUICK_CELLS if options.quick else CELLS
     options.peers = options.peers or (PEERS[:2] if options.quick else PEERS)
     options.rounds = options.rounds or (2 if options.quick else 7)
-    options.out = options.out or (BUILD if options.quick else os.path.join(texts.ROOT, "docs", "bench"))
+    options.out = options.out or os.path.join(texts.ROOT, "build", "results")
     return options
 
 

@@ -3,12 +3,16 @@
 The wheel names some 3 GB of libraries that a CPU never calls. For each that is missing this makes an empty one beside
 torch's own, whose functions all return 100 ("no CUDA-capable device"). A CPU wheel needs none and gets none.
 """
+import sys
+
+if {"-h", "--help"} & set(sys.argv[1:]):
+    sys.exit(print(__doc__))    # before what may not be installed
+
 import glob
 import importlib.util
 import os
 import re
 import subprocess
-import sys
 import tempfile
 
 CUDA = re.compile(r"lib(cu|nv|nccl)")

@@ -2,12 +2,16 @@
 
     models.py OUT MINILM_DIR       make what is missing in OUT
 """
+import sys
+
+if {"-h", "--help"} & set(sys.argv[1:]):
+    sys.exit(print(__doc__))    # before what may not be installed
+
 import contextlib
 import json
 import logging
 import os
 import shutil
-import sys
 import time
 import warnings
 

@@ -8,12 +8,16 @@
     ragged MODEL COUNT LENGTH ...     the texts sorted by length, in padded batches: "ms T T T ..."
     embed MODEL ID ID ...             "values V V V ..."
 """
+import sys
+
+if {"-h", "--help"} & set(sys.argv[1:]):
+    sys.exit(print(__doc__))    # before what may not be installed
+
 import concurrent.futures
 import ctypes
 import gc
 import json
 import os
-import sys
 import time
 
 import numpy as np

@@ -5,10 +5,14 @@
 One worker takes requests in the order they came, tokenizes, pads, runs. The answer holds no floats, so that Python's
 time to write them does not count against it, but says how many tokens were computed, as bertd does.
 """
+import sys
+
+if {"-h", "--help"} & set(sys.argv[1:]):
+    sys.exit(print(__doc__))    # before what may not be installed
+
 import asyncio
 import json
 import os
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np

@@ -176,11 +176,20 @@ void load_report(const struct load *load)
     printf("}}\n");
 }
 
+static void usage(FILE *file, int status)
+{
+    fprintf(file,
+            "usage: bench-load --port P --words W,.. [--seconds S] [--warmup S] [--drain S] [--cancels N] "
+            "[--learn FILE | --check FILE] GROUP... (at most %d)\n",
+            LOAD_MAX_GROUPS);
+    exit(status);
+}
+
 static void parse(struct load *load, int argc, char **argv)
 {
-    static const struct option options[] = {{"port", 1, 0, 'p'},    {"seconds", 1, 0, 's'}, {"warmup", 1, 0, 'w'},
-                                            {"drain", 1, 0, 'd'},   {"learn", 1, 0, 'l'},   {"check", 1, 0, 'c'},
-                                            {"cancels", 1, 0, 'n'}, {"words", 1, 0, 't'},   {0, 0, 0, 0}};
+    static const struct option options[] = {
+        {"port", 1, 0, 'p'},  {"seconds", 1, 0, 's'}, {"warmup", 1, 0, 'w'}, {"drain", 1, 0, 'd'}, {"learn", 1, 0, 'l'},
+        {"check", 1, 0, 'c'}, {"cancels", 1, 0, 'n'}, {"words", 1, 0, 't'},  {"help", 0, 0, 'h'},  {0, 0, 0, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
         if (option == 'p')
@@ -200,12 +209,10 @@ static void parse(struct load *load, int argc, char **argv)
         else if (option == 't')
             load_words_parse(&load->words, optarg);
         else
-            exit(2);
+            usage(option == 'h' ? stdout : stderr, option == 'h' ? 0 : 2);
     }
     if (!load->port || !load->words.n || optind == argc || argc - optind > LOAD_MAX_GROUPS)
-        load_fail("usage: bench-load --port P --words W,.. [--seconds S] [--warmup S] [--drain S] [--cancels N] "
-                  "[--learn FILE | --check FILE] GROUP... (at most %d)",
-                  LOAD_MAX_GROUPS);
+        usage(stderr, 2);
     for (; optind < argc; optind++)
         load_group_parse(&load->groups[load->n_groups++], &load->words, argv[optind]);
 }

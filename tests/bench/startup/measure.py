@@ -68,6 +68,8 @@ def processor():
 
 
 def main():
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        sys.exit(print(__doc__))
     bertd, rounds, out, *models = sys.argv[1:]
     rows = []
     print(f"{'model':12}{'start s':>9}{'best s':>8}{'image MiB':>11}{'resident':>10}{'peak':>8}{'limit MiB':>11}")

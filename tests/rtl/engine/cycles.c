@@ -1,5 +1,4 @@
-/* Cycles of one layer of BERT-base's shape on the engine as this program's model has it, as JSON for
- * docs/bench/rtl.json.
+/* Cycles of one layer of BERT-base's shape on the engine as this program's model has it, as JSON (rtl.json).
  *
  *     cycles [LENGTH ...]      default 16 128 512
  *

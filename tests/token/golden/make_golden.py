@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 """Write tokenizers.json and cases.jsonl: small tokenizers and what the `tokenizers` library (0.21.1) makes of texts.
 
-usage: make_golden.py [FOLDER], with tokenizers==0.21.1 installed. The tests read the two files; they do not need this.
+usage: make_golden.py FOLDER, with tokenizers==0.21.1 installed. The tests read the two files; they do not need this.
 A case is {"tokenizer", "text", "pair"?, "bare"? (no special tokens), "max"?, "left"?, "ids", "spans" (UTF-8 bytes, null
 for the template's tokens), "types", "full" (tokens without truncation)} or {"tokenizer", "decode", "skip", "text"}.
 """
+import sys
+
+if {"-h", "--help"} & set(sys.argv[1:]):
+    sys.exit(print(__doc__))    # before what may not be installed
+
 import json
 import os
-import sys
 
 from tokenizers import Tokenizer
 
@@ -132,7 +136,9 @@ def cases(name, tok):
 
 
 def main():
-    folder = sys.argv[1] if len(sys.argv) > 1 else os.path.dirname(os.path.abspath(__file__))
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    folder = sys.argv[1]
     made = tokenizers()
     with open(os.path.join(folder, "tokenizers.json"), "w") as f:
         f.write("{" + ",\n".join(json.dumps(name) + ": " + json.dumps(made[name]) for name in made) + "}\n")
