@@ -137,7 +137,7 @@ static enum status load_model(struct program *program, struct error *err)
     enum status status =
         config_find_model(program->model_dir, sizeof program->model_dir, config->model_id, get_env, err);
     if (status == STATUS_OK)
-        status = model_read_info(&program->info, program->model_dir, err);
+        status = model_read_info(&program->info, program->model_dir, config->pooling != CONFIG_POOL_MODEL, err);
     if (status == STATUS_OK)
         status = settle_length(program, err);
     if (status == STATUS_OK)

@@ -1,8 +1,8 @@
 /* The entries of a vocabulary: model.vocab and added_tokens of tokenizer.json. */
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
-#include "server/token/json.h"
 #include "server/token/vocab.h"
 
 enum { MAX_ADDED = 4096 };
@@ -32,7 +32,7 @@ static enum status measure_model(const json_t *entries, struct sizes *sizes, str
     json_object_foreach((json_t *)entries, text, value)
     {
         uint32_t id = 0;
-        enum status status = token_json_number(entries, text, TOKEN_MAX_ID, &id, err);
+        enum status status = base_json_count(entries, text, 0, TOKEN_MAX_ID - 1, &id, err);
         if (status == STATUS_OK)
             status = measure(sizes, text, id, err);
         if (status != STATUS_OK)
@@ -44,18 +44,18 @@ static enum status measure_model(const json_t *entries, struct sizes *sizes, str
 
 static enum status read_flags(struct token_added *added, const json_t *item, struct error *err)
 {
-    enum status status = token_json_text(item, "content", &added->text, err);
+    enum status status = base_json_required_text(item, "content", &added->text, err);
     if (status == STATUS_OK)
-        status = token_json_flag(item, "special", &added->special, err);
+        status = base_json_flag(item, "special", &added->special, err);
     added->normalized = !added->special;
     if (status == STATUS_OK)
-        status = token_json_flag(item, "normalized", &added->normalized, err);
+        status = base_json_flag(item, "normalized", &added->normalized, err);
     if (status == STATUS_OK)
-        status = token_json_flag(item, "single_word", &added->single_word, err);
+        status = base_json_flag(item, "single_word", &added->single_word, err);
     if (status == STATUS_OK)
-        status = token_json_flag(item, "lstrip", &added->lstrip, err);
+        status = base_json_flag(item, "lstrip", &added->lstrip, err);
     if (status == STATUS_OK)
-        status = token_json_flag(item, "rstrip", &added->rstrip, err);
+        status = base_json_flag(item, "rstrip", &added->rstrip, err);
     return status;
 }
 
@@ -105,8 +105,8 @@ static enum status read_added(struct token_vocab *vocab, const json_t *entries, 
 static enum status keep(struct token_vocab *vocab, const char *text, uint32_t id, size_t *used, struct error *err)
 {
     if (vocab->texts[id])
-        return error_set(err, STATUS_FORMAT, "\"%s\" and \"%s\" both have the id %u",
-                         token_json_shown(vocab->texts[id]), token_json_shown(text), id);
+        return error_set(err, STATUS_FORMAT, "\"%s\" and \"%s\" both have the id %u", base_json_shown(vocab->texts[id]),
+                         base_json_shown(text), id);
     size_t size = strlen(text) + 1;
     vocab->texts[id] = memcpy(vocab->bytes + *used, text, size);
     *used += size;
@@ -159,15 +159,14 @@ static enum status build(struct token_vocab *vocab, const json_t *entries, const
 static enum status find_parts(struct token_vocab *vocab, const json_t *model, struct error *err)
 {
     const char *unk, *prefix;
-    enum status status = token_json_text(model, "unk_token", &unk, err);
+    enum status status = base_json_required_text(model, "unk_token", &unk, err);
     if (status == STATUS_OK)
-        status = token_json_text(model, "continuing_subword_prefix", &prefix, err);
+        status = base_json_required_text(model, "continuing_subword_prefix", &prefix, err);
     if (status != STATUS_OK)
         return error_prefix(err, status, "model: ");
     vocab->unk_id = token_trie_find(&vocab->pieces, unk, strlen(unk));
     if (vocab->unk_id == TOKEN_TRIE_NONE)
-        return error_set(err, STATUS_FORMAT, "the unknown token \"%s\" is not in the vocabulary",
-                         token_json_shown(unk));
+        return error_set(err, STATUS_FORMAT, "the unknown token \"%s\" is not in the vocabulary", base_json_shown(unk));
     vocab->continuation = token_trie_walk(&vocab->pieces, prefix, strlen(prefix));
     return STATUS_OK;
 }
@@ -178,14 +177,14 @@ enum status token_entries_read(struct token_vocab *vocab, const json_t *model, c
     json_t *entries;
     struct sizes sizes = {0};
     if (added_tokens && !json_is_array(added_tokens))
-        return error_set(err, STATUS_FORMAT, "\"added_tokens\" is %s, not an array", token_json_kind(added_tokens));
+        return error_set(err, STATUS_FORMAT, "\"added_tokens\" is %s, not an array", base_json_kind(added_tokens));
     size_t n_added = json_array_size(added_tokens);
     if (n_added > MAX_ADDED)
         return error_set(err, STATUS_UNSUPPORTED, "%zu added tokens; the limit is %d", n_added, MAX_ADDED);
     vocab->added = mem_alloc(n_added * sizeof *vocab->added);
     if (!vocab->added)
         return error_set(err, STATUS_NO_MEMORY, "no memory for %zu added tokens", n_added);
-    enum status status = token_json_part(model, "vocab", JSON_OBJECT, &entries, err);
+    enum status status = base_json_part(model, "vocab", JSON_OBJECT, &entries, err);
     if (status == STATUS_OK)
         status = measure_model(entries, &sizes, err);
     if (status == STATUS_OK)

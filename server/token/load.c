@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/utf8.h"
-#include "server/token/json.h"
 #include "server/token/vocab.h"
 
 /* Map dir/name if it is there; otherwise `ret->data` stays NULL. `path` is for messages. */
@@ -89,14 +89,14 @@ static json_t *added_tokens(const json_t *config, const json_t *entries)
 static enum status describe(json_t **ret, json_t *entries, const json_t *config, struct error *err)
 {
     bool lower = true, cjk = true, basic = true;
-    enum status status = token_json_flag(config, "do_lower_case", &lower, err);
+    enum status status = base_json_flag(config, "do_lower_case", &lower, err);
     bool strip = lower;
     if (status == STATUS_OK)
-        status = token_json_flag(config, "strip_accents", &strip, err);
+        status = base_json_flag(config, "strip_accents", &strip, err);
     if (status == STATUS_OK)
-        status = token_json_flag(config, "tokenize_chinese_chars", &cjk, err);
+        status = base_json_flag(config, "tokenize_chinese_chars", &cjk, err);
     if (status == STATUS_OK)
-        status = token_json_flag(config, "do_basic_tokenize", &basic, err);
+        status = base_json_flag(config, "do_basic_tokenize", &basic, err);
     if (status != STATUS_OK)
         return status;
     if (!basic)
@@ -104,7 +104,7 @@ static enum status describe(json_t **ret, json_t *entries, const json_t *config,
     const char *cls = special_text(config, "cls_token", "[CLS]"), *sep = special_text(config, "sep_token", "[SEP]");
     const json_t *cls_id = json_object_get(entries, cls), *sep_id = json_object_get(entries, sep);
     if (!cls_id || !sep_id)
-        return error_set(err, STATUS_FORMAT, "\"%s\" is not in vocab.txt", token_json_shown(cls_id ? sep : cls));
+        return error_set(err, STATUS_FORMAT, "\"%s\" is not in vocab.txt", base_json_shown(cls_id ? sep : cls));
     json_t *root =
         json_pack("{s:{s:s, s:b, s:b, s:b, s:b}, s:{s:s}, s:{s:s, s:s, s:s, s:i, s:O}, s:o, s:{s:s, s:[sI], s:[sI]}, "
                   "s:{s:s, s:s, s:b}}",
@@ -131,7 +131,7 @@ static enum status read_config(json_t **ret, const char *dir, struct error *err)
         *ret = json_object();
         return *ret ? STATUS_OK : error_set(err, STATUS_NO_MEMORY, "no memory for %s", path);
     }
-    status = token_json_parse(ret, (const char *)map.data, map.size, err);
+    status = base_json_parse(ret, (const char *)map.data, map.size, err);
     file_unmap(&map);
     return status == STATUS_OK ? status : error_prefix(err, status, "%s: ", path);
 }

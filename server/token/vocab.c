@@ -2,8 +2,8 @@
 
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
-#include "server/token/json.h"
 #include "server/token/normalise.h"
 #include "server/token/unicode.h"
 
@@ -82,7 +82,7 @@ static enum status pattern_of(const struct token_vocab *vocab, const struct toke
         return error_set(err, STATUS_NO_MEMORY, "no memory for an added token");
     if (normal->len == 0)
         return error_set(err, STATUS_UNSUPPORTED, "added token \"%s\" normalises to nothing",
-                         token_json_shown(added->text));
+                         base_json_shown(added->text));
     key->bytes = (const char *)normal->bytes;
     key->len = normal->len;
     return STATUS_OK;

@@ -41,7 +41,7 @@ static const struct {
      STATUS_FORMAT, "\"x\" is not in the vocabulary"},
     {BEGIN "\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"u\",\"continuing_subword_prefix\":\"##\","
            "\"max_input_chars_per_word\":1001,\"vocab\":{\"u\":0}}}",
-     STATUS_UNSUPPORTED, "\"max_input_chars_per_word\" is 1001; it must be below 1001"},
+     STATUS_UNSUPPORTED, "\"max_input_chars_per_word\" is 1001; the limit is 1000"},
     {BEGIN "\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"u\",\"continuing_subword_prefix\":\"##\","
            "\"max_input_chars_per_word\":-1,\"vocab\":{\"u\":0}}}",
      STATUS_FORMAT, "not a whole number"},
@@ -59,7 +59,7 @@ static const struct {
      STATUS_FORMAT, "\"vocab\" is an array"},
     {BEGIN "\"model\":{\"type\":\"WordPiece\",\"continuing_subword_prefix\":\"##\","
            "\"max_input_chars_per_word\":100,\"vocab\":{\"u\":0}}}",
-     STATUS_FORMAT, "model: \"unk_token\" is nothing"},
+     STATUS_FORMAT, "model: \"unk_token\" is missing"},
     {WITH("\"added_tokens\":{}"), STATUS_FORMAT, "added_tokens"},
     {WITH("\"added_tokens\":[{}]"), STATUS_FORMAT, "added_tokens[0]: \"content\""},
     {WITH("\"added_tokens\":[{\"content\":\"x\",\"lstrip\":\"no\"}]"), STATUS_FORMAT, "\"lstrip\" is a string"},
@@ -80,7 +80,7 @@ static const struct {
      STATUS_UNSUPPORTED, "\"type_id\" is 2"},
     {WITH("\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"c\",\"type_id\":"
           "0}}]}"),
-     STATUS_FORMAT, "\"ids\" is nothing"},
+     STATUS_FORMAT, "\"ids\" is missing"},
     {WITH("\"decoder\":{\"type\":\"BPEDecoder\"}"), STATUS_UNSUPPORTED, "\"decoder\" is BPEDecoder"},
     {WITH("\"decoder\":{\"type\":\"WordPiece\"}"), STATUS_FORMAT, "\"prefix\""},
 };
