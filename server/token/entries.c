@@ -5,8 +5,6 @@
 #include "base/mem.h"
 #include "server/token/vocab.h"
 
-enum { MAX_ADDED = 4096 };
-
 /* Sizes first, so that all is allocated at once. */
 struct sizes {
     uint32_t ids;     /* all ids are below it */
@@ -59,46 +57,58 @@ static enum status read_flags(struct token_added *added, const json_t *item, str
     return status;
 }
 
-static bool is_listed(const struct token_vocab *vocab, const char *text)
-{
-    for (uint32_t i = 0; i < vocab->n_added; i++)
-        if (strcmp(vocab->added[i].text, text) == 0)
-            return true;
-    return false;
-}
-
 /* The library looks for its special tokens first. */
-static void insert(struct token_vocab *vocab, const struct token_added *added, uint32_t *n_special)
+static enum status put_special_first(struct token_vocab *vocab, struct error *err)
 {
-    uint32_t at = added->special ? (*n_special)++ : vocab->n_added;
-    memmove(vocab->added + at + 1, vocab->added + at, (vocab->n_added - at) * sizeof *added);
-    vocab->added[at] = *added;
-    vocab->n_added++;
+    struct token_added *sorted = mem_alloc(vocab->n_added * sizeof *sorted);
+    if (!sorted)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for %u added tokens", vocab->n_added);
+    uint32_t n = 0;
+    for (int special = 1; special >= 0; special--) {
+        for (uint32_t i = 0; i < vocab->n_added; i++) {
+            if (vocab->added[i].special == (special == 1))
+                sorted[n++] = vocab->added[i];
+        }
+    }
+    mem_free(vocab->added);
+    vocab->added = sorted;
+    return STATUS_OK;
 }
 
 /* Ids as the library gives them, whatever the file says: the model's own, else the next one behind the model's
  * number of entries. */
+static enum status read_token(struct token_vocab *vocab, const json_t *entries, const json_t *token, json_t *seen,
+                              struct sizes *sizes, uint32_t *next, struct error *err)
+{
+    struct token_added added = {0};
+    enum status status = read_flags(&added, token, err);
+    if (status != STATUS_OK)
+        return status;
+    if (added.text[0] == '\0' || json_object_get(seen, added.text))
+        return STATUS_OK; /* as the library does */
+    if (json_object_set_new(seen, added.text, json_true()) != 0)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for an added token");
+    const json_t *id = json_object_get(entries, added.text);
+    added.id = id ? (uint32_t)json_integer_value(id) : *next;
+    if (added.id >= *next)
+        *next = added.id + 1;
+    vocab->added[vocab->n_added++] = added;
+    return measure(sizes, added.text, added.id, err);
+}
+
 static enum status read_added(struct token_vocab *vocab, const json_t *entries, const json_t *tokens,
                               struct sizes *sizes, struct error *err)
 {
-    uint32_t next = sizes->entries, n_special = 0;
-    for (size_t i = 0; i < json_array_size(tokens); i++) {
-        struct token_added added = {0};
-        enum status status = read_flags(&added, json_array_get(tokens, i), err);
+    uint32_t next = sizes->entries;
+    json_t *seen = json_object();
+    enum status status = seen ? STATUS_OK : error_set(err, STATUS_NO_MEMORY, "no memory for the added tokens");
+    for (size_t i = 0; i < json_array_size(tokens) && status == STATUS_OK; i++) {
+        status = read_token(vocab, entries, json_array_get(tokens, i), seen, sizes, &next, err);
         if (status != STATUS_OK)
-            return error_prefix(err, status, "added_tokens[%zu]: ", i);
-        if (added.text[0] == '\0' || is_listed(vocab, added.text))
-            continue; /* as the library does */
-        const json_t *id = json_object_get(entries, added.text);
-        added.id = id ? (uint32_t)json_integer_value(id) : next;
-        if (added.id >= next)
-            next = added.id + 1;
-        status = measure(sizes, added.text, added.id, err);
-        if (status != STATUS_OK)
-            return error_prefix(err, status, "added_tokens[%zu]: ", i);
-        insert(vocab, &added, &n_special);
+            error_prefix(err, status, "added_tokens[%zu]: ", i);
     }
-    return STATUS_OK;
+    json_decref(seen);
+    return status == STATUS_OK ? put_special_first(vocab, err) : status;
 }
 
 /* Keep a copy of an entry's text under its id. */
@@ -179,8 +189,8 @@ enum status token_entries_read(struct token_vocab *vocab, const json_t *model, c
     if (added_tokens && !json_is_array(added_tokens))
         return error_set(err, STATUS_FORMAT, "\"added_tokens\" is %s, not an array", base_json_kind(added_tokens));
     size_t n_added = json_array_size(added_tokens);
-    if (n_added > MAX_ADDED)
-        return error_set(err, STATUS_UNSUPPORTED, "%zu added tokens; the limit is %d", n_added, MAX_ADDED);
+    if (n_added > TOKEN_MAX_ID)
+        return error_set(err, STATUS_UNSUPPORTED, "%zu added tokens; the limit is %d", n_added, TOKEN_MAX_ID);
     vocab->added = mem_alloc(n_added * sizeof *vocab->added);
     if (!vocab->added)
         return error_set(err, STATUS_NO_MEMORY, "no memory for %zu added tokens", n_added);
