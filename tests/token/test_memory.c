@@ -78,7 +78,7 @@ Test(memory, loading_vocab_txt)
     char dir[] = "/tmp/bertd-token-XXXXXX", path[256];
     cr_assert(mkdtemp(dir));
     write_file(dir, "vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n##b\n");
-    write_file(dir, "tokenizer_config.json", "{\"do_lower_case\": false, \"extra_special_tokens\": [\"<x>\"]}");
+    write_file(dir, "tokenizer_config.json", "{\"do_lower_case\": false}");
     write_file(dir, "special_tokens_map.json", "{\"mask_token\": {\"content\": \"a\", \"lstrip\": true}}");
     write_file(dir, "added_tokens.json", "{\"[ENT]\": 8, \"<item>\": 7}");
     json_set_alloc_funcs(mem_alloc, mem_free);
