@@ -136,17 +136,26 @@ static enum status append(json_t *added, json_t *token, struct error *err)
                : error_set(err, STATUS_NO_MEMORY, "no memory for the added tokens");
 }
 
+/* A copy with what is in it, or NULL: json_copy does not tell of all that it could not copy. */
+static json_t *copy_special(const json_t *token, bool special)
+{
+    json_t *copy = json_object();
+    bool ok = copy && json_object_update(copy, (json_t *)token) == 0 &&
+              (!special || json_object_set_new(copy, "special", json_true()) == 0);
+    if (ok)
+        return copy;
+    json_decref(copy);
+    return NULL;
+}
+
 /* A special token that stands as text or as an object. */
 static enum status append_special(json_t *added, const json_t *token, struct error *err)
 {
     if (!text_of(token))
         return error_set(err, STATUS_FORMAT, "an added token is %s, neither its text nor an object with it",
                          base_json_kind(token));
-    json_t *copy = json_is_object(token) ? json_copy((json_t *)token) : json_pack("{s:O}", "content", token);
-    if (!copy || json_object_set_new(copy, "special", json_true()) != 0) {
-        json_decref(copy);
-        copy = NULL;
-    }
+    json_t *copy =
+        json_is_object(token) ? copy_special(token, true) : json_pack("{s:O, s:b}", "content", token, "special", 1);
     return append(added, copy, err);
 }
 
@@ -242,12 +251,7 @@ static json_t *describe(const struct token_settings *settings, const struct numb
         bool special = is_named(settings, item->text) || array_has(more_special(settings), item->text);
         return json_pack("{s:s, s:b}", "content", item->text, "special", special);
     }
-    json_t *copy = json_copy((json_t *)item->token);
-    if (copy && is_named(settings, item->text) && json_object_set_new(copy, "special", json_true()) != 0) {
-        json_decref(copy);
-        return NULL;
-    }
-    return copy;
+    return copy_special(item->token, is_named(settings, item->text));
 }
 
 static enum status add_numbered(const struct token_settings *settings, json_t *added, struct error *err)

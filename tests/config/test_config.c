@@ -293,6 +293,39 @@ Test(cores, cgroup_version_1)
     remove_tree(root);
 }
 
+/* Its name is a whole one of those between the colons, and every group on the way up counts. */
+Test(cores, cgroup_version_1_by_whole_names_and_up_to_the_root)
+{
+    static const int cpus[] = {0, 1, 2, 3, 4, 5, 6, 7};
+    static const struct {
+        const char *groups, *mount, *folder;
+        uint32_t cores;
+    } cases[] = {
+        {"5:cpu,cpuacct:/pod/ctr\n", "cpu", "pod", 2},
+        {"5:cpu,cpuacct:/pod/ctr\n", "cpu", "pod/ctr", 2},
+        {"5:cpu,cpuacct:/pod/ctr\n", "cpu", "", 2},
+        {"5:cpuacct,cpu:/pod/ctr\n", "cpu,cpuacct", "pod", 2},
+        {"4:cpuset:/elsewhere\n5:cpu:/pod\n", "cpu", "pod", 2},
+        {"5:cpu:/pod\n4:cpuset:/elsewhere\n3:cpuacct:/other\n", "cpu", "pod", 2},
+        {"4:cpuset:/elsewhere\n", "cpu", "elsewhere", 8},
+        {"1:name=systemd,cpu:/pod\n", "cpu", "pod", 2},
+        {"5:cpu:/pod\n0::/\n", "cpu", "pod", 2},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char root[] = "/tmp/bertd-cores-XXXXXX", path[128];
+        cr_assert(mkdtemp(root));
+        write_file(root, "proc/self/cgroup", cases[i].groups);
+        write_file(root, "sys/fs/cgroup/cpu/pod/ctr/cpu.cfs_quota_us", "-1\n");
+        write_file(root, "sys/fs/cgroup/cpu/pod/ctr/cpu.cfs_period_us", "100000\n");
+        snprintf(path, sizeof path, "sys/fs/cgroup/%s/%s/cpu.cfs_quota_us", cases[i].mount, cases[i].folder);
+        write_file(root, path, "200000\n");
+        snprintf(path, sizeof path, "sys/fs/cgroup/%s/%s/cpu.cfs_period_us", cases[i].mount, cases[i].folder);
+        write_file(root, path, "100000\n");
+        cr_expect_eq(config_count_cores_in(root, cpus, 8), cases[i].cores, "case %zu", i);
+        remove_tree(root);
+    }
+}
+
 Test(cores, here)
 {
     cr_expect_geq(config_count_cores(), 1u);
