@@ -341,6 +341,7 @@ static enum status start_server(struct program *program, struct error *err)
         .inject_faults = config->enable_fault_injection,
         .width = program->info.shape.hidden,
         .pooling = pooling_of(program),
+        .unpooled_prompt = !program->info.include_prompt,
         .max_input_length = program->max_input_length,
         .auto_truncate = config->auto_truncate,
         .auto_chunk = config->auto_chunk,

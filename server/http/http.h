@@ -32,6 +32,7 @@ struct http_options {
     bool inject_faults; /* POST /admin/faults may */
     uint32_t width;     /* values of an embedding */
     enum batch_pooling pooling;
+    bool unpooled_prompt;      /* pooling leaves out a prompt's tokens, and [CLS] before them */
     uint32_t max_input_length; /* tokens */
     bool auto_truncate;
     bool auto_chunk;                 /* what these two mean where a request does not say */

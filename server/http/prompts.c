@@ -16,6 +16,10 @@ static bool read_prompt(struct wire_json *json, struct http_prompts *prompts, st
     struct wire_string text;
     if (prompts->n == MAX_PROMPTS)
         return wire_json_fail(json, STATUS_FORMAT, "more than %d prompts", MAX_PROMPTS);
+    if (wire_json_peek(json) == WIRE_JSON_NULL) { /* sentence-transformers takes it for an empty one */
+        prompts->items[prompts->n++] = (struct http_prompt){name, {"", 0}};
+        return wire_json_skip(json);
+    }
     if (wire_json_peek(json) != WIRE_JSON_STRING)
         return wire_json_expected(json, "prompts", "strings");
     if (!wire_json_read_string(json, &text))
