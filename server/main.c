@@ -446,7 +446,8 @@ int main(int argc, char **argv)
     struct error err;
     hold_standard_files();
     mem_return_large_blocks();
-    if (config_read(config, argc, argv, get_env, &err) != STATUS_OK || check_mask(&err) != STATUS_OK) {
+    if (config_read(config, argc, argv, get_env, &err) != STATUS_OK ||
+        (config->action == CONFIG_SERVE && check_mask(&err) != STATUS_OK)) {
         fprintf(stderr, "bertd: %s\n", err.message);
         return 2;
     }

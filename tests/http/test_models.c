@@ -139,6 +139,38 @@ Test(models, a_prompt_that_is_not_pooled)
     }
 }
 
+/* The first values of sentence-transformers 6.2 with torch 2.15, not normalised. */
+Test(models, the_vectors_of_sentence_transformers)
+{
+    enum { N = 6 };
+    static const struct {
+        const char *pooling, *include_prompt;
+        float values[N];
+    } cases[] = {
+        {"mean", "true", {-0.2124441f, 0.2788734f, -0.04190103f, -0.1020624f, -0.04087004f, -0.6170679f}},
+        {"mean", "false", {-0.2594589f, 0.3050613f, 0.1111975f, -0.1837014f, -0.07129329f, -0.9825863f}},
+        {"cls", "true", {0.1220272f, 0.1986387f, 0.1921088f, 0.1189882f, -0.1274342f, -0.373217f}},
+        {"cls", "false", {-0.6448842f, 0.48487f, 0.4669164f, -0.2942978f, -0.4045675f, -1.0123f}},
+        {"max", "true", {0.1220272f, 0.4888765f, 0.4669164f, 0.1913818f, 0.4698861f, -0.02698361f}},
+        {"max", "false", {-0.05616155f, 0.48487f, 0.4669164f, 0.1913266f, 0.4698861f, -0.02698361f}},
+    };
+    put("config_sentence_transformers.json", prompts);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[128];
+        float vector[WIDTH];
+        snprintf(text, sizeof text, "{\"pooling_mode\": \"%s\", \"include_prompt\": %s}", cases[i].pooling,
+                 cases[i].include_prompt);
+        put("1_Pooling/config.json", text);
+        struct process process = serve("--board fp32");
+        json_t *answer = ask(process.port, "/embed", HELLO("query"));
+        read_vector(json_array_get(answer, 0), vector);
+        for (int v = 0; v < N; v++)
+            cr_expect_float_eq(vector[v], cases[i].values[v], 1e-4, "%s: value %d is %g", text, v, (double)vector[v]);
+        json_decref(answer);
+        process_stop(&process);
+    }
+}
+
 Test(models, a_prompt_that_is_pooled)
 {
     float expected[WIDTH];
