@@ -2,10 +2,24 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum status file_path(char *path, const char *dir, const char *name, struct error *err)
+{
+    int n = snprintf(path, FILE_MAX_PATH, "%s/%s", dir, name);
+    if (n < 0 || n >= FILE_MAX_PATH)
+        return error_set(err, STATUS_IO, "the path of the model directory is longer than %d bytes", FILE_MAX_PATH);
+    return STATUS_OK;
+}
+
+bool file_name_is_plain(const char *name)
+{
+    return name[0] != '\0' && !strchr(name, '/') && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
 
 static enum status map_open_file(struct file_map *ret, int fd, const char *path, struct error *err)
 {

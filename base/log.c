@@ -6,7 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE_SIZE = 4096 };
+#include "base/log_queue.h"
+#include "base/utf8.h"
 
 static enum log_level max_level = LOG_INFO;
 static enum log_format chosen_format = LOG_AUTO;
@@ -49,13 +50,19 @@ __attribute__((format(printf, 2, 3))) static void put_format(struct line *line, 
 static void put_quoted(struct line *line, const char *text)
 {
     put(line, "\"", 1);
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-        if (*c == '"' || *c == '\\')
-            put_format(line, "\\%c", *c);
-        else if (*c < 0x20 || *c == 0x7F)
-            put_format(line, "\\u%04x", *c);
-        else
-            put(line, (const char *)c, 1);
+    size_t len = strlen(text), valid = utf8_valid(text, len);
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (i == valid) {
+            put_string(line, "\\ufffd");
+            valid = i + 1 + utf8_valid(text + i + 1, len - i - 1);
+        } else if (c == '"' || c == '\\') {
+            put_format(line, "\\%c", c);
+        } else if (c < 0x20 || c == 0x7F) {
+            put_format(line, "\\u%04x", c);
+        } else {
+            put(line, text + i, 1);
+        }
     }
     put(line, "\"", 1);
 }
@@ -133,6 +140,24 @@ int log_render(char *text, int size, enum log_level level, enum log_format forma
     return line.len;
 }
 
+/* What stands in the place of lines that were dropped. */
+static int render_dropped(char *line, int size, uint64_t dropped)
+{
+    enum log_format format = chosen_format == LOG_HUMAN ? LOG_HUMAN : LOG_JSON;
+    return log_render(line, size, LOG_WARN, format, "log lines dropped: stderr did not take them fast enough",
+                      LOG_FIELDS(log_int("lines", (int64_t)dropped)));
+}
+
+enum status log_start(struct error *err)
+{
+    return log_queue_start(render_dropped, err);
+}
+
+void log_stop(uint32_t timeout_ms)
+{
+    log_queue_stop(timeout_ms);
+}
+
 void log_init(enum log_level level, enum log_format format)
 {
     max_level = level;
@@ -148,9 +173,8 @@ void log_write(enum log_level level, const char *message, const struct log_field
 {
     if (!log_enabled(level))
         return;
-    char line[LINE_SIZE];
+    char line[LOG_LINE_SIZE];
     enum log_format format = chosen_format == LOG_HUMAN ? LOG_HUMAN : LOG_JSON;
     int len = log_render(line, sizeof line, level, format, message, fields);
-    ssize_t ignored = write(STDERR_FILENO, line, (size_t)len);
-    (void)ignored;
+    log_queue_put(line, (size_t)len);
 }

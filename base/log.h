@@ -1,6 +1,10 @@
 /* Log lines on stderr: JSON for machines, a short form for a terminal. Only the program logs; the rooms report errors.
  *
  * A line is one write(2), so lines of several threads never mix. Texts of requests and keys are never fields.
+ *
+ * Once log_start has been called, no caller waits for stderr: lines go into a queue of LOG_QUEUE_SIZE bytes, which a
+ * thread writes. Lines that find it full are dropped, and a line says how many were. (stderr itself is not made
+ * non-blocking: it may be shared with other processes.)
  */
 #ifndef BERTD_BASE_LOG_H
 #define BERTD_BASE_LOG_H
@@ -8,8 +12,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/status.h"
+
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 enum log_format { LOG_AUTO, LOG_JSON, LOG_HUMAN }; /* AUTO: human where stderr is a terminal */
+enum { LOG_QUEUE_SIZE = 1 << 18 };
 enum log_kind { LOG_END, LOG_STRING, LOG_INTEGER, LOG_REAL, LOG_BOOLEAN };
 
 /** One named value of a line; `key` and a string are borrowed for the call. */
@@ -17,7 +24,7 @@ struct log_field {
     const char *key;
     enum log_kind kind;
     union {
-        const char *string; /* UTF-8; NULL is written as null */
+        const char *string; /* bytes that are not UTF-8 are written as U+FFFD; NULL as null */
         int64_t integer;
         double real;
         bool boolean;
@@ -46,6 +53,12 @@ static inline struct log_field log_bool(const char *key, bool value)
 
 /** What to write from now on. Call before other threads exist; without it INFO and AUTO hold. */
 void log_init(enum log_level level, enum log_format format);
+/** Queue lines from now on. Call before other threads exist, once. Errors: NO_MEMORY; lines are then still written, by
+ *  whoever logs. */
+enum status log_start(struct error *err);
+/** Write what is queued, but give up `timeout_ms` later; lines that come after are written by whoever logs, or, where
+ * it gave up, dropped. Without log_start: nothing. */
+void log_stop(uint32_t timeout_ms);
 /** True when lines of this level are written: to save the work of making fields. Thread: any. */
 bool log_enabled(enum log_level level);
 /** One line; `fields` ends with kind LOG_END, NULL: none. Lines longer than 4 KB lose their last fields. Thread: any.

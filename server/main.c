@@ -1,5 +1,6 @@
 /* bertd: options, the model, the boards, the batch room, the HTTP server; then wait for a signal and drain. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "accel/board.h"
+#include "accel/cpu/cpu_flags.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -23,7 +25,7 @@
 
 enum { TYPICAL_TEXTS = 32 /* of a request that is not small: what the queue is made for */ };
 enum { PROBE_SECONDS = 10 /* an idle board is tested so often: else its next task would find that it is dead */ };
-enum { FINISH_SECONDS = 10, LAST_RESORT_SECONDS = 30, SPARE_FILES = 64 };
+enum { FINISH_SECONDS = 10, LAST_RESORT_SECONDS = 30, LOG_MS = 1000, SPARE_FILES = 64 };
 
 /* All that is to be ended, in the order it was begun. */
 struct program {
@@ -79,6 +81,25 @@ static int check(const struct config *config)
     return 1;
 }
 
+/* A descriptor below 3 that is closed would become a socket, and what is printed would go to it. */
+static void hold_standard_files(void)
+{
+    for (int fd = 0; fd < 3; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+            _exit(1);
+    }
+}
+
+static enum status check_mask(struct error *err)
+{
+    const char *text = getenv("BERTD_CPU_MASK");
+    unsigned mask;
+    if (!text || !*text || cpu_flags_parse(text, &mask))
+        return STATUS_OK;
+    return error_set(err, STATUS_USAGE,
+                     "BERTD_CPU_MASK in the environment: \"%s\" is not one of c, avx2, avxvnni, avx512vnni", text);
+}
+
 /* Every connection is a file: take what the system allows. */
 static void raise_file_limit(const struct config *config)
 {
@@ -92,11 +113,40 @@ static void raise_file_limit(const struct config *config)
                  log_int("max_connections", (int64_t)config->max_connections));
 }
 
+static void warn_of_variables(void)
+{
+    char name[128];
+    const char *suggestion;
+    for (char **entry = environ; *entry; entry++) {
+        if (config_is_unknown_variable(*entry, name, sizeof name, &suggestion))
+            log_warn("unknown variable in the environment: it has no effect", log_str("variable", name),
+                     log_str("did_you_mean", suggestion));
+    }
+}
+
+static void warn_of_model(const struct program *program)
+{
+    const struct config *config = &program->config;
+    const struct model_info *info = &program->info;
+    const char *note = token_vocab_note(program->vocab);
+    if (note)
+        log_warn(note, log_str("path", program->model_dir));
+    if (info->lowercase && !token_vocab_lowercases(program->vocab))
+        log_warn("sentence_bert_config.json has do_lower_case true, the tokenizer keeps the case, which counts",
+                 log_str("path", program->model_dir));
+    if (config->pooling == CONFIG_POOL_MODEL && !info->pooling_known)
+        log_warn("the model directory names no pooling; using cls (see --pooling)");
+    if (!config->default_prompt && !config->default_prompt_name && info->default_prompt_name[0])
+        log_warn("the model's default prompt goes before inputs whose request names none (see --default-prompt-name)",
+                 log_str("default_prompt_name", info->default_prompt_name));
+}
+
 static void warn_of_settings(const struct program *program)
 {
     const struct config *config = &program->config;
     for (uint32_t i = 0; i < config->n_notes; i++)
         log_warn(config->notes[i]);
+    warn_of_variables();
     bool local = strncmp(config->hostname, "127.", 4) == 0 || strcmp(config->hostname, "::1") == 0 ||
                  strcmp(config->hostname, "localhost") == 0;
     if (!local && !config->api_key)
@@ -104,8 +154,17 @@ static void warn_of_settings(const struct program *program)
                  log_str("hostname", config->hostname));
     if (config->enable_fault_injection)
         log_warn("faults are injected on request: whoever may call the server may make its boards fail");
-    if (config->pooling == CONFIG_POOL_MODEL && !program->info.pooling_known)
-        log_warn("the model directory names no pooling; using cls (see --pooling)");
+    warn_of_model(program);
+}
+
+/* The option, else what the model directory says. */
+static const char *default_prompt_name(const struct program *program)
+{
+    const struct config *config = &program->config;
+    const char *models_own = program->info.default_prompt_name;
+    if (config->default_prompt_name || config->default_prompt || !models_own[0])
+        return config->default_prompt_name;
+    return models_own;
 }
 
 static enum status settle_length(struct program *program, struct error *err)
@@ -120,10 +179,14 @@ static enum status settle_length(struct program *program, struct error *err)
                          "--max-input-length %llu is more than the %u tokens that this model and its "
                          "boards take",
                          (unsigned long long)length, most);
-    if (config->max_input_length && length < 3)
-        return error_set(err, STATUS_USAGE, "--max-input-length must be at least 3: [CLS], a token, [SEP]");
     if (length > most)
         length = most;
+    if (length < 3)
+        return error_set(err, STATUS_USAGE,
+                         "%s: the longest input is %llu tokens; it must be at least 3: [CLS], a token, [SEP] (see "
+                         "--max-input-length)",
+                         config->max_input_length ? "--max-input-length" : program->model_dir,
+                         (unsigned long long)length);
     if (length > config->max_batch_tokens)
         return error_set(err, STATUS_USAGE, "--max-batch-tokens %llu is less than an input may have: %llu tokens",
                          (unsigned long long)config->max_batch_tokens, (unsigned long long)length);
@@ -138,7 +201,7 @@ static enum status load_model(struct program *program, struct error *err)
     enum status status =
         config_find_model(program->model_dir, sizeof program->model_dir, config->model_id, get_env, err);
     if (status == STATUS_OK)
-        status = model_read_info(&program->info, program->model_dir, err);
+        status = model_read_info(&program->info, program->model_dir, config->pooling != CONFIG_POOL_MODEL, err);
     if (status == STATUS_OK)
         status = settle_length(program, err);
     if (status == STATUS_OK)
@@ -286,13 +349,14 @@ static enum status start_server(struct program *program, struct error *err)
         .inject_faults = config->enable_fault_injection,
         .width = program->info.shape.hidden,
         .pooling = pooling_of(program),
+        .unpooled_prompt = !program->info.include_prompt,
         .max_input_length = program->max_input_length,
         .auto_truncate = config->auto_truncate,
         .auto_chunk = config->auto_chunk,
         .chunk_overlap = (uint32_t)config->chunk_overlap,
         .max_chunks = (uint32_t)config->max_chunks,
         .default_prompt = config->default_prompt,
-        .default_prompt_name = config->default_prompt_name,
+        .default_prompt_name = default_prompt_name(program),
         .max_concurrent_requests = (uint32_t)config->max_concurrent_requests,
         .max_client_batch_size = (uint32_t)config->max_client_batch_size,
         .max_batch_tokens = (uint32_t)config->max_batch_tokens,
@@ -394,8 +458,10 @@ int main(int argc, char **argv)
     static struct program program = {.listen_fd = -1};
     struct config *config = &program.config;
     struct error err;
+    hold_standard_files();
     mem_return_large_blocks();
-    if (config_read(config, argc, argv, get_env, &err) != STATUS_OK) {
+    if (config_read(config, argc, argv, get_env, &err) != STATUS_OK ||
+        (config->action == CONFIG_SERVE && check_mask(&err) != STATUS_OK)) {
         fprintf(stderr, "bertd: %s\n", err.message);
         return 2;
     }
@@ -406,6 +472,8 @@ int main(int argc, char **argv)
     if (config->action == CONFIG_CHECK)
         return check(config);
     log_init((enum log_level)config->log_level, config->json_output ? LOG_JSON : LOG_AUTO);
+    if (log_start(&err) != STATUS_OK)
+        log_warn("whoever logs waits for stderr", log_str("error", err.message));
     log_info("starting", log_str("version", CONFIG_VERSION), log_str("model", config->model_id));
     raise_file_limit(config);
     program.cores = config_count_cores();
@@ -422,5 +490,6 @@ int main(int argc, char **argv)
         log_error("cannot start", log_str("status", status_name(status)), log_str("error", err.message));
     }
     finish(&program);
+    log_stop(LOG_MS);
     return status == STATUS_OK ? 0 : status == STATUS_USAGE ? 2 : 1;
 }

@@ -66,9 +66,9 @@ bool cpu_flags_parse(const char *text, unsigned *ret_mask)
     }
     char *end;
     unsigned long number = strtoul(text, &end, 0);
-    if (*text == '\0' || *end != '\0')
+    if (*text == '\0' || *end != '\0' || number > MASK_ALL)
         return false;
-    *ret_mask = (unsigned)number & MASK_ALL;
+    *ret_mask = (unsigned)number;
     return true;
 }
 

@@ -44,6 +44,10 @@ struct config {
  *  Errors:  USAGE, naming the option, its limits, and the nearest known name; `ret` untouched on failure */
 enum status config_read(struct config *ret, int argc, char *const *argv, const char *(*get_env)(const char *),
                         struct error *err);
+/** One "NAME=value" of the environment: true where its name is BERTD_.. and no option's, so most likely a mistake.
+ *  name     [size] filled with the name, cut where it is long
+ *  suggestion  the name that is most likely meant; NULL: none is near. Static */
+bool config_is_unknown_variable(const char *entry, char *name, size_t size, const char **suggestion);
 /** The text of --help. */
 void config_write_help(struct buf *out);
 /** The word of a choice: config_choice("emu|fp32|ref", 1, word, sizeof word) gives "fp32". */
@@ -56,7 +60,8 @@ const char *config_board_kind(const struct config *config);
  *  Errors: USAGE, naming the places looked at. */
 enum status config_find_model(char *path, size_t size, const char *model_id, const char *(*get_env)(const char *),
                               struct error *err);
-/** The first line of the file, without its end, new (mem_free). Errors: IO; USAGE (empty); NO_MEMORY. */
+/** The first line of the file, without its end, new (mem_free). Errors: IO; USAGE (empty, or nothing that a header can
+ *  carry); NO_MEMORY; each says what the option wants. */
 enum status config_read_key(char **ret, const char *path, struct error *err);
 
 /** Cores this process may use: hardware threads that share a core count once; bounded by the cgroup's CPU quota.

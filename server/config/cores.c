@@ -45,7 +45,20 @@ static uint32_t cores_of_quota(double quota, double period)
     return cores < 1 ? 1 : cores > MAX_CPUS ? MAX_CPUS : (uint32_t)cores;
 }
 
-/* The path of this process in the hierarchy that `controller` names ("" is version 2's only one); "" when unknown. */
+/* Whether `names`, controllers joined by commas, has this one. */
+static bool has_controller(const char *names, const char *controller)
+{
+    size_t len = strlen(controller);
+    while (*names) {
+        size_t n = strcspn(names, ",");
+        if (n == len && memcmp(names, controller, n) == 0)
+            return true;
+        names += n + (names[n] == ',');
+    }
+    return false;
+}
+
+/* The path of this process in the hierarchy that has `controller` ("" is version 2's only one); "" when unknown. */
 static void find_cgroup(const char *root, const char *controller, char *path, size_t size)
 {
     char text[4096];
@@ -59,28 +72,54 @@ static void find_cgroup(const char *root, const char *controller, char *path, si
         if (!place)
             continue;
         *place = '\0';
-        bool found = *controller ? strstr(names + 1, controller) != NULL : names[1] == '\0';
+        bool found = *controller ? has_controller(names + 1, controller) : names[1] == '\0';
         if (found && strcmp(place + 1, "/") != 0)
             snprintf(path, size, "%s", place + 1);
     }
 }
 
-/* The strictest quota from this group up to the root. */
-static uint32_t quota_v2(const char *root)
+static bool read_number(const char *root, const char *folder, const char *name, double *ret)
 {
-    char group[512];
+    char path[PATH_MAX];
+    char text[64];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return read_text(root, path, text, sizeof text) && sscanf(text, "%lf", ret) == 1;
+}
+
+static uint32_t quota_v2(const char *root, const char *folder)
+{
+    char path[PATH_MAX];
+    char text[64];
+    double quota = 0;
+    double period = 0;
+    snprintf(path, sizeof path, "%s/cpu.max", folder);
+    if (!read_text(root, path, text, sizeof text) || sscanf(text, "%lf %lf", &quota, &period) != 2)
+        return UINT32_MAX;
+    return cores_of_quota(quota, period);
+}
+
+static uint32_t quota_v1(const char *root, const char *folder)
+{
+    double quota = 0;
+    double period = 0;
+    if (!read_number(root, folder, "cpu.cfs_quota_us", &quota) ||
+        !read_number(root, folder, "cpu.cfs_period_us", &period))
+        return UINT32_MAX;
+    return cores_of_quota(quota, period);
+}
+
+/* The strictest quota from this process's group up to the root, where a container sees its own group. */
+static uint32_t strictest(const char *root, const char *mount, const char *controller,
+                          uint32_t (*quota)(const char *root, const char *folder))
+{
+    char group[2048];
     uint32_t limit = UINT32_MAX;
-    find_cgroup(root, "", group, sizeof group);
+    find_cgroup(root, controller, group, sizeof group);
     for (;;) {
-        char path[640];
-        char text[64];
-        double quota = 0;
-        double period = 0;
-        snprintf(path, sizeof path, "/sys/fs/cgroup%s/cpu.max", group);
-        if (read_text(root, path, text, sizeof text) && sscanf(text, "%lf %lf", &quota, &period) == 2) {
-            uint32_t cores = cores_of_quota(quota, period);
-            limit = cores < limit ? cores : limit;
-        }
+        char folder[sizeof group + 64];
+        snprintf(folder, sizeof folder, "%s%s", mount, group);
+        uint32_t cores = quota(root, folder);
+        limit = cores < limit ? cores : limit;
         char *slash = strrchr(group, '/');
         if (!slash)
             return limit;
@@ -88,24 +127,17 @@ static uint32_t quota_v2(const char *root)
     }
 }
 
-static uint32_t quota_v1(const char *root)
+/* Version 1 may mount the controller by its own name or by all of those it shares a hierarchy with. */
+static uint32_t count_quota(const char *root)
 {
-    char path[640];
-    char text[64];
-    char group[512];
-    find_cgroup(root, "cpu", group, sizeof group);
-    const char *places[] = {group, ""}; /* a container sees its own group at the root */
-    for (int i = 0; i < 2; i++) {
-        double quota = 0;
-        double period = 0;
-        snprintf(path, sizeof path, "/sys/fs/cgroup/cpu%s/cpu.cfs_quota_us", places[i]);
-        if (!read_text(root, path, text, sizeof text) || sscanf(text, "%lf", &quota) != 1)
-            continue;
-        snprintf(path, sizeof path, "/sys/fs/cgroup/cpu%s/cpu.cfs_period_us", places[i]);
-        if (read_text(root, path, text, sizeof text) && sscanf(text, "%lf", &period) == 1)
-            return cores_of_quota(quota, period);
+    static const char *const mounts[] = {"/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct",
+                                         "/sys/fs/cgroup/cpuacct,cpu"};
+    uint32_t limit = strictest(root, "/sys/fs/cgroup", "", quota_v2);
+    for (size_t i = 0; i < sizeof mounts / sizeof *mounts; i++) {
+        uint32_t cores = strictest(root, mounts[i], "cpu", quota_v1);
+        limit = cores < limit ? cores : limit;
     }
-    return UINT32_MAX;
+    return limit;
 }
 
 uint32_t config_count_cores_in(const char *root, const int *cpus, uint32_t n)
@@ -120,9 +152,7 @@ uint32_t config_count_cores_in(const char *root, const int *cpus, uint32_t n)
         if (j == cores)
             seen[cores++] = core;
     }
-    uint32_t quota = quota_v2(root);
-    uint32_t older = quota_v1(root);
-    quota = older < quota ? older : quota;
+    uint32_t quota = count_quota(root);
     cores = quota < cores ? quota : cores;
     return cores ? cores : 1;
 }

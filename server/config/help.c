@@ -73,7 +73,7 @@ void config_write_help(struct buf *out)
              "  --help, -h\n"
              "  --version, -V\n"
              "\nThe command line goes before the environment. --name=value and --name value are the same; a flag\n"
-             "takes true or false, and --no-FLAG turns it off.\n"
+             "takes true or false, and --no-FLAG turns it off. An empty variable counts as not given, but for keys.\n"
              "\nOptions of text-embeddings-inference that bertd does not have\n");
     for (size_t i = 0; i < config_n_absent_rows; i++) {
         const struct absent_row *row = &config_absent_rows[i];

@@ -2,8 +2,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/file.h"
-#include "base/mem.h"
 #include "server/config/config.h"
 
 static bool is_directory(const char *path)
@@ -34,29 +32,4 @@ enum status config_find_model(char *path, size_t size, const char *model_id, con
     }
     return error_set(err, STATUS_USAGE, "--model-id: there is neither a directory %s nor %s%s/bertd/models/%s",
                      model_id, base, below, slash ? slash + 1 : model_id);
-}
-
-enum status config_read_key(char **ret, const char *path, struct error *err)
-{
-    struct file_map map = {0};
-    enum status status = file_map(&map, path, err);
-    if (status != STATUS_OK)
-        return status;
-    size_t len = 0;
-    while (len < map.size && map.data[len] != '\n' && map.data[len] != '\r' && map.data[len] != '\0')
-        len++;
-    char *key = mem_alloc(len + 1);
-    if (!key) {
-        status = error_set(err, STATUS_NO_MEMORY, "%s: no memory", path);
-    } else if (len == 0) {
-        status = error_set(err, STATUS_USAGE, "%s: the first line is empty", path);
-    } else {
-        memcpy(key, map.data, len);
-        key[len] = '\0';
-        *ret = key;
-        key = NULL;
-    }
-    mem_free(key);
-    file_unmap(&map);
-    return status;
 }

@@ -75,7 +75,7 @@
     COUNT(max_connections, "max-connections", "BERTD_MAX_CONNECTIONS", 4096, 1, 1000000, "Open connections.")          \
     COUNT(max_connections_per_ip, "max-connections-per-ip", "BERTD_MAX_CONNECTIONS_PER_IP", 0, 0, 1000000,             \
           "Open connections of one address; 0: no limit.")                                                             \
-    COUNT(idle_timeout, "idle-timeout-seconds", "BERTD_IDLE_TIMEOUT_SECONDS", 60, 1, 86400,                            \
+    COUNT(idle_timeout, "idle-timeout-seconds", "BERTD_IDLE_TIMEOUT_SECONDS", 90, 1, 86400,                            \
           "A connection on which nothing moves, or no request arrives, for so long is closed.")                        \
     COUNT(request_timeout, "request-timeout-ms", "BERTD_REQUEST_TIMEOUT_MS", 60000, 0, 86400000,                       \
           "Answer 504 after so long; 0: never. A request may ask for less: x-request-timeout-ms.")                     \

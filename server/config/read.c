@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/config/key.h"
 #include "server/config/suggest.h"
 #include "server/config/table.h"
 
@@ -12,6 +13,14 @@ struct origin {
     const char *suffix;
 };
 
+/* A word that another build would know. */
+static const char *choice_hint(const char *value)
+{
+    return strcmp(value, "rtl-sim") == 0
+               ? ": the simulated accelerator is in builds of the preset rtl (cmake --preset rtl)"
+               : "";
+}
+
 static enum status refuse(struct error *err, struct origin origin, const struct option_row *row, const char *value)
 {
     switch (row->kind) {
@@ -20,11 +29,11 @@ static enum status refuse(struct error *err, struct origin origin, const struct 
                          origin.name, origin.suffix, value, (unsigned long long)row->least,
                          (unsigned long long)row->most);
     case OPTION_FLAG:
-        return error_set(err, STATUS_USAGE, "%s%s%s: \"%s\" is not true or false", origin.prefix, origin.name,
-                         origin.suffix, value);
+        return error_set(err, STATUS_USAGE, "%s%s%s: \"%s\" is not true or false (--no-%s is false)", origin.prefix,
+                         origin.name, origin.suffix, value, row->flag);
     case OPTION_CHOICE:
-        return error_set(err, STATUS_USAGE, "%s%s%s: \"%s\" is not one of %s", origin.prefix, origin.name,
-                         origin.suffix, value, row->value);
+        return error_set(err, STATUS_USAGE, "%s%s%s: \"%s\" is not one of %s%s", origin.prefix, origin.name,
+                         origin.suffix, value, row->value, choice_hint(value));
     case OPTION_STRING:
     case OPTION_GROUP:
         break;
@@ -125,13 +134,21 @@ static enum status note_absent(struct config *config, const struct absent_row *r
     return STATUS_OK;
 }
 
-/* An empty variable counts as unset, as compose files and unit files write "not given". */
+/* An empty variable counts as unset, as compose files and unit files write "not given"; but a server that was meant to
+ * have a key must not run without one. */
+static bool counts_as_unset(const struct option_row *row, const char *value)
+{
+    bool is_key =
+        row->offset == offsetof(struct config, api_key) || row->offset == offsetof(struct config, api_key_file);
+    return !value || (!*value && !is_key);
+}
+
 static enum status read_environment(struct config *config, const char *(*get_env)(const char *), struct error *err)
 {
     for (size_t i = 0; i < config_n_rows; i++) {
         const struct option_row *row = &config_rows[i];
         const char *value = row->kind == OPTION_GROUP ? NULL : get_env(row->environment);
-        if (!value || !*value)
+        if (row->kind == OPTION_GROUP || counts_as_unset(row, value))
             continue;
         struct origin origin = {"", row->environment, " in the environment"};
         enum status status = set_value(config, row, value, origin, err);
@@ -192,16 +209,32 @@ static enum status read_unknown(struct config *config, struct arguments *args, c
     return error_set(err, STATUS_USAGE, "unknown option --%.*s; see --help", (int)len, name);
 }
 
-/* --flag, --flag=true, --flag true, and --no-flag. */
+/* The word behind an option that need not have one: no other argument stands without a dash. */
+static const char *next_word(struct arguments *args)
+{
+    bool has_word = args->next < args->argc && args->argv[args->next][0] != '-';
+    return has_word ? args->argv[args->next++] : NULL;
+}
+
+/* --flag, --flag=true, --flag true. */
 static enum status read_flag(struct config *config, struct arguments *args, const struct option_row *row,
                              const char *value, struct error *err)
 {
-    if (!value && args->next < args->argc) {
-        bool ignored;
-        if (parse_flag(args->argv[args->next], &ignored))
-            value = args->argv[args->next++];
-    }
+    if (!value)
+        value = next_word(args);
     return set_value(config, row, value ? value : "true", (struct origin){"--", row->flag, ""}, err);
+}
+
+/* --no-flag. */
+static enum status read_no_flag(struct config *config, struct arguments *args, const struct option_row *row,
+                                const char *value, struct error *err)
+{
+    if (!value)
+        value = next_word(args);
+    if (value)
+        return error_set(err, STATUS_USAGE, "--no-%s takes no value (\"%s\"): it is the same as --%s false", row->flag,
+                         value, row->flag);
+    return set_value(config, row, "false", (struct origin){"--", row->flag, ""}, err);
 }
 
 static enum status read_option(struct config *config, struct arguments *args, const char *name, struct error *err)
@@ -209,10 +242,10 @@ static enum status read_option(struct config *config, struct arguments *args, co
     size_t len = strcspn(name, "=");
     const char *value = name[len] ? name + len + 1 : NULL;
     const struct option_row *row = find_row(name, len);
-    if (!row && len > 3 && !value && memcmp(name, "no-", 3) == 0) {
+    if (!row && len > 3 && memcmp(name, "no-", 3) == 0) {
         const struct option_row *positive = find_row(name + 3, len - 3);
         if (positive && positive->kind == OPTION_FLAG)
-            return set_value(config, positive, "false", (struct origin){"--", name, ""}, err);
+            return read_no_flag(config, args, positive, value, err);
     }
     if (!row)
         return read_unknown(config, args, name, len, err);
@@ -226,20 +259,27 @@ static enum status read_option(struct config *config, struct arguments *args, co
     return set_value(config, row, value, (struct origin){"--", row->flag, ""}, err);
 }
 
+/* Options that say what to do instead of serving. */
+static const struct {
+    const char *name, *shorter;
+    enum config_action action;
+} actions[] = {
+    {"--help", "-h", CONFIG_HELP},
+    {"--version", "-V", CONFIG_SHOW_VERSION},
+    {"--check", NULL, CONFIG_CHECK},
+};
+
 static enum status read_argument(struct config *config, struct arguments *args, struct error *err)
 {
     const char *word = args->argv[args->next++];
-    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
-        config->action = CONFIG_HELP;
-        return STATUS_OK;
-    }
-    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
-        config->action = CONFIG_SHOW_VERSION;
-        return STATUS_OK;
-    }
-    if (strcmp(word, "--check") == 0) {
-        config->action = CONFIG_CHECK;
-        return STATUS_OK;
+    for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
+        size_t len = strlen(actions[i].name);
+        if (strcmp(word, actions[i].name) == 0 || (actions[i].shorter && strcmp(word, actions[i].shorter) == 0)) {
+            config->action = actions[i].action;
+            return STATUS_OK;
+        }
+        if (strncmp(word, actions[i].name, len) == 0 && word[len] == '=')
+            return error_set(err, STATUS_USAGE, "%s takes no value (\"%s\")", actions[i].name, word + len + 1);
     }
     if (strcmp(word, "-p") == 0) /* text-embeddings-inference's one short option */
         return read_option(config, args, "port", err);
@@ -261,6 +301,8 @@ static enum status check_together(const struct config *config, struct error *err
         return error_set(err, STATUS_USAGE, "--default-prompt and --default-prompt-name exclude each other");
     if (config->api_key && config->api_key_file)
         return error_set(err, STATUS_USAGE, "--api-key and --api-key-file exclude each other");
+    if (config->api_key && config_check_key(config->api_key, "--api-key", err) != STATUS_OK)
+        return STATUS_USAGE;
     if (config->max_input_length > config->max_batch_tokens)
         return error_set(err, STATUS_USAGE, "--max-input-length %llu does not fit into --max-batch-tokens %llu",
                          (unsigned long long)config->max_input_length, (unsigned long long)config->max_batch_tokens);

@@ -1,9 +1,9 @@
 #include "server/faults/faults.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 
@@ -159,15 +159,10 @@ static enum status read_rule(const struct reader *reader, uint32_t n_boards, str
 
 static enum status parse(json_t **ret, const char *text, size_t len, struct error *err)
 {
-    json_error_t why;
-    json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
-    if (!root && json_error_code(&why) == json_error_out_of_memory)
-        return error_set(err, STATUS_NO_MEMORY, "no memory for the faults");
-    if (!root)
-        return error_set(err, STATUS_MALFORMED, "line %d, column %d: %.*s", why.line, why.column,
-                         (int)utf8_valid(why.text, strlen(why.text)), why.text);
-    *ret = root;
-    return STATUS_OK;
+    enum status status = base_json_parse(ret, text, len, err);
+    if (status == STATUS_FORMAT)
+        status = err->status = STATUS_MALFORMED;
+    return status;
 }
 
 static enum status read_rules(struct faults_schedule *faults, const json_t *root, uint32_t n_boards, struct error *err)

@@ -6,9 +6,10 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/mem.h"
+#include "server/model/config.h"
 #include "server/model/convert.h"
-#include "server/model/json.h"
 
 static const char single_name[] = "model.safetensors";
 static const char index_name[] = "model.safetensors.index.json";
@@ -26,7 +27,7 @@ struct model_checkpoint {
     struct shard shards[MODEL_MAX_SHARDS];
     size_t n_shards;
     const char *prefix;
-    char index_path[MODEL_MAX_PATH];
+    char index_path[FILE_MAX_PATH];
 };
 
 static void close_shard(struct shard *shard)
@@ -38,8 +39,8 @@ static void close_shard(struct shard *shard)
 
 static enum status open_shard(struct shard *ret, const char *model_dir, const char *name, struct error *err)
 {
-    char path[MODEL_MAX_PATH];
-    enum status status = model_path(path, model_dir, name, err);
+    char path[FILE_MAX_PATH];
+    enum status status = file_path(path, model_dir, name, err);
     if (status != STATUS_OK)
         return status;
     struct shard shard = {.path = mem_strdup(path)};
@@ -83,7 +84,7 @@ static enum status read_index(void *cookie, const void *data, size_t size, struc
 {
     struct model_checkpoint *checkpoint = cookie;
     json_t *root;
-    enum status status = model_json_parse(&root, data, size, err);
+    enum status status = base_json_parse(&root, data, size, err);
     if (status != STATUS_OK)
         return status;
     json_t *map = json_object_get(root, "weight_map");
@@ -93,10 +94,10 @@ static enum status read_index(void *cookie, const void *data, size_t size, struc
         status = error_set(err, STATUS_FORMAT, "weight_map is not an object with tensors");
     json_object_foreach(map, name, file)
     {
-        if (json_is_string(file) && model_name_is_plain(json_string_value(file)))
+        if (json_is_string(file) && file_name_is_plain(json_string_value(file)))
             continue;
         status = error_set(err, STATUS_FORMAT, "weight_map: %s: the shard is not a file of the model directory",
-                           model_json_shown(name));
+                           base_json_shown(name));
         break;
     }
     if (status == STATUS_OK)
@@ -107,17 +108,17 @@ static enum status read_index(void *cookie, const void *data, size_t size, struc
 
 static enum status open_files(struct model_checkpoint *checkpoint, struct error *err)
 {
-    char path[MODEL_MAX_PATH];
-    enum status status = model_path(path, checkpoint->model_dir, single_name, err);
+    char path[FILE_MAX_PATH];
+    enum status status = file_path(path, checkpoint->model_dir, single_name, err);
     if (status == STATUS_OK)
-        status = model_path(checkpoint->index_path, checkpoint->model_dir, index_name, err);
+        status = file_path(checkpoint->index_path, checkpoint->model_dir, index_name, err);
     if (status != STATUS_OK)
         return status;
     /* As transformers: the single file wins. */
     if (access(path, F_OK) == 0)
         return add_shard(checkpoint, single_name, err);
     bool found;
-    status = model_json_file(checkpoint->model_dir, index_name, &found, read_index, checkpoint, err);
+    status = base_json_file(checkpoint->model_dir, index_name, MODEL_MAX_JSON, &found, read_index, checkpoint, err);
     if (status != STATUS_OK)
         return status;
     if (!found)
@@ -210,8 +211,8 @@ static enum status check_tensor(const char *file, const struct model_tensor *ten
                                 struct error *err)
 {
     if (!model_convertible(tensor->dtype))
-        return error_set(err, STATUS_UNSUPPORTED, "%s: tensor %.*s: dtype %s; F32, F16 and BF16 are supported", file,
-                         (int)tensor->name_len, tensor->name, model_dtype_name(tensor->dtype));
+        return error_set(err, STATUS_UNSUPPORTED, "%s: tensor %.*s: dtype %.*s; F32, F16 and BF16 are supported", file,
+                         (int)tensor->name_len, tensor->name, (int)tensor->dtype_name_len, tensor->dtype_name);
     uint32_t rank = columns ? 2 : 1;
     if (tensor->rank == rank && tensor->shape[0] == rows && (rank == 1 || tensor->shape[1] == columns))
         return STATUS_OK;

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "server/model/json.h"
+#include "base/json.h"
 
 struct count_row {
     const char *field;
@@ -28,8 +28,12 @@ struct activation_row {
 
 static const struct activation_row activations[] = {
     {"gelu", IMAGE_GELU},
-    {"gelu_new", IMAGE_GELU_NEW},
+    {"gelu_python", IMAGE_GELU},
+    {"gelu_new", IMAGE_GELU_NEW}, /* gelu's tanh form, as all that follow */
     {"gelu_pytorch_tanh", IMAGE_GELU_NEW},
+    {"gelu_python_tanh", IMAGE_GELU_NEW},
+    {"gelu_fast", IMAGE_GELU_NEW},
+    {"gelu_accurate", IMAGE_GELU_NEW},
     {"relu", IMAGE_RELU},
 };
 
@@ -38,23 +42,23 @@ static enum status check_kind(const json_t *root, struct error *err)
 {
     const char *type = NULL, *positions = "absolute";
     bool decoder = false, cross_attention = false;
-    enum status status = model_json_text(root, "model_type", &type, err);
+    enum status status = base_json_text(root, "model_type", &type, err);
     if (status == STATUS_OK)
-        status = model_json_text(root, "position_embedding_type", &positions, err);
+        status = base_json_text(root, "position_embedding_type", &positions, err);
     if (status == STATUS_OK)
-        status = model_json_flag(root, "is_decoder", &decoder, err);
+        status = base_json_flag(root, "is_decoder", &decoder, err);
     if (status == STATUS_OK)
-        status = model_json_flag(root, "add_cross_attention", &cross_attention, err);
+        status = base_json_flag(root, "add_cross_attention", &cross_attention, err);
     if (status != STATUS_OK)
         return status;
     if (!type)
         return error_set(err, STATUS_FORMAT, "model_type is missing");
     if (strcmp(type, "bert") != 0)
         return error_set(err, STATUS_UNSUPPORTED, "model_type is \"%s\"; only \"bert\" is supported",
-                         model_json_shown(type));
+                         base_json_shown(type));
     if (strcmp(positions, "absolute") != 0)
         return error_set(err, STATUS_UNSUPPORTED, "position_embedding_type is \"%s\"; only \"absolute\" is supported",
-                         model_json_shown(positions));
+                         base_json_shown(positions));
     if (decoder)
         return error_set(err, STATUS_UNSUPPORTED, "is_decoder is true; only encoders are supported");
     if (cross_attention)
@@ -65,7 +69,7 @@ static enum status check_kind(const json_t *root, struct error *err)
 static enum status read_activation(const json_t *root, enum image_activation *ret, struct error *err)
 {
     const char *name = "gelu";
-    enum status status = model_json_text(root, "hidden_act", &name, err);
+    enum status status = base_json_text(root, "hidden_act", &name, err);
     if (status != STATUS_OK)
         return status;
     for (size_t i = 0; i < sizeof activations / sizeof *activations; i++) {
@@ -75,8 +79,8 @@ static enum status read_activation(const json_t *root, enum image_activation *re
         }
     }
     return error_set(err, STATUS_UNSUPPORTED,
-                     "hidden_act is \"%s\"; gelu, gelu_new, gelu_pytorch_tanh and relu are supported",
-                     model_json_shown(name));
+                     "hidden_act is \"%s\"; gelu and gelu_new by all their names, and relu are supported",
+                     base_json_shown(name));
 }
 
 static enum status read_eps(const json_t *root, float *ret, struct error *err)
@@ -97,13 +101,13 @@ static enum status read_counts(const json_t *root, struct image_shape *ret, stru
 {
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         uint32_t *member = (uint32_t *)((char *)ret + counts[i].offset);
-        enum status status = model_json_count(root, counts[i].field, counts[i].limit, member, err);
+        enum status status = base_json_count(root, counts[i].field, 1, counts[i].limit, member, err);
         if (status != STATUS_OK)
             return status;
     }
     ret->types = 2;
     if (json_object_get(root, "type_vocab_size"))
-        return model_json_count(root, "type_vocab_size", IMAGE_MAX_TYPES, &ret->types, err);
+        return base_json_count(root, "type_vocab_size", 1, IMAGE_MAX_TYPES, &ret->types, err);
     return STATUS_OK;
 }
 
@@ -127,7 +131,7 @@ static enum status read_shape(const json_t *root, struct image_shape *ret, struc
 enum status model_config_parse(struct image_shape *ret, const void *data, size_t size, struct error *err)
 {
     json_t *root;
-    enum status status = model_json_parse(&root, data, size, err);
+    enum status status = base_json_parse(&root, data, size, err);
     if (status != STATUS_OK)
         return status;
     struct image_shape shape = {0};

@@ -7,6 +7,8 @@
 #include "accel/image.h"
 #include "base/status.h"
 
+enum { MODEL_MAX_JSON = 4 << 20 }; /* bytes of one of the directory's JSON files */
+
 /** Parse config.json. Sizes must be there; layer_norm_eps (1e-12), hidden_act (gelu), position_embedding_type
  *  (absolute) and type_vocab_size (2) have the defaults of transformers' BertConfig, since old files lack them.
  *  data    [size] JSON; borrowed for the call

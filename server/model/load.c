@@ -3,9 +3,9 @@
 
 #include <stdio.h>
 
+#include "base/json.h"
 #include "server/model/checkpoint.h"
 #include "server/model/config.h"
-#include "server/model/json.h"
 #include "server/model/sentence.h"
 #include "server/model/weights.h"
 
@@ -14,12 +14,12 @@ static enum status on_config(void *cookie, const void *data, size_t size, struct
     return model_config_parse(cookie, data, size, err);
 }
 
-enum status model_read_info(struct model_info *ret, const char *model_dir, struct error *err)
+enum status model_read_info(struct model_info *ret, const char *model_dir, bool pooling_given, struct error *err)
 {
     struct model_info info = {0};
-    enum status status = model_json_file(model_dir, "config.json", NULL, on_config, &info.shape, err);
+    enum status status = base_json_file(model_dir, "config.json", MODEL_MAX_JSON, NULL, on_config, &info.shape, err);
     if (status == STATUS_OK)
-        status = model_sentence_read(&info, model_dir, err);
+        status = model_sentence_read(&info, model_dir, pooling_given, err);
     if (status != STATUS_OK)
         return status;
     struct model_checkpoint *checkpoint;

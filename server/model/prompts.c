@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-#include "server/model/json.h"
+#include "base/json.h"
+#include "server/model/config.h"
 
 struct reading {
     struct model_prompts prompts;
@@ -29,11 +30,12 @@ static enum status read_prompts(const json_t *object, struct reading *reading, s
     json_t *value;
     json_object_foreach((json_t *)object, name, value)
     {
-        if (!json_is_string(value))
-            return error_set(err, STATUS_FORMAT, "prompts: \"%s\" is not a string", model_json_shown(name));
+        bool empty = json_is_null(value); /* as sentence-transformers takes it */
+        if (!empty && !json_is_string(value))
+            return error_set(err, STATUS_FORMAT, "prompts: \"%s\" is not a string", base_json_shown(name));
         struct model_prompt *prompt = &prompts->items[prompts->n++];
         prompt->name = keep(reading->arena, name);
-        prompt->text = keep(reading->arena, json_string_value(value));
+        prompt->text = keep(reading->arena, empty ? "" : json_string_value(value));
         if (!prompt->name || !prompt->text)
             return error_set(err, STATUS_NO_MEMORY, "no memory for %zu prompts", n);
     }
@@ -43,7 +45,7 @@ static enum status read_prompts(const json_t *object, struct reading *reading, s
 static enum status on_file(void *cookie, const void *data, size_t size, struct error *err)
 {
     json_t *root = NULL;
-    enum status status = model_json_parse(&root, data, size, err);
+    enum status status = base_json_parse(&root, data, size, err);
     if (status != STATUS_OK)
         return status;
     const json_t *prompts = json_object_get(root, "prompts");
@@ -59,7 +61,7 @@ enum status model_prompts_read(struct model_prompts *ret, const char *model_dir,
 {
     struct reading reading = {.arena = arena};
     bool found;
-    enum status status = model_json_file(model_dir, MODEL_PROMPTS_FILE, &found, on_file, &reading, err);
+    enum status status = base_json_file(model_dir, MODEL_PROMPTS_FILE, MODEL_MAX_JSON, &found, on_file, &reading, err);
     if (status == STATUS_OK)
         *ret = reading.prompts;
     return status;

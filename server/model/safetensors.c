@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "server/model/scan.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the tensors' bytes are used as they are in the file");
@@ -75,16 +76,15 @@ static enum status parse_dtype(struct parser *parser, struct model_tensor *tenso
     struct model_slice text;
     if (!model_scan_string(&parser->scan, &text))
         return tensor_error(tensor, "dtype is not a string", err);
-    for (int i = 0; i < MODEL_DTYPE_COUNT; i++) {
-        if (model_slice_is(text, dtypes[i].name)) {
-            tensor->dtype = (enum model_dtype)i;
-            return STATUS_OK;
-        }
-    }
     if (text.len > 16)
         return tensor_error(tensor, "dtype is not one that safetensors has", err);
-    return error_set(err, STATUS_UNSUPPORTED, "tensor %.*s: dtype %.*s is not known", name_length(tensor), tensor->name,
-                     (int)text.len, text.data);
+    int i = 0;
+    while (i < MODEL_DTYPE_OTHER && !model_slice_is(text, dtypes[i].name))
+        i++;
+    tensor->dtype = (enum model_dtype)i;
+    tensor->dtype_name = text.data;
+    tensor->dtype_name_len = (uint32_t)text.len;
+    return STATUS_OK;
 }
 
 static enum status parse_shape(struct parser *parser, struct model_tensor *tensor, struct error *err)
@@ -123,6 +123,8 @@ static enum status check_size(const struct model_tensor *tensor, struct error *e
 {
     uint64_t size = dtypes[tensor->dtype].size;
     bool empty = false, overflow = false;
+    if (tensor->dtype == MODEL_DTYPE_OTHER)
+        return STATUS_OK;
     for (uint32_t i = 0; i < tensor->rank; i++) {
         empty |= tensor->shape[i] == 0;
         overflow |= __builtin_mul_overflow(size, tensor->shape[i], &size);
@@ -307,7 +309,7 @@ static enum status find_header(const unsigned char *data, size_t size, size_t *r
     if (header_size > size - sizeof header_size)
         return error_set(err, STATUS_FORMAT, "truncated: a header of %llu bytes in a file of %zu",
                          (unsigned long long)header_size, size);
-    if (!model_utf8_valid((const char *)data + sizeof header_size, (size_t)header_size))
+    if (utf8_valid((const char *)data + sizeof header_size, (size_t)header_size) < header_size)
         return error_set(err, STATUS_FORMAT, "the header is not UTF-8");
     *ret = (size_t)header_size;
     return STATUS_OK;

@@ -25,7 +25,8 @@
     X(BOOL, 1)                                                                                                         \
     X(F8_E4M3, 1)                                                                                                      \
     X(F8_E5M2, 1)                                                                                                      \
-    X(F8_E8M0, 1)
+    X(F8_E8M0, 1)                                                                                                      \
+    X(OTHER, 0) /* one that this program does not know, of a tensor that no BERT encoder has */
 
 enum model_dtype {
 #define X(name, size) MODEL_DTYPE_##name,
@@ -44,6 +45,8 @@ struct model_tensor {
     const char *name; /* [name_len], no NUL; borrowed from the file's bytes, as `data` is */
     uint32_t name_len;
     enum model_dtype dtype;
+    const char *dtype_name; /* [dtype_name_len], no NUL; borrowed as `name` is */
+    uint32_t dtype_name_len;
     uint32_t rank;
     uint64_t shape[MODEL_MAX_RANK];
     const unsigned char *data; /* [size]; any alignment */
@@ -57,7 +60,7 @@ struct model_safetensors;
  *  ret     new; free with model_safetensors_destroy
  *  data    [size]; borrowed as long as `ret` lives. Only the header is read.
  *  Memory: at most 3 times the header's size
- *  Errors: FORMAT, UNSUPPORTED (a dtype not in the table), NO_MEMORY, naming the tensor; not the file, which the
+ *  Errors: FORMAT, NO_MEMORY, naming the tensor; not the file, which the
  *          caller knows
  *  Thread: any */
 enum status model_safetensors_parse(struct model_safetensors **ret, const unsigned char *data, size_t size,

@@ -29,7 +29,5 @@ bool model_scan_done(struct model_scan *scan);
 
 /** True when the slice is exactly `text`. */
 bool model_slice_is(struct model_slice slice, const char *text);
-/** True when the bytes are well-formed UTF-8 (RFC 3629). */
-bool model_utf8_valid(const char *data, size_t len);
 
 #endif

@@ -1,9 +1,13 @@
 #include "server/model/sentence.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "server/model/json.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "server/model/config.h"
+#include "server/model/pooling.h"
 
 /* What module i may be; Pooling and Normalize may each be the last. */
 static const char *const module_order[] = {"Transformer", "Pooling", "Normalize"};
@@ -21,14 +25,14 @@ static enum status check_module(size_t index, const char *type, const char *path
     if (index >= sizeof module_order / sizeof *module_order || strcmp(name, module_order[index]) != 0)
         return error_set(err, STATUS_UNSUPPORTED,
                          "module %zu is %s; supported are Transformer, then Pooling, then Normalize", index,
-                         model_json_shown(name));
+                         base_json_shown(name));
     if (index == 0 && path[0] != '\0')
         return error_set(err, STATUS_UNSUPPORTED,
                          "module 0 (Transformer) is in the folder \"%s\"; it must be in the model directory itself",
-                         model_json_shown(path));
-    if (index == 1 && (!model_name_is_plain(path) || strlen(path) >= MODEL_MAX_MODULE_PATH))
+                         base_json_shown(path));
+    if (index == 1 && (!file_name_is_plain(path) || strlen(path) >= MODEL_MAX_MODULE_PATH))
         return error_set(err, STATUS_FORMAT, "module 1 (Pooling): path \"%s\" is not a folder of the model directory",
-                         model_json_shown(path));
+                         base_json_shown(path));
     return STATUS_OK;
 }
 
@@ -39,9 +43,9 @@ static enum status read_modules(const json_t *root, struct model_modules *ret, s
     for (size_t i = 0; i < json_array_size(root); i++) {
         const json_t *module = json_array_get(root, i);
         const char *type = NULL, *path = NULL;
-        enum status status = model_json_text(module, "type", &type, err);
+        enum status status = base_json_text(module, "type", &type, err);
         if (status == STATUS_OK)
-            status = model_json_text(module, "path", &path, err);
+            status = base_json_text(module, "path", &path, err);
         if (status == STATUS_OK && (!type || !path))
             status = error_set(err, STATUS_FORMAT, "%s is missing", type ? "path" : "type");
         if (status != STATUS_OK)
@@ -60,7 +64,7 @@ static enum status read_modules(const json_t *root, struct model_modules *ret, s
 enum status model_modules_parse(struct model_modules *ret, const void *data, size_t size, struct error *err)
 {
     json_t *root;
-    enum status status = model_json_parse(&root, data, size, err);
+    enum status status = base_json_parse(&root, data, size, err);
     if (status != STATUS_OK)
         return status;
     struct model_modules modules = {0};
@@ -71,79 +75,98 @@ enum status model_modules_parse(struct model_modules *ret, const void *data, siz
     return status;
 }
 
-struct mode_row {
-    const char *field;
-    int pooling; /* enum model_pooling; -1: not supported */
-};
-
-static const struct mode_row modes[] = {
-    {"pooling_mode_cls_token", MODEL_POOL_CLS},  {"pooling_mode_mean_tokens", MODEL_POOL_MEAN},
-    {"pooling_mode_max_tokens", MODEL_POOL_MAX}, {"pooling_mode_mean_sqrt_len_tokens", -1},
-    {"pooling_mode_weightedmean_tokens", -1},    {"pooling_mode_lasttoken", -1},
-};
-
-static enum status read_pooling_mode(const json_t *root, enum model_pooling *ret, struct error *err)
+/* A longest input in tokens; what no model has means that there is no limit. */
+static enum status read_length(const json_t *object, const char *field, uint32_t *ret, struct error *err)
 {
-    const struct mode_row *chosen = NULL;
-    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
-        bool on = false;
-        enum status status = model_json_flag(root, modes[i].field, &on, err);
-        if (status != STATUS_OK)
-            return status;
-        if (!on)
-            continue;
-        if (chosen)
-            return error_set(err, STATUS_UNSUPPORTED, "%s and %s are both set; one mode at a time is supported",
-                             chosen->field, modes[i].field);
-        if (modes[i].pooling < 0)
-            return error_set(err, STATUS_UNSUPPORTED, "%s is set; cls, mean and max pooling are supported",
-                             modes[i].field);
-        chosen = &modes[i];
-    }
-    if (!chosen)
-        return error_set(err, STATUS_FORMAT,
-                         "none of pooling_mode_cls_token, pooling_mode_mean_tokens and pooling_mode_max_tokens is set");
-    *ret = (enum model_pooling)chosen->pooling;
+    const json_t *value = json_object_get(object, field);
+    double length = json_number_value(value);
+    if (!value || json_is_null(value))
+        return STATUS_OK;
+    if (!json_is_number(value) || length < 1 || length != floor(length))
+        return error_set(err, STATUS_FORMAT, "\"%s\" is not a whole number of at least 1", field);
+    *ret = length < MODEL_NO_LENGTH ? (uint32_t)length : MODEL_NO_LENGTH;
     return STATUS_OK;
 }
 
-static enum status read_pooling(const json_t *root, uint32_t hidden, enum model_pooling *ret, struct error *err)
+/* sentence-transformers passes this object on to the tokenizer. */
+static enum status read_tokenizer_arguments(const json_t *root, const char *field, uint32_t *length, struct error *err)
 {
-    if (!json_is_object(root))
-        return error_set(err, STATUS_FORMAT, "not an object");
-    const json_t *width = json_object_get(root, "word_embedding_dimension");
-    if (width && (!json_is_integer(width) || json_integer_value(width) != (json_int_t)hidden))
-        return error_set(err, STATUS_FORMAT, "word_embedding_dimension is not config.json's hidden_size, %u", hidden);
-    return read_pooling_mode(root, ret, err);
+    const json_t *arguments = json_object_get(root, field);
+    enum status status = *length ? STATUS_OK : read_length(arguments, "model_max_length", length, err);
+    return status == STATUS_OK ? status : error_prefix(err, status, "%s: ", field);
 }
 
-enum status model_pooling_parse(enum model_pooling *ret, uint32_t hidden, const void *data, size_t size,
-                                struct error *err)
+static enum status read_sequence(const json_t *root, struct model_sequence *ret, struct error *err)
+{
+    const char *task = "feature-extraction";
+    if (!json_is_object(root))
+        return error_set(err, STATUS_FORMAT, "not an object");
+    enum status status = base_json_text(root, "transformer_task", &task, err);
+    if (status == STATUS_OK && strcmp(task, "feature-extraction") != 0)
+        status =
+            error_set(err, STATUS_UNSUPPORTED, "transformer_task is \"%s\"; only \"feature-extraction\" is supported",
+                      base_json_shown(task));
+    if (status == STATUS_OK)
+        status = base_json_flag(root, "do_lower_case", &ret->lowercase, err);
+    if (status == STATUS_OK)
+        status = read_length(root, "max_seq_length", &ret->length, err);
+    if (status == STATUS_OK)
+        status = read_tokenizer_arguments(root, "processor_kwargs", &ret->length, err);
+    if (status == STATUS_OK)
+        status = read_tokenizer_arguments(root, "tokenizer_args", &ret->length, err);
+    return status;
+}
+
+enum status model_sequence_parse(struct model_sequence *ret, const void *data, size_t size, struct error *err)
 {
     json_t *root;
-    enum status status = model_json_parse(&root, data, size, err);
+    enum status status = base_json_parse(&root, data, size, err);
     if (status != STATUS_OK)
         return status;
-    status = read_pooling(root, hidden, ret, err);
+    struct model_sequence sequence = {0};
+    status = read_sequence(root, &sequence, err);
+    json_decref(root);
+    if (status == STATUS_OK)
+        *ret = sequence;
+    return status;
+}
+
+/* What transformers takes for the longest input: its old name counts where the new one is absent. */
+static enum status read_tokenizer_length(void *cookie, const void *data, size_t size, struct error *err)
+{
+    json_t *root;
+    enum status status = base_json_parse(&root, data, size, err);
+    if (status != STATUS_OK)
+        return status;
+    status = read_length(root, json_object_get(root, "model_max_length") ? "model_max_length" : "max_len", cookie, err);
     json_decref(root);
     return status;
 }
 
-enum status model_sequence_parse(uint32_t *ret, const void *data, size_t size, struct error *err)
+static enum status read_prompts(const json_t *root, struct model_info *info, struct error *err)
+{
+    const char *name = NULL;
+    enum status status = base_json_text(root, "default_prompt_name", &name, err);
+    if (status != STATUS_OK || !name)
+        return status;
+    if (!json_object_get(json_object_get(root, "prompts"), name))
+        return error_set(err, STATUS_FORMAT, "default_prompt_name \"%s\" is not among its prompts",
+                         base_json_shown(name));
+    if (strlen(name) >= sizeof info->default_prompt_name)
+        return error_set(err, STATUS_UNSUPPORTED, "default_prompt_name has %zu bytes; the limit is %zu", strlen(name),
+                         sizeof info->default_prompt_name - 1);
+    snprintf(info->default_prompt_name, sizeof info->default_prompt_name, "%s", name);
+    return STATUS_OK;
+}
+
+static enum status on_prompts(void *cookie, const void *data, size_t size, struct error *err)
 {
     json_t *root;
-    enum status status = model_json_parse(&root, data, size, err);
+    enum status status = base_json_parse(&root, data, size, err);
     if (status != STATUS_OK)
         return status;
-    const json_t *value = json_object_get(root, "max_seq_length");
-    uint32_t length = 0;
-    if (!json_is_object(root))
-        status = error_set(err, STATUS_FORMAT, "not an object");
-    else if (value && !json_is_null(value))
-        status = model_json_count(root, "max_seq_length", INT32_MAX, &length, err);
+    status = read_prompts(root, cookie, err);
     json_decref(root);
-    if (status == STATUS_OK)
-        *ret = length;
     return status;
 }
 
@@ -152,15 +175,47 @@ static enum status on_modules(void *cookie, const void *data, size_t size, struc
     return model_modules_parse(cookie, data, size, err);
 }
 
-static enum status on_pooling(void *cookie, const void *data, size_t size, struct error *err)
-{
-    struct model_info *info = cookie;
-    return model_pooling_parse(&info->pooling, info->shape.hidden, data, size, err);
-}
-
 static enum status on_sequence(void *cookie, const void *data, size_t size, struct error *err)
 {
     return model_sequence_parse(cookie, data, size, err);
+}
+
+struct pooling_file {
+    struct model_pooling_config config;
+    uint32_t hidden;
+};
+
+static enum status on_pooling(void *cookie, const void *data, size_t size, struct error *err)
+{
+    struct pooling_file *file = cookie;
+    return model_pooling_parse(&file->config, file->hidden, data, size, err);
+}
+
+static enum status on_include_prompt(void *cookie, const void *data, size_t size, struct error *err)
+{
+    return model_include_prompt_parse(cookie, data, size, err);
+}
+
+/* Where the pooling is given, only include_prompt is wanted of the file, and nothing where the file is not as it should
+ * be. */
+static enum status read_pooling(struct model_info *info, const char *model_dir, const char *folder, bool must,
+                                bool pooling_given, struct error *err)
+{
+    char name[MODEL_MAX_MODULE_PATH + sizeof "/config.json"];
+    snprintf(name, sizeof name, "%s/config.json", folder);
+    struct pooling_file file = {.config = {info->pooling, true}, .hidden = info->shape.hidden};
+    bool found = true;
+    if (pooling_given) {
+        base_json_file(model_dir, name, MODEL_MAX_JSON, &found, on_include_prompt, &info->include_prompt, NULL);
+        return STATUS_OK;
+    }
+    enum status status = base_json_file(model_dir, name, MODEL_MAX_JSON, must ? NULL : &found, on_pooling, &file, err);
+    if (status != STATUS_OK)
+        return status;
+    info->pooling = file.config.pooling;
+    info->include_prompt = file.config.include_prompt;
+    info->pooling_known = found;
+    return STATUS_OK;
 }
 
 static uint32_t least(uint32_t a, uint32_t b)
@@ -168,32 +223,45 @@ static uint32_t least(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
-enum status model_sentence_read(struct model_info *info, const char *model_dir, struct error *err)
+static enum status read_longest(struct model_info *info, const char *model_dir, struct error *err)
+{
+    struct model_sequence sequence = {0};
+    bool found;
+    enum status status =
+        base_json_file(model_dir, "sentence_bert_config.json", MODEL_MAX_JSON, &found, on_sequence, &sequence, err);
+    if (status == STATUS_OK && sequence.length == 0)
+        status = base_json_file(model_dir, "tokenizer_config.json", MODEL_MAX_TOKENIZER_JSON, &found,
+                                read_tokenizer_length, &sequence.length, err);
+    if (status != STATUS_OK)
+        return status;
+    info->lowercase = sequence.lowercase;
+    info->max_seq_length = least(info->shape.positions, IMAGE_MAX_SEQUENCE);
+    if (sequence.length > 0)
+        info->max_seq_length = least(info->max_seq_length, sequence.length);
+    return STATUS_OK;
+}
+
+enum status model_sentence_read(struct model_info *info, const char *model_dir, bool pooling_given, struct error *err)
 {
     struct model_info read = *info;
     struct model_modules modules = {.has_pooling = true, .pooling_path = "1_Pooling"};
-    bool has_modules, has_sequence;
-    enum status status = model_json_file(model_dir, "modules.json", &has_modules, on_modules, &modules, err);
+    bool has_modules, found;
+    enum status status =
+        base_json_file(model_dir, "modules.json", MODEL_MAX_JSON, &has_modules, on_modules, &modules, err);
     if (status != STATUS_OK)
         return status;
     read.pooling = MODEL_POOL_CLS;
     read.pooling_known = false;
+    read.include_prompt = true;
     read.normalize = modules.normalize;
-    if (modules.has_pooling) {
-        char name[MODEL_MAX_MODULE_PATH + sizeof "/config.json"];
-        snprintf(name, sizeof name, "%s/config.json", modules.pooling_path);
-        status = model_json_file(model_dir, name, has_modules ? NULL : &read.pooling_known, on_pooling, &read, err);
-        if (status != STATUS_OK)
-            return status;
-        read.pooling_known |= has_modules;
-    }
-    uint32_t length = 0;
-    status = model_json_file(model_dir, "sentence_bert_config.json", &has_sequence, on_sequence, &length, err);
-    if (status != STATUS_OK)
-        return status;
-    read.max_seq_length = least(read.shape.positions, IMAGE_MAX_SEQUENCE);
-    if (length > 0)
-        read.max_seq_length = least(read.max_seq_length, length);
-    *info = read;
-    return STATUS_OK;
+    if (modules.has_pooling)
+        status = read_pooling(&read, model_dir, modules.pooling_path, has_modules, pooling_given, err);
+    if (status == STATUS_OK)
+        status = read_longest(&read, model_dir, err);
+    if (status == STATUS_OK)
+        status = base_json_file(model_dir, "config_sentence_transformers.json", MODEL_MAX_JSON, &found, on_prompts,
+                                &read, err);
+    if (status == STATUS_OK)
+        *info = read;
+    return status;
 }

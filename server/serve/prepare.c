@@ -14,6 +14,7 @@ struct preparation {
     const struct serve_infer_spec *spec;
     struct serve_text_options options;
     uint32_t capacity; /* of infer->items */
+    uint32_t unpooled; /* tokens at a text's beginning that pooling leaves out */
 };
 
 static struct batch_item *add_item(struct preparation *p)
@@ -40,11 +41,29 @@ static uint32_t *put(uint32_t *to, const uint32_t *ids, uint32_t n)
     return to + n;
 }
 
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Leave the first tokens of a text out of what is pooled, but for one row. Every window begins with them: cls is the
+ * first token behind them in each. */
+static void leave_out(struct batch_item *item, uint32_t unpooled, bool first)
+{
+    if (first)
+        item->n_rows -= least(unpooled, item->n_rows - 1);
+    if (first || item->pooling == BATCH_POOL_CLS)
+        item->first_row = least(unpooled, item->n_tokens - item->n_rows);
+}
+
 /* One window of a text: what every window repeats, around its slice; `skip` tokens are left out in front of all. The
  * repeated tokens belong to the first and the last window. */
 static enum status add_window(struct preparation *p, uint32_t input, const struct serve_text *text, uint32_t skip,
                               const struct serve_windows *windows, uint32_t index, struct error *err)
 {
+    /* Where the prompt itself was cut at its beginning, less of it is there. */
+    uint32_t cut = p->spec->direction == TOKEN_LEFT ? text->encoding.n_full - text->encoding.n : 0;
+    uint32_t unpooled = p->unpooled > cut ? p->unpooled - cut : p->unpooled > 0;
     struct serve_window window = serve_windows_at(windows, index);
     uint32_t lead = text->n_lead, trail = text->n_trail;
     uint32_t n = lead + (window.end - window.begin) + trail;
@@ -65,6 +84,8 @@ static enum status add_window(struct preparation *p, uint32_t input, const struc
     item->input = input;
     item->first_row = first || item->pooling == BATCH_POOL_CLS ? 0 : lead + window.own_begin - window.begin;
     item->n_rows = (first ? lead : 0) + (window.own_end - window.own_begin) + (last ? trail : 0);
+    if (unpooled > 0)
+        leave_out(item, unpooled, first);
     return STATUS_OK;
 }
 
@@ -122,6 +143,25 @@ static enum status prepare_input(struct preparation *p, uint32_t index, struct e
     return status;
 }
 
+/* As sentence-transformers: the tokens of the prompt alone, with [CLS] before them but without [SEP] behind. */
+static enum status count_unpooled(struct preparation *p, struct error *err)
+{
+    const struct serve_options *options = &p->infer->call->server->options;
+    struct serve_string prompt = p->options.prompt;
+    if (!options->unpooled_prompt || prompt.len == 0 || p->spec->pooling == BATCH_POOL_NONE)
+        return STATUS_OK;
+    struct arena *scratch = arena_create(SCRATCH_LIMIT);
+    if (!scratch)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for tokenizing");
+    struct token_options how = {.add_special_tokens = true, .max_tokens = options->max_input_length};
+    struct token_encoding e;
+    enum status status = token_encode(options->vocab, prompt.bytes, prompt.len, &how, scratch, &e, err);
+    if (status == STATUS_OK)
+        p->unpooled = e.n - (e.n > 0 && token_vocab_is_special(options->vocab, e.ids[e.n - 1]));
+    arena_destroy(&scratch);
+    return status;
+}
+
 static void count(struct serve_infer *infer, const struct serve_inputs *inputs)
 {
     uint64_t vectors = 0;
@@ -154,6 +194,8 @@ enum status serve_prepare_items(struct serve_infer *infer, const struct serve_in
     if (!infer->items || !infer->inputs)
         return error_set(err, STATUS_NO_MEMORY, "no memory for %u inputs", n);
     enum status status = serve_prompts_find(&server->prompts, spec->prompt_name, &p.options.prompt, err);
+    if (status == STATUS_OK)
+        status = count_unpooled(&p, err);
     for (uint32_t i = 0; i < n && status == STATUS_OK; i++)
         status = prepare_input(&p, i, err);
     if (status == STATUS_OK)

@@ -36,6 +36,7 @@ struct serve_options {
     bool inject_faults; /* requests may make boards fail */
     uint32_t width;     /* values of an embedding */
     enum batch_pooling pooling;
+    bool unpooled_prompt;            /* pooling leaves out a prompt's tokens, and [CLS] before them */
     uint32_t max_input_length;       /* tokens */
     bool auto_truncate;              /* where a request does not say */
     bool auto_chunk;                 /* where a request does not say */

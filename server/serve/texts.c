@@ -97,11 +97,17 @@ static enum status join(struct serve_string prompt, struct serve_string text, st
     return STATUS_OK;
 }
 
-static enum status decode_ids(const struct serve_server *server, const struct serve_input *input, bool skip_special,
-                              struct arena *arena, struct serve_string *ret, struct error *err)
+static enum status decode_ids(const struct serve_server *server, const struct serve_input *input, int64_t index,
+                              bool skip_special, struct arena *arena, struct serve_string *ret, struct error *err)
 {
-    char *bytes = NULL;
+    char *bytes = NULL, name[32];
     size_t len = 0;
+    for (uint32_t i = 0; i < input->n_ids; i++) {
+        if (!token_vocab_text(server->options.vocab, input->ids[i]))
+            return error_set(err, STATUS_VALIDATION, "%s: %u is not the id of a token (the vocabulary has %u entries)",
+                             serve_text_name(index, name, sizeof name), input->ids[i],
+                             token_vocab_size(server->options.vocab));
+    }
     enum status status =
         token_decode(server->options.vocab, input->ids, input->n_ids, skip_special, arena, &bytes, &len, err);
     if (status == STATUS_OK)
@@ -118,8 +124,7 @@ static enum status check_length(const struct serve_server *server, int64_t index
         return error_set(err, STATUS_VALIDATION, "%s must have at most %u tokens. Given: %u",
                          serve_text_name(index, name, sizeof name), limit, encoding->n);
     if (encoding->n == 0)
-        return error_set(err, STATUS_VALIDATION, "%s: none of the token ids is in the vocabulary (%u entries)",
-                         serve_text_name(index, name, sizeof name), token_vocab_size(server->options.vocab));
+        return error_set(err, STATUS_VALIDATION, "%s: no tokens", serve_text_name(index, name, sizeof name));
     return STATUS_OK;
 }
 
@@ -153,7 +158,7 @@ enum status serve_text_encode(const struct serve_server *server, const struct se
     bool chunk = options->limit_tokens && options->chunk;
     enum status status = bound_chars(server, input, index, options, &text, err);
     if (status == STATUS_OK && input->ids)
-        status = decode_ids(server, input, has_prompt, arena, &text.text, err);
+        status = decode_ids(server, input, index, has_prompt, arena, &text.text, err);
     if (status == STATUS_OK && has_prompt)
         status = join(options->prompt, text.text, arena, &text.text, err);
     struct token_options how = {

@@ -1,24 +1,24 @@
 /* A tokenizer from a model directory. */
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/utf8.h"
-#include "server/token/json.h"
+#include "server/token/settings.h"
 #include "server/token/vocab.h"
 
 /* Map dir/name if it is there; otherwise `ret->data` stays NULL. `path` is for messages. */
-static enum status map_if_there(struct file_map *ret, char path[PATH_MAX], const char *dir, const char *name,
+static enum status map_if_there(struct file_map *ret, char path[FILE_MAX_PATH], const char *dir, const char *name,
                                 struct error *err)
 {
-    int n = snprintf(path, PATH_MAX, "%s/%s", dir, name);
-    if (n < 0 || n >= PATH_MAX)
-        return error_set(err, STATUS_IO, "the path of the model directory is longer than %d bytes", PATH_MAX);
+    enum status status = file_path(path, dir, name, err);
+    if (status != STATUS_OK)
+        return status;
     if (access(path, F_OK) != 0)
         return STATUS_OK;
-    enum status status = file_map(ret, path, err);
+    status = file_map(ret, path, err);
     if (status == STATUS_OK && ret->size == 0)
         return error_set(err, STATUS_FORMAT, "%s: the file is empty", path);
     if (status == STATUS_OK && ret->size > TOKEN_MAX_JSON) {
@@ -57,118 +57,138 @@ static enum status add_lines(json_t *entries, const uint8_t *text, size_t size, 
     return STATUS_OK;
 }
 
-/* A token's text in tokenizer_config.json, where it may stand in an object. */
-static const char *special_text(const json_t *config, const char *field, const char *otherwise)
-{
-    const json_t *value = json_object_get(config, field);
-    const char *text = json_string_value(json_is_object(value) ? json_object_get(value, "content") : value);
-    return text ? text : otherwise;
-}
-
-/* The special tokens that the vocabulary has, as added_tokens. */
-static json_t *added_tokens(const json_t *config, const json_t *entries)
-{
-    static const char *const names[][2] = {{"pad_token", "[PAD]"},
-                                           {"unk_token", "[UNK]"},
-                                           {"cls_token", "[CLS]"},
-                                           {"sep_token", "[SEP]"},
-                                           {"mask_token", "[MASK]"}};
-    json_t *tokens = json_array();
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const char *text = special_text(config, names[i][0], names[i][1]);
-        if (json_object_get(entries, text) &&
-            json_array_append_new(tokens, json_pack("{s:s, s:b}", "content", text, "special", 1)) != 0) {
-            json_decref(tokens);
-            return NULL;
-        }
-    }
-    return tokens;
-}
-
 /* What tokenizer.json would say of this vocabulary. */
-static enum status describe(json_t **ret, json_t *entries, const json_t *config, struct error *err)
+static enum status describe(json_t **ret, json_t *entries, const struct token_settings *settings, struct error *err)
 {
+    const json_t *config = settings->tokenizer;
     bool lower = true, cjk = true, basic = true;
-    enum status status = token_json_flag(config, "do_lower_case", &lower, err);
+    enum status status = base_json_flag(config, "do_lower_case", &lower, err);
     bool strip = lower;
     if (status == STATUS_OK)
-        status = token_json_flag(config, "strip_accents", &strip, err);
+        status = base_json_flag(config, "strip_accents", &strip, err);
     if (status == STATUS_OK)
-        status = token_json_flag(config, "tokenize_chinese_chars", &cjk, err);
+        status = base_json_flag(config, "tokenize_chinese_chars", &cjk, err);
     if (status == STATUS_OK)
-        status = token_json_flag(config, "do_basic_tokenize", &basic, err);
+        status = base_json_flag(config, "do_basic_tokenize", &basic, err);
     if (status != STATUS_OK)
         return status;
     if (!basic)
         return error_set(err, STATUS_UNSUPPORTED, "do_basic_tokenize is false; only true is supported");
-    const char *cls = special_text(config, "cls_token", "[CLS]"), *sep = special_text(config, "sep_token", "[SEP]");
+    const char *cls = token_settings_special(settings, "cls_token", "[CLS]");
+    const char *sep = token_settings_special(settings, "sep_token", "[SEP]");
+    const char *unk = token_settings_special(settings, "unk_token", "[UNK]");
     const json_t *cls_id = json_object_get(entries, cls), *sep_id = json_object_get(entries, sep);
     if (!cls_id || !sep_id)
-        return error_set(err, STATUS_FORMAT, "\"%s\" is not in vocab.txt", token_json_shown(cls_id ? sep : cls));
-    json_t *root =
-        json_pack("{s:{s:s, s:b, s:b, s:b, s:b}, s:{s:s}, s:{s:s, s:s, s:s, s:i, s:O}, s:o, s:{s:s, s:[sI], s:[sI]}, "
-                  "s:{s:s, s:s, s:b}}",
-                  "normalizer", "type", "BertNormalizer", "clean_text", 1, "handle_chinese_chars", cjk, "strip_accents",
-                  strip, "lowercase", lower, "pre_tokenizer", "type", "BertPreTokenizer", "model", "type", "WordPiece",
-                  "unk_token", special_text(config, "unk_token", "[UNK]"), "continuing_subword_prefix", "##",
-                  "max_input_chars_per_word", 100, "vocab", entries, "added_tokens", added_tokens(config, entries),
-                  "post_processor", "type", "BertProcessing", "cls", cls, json_integer_value(cls_id), "sep", sep,
-                  json_integer_value(sep_id), "decoder", "type", "WordPiece", "prefix", "##", "cleanup", 1);
+        return error_set(err, STATUS_FORMAT, "\"%s\" is not in vocab.txt", base_json_shown(cls_id ? sep : cls));
+    json_t *root = json_pack(
+        "{s:{s:s, s:b, s:b, s:b, s:b}, s:{s:s}, s:{s:s, s:s, s:s, s:i, s:O}, s:[], s:{s:s, s:[sI], s:[sI]}, "
+        "s:{s:s, s:s, s:b}}",
+        "normalizer", "type", "BertNormalizer", "clean_text", 1, "handle_chinese_chars", cjk, "strip_accents", strip,
+        "lowercase", lower, "pre_tokenizer", "type", "BertPreTokenizer", "model", "type", "WordPiece", "unk_token", unk,
+        "continuing_subword_prefix", "##", "max_input_chars_per_word", 100, "vocab", entries, "added_tokens",
+        "post_processor", "type", "BertProcessing", "cls", cls, json_integer_value(cls_id), "sep", sep,
+        json_integer_value(sep_id), "decoder", "type", "WordPiece", "prefix", "##", "cleanup", 1);
     if (!root)
         return error_set(err, STATUS_NO_MEMORY, "no memory for the tokenizer's description");
     *ret = root;
     return STATUS_OK;
 }
 
-static enum status read_config(json_t **ret, const char *dir, struct error *err)
+static enum status describe_text(json_t **ret, const struct file_map *map, const struct token_settings *settings,
+                                 struct error *err)
 {
-    char path[PATH_MAX];
-    struct file_map map = {0};
-    enum status status = map_if_there(&map, path, dir, "tokenizer_config.json", err);
-    if (status != STATUS_OK)
-        return status;
-    if (!map.data) {
-        *ret = json_object();
-        return *ret ? STATUS_OK : error_set(err, STATUS_NO_MEMORY, "no memory for %s", path);
-    }
-    status = token_json_parse(ret, (const char *)map.data, map.size, err);
-    file_unmap(&map);
-    return status == STATUS_OK ? status : error_prefix(err, status, "%s: ", path);
+    json_t *entries = json_object();
+    enum status status = entries ? add_lines(entries, map->data, map->size, err)
+                                 : error_set(err, STATUS_NO_MEMORY, "no memory for the vocabulary");
+    if (status == STATUS_OK)
+        status = describe(ret, entries, settings, err);
+    json_decref(entries);
+    return status;
 }
 
-static enum status load_text(struct token_vocab **ret, const struct file_map *map, const char *dir, struct error *err)
+/* The added tokens of the other files behind those of tokenizer.json itself, which go before them where they are the
+ * same. */
+static enum status complete(json_t *root, const struct token_settings *settings, struct error *err)
 {
-    json_t *config = NULL, *root = NULL, *entries = json_object();
-    enum status status = entries ? read_config(&config, dir, err) : error_set(err, STATUS_NO_MEMORY, "no memory");
+    json_t *added = json_object_get(root, "added_tokens");
+    if (!added || json_is_null(added)) {
+        added = json_array();
+        if (json_object_set_new(root, "added_tokens", added) != 0)
+            return json_is_object(root) ? error_set(err, STATUS_NO_MEMORY, "no memory for the added tokens")
+                                        : STATUS_OK;
+    }
+    const json_t *entries = json_object_get(json_object_get(root, "model"), "vocab");
+    return json_is_array(added) ? token_settings_add_tokens(settings, entries, added, err) : STATUS_OK;
+}
+
+/* tokenizer_config.json may say something else than tokenizer.json. */
+static void note_difference(struct token_vocab *vocab, const struct token_settings *settings)
+{
+    const struct {
+        const char *field;
+        bool counts;
+    } rows[] = {
+        {"do_lower_case", vocab->switches.lowercase},
+        {"strip_accents", vocab->switches.strip_accents},
+        {"tokenize_chinese_chars", vocab->switches.handle_chinese_chars},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const json_t *value = json_object_get(settings->tokenizer, rows[i].field);
+        if (!json_is_boolean(value) || json_is_true(value) == rows[i].counts)
+            continue;
+        snprintf(vocab->note, sizeof vocab->note, "tokenizer_config.json has %s %s, tokenizer.json %s, which counts",
+                 rows[i].field, rows[i].counts ? "false" : "true", rows[i].counts ? "true" : "false");
+        return;
+    }
+}
+
+static enum status load(struct token_vocab **ret, const struct file_map *map, bool described,
+                        const struct token_settings *settings, struct error *err)
+{
+    json_t *root = NULL;
+    enum status status =
+        described ? base_json_parse(&root, map->data, map->size, err) : describe_text(&root, map, settings, err);
     if (status == STATUS_OK)
-        status = add_lines(entries, map->data, map->size, err);
-    if (status == STATUS_OK)
-        status = describe(&root, entries, config, err);
+        status = complete(root, settings, err);
     if (status == STATUS_OK)
         status = token_vocab_create(ret, root, err);
+    if (status == STATUS_OK && described)
+        note_difference(*ret, settings);
     json_decref(root);
-    json_decref(entries);
-    json_decref(config);
+    return status;
+}
+
+static enum status find_and_load(struct token_vocab **ret, const char *model_dir, const struct token_settings *settings,
+                                 struct error *err)
+{
+    char path[FILE_MAX_PATH];
+    struct file_map map = {0};
+    enum status status = map_if_there(&map, path, model_dir, "tokenizer.json", err);
+    bool described = map.data != NULL;
+    if (status == STATUS_OK && !described)
+        status = map_if_there(&map, path, model_dir, "vocab.txt", err);
+    if (status != STATUS_OK)
+        return status;
+    if (!map.data)
+        return error_set(err, STATUS_IO, "%s: neither tokenizer.json nor vocab.txt is there", model_dir);
+    status = token_settings_check_class(settings, described, err);
+    if (status != STATUS_OK) {
+        error_prefix(err, status, "%s/", model_dir);
+    } else {
+        status = load(ret, &map, described, settings, err);
+        if (status != STATUS_OK)
+            error_prefix(err, status, "%s: ", path);
+    }
+    file_unmap(&map);
     return status;
 }
 
 enum status token_vocab_load(struct token_vocab **ret, const char *model_dir, struct error *err)
 {
-    char path[PATH_MAX];
-    struct file_map map = {0};
-    enum status status = map_if_there(&map, path, model_dir, "tokenizer.json", err);
-    if (status != STATUS_OK)
-        return status;
-    if (map.data) {
-        status = token_vocab_parse(ret, (const char *)map.data, map.size, err);
-    } else {
-        status = map_if_there(&map, path, model_dir, "vocab.txt", err);
-        if (status != STATUS_OK)
-            return status;
-        if (!map.data)
-            return error_set(err, STATUS_IO, "%s: neither tokenizer.json nor vocab.txt is there", model_dir);
-        status = load_text(ret, &map, model_dir, err);
-    }
-    file_unmap(&map);
-    return status == STATUS_OK ? status : error_prefix(err, status, "%s: ", path);
+    struct token_settings settings;
+    enum status status = token_settings_read(&settings, model_dir, err);
+    if (status == STATUS_OK)
+        status = find_and_load(ret, model_dir, &settings, err);
+    token_settings_finish(&settings);
+    return status;
 }

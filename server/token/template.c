@@ -1,7 +1,7 @@
 /* The post-processor: where special tokens go around one text or two. */
 #include <string.h>
 
-#include "server/token/json.h"
+#include "base/json.h"
 #include "server/token/vocab.h"
 
 static enum status add_item(struct token_template *t, enum token_slot slot, uint32_t id, uint32_t type_id,
@@ -29,9 +29,9 @@ static enum status add_special(const struct token_vocab *vocab, struct token_tem
 {
     const char *name;
     json_t *ids;
-    enum status status = token_json_text(item, "id", &name, err);
+    enum status status = base_json_required_text(item, "id", &name, err);
     if (status == STATUS_OK)
-        status = token_json_part(json_object_get(special_tokens, name), "ids", JSON_ARRAY, &ids, err);
+        status = base_json_part(json_object_get(special_tokens, name), "ids", JSON_ARRAY, &ids, err);
     for (size_t i = 0; status == STATUS_OK && i < json_array_size(ids); i++) {
         uint32_t id;
         status = check_id(vocab, json_array_get(ids, i), &id, err);
@@ -44,11 +44,11 @@ static enum status add_special(const struct token_vocab *vocab, struct token_tem
 static enum status add_sequence(struct token_template *t, const json_t *item, uint32_t type_id, struct error *err)
 {
     const char *name;
-    enum status status = token_json_text(item, "id", &name, err);
+    enum status status = base_json_required_text(item, "id", &name, err);
     if (status != STATUS_OK)
         return status;
     if (strcmp(name, "A") != 0 && strcmp(name, "B") != 0)
-        return error_set(err, STATUS_FORMAT, "sequence \"%s\" is neither A nor B", token_json_shown(name));
+        return error_set(err, STATUS_FORMAT, "sequence \"%s\" is neither A nor B", base_json_shown(name));
     return add_item(t, name[0] == 'A' ? TOKEN_SLOT_FIRST : TOKEN_SLOT_SECOND, 0, type_id, err);
 }
 
@@ -66,12 +66,12 @@ static enum status read_items(const struct token_vocab *vocab, struct token_temp
                               const char *field, uint32_t texts, struct error *err)
 {
     json_t *items;
-    enum status status = token_json_part(processor, field, JSON_ARRAY, &items, err);
+    enum status status = base_json_part(processor, field, JSON_ARRAY, &items, err);
     for (size_t i = 0; status == STATUS_OK && i < json_array_size(items); i++) {
         const json_t *item = json_array_get(items, i);
         const json_t *special = json_object_get(item, "SpecialToken"), *sequence = json_object_get(item, "Sequence");
         uint32_t type_id;
-        status = token_json_number(special ? special : sequence, "type_id", 2, &type_id, err);
+        status = base_json_count(special ? special : sequence, "type_id", 0, 1, &type_id, err);
         if (status == STATUS_OK && special)
             status = add_special(vocab, t, json_object_get(processor, "special_tokens"), special, type_id, err);
         else if (status == STATUS_OK)
@@ -101,7 +101,7 @@ static enum status read_bert(struct token_vocab *vocab, const json_t *processor,
 
 enum status token_template_read(struct token_vocab *vocab, const json_t *post_processor, struct error *err)
 {
-    const char *kind = token_json_kind(post_processor);
+    const char *kind = base_json_kind(post_processor);
     if (!post_processor || json_is_null(post_processor)) {
         vocab->single = (struct token_template){1, 0, {{TOKEN_SLOT_FIRST, 0, 0}}};
         vocab->pair = (struct token_template){2, 0, {{TOKEN_SLOT_FIRST, 0, 0}, {TOKEN_SLOT_SECOND, 0, 1}}};

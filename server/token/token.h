@@ -36,9 +36,9 @@ struct token_options {
 };
 
 /** Load from a model directory: tokenizer.json if there, else vocab.txt (with tokenizer_config.json's do_lower_case
- *  and friends). Truncation and padding settings of tokenizer.json are ignored on purpose.
- *  ret     new; free with token_vocab_destroy
- *  Errors: IO, FORMAT, UNSUPPORTED (another model or normaliser than BERT's, named), NO_MEMORY
+ *  and friends); added tokens also from tokenizer_config.json, special_tokens_map.json and added_tokens.json.
+ * Truncation and padding settings of tokenizer.json are ignored on purpose. ret     new; free with token_vocab_destroy
+ *  Errors: IO, FORMAT, UNSUPPORTED (another class, model or normaliser than BERT's, named), NO_MEMORY
  *  Thread: any; the vocabulary is read-only afterwards */
 enum status token_vocab_load(struct token_vocab **ret, const char *model_dir, struct error *err);
 /** The same from bytes: `tokenizer_json` [len]; borrowed for the call. (Also what the fuzzer feeds.) */
@@ -52,6 +52,11 @@ uint32_t token_vocab_size(const struct token_vocab *vocab);
 const char *token_vocab_text(const struct token_vocab *vocab, uint32_t id);
 /** True for [CLS], [SEP] and the other special added tokens. */
 bool token_vocab_is_special(const struct token_vocab *vocab, uint32_t id);
+
+/** True when texts are put into lower case. */
+bool token_vocab_lowercases(const struct token_vocab *vocab);
+/** What tokenizer_config.json says otherwise than tokenizer.json, for a warning; NULL: nothing. Borrowed. */
+const char *token_vocab_note(const struct token_vocab *vocab);
 
 /** Encode one text.
  *  text    [len] UTF-8, may hold NUL; borrowed for the call

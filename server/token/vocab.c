@@ -2,8 +2,8 @@
 
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
-#include "server/token/json.h"
 #include "server/token/normalise.h"
 #include "server/token/unicode.h"
 
@@ -52,6 +52,16 @@ bool token_vocab_is_special(const struct token_vocab *vocab, uint32_t id)
     return id < vocab->size && vocab->special[id];
 }
 
+bool token_vocab_lowercases(const struct token_vocab *vocab)
+{
+    return vocab->switches.lowercase;
+}
+
+const char *token_vocab_note(const struct token_vocab *vocab)
+{
+    return vocab->note[0] ? vocab->note : NULL;
+}
+
 /* What becomes of an ASCII byte on its own, in or out of a word. */
 static uint8_t ascii_action(const struct token_switches *switches, uint8_t byte)
 {
@@ -66,42 +76,41 @@ static uint8_t ascii_action(const struct token_switches *switches, uint8_t byte)
     return letter > TOKEN_ASCII_LAST ? letter : TOKEN_ASCII_OTHER;
 }
 
-/* The text by which a token is sought: its own, or its normalised one, which goes to `normal`. */
-static enum status pattern_of(const struct token_vocab *vocab, const struct token_added *added, bool normalised,
-                              struct token_normal *normal, struct token_trie_key *key, struct error *err)
+/* The text by which a token is sought, put behind the others: its own, or its normalised one. */
+static enum status put_pattern(const struct token_vocab *vocab, const struct token_added *added,
+                               struct token_normal *patterns, struct token_trie_key *key, struct error *err)
 {
-    if (!normalised) {
-        key->bytes = added->text;
-        key->len = (uint32_t)strlen(added->text);
-        return STATUS_OK;
-    }
+    uint32_t begin = patterns->len;
     uint64_t steps = 0;
-    token_normal_init(normal);
-    token_normalise(&vocab->switches, (const uint8_t *)added->text, 0, strlen(added->text), &normal->sink, &steps);
-    if (normal->failed)
+    token_normalise(added->normalized ? &vocab->switches : &(const struct token_switches){0},
+                    (const uint8_t *)added->text, 0, strlen(added->text), &patterns->sink, &steps);
+    if (patterns->failed)
         return error_set(err, STATUS_NO_MEMORY, "no memory for an added token");
-    if (normal->len == 0)
+    key->len = patterns->len - begin;
+    if (key->len == 0)
         return error_set(err, STATUS_UNSUPPORTED, "added token \"%s\" normalises to nothing",
-                         token_json_shown(added->text));
-    key->bytes = (const char *)normal->bytes;
-    key->len = normal->len;
+                         base_json_shown(added->text));
     return STATUS_OK;
 }
 
 /* Of equal patterns the first in `added` wins: the trie keeps the lowest value. */
 static enum status fill_matcher(const struct token_vocab *vocab, struct token_matcher *matcher, bool normalised,
-                                struct token_normal *normals, struct token_trie_key *keys, struct error *err)
+                                struct token_normal *patterns, struct token_trie_key *keys, struct error *err)
 {
-    uint32_t n = 0;
+    uint32_t n = 0, at = 0;
+    patterns->len = 0;
     for (uint32_t i = 0; i < vocab->n_added; i++) {
-        const struct token_added *added = &vocab->added[i];
-        if (added->normalized != normalised)
+        if (vocab->added[i].normalized != normalised)
             continue;
-        enum status status = pattern_of(vocab, added, normalised, &normals[i], &keys[n], err);
+        enum status status = put_pattern(vocab, &vocab->added[i], patterns, &keys[n], err);
         if (status != STATUS_OK)
             return status;
-        matcher->first[(uint8_t)keys[n].bytes[0]] = true;
         keys[n++].value = i;
+    }
+    for (uint32_t i = 0; i < n; i++) { /* the bytes stay where they are from now on */
+        keys[i].bytes = (const char *)patterns->bytes + at;
+        at += keys[i].len;
+        matcher->first[(uint8_t)keys[i].bytes[0]] = true;
     }
     matcher->added = vocab->added;
     matcher->any = n > 0;
@@ -114,17 +123,16 @@ enum status token_vocab_prepare(struct token_vocab *vocab, struct error *err)
         vocab->ascii[byte] = ascii_action(&vocab->switches, (uint8_t)byte);
 
     struct token_trie_key *keys = mem_alloc(vocab->n_added * sizeof *keys);
-    struct token_normal *normals = mem_calloc(vocab->n_added, sizeof *normals);
+    struct token_normal patterns;
+    token_normal_init(&patterns);
     enum status status = STATUS_OK;
-    if (!keys || !normals)
+    if (!keys)
         status = error_set(err, STATUS_NO_MEMORY, "no memory for %u added tokens", vocab->n_added);
     if (status == STATUS_OK)
-        status = fill_matcher(vocab, &vocab->raw, false, normals, keys, err);
+        status = fill_matcher(vocab, &vocab->raw, false, &patterns, keys, err);
     if (status == STATUS_OK)
-        status = fill_matcher(vocab, &vocab->normalised, true, normals, keys, err);
-    for (uint32_t i = 0; normals && i < vocab->n_added; i++)
-        token_normal_finish(&normals[i]);
-    mem_free(normals);
+        status = fill_matcher(vocab, &vocab->normalised, true, &patterns, keys, err);
+    token_normal_finish(&patterns);
     mem_free(keys);
     return status;
 }

@@ -69,6 +69,7 @@ struct token_vocab {
     bool has_decoder; /* otherwise entries are joined with spaces */
     bool cleanup;
     char *decoder_prefix;
+    char note[128]; /* a contradiction in the directory's files; "": none */
 };
 
 /** Fill a zeroed vocab from a parsed tokenizer.json, borrowed for the call. After an error finish it all the same.

@@ -1,8 +1,8 @@
 /* tokenizer.json, all but its entries and templates. */
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
-#include "server/token/json.h"
 #include "server/token/vocab.h"
 
 enum status token_vocab_parse(struct token_vocab **ret, const char *tokenizer_json, size_t len, struct error *err)
@@ -10,7 +10,7 @@ enum status token_vocab_parse(struct token_vocab **ret, const char *tokenizer_js
     if (len > TOKEN_MAX_JSON)
         return error_set(err, STATUS_UNSUPPORTED, "%zu bytes of JSON; the limit is %d", len, TOKEN_MAX_JSON);
     json_t *root;
-    enum status status = token_json_parse(&root, tokenizer_json, len, err);
+    enum status status = base_json_parse(&root, tokenizer_json, len, err);
     if (status != STATUS_OK)
         return status;
     status = token_vocab_create(ret, root, err);
@@ -23,7 +23,7 @@ static enum status part_of_type(const json_t *root, const char *field, const cha
                                 struct error *err)
 {
     json_t *part = json_object_get(root, field);
-    const char *found = token_json_kind(part);
+    const char *found = base_json_kind(part);
     if (!json_is_object(part) || strcmp(found, type) != 0)
         return error_set(err, STATUS_UNSUPPORTED, "\"%s\" is %s; only %s is supported", field, found, type);
     *ret = part;
@@ -36,14 +36,14 @@ static enum status read_normalizer(struct token_vocab *vocab, const json_t *root
     json_t *part;
     enum status status = part_of_type(root, "normalizer", "BertNormalizer", &part, err);
     if (status == STATUS_OK)
-        status = token_json_flag(part, "clean_text", &switches.clean_text, err);
+        status = base_json_flag(part, "clean_text", &switches.clean_text, err);
     if (status == STATUS_OK)
-        status = token_json_flag(part, "handle_chinese_chars", &switches.handle_chinese_chars, err);
+        status = base_json_flag(part, "handle_chinese_chars", &switches.handle_chinese_chars, err);
     if (status == STATUS_OK)
-        status = token_json_flag(part, "lowercase", &switches.lowercase, err);
+        status = base_json_flag(part, "lowercase", &switches.lowercase, err);
     switches.strip_accents = switches.lowercase;
     if (status == STATUS_OK)
-        status = token_json_flag(part, "strip_accents", &switches.strip_accents, err);
+        status = base_json_flag(part, "strip_accents", &switches.strip_accents, err);
     vocab->switches = switches;
     return status;
 }
@@ -65,7 +65,7 @@ static enum status read_model(struct token_vocab *vocab, const json_t *root, str
     json_t *model;
     enum status status = find_model(root, &model, err);
     if (status == STATUS_OK)
-        status = token_json_number(model, "max_input_chars_per_word", TOKEN_MAX_WORD + 1, &vocab->max_word, err);
+        status = base_json_count(model, "max_input_chars_per_word", 0, TOKEN_MAX_WORD, &vocab->max_word, err);
     if (status == STATUS_OK)
         status = token_entries_read(vocab, model, json_object_get(root, "added_tokens"), err);
     return status;
@@ -79,9 +79,9 @@ static enum status read_decoder(struct token_vocab *vocab, const json_t *root, s
     const char *prefix;
     enum status status = part_of_type(root, "decoder", "WordPiece", &part, err);
     if (status == STATUS_OK)
-        status = token_json_text(part, "prefix", &prefix, err);
+        status = base_json_required_text(part, "prefix", &prefix, err);
     if (status == STATUS_OK)
-        status = token_json_flag(part, "cleanup", &vocab->cleanup, err);
+        status = base_json_flag(part, "cleanup", &vocab->cleanup, err);
     if (status != STATUS_OK)
         return status;
     vocab->has_decoder = true;

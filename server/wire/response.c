@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "server/wire/float.h"
 
 static void write_escaped(struct buf *out, unsigned char c)
@@ -16,9 +17,8 @@ static void write_escaped(struct buf *out, unsigned char c)
     buf_append(out, escape, simple ? 2 : 6);
 }
 
-void wire_write_string(struct buf *out, const char *text, size_t len)
+static void write_escaped_text(struct buf *out, const char *text, size_t len)
 {
-    buf_append(out, "\"", 1);
     size_t begin = 0;
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)text[i];
@@ -29,15 +29,30 @@ void wire_write_string(struct buf *out, const char *text, size_t len)
         begin = i + 1;
     }
     buf_append(out, text + begin, len - begin);
+}
+
+void wire_write_string(struct buf *out, const char *text, size_t len)
+{
+    buf_append(out, "\"", 1);
+    write_escaped_text(out, text, len);
     buf_append(out, "\"", 1);
 }
 
 void wire_write_text(struct buf *out, const char *text)
 {
-    if (text)
-        wire_write_string(out, text, strlen(text));
-    else
+    if (!text) {
         buf_puts(out, "null");
+        return;
+    }
+    size_t len = strlen(text), valid = utf8_valid(text, len);
+    buf_append(out, "\"", 1);
+    for (; valid < len; len = strlen(text), valid = utf8_valid(text, len)) { /* a path may be any bytes */
+        write_escaped_text(out, text, valid);
+        buf_puts(out, "\\ufffd");
+        text += valid + 1;
+    }
+    write_escaped_text(out, text, len);
+    buf_append(out, "\"", 1);
 }
 
 void wire_write_floats(struct buf *out, const float *values, size_t n)

@@ -64,7 +64,7 @@ static void open_pool(const char *name, const char *dir, uint32_t n_boards)
     struct error err;
     uint64_t begin = clock_now_ns();
     snprintf(pool->name, sizeof pool->name, "%s", name);
-    must(model_read_info(&pool->info, dir, &err), &err);
+    must(model_read_info(&pool->info, dir, false, &err), &err);
     must(model_load_image(&image, dir, &pool->info, IMAGE_INT8, board_sections("emu"), &err), &err);
     if (n_boards < 1 || n_boards > MAX_BOARDS)
         must(error_set(&err, STATUS_USAGE, "between 1 and %d boards, not %u", MAX_BOARDS, n_boards), &err);

@@ -104,17 +104,87 @@ Test(config, ways_to_give_a_value)
 
 Test(config, environment_comes_second)
 {
-    static const char *const given[] = {"MODEL_ID", "from-env", "PORT", "81", "AUTO_TRUNCATE", "false", "API_KEY",
-                                        "",         "DTYPE",    "int8", NULL};
+    static const char *const given[] = {
+        "MODEL_ID", "from-env", "PORT", "81", "AUTO_TRUNCATE", "false", "CORS_ALLOW_ORIGIN", "", "DTYPE", "int8", NULL};
     environment = given;
     struct config config = config_of("--port 82");
     cr_expect_str_eq(config.model_id, "from-env");
     cr_expect_eq(config.port, 82u);
     cr_expect_not(config.auto_truncate);
-    cr_expect_null(config.api_key, "an empty variable is unset");
+    cr_expect_null(config.cors_allow_origin, "an empty variable is unset");
     static const char *const wrong[] = {"PORT", "70000", NULL};
     environment = wrong;
     refused("--model-id m", "PORT in the environment: \"70000\" is not a whole number from 0 to 65535");
+}
+
+Test(config, an_empty_key_is_none_that_was_meant)
+{
+    static const char *const empty[] = {"API_KEY", "", NULL}, *const empty_file[] = {"BERTD_API_KEY_FILE", "", NULL};
+    environment = empty;
+    refused("--model-id m", "API_KEY in the environment: the value is empty");
+    environment = empty_file;
+    refused("--model-id m", "BERTD_API_KEY_FILE in the environment: the value is empty");
+    environment = NULL;
+    refused("--model-id m --api-key=", "--api-key: the value is empty");
+    static const char *const spaces[] = {"API_KEY", "key ", NULL}, *const control[] = {"API_KEY", "k\n", NULL};
+    environment = spaces;
+    refused("--model-id m", "begins or ends with a space");
+    environment = control;
+    refused("--model-id m", "control character (byte 2)");
+}
+
+Test(config, words_that_help)
+{
+    refused("--model-id m --auto-truncate maybe", "--auto-truncate: \"maybe\" is not true or false");
+    refused("--model-id m --verify off", "--verify: \"off\" is not true or false (--no-verify is false)");
+    refused("--model-id m --no-verify=false",
+            "--no-verify takes no value (\"false\"): it is the same as --verify false");
+    refused("--model-id m --no-verify true", "--no-verify takes no value (\"true\")");
+    refused("--model-id m --help=foo", "--help takes no value (\"foo\")");
+    refused("--model-id m --version=", "--version takes no value");
+    refused("--model-id m --check=yes", "--check takes no value");
+#ifndef BERTD_RTL
+    refused("--model-id m --board rtl-sim",
+            "auto|emu|fp32|ref: the simulated accelerator is in builds of the preset rtl");
+#endif
+    cr_expect_eq(config_of("--model-id m --json-output --port 5").port, 5u, "a flag takes no option for its value");
+}
+
+Test(config, unknown_variables_are_known_as_such)
+{
+    static const struct {
+        const char *entry;
+        bool unknown;
+        const char *suggestion;
+    } cases[] = {
+        {"BERTD_BOARDS=2", false, NULL},
+        {"BERTD_CPU_MASK=c", false, NULL},
+        {"BERTD_TEST_MODEL=m", false, NULL},
+        {"PORTS=3", false, NULL},
+        {"BERTD_BORDS=2", true, "BERTD_BOARDS"},
+        {"BERTD_BOARD_S", true, "BERTD_BOARDS"},
+        {"BERTD_API_KEY=secret", true, "API_KEY"},
+        {"BERTD_PORT=3", true, "PORT"},
+        {"BERTD_MAX_BATCH_TOKENS=3", true, "MAX_BATCH_TOKENS"},
+        {"BERTD_IDLE_TIMEOUT=3", true, "BERTD_IDLE_TIMEOUT_SECONDS"},
+        {"BERTD_ZZZZZZZZ=3", true, NULL},
+        {"BERTD_=", true, NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char name[64];
+        const char *suggestion = NULL;
+        cr_expect_eq(config_is_unknown_variable(cases[i].entry, name, sizeof name, &suggestion), cases[i].unknown, "%s",
+                     cases[i].entry);
+        cr_expect(cases[i].suggestion ? suggestion && strcmp(suggestion, cases[i].suggestion) == 0 : !suggestion,
+                  "%s: %s", cases[i].entry, suggestion ? suggestion : "-");
+        cr_expect_null(strchr(name, '='), "%s", name);
+    }
+}
+
+/* Balancers use connections again that were idle for a minute. */
+Test(config, idle_connections_outlive_those_of_a_balancer)
+{
+    cr_expect_geq(config_of("--model-id m").idle_timeout, 75u);
 }
 
 Test(config, hostname_of_a_container_is_not_an_address)
@@ -293,6 +363,39 @@ Test(cores, cgroup_version_1)
     remove_tree(root);
 }
 
+/* Its name is a whole one of those between the colons, and every group on the way up counts. */
+Test(cores, cgroup_version_1_by_whole_names_and_up_to_the_root)
+{
+    static const int cpus[] = {0, 1, 2, 3, 4, 5, 6, 7};
+    static const struct {
+        const char *groups, *mount, *folder;
+        uint32_t cores;
+    } cases[] = {
+        {"5:cpu,cpuacct:/pod/ctr\n", "cpu", "pod", 2},
+        {"5:cpu,cpuacct:/pod/ctr\n", "cpu", "pod/ctr", 2},
+        {"5:cpu,cpuacct:/pod/ctr\n", "cpu", "", 2},
+        {"5:cpuacct,cpu:/pod/ctr\n", "cpu,cpuacct", "pod", 2},
+        {"4:cpuset:/elsewhere\n5:cpu:/pod\n", "cpu", "pod", 2},
+        {"5:cpu:/pod\n4:cpuset:/elsewhere\n3:cpuacct:/other\n", "cpu", "pod", 2},
+        {"4:cpuset:/elsewhere\n", "cpu", "elsewhere", 8},
+        {"1:name=systemd,cpu:/pod\n", "cpu", "pod", 2},
+        {"5:cpu:/pod\n0::/\n", "cpu", "pod", 2},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char root[] = "/tmp/bertd-cores-XXXXXX", path[128];
+        cr_assert(mkdtemp(root));
+        write_file(root, "proc/self/cgroup", cases[i].groups);
+        write_file(root, "sys/fs/cgroup/cpu/pod/ctr/cpu.cfs_quota_us", "-1\n");
+        write_file(root, "sys/fs/cgroup/cpu/pod/ctr/cpu.cfs_period_us", "100000\n");
+        snprintf(path, sizeof path, "sys/fs/cgroup/%s/%s/cpu.cfs_quota_us", cases[i].mount, cases[i].folder);
+        write_file(root, path, "200000\n");
+        snprintf(path, sizeof path, "sys/fs/cgroup/%s/%s/cpu.cfs_period_us", cases[i].mount, cases[i].folder);
+        write_file(root, path, "100000\n");
+        cr_expect_eq(config_count_cores_in(root, cpus, 8), cases[i].cores, "case %zu", i);
+        remove_tree(root);
+    }
+}
+
 Test(cores, here)
 {
     cr_expect_geq(config_count_cores(), 1u);
@@ -352,6 +455,20 @@ Test(key, is_the_first_line)
     cr_expect_eq(config_read_key(&key, path, &err), STATUS_USAGE);
     snprintf(path, sizeof path, "%s/none", root);
     cr_expect_eq(config_read_key(&key, path, &err), STATUS_IO);
+    cr_expect(strstr(err.message, "--api-key-file (a file whose first line is the key"), "%s", err.message);
+    cr_expect_eq(config_read_key(&key, root, &err), STATUS_IO);
+    cr_expect(strstr(err.message, "not a regular file"), "%s", err.message);
+    static const char *const wrong[][2] = {{" key\n", "begins or ends with a space"},
+                                           {"key \n", "begins or ends with a space"},
+                                           {"\xEF\xBB\xBFkey\n", "byte order mark"},
+                                           {"a\tb", "control character (byte 2)"},
+                                           {"", "is empty"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        write_file(root, "wrong", wrong[i][0]);
+        snprintf(path, sizeof path, "%s/wrong", root);
+        cr_expect_eq(config_read_key(&key, path, &err), STATUS_USAGE, "%zu", i);
+        cr_expect(strstr(err.message, wrong[i][1]) && strstr(err.message, "--api-key-file: "), "%s", err.message);
+    }
     cr_expect_null(key);
     remove_tree(root);
 }

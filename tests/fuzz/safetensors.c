@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "server/model/safetensors.h"
-#include "server/model/scan.h"
 
 #define REQUIRE(condition)                                                                                             \
     do {                                                                                                               \
@@ -60,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (status != STATUS_OK) {
         REQUIRE(!tensors && err.status == status && err.message[0]);
         REQUIRE(status == STATUS_FORMAT || status == STATUS_UNSUPPORTED);
-        REQUIRE(model_utf8_valid(err.message, strlen(err.message)));
+        REQUIRE(utf8_valid(err.message, strlen(err.message)) == strlen(err.message));
         return 0;
     }
     for (size_t i = 0; i < model_safetensors_count(tensors); i++)

@@ -160,7 +160,7 @@ static void open_inside(struct inside *inside)
     const char *model = process_model();
     if (!model)
         cr_skip_test("no model");
-    cr_assert_eq(model_read_info(&inside->info, model, &err), STATUS_OK, "%s", err.message);
+    cr_assert_eq(model_read_info(&inside->info, model, false, &err), STATUS_OK, "%s", err.message);
     cr_assert_eq(token_vocab_load(&inside->vocab, model, &err), STATUS_OK, "%s", err.message);
     cr_assert_eq(model_load_image(&inside->image, model, &inside->info, IMAGE_INT8, board_sections("emu"), &err),
                  STATUS_OK, "%s", err.message);

@@ -87,7 +87,8 @@ Test(large, errors_name_the_input)
     client_expect_error(client_post(process_shared(), "/embed", body), 422, "Validation",
                         "`inputs[2]` must have at most 256 tokens. Given: 302");
     client_expect_error(client_post(process_shared(), "/embed", "{\"inputs\":[\"a\",[1,2],[4000000000]]}"), 422,
-                        "Validation", "`inputs[2]`: none of the token ids");
+                        "Validation",
+                        "`inputs[2]`: 4000000000 is not the id of a token (the vocabulary has 30522 entries)");
     client_expect_error(client_post(process_shared(), "/embed", "{\"inputs\":[\"a\",\"b\",\"c\",\"\"]}"), 400, "Empty",
                         "`inputs[3]` cannot be empty");
     client_expect_error(client_post(process_shared(), "/embed", "{\"inputs\":[\"a\",{}]}"), 422, "Validation",

@@ -1,6 +1,7 @@
 /* The program's other ways to run, and to refuse to. */
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/http/client.h"
@@ -43,7 +44,26 @@ Test(program, mistakes)
     snprintf(options, sizeof options, "--model-id %s --port 0 --json-output --default-prompt-name q", process_model());
     run(options, 2, "--default-prompt-name");
     snprintf(options, sizeof options, "--model-id %s --port 0 --json-output --api-key-file /nowhere", process_model());
-    run(options, 1, "/nowhere");
+    run(options, 1,
+        "--api-key-file (a file whose first line is the key; --api-key takes the key itself): /nowhere: No such");
+}
+
+Test(program, variables_of_the_environment)
+{
+    static const char *const wrong[] = {"avx1024", "8", "-1", "c,avx2"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        setenv("BERTD_CPU_MASK", wrong[i], 1);
+        run("--model-id m", 2, "is not one of c, avx2, avxvnni, avx512vnni");
+    }
+    setenv("BERTD_CPU_MASK", "", 1);
+    setenv("API_KEY", "", 1);
+    run("--model-id m", 2, "API_KEY in the environment: the value is empty");
+    unsetenv("API_KEY");
+    unsetenv("BERTD_CPU_MASK");
+    struct process process = process_start_with("--boards 1 --drain-seconds 0", "BERTD_API_KEY", "s3cret");
+    cr_expect(process_logged(&process, "\"variable\":\"BERTD_API_KEY\",\"did_you_mean\":\"API_KEY\""));
+    cr_expect_not(process_logged(&process, "s3cret"));
+    process_stop(&process);
 }
 
 Test(program, check_asks_for_health)

@@ -28,7 +28,7 @@ static void prepare(struct ground *ground)
     const char *model = process_model();
     if (!model)
         cr_skip_test("no model");
-    cr_assert_eq(model_read_info(&ground->info, model, &err), STATUS_OK, "%s", err.message);
+    cr_assert_eq(model_read_info(&ground->info, model, false, &err), STATUS_OK, "%s", err.message);
     cr_assert_eq(token_vocab_load(&ground->vocab, model, &err), STATUS_OK, "%s", err.message);
     cr_assert_eq(model_load_image(&ground->image, model, &ground->info, IMAGE_INT8, board_sections("emu"), &err),
                  STATUS_OK, "%s", err.message);

@@ -65,7 +65,7 @@ Test(bert_base, last_hidden_state_begins_as_in_the_original_work)
     struct model_info info;
     struct image *image;
     struct error err;
-    cr_assert_eq(model_read_info(&info, dir, &err), STATUS_OK, "%s", err.message);
+    cr_assert_eq(model_read_info(&info, dir, false, &err), STATUS_OK, "%s", err.message);
     cr_assert_eq(model_load_image(&image, dir, &info, IMAGE_FP32, NULL, &err), STATUS_OK, "%s", err.message);
     float *hidden = calloc((size_t)n * info.shape.hidden, sizeof *hidden);
     struct board *board = board_run_open("fp32", image);

@@ -12,7 +12,7 @@
 static enum status load(const char *dir, enum image_precision precision, struct image **ret, struct error *err)
 {
     struct model_info info;
-    enum status status = model_read_info(&info, dir, err);
+    enum status status = model_read_info(&info, dir, false, err);
     return status == STATUS_OK ? model_load_image(ret, dir, &info, precision, NULL, err) : status;
 }
 
@@ -76,7 +76,7 @@ Test(checkpoint, the_image_holds_the_values)
     model.dtype = "BF16";
     writer_config(dir, &model);
     writer_weights(dir, &model);
-    cr_assert_eq(model_read_info(&info, dir, &err), STATUS_OK, "%s", err.message);
+    cr_assert_eq(model_read_info(&info, dir, false, &err), STATUS_OK, "%s", err.message);
     cr_assert_str_eq(info.checkpoint_dtype, "BF16");
     cr_assert_eq(model_load_image(&image, dir, &info, IMAGE_FP32, NULL, &err), STATUS_OK, "%s", err.message);
     uint32_t state = 2654435761u; /* the writer's first tensor: the words */
@@ -315,7 +315,7 @@ Test(checkpoint, each_allocation_may_fail)
     model.shards = 2;
     writer_config(dir, &model);
     writer_weights(dir, &model);
-    cr_assert_eq(model_read_info(&info, dir, &err), STATUS_OK, "%s", err.message);
+    cr_assert_eq(model_read_info(&info, dir, false, &err), STATUS_OK, "%s", err.message);
     for (int precision = IMAGE_INT8; precision <= IMAGE_FP32; precision++) {
         struct image *image = NULL;
         long n = 0;
@@ -334,7 +334,7 @@ Test(checkpoint, each_allocation_may_fail)
     for (long n = 0;; n++) {
         struct model_info other = {.max_seq_length = 77};
         mem_fail_after(n);
-        enum status status = model_read_info(&other, dir, &err);
+        enum status status = model_read_info(&other, dir, false, &err);
         mem_fail_after(-1);
         if (status == STATUS_OK)
             break;

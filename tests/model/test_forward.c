@@ -83,7 +83,7 @@ static struct board_difference run(const char *kind, const char *dir, const stru
     struct model_info info;
     struct image *image;
     struct error err;
-    cr_assert_eq(model_read_info(&info, dir, &err), STATUS_OK, "%s", err.message);
+    cr_assert_eq(model_read_info(&info, dir, false, &err), STATUS_OK, "%s", err.message);
     cr_assert_eq(info.pooling, forward->pooling);
     cr_assert_eq(info.normalize, forward->normalize);
     cr_assert_eq(model_load_image(&image, dir, &info, precision, board_sections("emu"), &err), STATUS_OK, "%s",

@@ -31,7 +31,7 @@ static struct bench bench_open(const char *kind, enum image_precision precision)
     struct bench bench;
     struct model_info info;
     struct error err;
-    cr_assert_eq(model_read_info(&info, dir, &err), STATUS_OK, "%s", err.message);
+    cr_assert_eq(model_read_info(&info, dir, false, &err), STATUS_OK, "%s", err.message);
     cr_assert_eq(model_load_image(&bench.image, dir, &info, precision, board_sections("emu"), &err), STATUS_OK, "%s",
                  err.message);
     cr_assert_eq(bench.image->shape.hidden, WIDTH);

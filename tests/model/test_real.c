@@ -13,7 +13,7 @@ static struct model_info info_of(const char *dir)
 {
     struct model_info info;
     struct error err;
-    cr_assert_eq(model_read_info(&info, dir, &err), STATUS_OK, "%s", err.message);
+    cr_assert_eq(model_read_info(&info, dir, false, &err), STATUS_OK, "%s", err.message);
     return info;
 }
 

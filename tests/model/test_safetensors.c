@@ -62,7 +62,6 @@ static const struct hostile hostiles[] = {
     {"{\"w.a\":{\"dtype\":\"U8\",\"dtype\":\"U8\"}}", 1, STATUS_FORMAT, "tensor w.a: dtype is there twice"},
     {"{\"w.a\":{\"dtype\":\"U8\",\"more\":1}}", 1, STATUS_FORMAT, "tensor w.a: has a field besides"},
     {"{\"w.a\":{\"dtype\":8}}", 1, STATUS_FORMAT, "tensor w.a: dtype is not a string"},
-    {"{" T("w.a", "F33", "[1]", "[0,1]") "}", 1, STATUS_UNSUPPORTED, "tensor w.a: dtype F33"},
     {"{" T("w.a", "a dtype of many letters", "[1]", "[0,1]") "}", 1, STATUS_FORMAT, "tensor w.a: dtype is not one"},
     {"{" T("w\\u002ea", "U8", "[1]", "[0,1]") "}", 1, STATUS_UNSUPPORTED, "a name with escapes"},
     /* Numbers. */

@@ -149,6 +149,8 @@ static void add_all(struct tensor_list *list)
     snprintf(list->items[list->n - 1].dtype, sizeof list->items->dtype, "U32");
     add_pair(list, "pooler.dense", shape->hidden, shape->hidden);
     add(list, "cls.predictions.bias", shape->vocab, 0);
+    add(list, "cls.predictions.decoder.weight", shape->vocab, shape->hidden);
+    snprintf(list->items[list->n - 1].dtype, sizeof list->items->dtype, "F4"); /* of no interest, so any may be */
 }
 
 static bool is_narrow(const struct writer_tensor *tensor)

@@ -201,6 +201,39 @@ Test(prepare, nothing_but_special_tokens)
     cr_expect(strstr(err.message, "`inputs`: none of the token ids"), "%s", err.message);
 }
 
+/* Where the model says so, pooling leaves out [CLS] and the prompt, "a b " here, in front of every window. */
+Test(prepare, a_prompt_that_is_not_pooled)
+{
+    const struct serve_input inputs[] = {text_of("c"), text_of("c d e")};
+    server.prompts.standard = (struct serve_string){"a b ", 4};
+    server.options.unpooled_prompt = true;
+    cr_assert_eq(prepare(inputs, 2, false, BATCH_POOL_MEAN), STATUS_OK, "%s", err.message);
+    cr_assert_eq(infer.n_items, 3u);
+    expect_item(0, 0, "2 4 5 6 3", 3, 2);
+    expect_item(1, 1, "2 4 5 6 7 3", 3, 1);
+    expect_item(2, 1, "2 4 5 7 8 3", 3, 3);
+    expect_input(0, 0, 1, 5, false);
+    expect_input(1, 1, 2, 7, false);
+    cr_assert_eq(prepare(inputs, 2, false, BATCH_POOL_CLS), STATUS_OK, "%s", err.message);
+    expect_item(0, 0, "2 4 5 6 3", 3, 2);
+    expect_item(1, 1, "2 4 5 6 7 3", 3, 1);
+    expect_item(2, 1, "2 4 5 7 8 3", 3, 3);
+    cr_assert_eq(prepare(inputs, 2, false, BATCH_POOL_NONE), STATUS_OK, "%s", err.message);
+    expect_item(0, 0, "2 4 5 6 3", 0, 5);
+    expect_item(1, 1, "2 4 5 6 7 3", 0, 4);
+    server.prompts.standard = (struct serve_string){"", 0};
+    cr_assert_eq(prepare(inputs, 2, false, BATCH_POOL_MEAN), STATUS_OK, "%s", err.message);
+    expect_item(0, 0, "2 6 3", 0, 3);
+}
+
+Test(prepare, ids_outside_the_vocabulary_are_named)
+{
+    static const uint32_t ids[] = {2, 4, 99, 3};
+    const struct serve_input inputs[] = {text_of("a"), {.ids = ids, .n_ids = 4}};
+    cr_assert_eq(prepare(inputs, 2, true, BATCH_POOL_MEAN), STATUS_VALIDATION);
+    cr_expect_str_eq(err.message, "`inputs[1]`: 99 is not the id of a token (the vocabulary has 14 entries)");
+}
+
 Test(prepare, memory_is_reserved)
 {
     const struct serve_input inputs[] = {text_of("a b c d e f g h i j"), text_of("a")};

@@ -130,3 +130,67 @@ size_t support_put_utf8(uint8_t *to, uint32_t cp)
         to[len++] = (uint8_t)(0x80 | (cp >> 6 * i & 0x3F));
     return len;
 }
+
+/* A directory of files, made for a test. */
+static char dir[64];
+
+const char *support_dir(void)
+{
+    return dir;
+}
+
+void support_make_dir(void)
+{
+    strcpy(dir, "/tmp/bertd-token-XXXXXX");
+    cr_assert(mkdtemp(dir));
+}
+
+void support_put_bytes(const char *name, const char *bytes, size_t len)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    FILE *file = fopen(path, "w");
+    cr_assert(file && fwrite(bytes, 1, len, file) == len);
+    fclose(file);
+}
+
+void support_put_file(const char *name, const char *text)
+{
+    support_put_bytes(name, text, strlen(text));
+}
+
+void support_remove_dir(void)
+{
+    char command[128];
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    cr_assert_eq(system(command), 0);
+}
+
+struct token_vocab *support_load_dir(void)
+{
+    struct token_vocab *vocab = NULL;
+    struct error err = {0};
+    cr_assert_eq(token_vocab_load(&vocab, dir, &err), STATUS_OK, "%s", err.message);
+    return vocab;
+}
+
+void support_expect_load_error(enum status status, const char *words)
+{
+    struct token_vocab *vocab = NULL;
+    struct error err = {0};
+    cr_assert_eq(token_vocab_load(&vocab, dir, &err), status, "%s", err.message);
+    cr_assert(strstr(err.message, words), "\"%s\" does not say \"%s\"", err.message, words);
+    cr_assert_null(vocab);
+}
+
+void support_expect_ids(const struct token_vocab *vocab, const char *text, const uint32_t *ids, uint32_t n)
+{
+    struct arena *arena = arena_create(1 << 20);
+    struct token_options options = {.add_special_tokens = true};
+    struct token_encoding e;
+    cr_assert_eq(token_encode(vocab, text, strlen(text), &options, arena, &e, NULL), STATUS_OK);
+    cr_assert_eq(e.n, n, "%s: %u tokens", text, e.n);
+    for (uint32_t i = 0; i < n; i++)
+        cr_assert_eq(e.ids[i], ids[i], "%s: id %u is %u", text, i, e.ids[i]);
+    arena_destroy(&arena);
+}

@@ -35,4 +35,19 @@ bool support_equal(const struct token_encoding *e, const json_t *ids, const json
 /** Write a code point as UTF-8 to `to` [4]; returns the bytes. */
 size_t support_put_utf8(uint8_t *to, uint32_t cp);
 
+/** A directory of files, made for a test: one at a time. */
+void support_make_dir(void);
+void support_remove_dir(void);
+const char *support_dir(void);
+void support_put_bytes(const char *name, const char *bytes, size_t len);
+void support_put_file(const char *name, const char *text);
+/** Load it, or expect that this fails with these words. */
+struct token_vocab *support_load_dir(void);
+void support_expect_load_error(enum status status, const char *words);
+
+/** Expect these ids of a text, with the template's. */
+void support_expect_ids(const struct token_vocab *vocab, const char *text, const uint32_t *ids, uint32_t n);
+#define EXPECT_IDS(vocab, text, ...)                                                                                   \
+    support_expect_ids(vocab, text, (const uint32_t[]){__VA_ARGS__}, sizeof((const uint32_t[]){__VA_ARGS__}) / 4)
+
 #endif

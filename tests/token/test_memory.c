@@ -79,6 +79,8 @@ Test(memory, loading_vocab_txt)
     cr_assert(mkdtemp(dir));
     write_file(dir, "vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n##b\n");
     write_file(dir, "tokenizer_config.json", "{\"do_lower_case\": false}");
+    write_file(dir, "special_tokens_map.json", "{\"mask_token\": {\"content\": \"a\", \"lstrip\": true}}");
+    write_file(dir, "added_tokens.json", "{\"[ENT]\": 8, \"<item>\": 7}");
     json_set_alloc_funcs(mem_alloc, mem_free);
     fail_each(try_load, dir, 40);
     json_set_alloc_funcs(malloc, free);

@@ -41,7 +41,7 @@ static const struct {
      STATUS_FORMAT, "\"x\" is not in the vocabulary"},
     {BEGIN "\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"u\",\"continuing_subword_prefix\":\"##\","
            "\"max_input_chars_per_word\":1001,\"vocab\":{\"u\":0}}}",
-     STATUS_UNSUPPORTED, "\"max_input_chars_per_word\" is 1001; it must be below 1001"},
+     STATUS_UNSUPPORTED, "\"max_input_chars_per_word\" is 1001; the limit is 1000"},
     {BEGIN "\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"u\",\"continuing_subword_prefix\":\"##\","
            "\"max_input_chars_per_word\":-1,\"vocab\":{\"u\":0}}}",
      STATUS_FORMAT, "not a whole number"},
@@ -59,7 +59,7 @@ static const struct {
      STATUS_FORMAT, "\"vocab\" is an array"},
     {BEGIN "\"model\":{\"type\":\"WordPiece\",\"continuing_subword_prefix\":\"##\","
            "\"max_input_chars_per_word\":100,\"vocab\":{\"u\":0}}}",
-     STATUS_FORMAT, "model: \"unk_token\" is nothing"},
+     STATUS_FORMAT, "model: \"unk_token\" is missing"},
     {WITH("\"added_tokens\":{}"), STATUS_FORMAT, "added_tokens"},
     {WITH("\"added_tokens\":[{}]"), STATUS_FORMAT, "added_tokens[0]: \"content\""},
     {WITH("\"added_tokens\":[{\"content\":\"x\",\"lstrip\":\"no\"}]"), STATUS_FORMAT, "\"lstrip\" is a string"},
@@ -80,7 +80,7 @@ static const struct {
      STATUS_UNSUPPORTED, "\"type_id\" is 2"},
     {WITH("\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"c\",\"type_id\":"
           "0}}]}"),
-     STATUS_FORMAT, "\"ids\" is nothing"},
+     STATUS_FORMAT, "\"ids\" is missing"},
     {WITH("\"decoder\":{\"type\":\"BPEDecoder\"}"), STATUS_UNSUPPORTED, "\"decoder\" is BPEDecoder"},
     {WITH("\"decoder\":{\"type\":\"WordPiece\"}"), STATUS_FORMAT, "\"prefix\""},
 };
@@ -130,75 +130,13 @@ Test(vocab, gives_ids_entries_and_special_tokens)
     token_vocab_destroy(&vocab);
 }
 
-/* A directory of files, made for a test. */
-static char dir[64];
-
-static void make_dir(void)
-{
-    strcpy(dir, "/tmp/bertd-token-XXXXXX");
-    cr_assert(mkdtemp(dir));
-}
-
-static void put_bytes(const char *name, const char *bytes, size_t len)
-{
-    char path[128];
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    FILE *file = fopen(path, "w");
-    cr_assert(file && fwrite(bytes, 1, len, file) == len);
-    fclose(file);
-}
-
-static void put_file(const char *name, const char *text)
-{
-    put_bytes(name, text, strlen(text));
-}
-
-static void remove_dir(void)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -r %s", dir);
-    cr_assert_eq(system(command), 0);
-}
-
-static struct token_vocab *load_dir(void)
-{
-    struct token_vocab *vocab = NULL;
-    struct error err = {0};
-    cr_assert_eq(token_vocab_load(&vocab, dir, &err), STATUS_OK, "%s", err.message);
-    return vocab;
-}
-
-static void expect_load_error(enum status status, const char *words)
-{
-    struct token_vocab *vocab = NULL;
-    struct error err = {0};
-    cr_assert_eq(token_vocab_load(&vocab, dir, &err), status, "%s", err.message);
-    cr_assert(strstr(err.message, words), "\"%s\" does not say \"%s\"", err.message, words);
-    cr_assert_null(vocab);
-}
-
-static void expect_ids(const struct token_vocab *vocab, const char *text, const uint32_t *ids, uint32_t n)
-{
-    struct arena *arena = arena_create(1 << 20);
-    struct token_options options = {.add_special_tokens = true};
-    struct token_encoding e;
-    cr_assert_eq(token_encode(vocab, text, strlen(text), &options, arena, &e, NULL), STATUS_OK);
-    cr_assert_eq(e.n, n, "%s: %u tokens", text, e.n);
-    for (uint32_t i = 0; i < n; i++)
-        cr_assert_eq(e.ids[i], ids[i], "%s: id %u is %u", text, i, e.ids[i]);
-    arena_destroy(&arena);
-}
-
-#define EXPECT_IDS(vocab, text, ...)                                                                                   \
-    expect_ids(vocab, text, (const uint32_t[]){__VA_ARGS__}, sizeof((const uint32_t[]){__VA_ARGS__}) / 4)
-
 static const char lines[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\r\n[MASK]\ne\n\u00e9\nE\n##b \n##b\r中\n\ne\n中b";
 
 Test(vocab, reads_vocab_txt_with_the_defaults_of_bert)
 {
-    make_dir();
-    put_file("vocab.txt", lines);
-    struct token_vocab *vocab = load_dir();
+    support_make_dir();
+    support_put_file("vocab.txt", lines);
+    struct token_vocab *vocab = support_load_dir();
     cr_assert_eq(token_vocab_size(vocab), 14);
     cr_assert_str_eq(token_vocab_text(vocab, 8), "##b ");
     cr_assert_str_eq(token_vocab_text(vocab, 9), "##b");
@@ -209,57 +147,57 @@ Test(vocab, reads_vocab_txt_with_the_defaults_of_bert)
     cr_assert(token_vocab_is_special(vocab, 4) && token_vocab_is_special(vocab, 0));
     token_vocab_destroy(&vocab);
 
-    put_file("tokenizer_config.json", "{\"do_lower_case\":false,\"tokenize_chinese_chars\":false,"
-                                      "\"mask_token\":{\"content\":\"e\"},\"cls_token\":\"[PAD]\"}");
-    vocab = load_dir();
+    support_put_file("tokenizer_config.json", "{\"do_lower_case\":false,\"tokenize_chinese_chars\":false,"
+                                              "\"mask_token\":{\"content\":\"e\"},\"cls_token\":\"[PAD]\"}");
+    vocab = support_load_dir();
     EXPECT_IDS(vocab, "E é e 中b [MASK]", 0, 7, 6, 12, 13, 1, 1, 1, 3);
     token_vocab_destroy(&vocab);
 
-    put_file("tokenizer_config.json", "{\"strip_accents\":false}");
-    vocab = load_dir();
+    support_put_file("tokenizer_config.json", "{\"strip_accents\":false}");
+    vocab = support_load_dir();
     EXPECT_IDS(vocab, "É E", 2, 6, 12, 3);
     token_vocab_destroy(&vocab);
-    remove_dir();
+    support_remove_dir();
 }
 
 Test(vocab, prefers_tokenizer_json)
 {
-    make_dir();
-    put_file("vocab.txt", lines);
+    support_make_dir();
+    support_put_file("vocab.txt", lines);
     char *json = support_tokenizer_text("cased");
-    put_file("tokenizer.json", json);
-    struct token_vocab *vocab = load_dir();
+    support_put_file("tokenizer.json", json);
+    struct token_vocab *vocab = support_load_dir();
     cr_assert_gt(token_vocab_size(vocab), 100);
     token_vocab_destroy(&vocab);
     free(json);
-    put_file("tokenizer.json", "{}");
-    expect_load_error(STATUS_UNSUPPORTED, "/tokenizer.json: ");
-    put_file("tokenizer.json", "");
-    expect_load_error(STATUS_FORMAT, "/tokenizer.json: the file is empty");
-    remove_dir();
+    support_put_file("tokenizer.json", "{}");
+    support_expect_load_error(STATUS_UNSUPPORTED, "/tokenizer.json: ");
+    support_put_file("tokenizer.json", "");
+    support_expect_load_error(STATUS_FORMAT, "/tokenizer.json: the file is empty");
+    support_remove_dir();
 }
 
 Test(vocab, refuses_bad_directories)
 {
-    make_dir();
-    expect_load_error(STATUS_IO, "neither tokenizer.json nor vocab.txt");
-    put_file("vocab.txt", "[UNK]\n[CLS]\n");
-    expect_load_error(STATUS_FORMAT, "\"[SEP]\" is not in vocab.txt");
-    put_file("vocab.txt", "[SEP]\n[CLS]\n");
-    expect_load_error(STATUS_FORMAT, "\"[UNK]\" is not in the vocabulary");
-    put_bytes("vocab.txt", "a\nb\0\n", 5);
-    expect_load_error(STATUS_FORMAT, "line 2");
-    put_file("vocab.txt", "a\n\xff\n");
-    expect_load_error(STATUS_FORMAT, "line 2");
-    put_file("vocab.txt", lines);
-    put_file("tokenizer_config.json", "{\"do_lower_case\":\"yes\"}");
-    expect_load_error(STATUS_FORMAT, "\"do_lower_case\" is a string");
-    put_file("tokenizer_config.json", "{\"do_basic_tokenize\":false}");
-    expect_load_error(STATUS_UNSUPPORTED, "do_basic_tokenize");
-    put_file("tokenizer_config.json", "nonsense");
-    expect_load_error(STATUS_FORMAT, "tokenizer_config.json: line 1");
-    remove_dir();
-    expect_load_error(STATUS_IO, dir);
+    support_make_dir();
+    support_expect_load_error(STATUS_IO, "neither tokenizer.json nor vocab.txt");
+    support_put_file("vocab.txt", "[UNK]\n[CLS]\n");
+    support_expect_load_error(STATUS_FORMAT, "\"[SEP]\" is not in vocab.txt");
+    support_put_file("vocab.txt", "[SEP]\n[CLS]\n");
+    support_expect_load_error(STATUS_FORMAT, "\"[UNK]\" is not in the vocabulary");
+    support_put_bytes("vocab.txt", "a\nb\0\n", 5);
+    support_expect_load_error(STATUS_FORMAT, "line 2");
+    support_put_file("vocab.txt", "a\n\xff\n");
+    support_expect_load_error(STATUS_FORMAT, "line 2");
+    support_put_file("vocab.txt", lines);
+    support_put_file("tokenizer_config.json", "{\"do_lower_case\":\"yes\"}");
+    support_expect_load_error(STATUS_FORMAT, "\"do_lower_case\" is a string");
+    support_put_file("tokenizer_config.json", "{\"do_basic_tokenize\":false}");
+    support_expect_load_error(STATUS_UNSUPPORTED, "do_basic_tokenize");
+    support_put_file("tokenizer_config.json", "nonsense");
+    support_expect_load_error(STATUS_FORMAT, "tokenizer_config.json: line 1");
+    support_remove_dir();
+    support_expect_load_error(STATUS_IO, support_dir());
 }
 
 static void expect_same_text(const struct token_vocab *a, const struct token_vocab *b, uint32_t id)
@@ -274,17 +212,17 @@ Test(vocab, vocab_txt_of_the_real_model_is_its_tokenizer_json)
     struct token_vocab *json = NULL, *text;
     const char *model = support_model();
     cr_assert_eq(token_vocab_load(&json, model, &err), STATUS_OK, "%s", err.message);
-    make_dir();
+    support_make_dir();
     char path[1200], link[128];
     snprintf(path, sizeof path, "%s/vocab.txt", model);
-    snprintf(link, sizeof link, "%s/vocab.txt", dir);
+    snprintf(link, sizeof link, "%s/vocab.txt", support_dir());
     cr_assert_eq(symlink(path, link), 0);
-    text = load_dir();
+    text = support_load_dir();
     cr_assert(token_vocab_size(json) == 30522 && token_vocab_size(text) == 30522);
     for (uint32_t id = 0; id < 30522; id++)
         expect_same_text(json, text, id);
     EXPECT_IDS(text, "Hello, World! Unaffable café", 101, 7592, 1010, 2088, 999, 14477, 20961, 3468, 7668, 102);
     token_vocab_destroy(&json);
     token_vocab_destroy(&text);
-    remove_dir();
+    support_remove_dir();
 }

@@ -34,6 +34,15 @@ Test(response, null_text)
     buf_finish(&buf);
 }
 
+Test(response, text_that_is_not_utf8)
+{
+    struct buf buf = {0};
+    wire_write_text(&buf, "/m\xff\"\xC3\xA9\xE2\x82");
+    buf_append(&buf, "", 1);
+    cr_expect_str_eq(buf.data, "\"/m\\ufffd\\\"\xC3\xA9\\ufffd\\ufffd\"");
+    buf_finish(&buf);
+}
+
 Test(response, rows_are_cut_and_exact)
 {
     enum { N = 3, WIDTH = 2500, KEEP = 2100 };
