@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** True when `authorization` (NULL: no such header) is "Bearer " and `key`, or `key` is NULL. Takes the same time
- *  wherever they differ. */
+/** True when `authorization` (NULL: no such header) is "Bearer " (in any case) and `key`, or `key` is NULL. Takes the
+ * same time wherever they differ. */
 bool http_access_key(const char *key, const char *authorization);
 /** A number for who asks, never 0: by the Authorization header where there is one (behind a gateway all addresses are
  *  the same), else by the `address` [len]. By both where all share the one key, `shared`. */

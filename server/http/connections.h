@@ -1,11 +1,14 @@
 /* Open connections, each with the time by which something has to have happened: a client that sends or reads byte by
- * byte resets libmicrohttpd's timeout for ever, but not this one. Private to the room. */
+ * byte resets libmicrohttpd's timeout for ever, but not this one. And the end of what a client sends, which the library
+ * may miss. Private to the room. */
 #ifndef BERTD_HTTP_CONNECTIONS_H
 #define BERTD_HTTP_CONNECTIONS_H
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
+
+#include "base/status.h"
 
 struct http_connection {
     struct http_connection *next;
@@ -18,9 +21,11 @@ struct http_connections {
     pthread_mutex_t lock;
     struct http_connection *first;
     uint64_t idle_ns;
+    int epoll; /* level-triggered, over all sockets */
 };
 
-void http_connections_init(struct http_connections *connections, uint32_t idle_seconds);
+/** Errors: INTERNAL (file descriptors). */
+enum status http_connections_init(struct http_connections *connections, uint32_t idle_seconds, struct error *err);
 void http_connections_finish(struct http_connections *connections);
 /** New, owned by the list; NULL when out of memory, which the functions below take. */
 struct http_connection *http_connection_open(struct http_connections *connections, int socket);
@@ -30,7 +35,8 @@ void http_connection_expect(const struct http_connections *connections, struct h
                             uint64_t bytes);
 /** Expect nothing: the request is being worked on. */
 void http_connection_rest(struct http_connection *connection);
-/** Shut down the sockets of those whose time is over. */
+/** Shut down the sockets of those whose time is over, and tell the library of those whose client has ended. To be
+ *  called some times a second. */
 void http_connections_sweep(struct http_connections *connections);
 
 #endif

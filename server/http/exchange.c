@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "server/http/access.h"
 #include "server/http/endpoints.h"
+#include "server/http/framing.h"
 #include "server/http/transport.h"
 
 /* How much of a refused body is read and dropped, so that the client gets to the answer and the connection lives. */
@@ -79,13 +80,6 @@ static struct http_exchange *create(struct http_transport *transport, struct MHD
     return exchange;
 }
 
-/* application/json, whatever parameters follow; as text-embeddings-inference's framework asks. */
-static bool is_json(const char *type)
-{
-    static const char name[] = "application/json";
-    return type && strncasecmp(type, name, sizeof name - 1) == 0 && strchr("; \t", type[sizeof name - 1]);
-}
-
 static void check_timeout(struct http_exchange *exchange)
 {
     uint64_t limit = exchange->transport->server->options.request_timeout_ms;
@@ -125,6 +119,10 @@ static void check_headers(struct http_exchange *exchange, const char *path)
     struct http_call *call = &exchange->call;
     const struct http_options *options = &call->server->options;
     struct error err;
+    if (strcmp(path, "*") == 0 && strcmp(exchange->method, "OPTIONS") == 0) {
+        exchange->allow = "GET, HEAD, POST, OPTIONS"; /* asked of the whole server */
+        return;
+    }
     enum status found = http_route_find(&call->endpoint, &exchange->allow, exchange->method, path, &err);
     if (found == STATUS_METHOD && strcmp(exchange->method, "OPTIONS") == 0)
         return; /* answered with the Allow header */
@@ -138,8 +136,12 @@ static void check_headers(struct http_exchange *exchange, const char *path)
     exchange->allow = NULL;
     if (call->endpoint->light)
         return;
-    if (!is_json(header(exchange, "Content-Type")))
+    if (!http_framing_is_json(header(exchange, "Content-Type")))
         http_call_refuse(call, STATUS_MEDIA_TYPE, "Expected request with `Content-Type: application/json`");
+    const char *coding = header(exchange, "Content-Encoding");
+    if (coding && strcasecmp(coding, "identity") != 0)
+        http_call_refuse(call, STATUS_MEDIA_TYPE, "Content-Encoding %.40s is not known: send the body as it is",
+                         coding);
     check_timeout(exchange);
     check_priority(exchange);
 }
@@ -150,24 +152,35 @@ static void refuse_large(struct http_exchange *exchange)
                      (unsigned long long)exchange->transport->server->options.payload_limit);
 }
 
+/* A request whose end is not certain: nothing after its head is read. */
+static enum MHD_Result refuse_framing(struct http_exchange *exchange, const struct error *err)
+{
+    http_call_refuse(&exchange->call, err->status, "%s", err->message);
+    exchange->early = exchange->closes = true;
+    return http_exchange_respond(exchange);
+}
+
 /* The headers are there. Refusals wait until the body has been read past, unless the client waits for our word before
  * it sends the body, or the body is not worth reading. */
-static enum MHD_Result begin(struct http_exchange *exchange, const char *path)
+static enum MHD_Result begin(struct http_exchange *exchange, const char *target, const char *version)
 {
+    struct error err;
     uint64_t limit = exchange->transport->server->options.payload_limit;
     uint64_t declared = 0;
     const char *length = header(exchange, "Content-Length");
     bool known = length && parse_number(length, &declared);
     exchange->allow_origin =
         http_access_origin(exchange->transport->server->options.cors_allow_origin, header(exchange, "Origin"));
-    check_headers(exchange, path);
+    if (http_framing_check(exchange->connection, version, &err) != STATUS_OK)
+        return refuse_framing(exchange, &err);
+    check_headers(exchange, http_framing_path(target));
     if (declared > limit)
         refuse_large(exchange);
     http_connection_expect(&exchange->transport->connections, exchange->timer, known ? declared : limit);
     bool waits = header(exchange, "Expect") != NULL;
     if (exchange->call.status == STATUS_OK || (!waits && declared <= limit + DISCARD_LIMIT))
         return MHD_YES;
-    exchange->early = true;
+    exchange->early = exchange->closes = true;
     return http_exchange_respond(exchange);
 }
 
@@ -223,12 +236,11 @@ static void come_back(struct http_exchange *exchange)
 enum MHD_Result http_exchange_handle(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
                                      const char *version, const char *data, size_t *data_size, void **state)
 {
-    (void)version;
     struct http_exchange *exchange = *state;
     if (!exchange) {
         exchange = create(cls, connection, method);
         *state = exchange;
-        return exchange ? begin(exchange, url) : MHD_NO;
+        return exchange ? begin(exchange, url, version) : MHD_NO;
     }
     if (*data_size > 0) {
         size_t size = *data_size;

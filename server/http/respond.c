@@ -92,7 +92,7 @@ static void add_headers(struct MHD_Response *response, const struct http_exchang
         add_number(response, MHD_HTTP_HEADER_RETRY_AFTER, retry_after(call));
     if (call->status == STATUS_UNAUTHENTICATED)
         MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
-    if (atomic_load(&call->server->draining))
+    if (exchange->closes || atomic_load(&call->server->draining))
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     add_cors(response, exchange);
 }

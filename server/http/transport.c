@@ -9,9 +9,9 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "server/http/framing.h"
 
-/* A connection's memory holds its headers and the piece of a body being read. */
-enum { CONNECTION_MEMORY = 16384, BACKLOG = 1024, CORES_PER_EVENT_THREAD = 4, MAX_EVENT_THREADS = 8 };
+enum { BACKLOG = 1024, CORES_PER_EVENT_THREAD = 4, MAX_EVENT_THREADS = 8 };
 
 static void on_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
                           enum MHD_ConnectionNotificationCode code)
@@ -50,7 +50,8 @@ static struct MHD_Daemon *start_daemon(struct http_transport *transport, int fd)
         {MHD_OPTION_CONNECTION_LIMIT, options->max_connections, NULL},
         {MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->max_connections_per_ip, NULL},
         {MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s, NULL},
-        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL},
+        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, HTTP_CONNECTION_MEMORY, NULL},
+        {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)http_framing_unescape, NULL},
         {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
         {MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, NULL},
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, transport},
@@ -72,7 +73,10 @@ enum status http_transport_create(struct http_transport **ret, struct http_serve
         return error_set(err, STATUS_NO_MEMORY, "no memory for the HTTP server");
     transport->server = server;
     transport->quiesced_fd = -1;
-    http_connections_init(&transport->connections, server->options.idle_timeout_s);
+    if (http_connections_init(&transport->connections, server->options.idle_timeout_s, err) != STATUS_OK) {
+        mem_free(transport);
+        return STATUS_INTERNAL;
+    }
     transport->daemon = start_daemon(transport, fd);
     if (!transport->daemon) {
         http_transport_destroy(&transport);
@@ -87,8 +91,12 @@ enum status http_transport_create(struct http_transport **ret, struct http_serve
 
 void http_transport_quiesce(struct http_transport *transport)
 {
-    if (transport->quiesced_fd < 0)
-        transport->quiesced_fd = MHD_quiesce_daemon(transport->daemon);
+    if (transport->quiesced_fd >= 0)
+        return;
+    transport->quiesced_fd = MHD_quiesce_daemon(transport->daemon);
+    /* The library's threads may still look at it, so it stays open until they have ended. But it listens no more:
+     * clients are refused at once, and go elsewhere. */
+    shutdown(transport->quiesced_fd, SHUT_RDWR);
 }
 
 void http_transport_destroy(struct http_transport **transport)

@@ -63,25 +63,21 @@ static void *run(void *cookie)
 {
     struct http_watch *watch = cookie;
     struct epoll_event events[MAX_EVENTS];
-    uint64_t last_second = clock_now_ns();
     while (!atomic_load(&watch->stop)) {
         int n = epoll_wait(watch->epoll, events, MAX_EVENTS, TICK_MS);
         if (n > 0)
             note_gone(watch, events, n);
         cancel_lost(watch);
-        uint64_t now = clock_now_ns();
-        if (watch->on_second && now - last_second >= 1000000000u) {
-            last_second = now;
-            watch->on_second(watch->cookie);
-        }
+        if (watch->on_tick)
+            watch->on_tick(watch->cookie);
     }
     return NULL;
 }
 
-enum status http_watch_init(struct http_watch *watch, struct batch *batch, void (*on_second)(void *cookie),
-                            void *cookie, struct error *err)
+enum status http_watch_init(struct http_watch *watch, struct batch *batch, void (*on_tick)(void *cookie), void *cookie,
+                            struct error *err)
 {
-    *watch = (struct http_watch){.batch = batch, .on_second = on_second, .cookie = cookie};
+    *watch = (struct http_watch){.batch = batch, .on_tick = on_tick, .cookie = cookie};
     watch->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (watch->epoll < 0)
         return error_set(err, STATUS_INTERNAL, "epoll_create1: %s", strerror(errno));

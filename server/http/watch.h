@@ -39,13 +39,13 @@ struct http_watch {
     int epoll;
     atomic_bool stop;
     pthread_t thread;
-    void (*on_second)(void *cookie); /* called about once a second from the thread; may be NULL */
+    void (*on_tick)(void *cookie); /* called ten times a second or more often, from the thread; may be NULL */
     void *cookie;
 };
 
 /** Start the thread. Errors: INTERNAL; then nothing is left to stop. */
-enum status http_watch_init(struct http_watch *watch, struct batch *batch, void (*on_second)(void *cookie),
-                            void *cookie, struct error *err);
+enum status http_watch_init(struct http_watch *watch, struct batch *batch, void (*on_tick)(void *cookie), void *cookie,
+                            struct error *err);
 void http_watch_finish(struct http_watch *watch);
 /** Watch from now on. Before batch_submit, so that the work cannot be done first. */
 void http_watch_add(struct http_watch *watch, struct http_watched *watched);

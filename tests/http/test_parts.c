@@ -19,9 +19,10 @@ Test(access, key)
 {
     cr_expect(http_access_key(NULL, NULL), "none is asked for");
     cr_expect(http_access_key("abc", "Bearer abc"));
+    cr_expect(http_access_key("abc", "bEARER abc"));
     static const char *const wrong[] = {
         NULL,          "",           "abc",         "Bearer",      "Bearer ",   "Bearer ab",
-        "Bearer abcd", "bearer abc", "Bearer  abc", "Bearer abc ", "Basic abc", "Bearer aaa"};
+        "Bearer abcd", "bearerabc",  "Bearer  abc", "Bearer abc ", "Basic abc", "Bearer aaa"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         cr_expect_not(http_access_key("abc", wrong[i]), "%s", wrong[i] ? wrong[i] : "(none)");
 }
@@ -108,7 +109,8 @@ Test(connections, late_ones_are_shut_down)
     char byte;
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, late), 0);
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, resting), 0);
-    http_connections_init(&connections, 0);
+    struct error err;
+    cr_assert_eq(http_connections_init(&connections, 0, &err), STATUS_OK);
     http_connection_open(&connections, late[0]);
     http_connection_rest(http_connection_open(&connections, resting[0]));
     usleep(1000);
