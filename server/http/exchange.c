@@ -167,16 +167,16 @@ static enum MHD_Result begin(struct http_exchange *exchange, const char *target,
     struct error err;
     uint64_t limit = exchange->transport->server->options.payload_limit;
     uint64_t declared = 0;
-    const char *length = header(exchange, "Content-Length");
-    bool known = length && parse_number(length, &declared);
     exchange->allow_origin =
         http_access_origin(exchange->transport->server->options.cors_allow_origin, header(exchange, "Origin"));
-    if (http_framing_check(exchange->connection, version, &err) != STATUS_OK)
+    if (http_framing_check(exchange->connection, version, &declared, &err) != STATUS_OK)
         return refuse_framing(exchange, &err);
     check_headers(exchange, http_framing_path(target));
+    if (declared == HTTP_LENGTH_UNKNOWN)
+        declared = limit;
     if (declared > limit)
         refuse_large(exchange);
-    http_connection_expect(&exchange->transport->connections, exchange->timer, known ? declared : limit);
+    http_connection_expect(&exchange->transport->connections, exchange->timer, declared);
     bool waits = header(exchange, "Expect") != NULL;
     if (exchange->call.status == STATUS_OK || (!waits && declared <= limit + DISCARD_LIMIT))
         return MHD_YES;

@@ -1,5 +1,6 @@
 #include "server/http/framing.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -82,7 +83,16 @@ static enum status check_length(const struct head *head, const char *version, st
     return STATUS_OK;
 }
 
-enum status http_framing_check(struct MHD_Connection *connection, const char *version, struct error *err)
+static uint64_t length_of(const struct head *head)
+{
+    if (head->coding)
+        return HTTP_LENGTH_UNKNOWN;
+    uint64_t length = head->length ? strtoull(head->length, NULL, 10) : 0; /* the largest where it is larger */
+    return length < HTTP_LENGTH_UNKNOWN ? length : HTTP_LENGTH_UNKNOWN - 1;
+}
+
+enum status http_framing_check(struct MHD_Connection *connection, const char *version, uint64_t *ret_length,
+                               struct error *err)
 {
     struct head head = {0};
     MHD_get_connection_values(connection, MHD_HEADER_KIND | MHD_COOKIE_KIND | MHD_GET_ARGUMENT_KIND, take_field, &head);
@@ -91,7 +101,11 @@ enum status http_framing_check(struct MHD_Connection *connection, const char *ve
         status = error_set(err, STATUS_MALFORMED, "a header field's name has a character that none may have");
     if (status == STATUS_OK && (head.hosts > 1 || (head.host && !is_host(head.host))))
         status = error_set(err, STATUS_MALFORMED, "the Host header must be one, and a host");
-    return status == STATUS_OK ? check_length(&head, version, err) : status;
+    if (status == STATUS_OK)
+        status = check_length(&head, version, err);
+    if (status == STATUS_OK)
+        *ret_length = length_of(&head);
+    return status;
 }
 
 const char *http_framing_path(const char *target)

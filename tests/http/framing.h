@@ -5,6 +5,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* What a row needs: any libmicrohttpd; 1.0 or later; the build with the corrections of deploy/libmicrohttpd.sed. */
+enum framing_library { ANY, NEWER, OURS };
+
 struct framing_row {
     const char *name;
     const char *bytes; /* may have NULs; what the filling goes in front of is `tail` */
@@ -14,8 +17,8 @@ struct framing_row {
     const char *tail;
     int codes[4]; /* of the answers, in order; 0 ends */
     bool closed;  /* after them the connection is closed; else it takes another request */
-    bool newer;   /* only from libmicrohttpd 1.0 on */
-    bool head;    /* the first request's method is HEAD */
+    enum framing_library needs;
+    bool head; /* the first request's method is HEAD */
 };
 
 extern const struct framing_row framing_rows[];
