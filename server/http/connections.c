@@ -29,6 +29,7 @@ void http_connections_finish(struct http_connections *connections)
     while (connections->first)
         http_connection_close(connections, connections->first);
     pthread_mutex_destroy(&connections->lock);
+    http_linger_finish(&connections->linger);
     close(connections->epoll);
 }
 
@@ -56,6 +57,7 @@ void http_connection_close(struct http_connections *connections, struct http_con
         return;
     pthread_mutex_lock(&connections->lock);
     epoll_ctl(connections->epoll, EPOLL_CTL_DEL, connection->socket, NULL);
+    http_linger_add(&connections->linger, connection->socket);
     if (connection->next)
         connection->next->previous = connection->previous;
     if (connection->previous)
@@ -96,6 +98,7 @@ void http_connections_sweep(struct http_connections *connections)
     uint64_t now = clock_now_ns();
     pthread_mutex_lock(&connections->lock);
     tell_ends(connections);
+    http_linger_sweep(&connections->linger);
     for (struct http_connection *c = connections->first; c; c = c->next) {
         uint64_t deadline = atomic_load(&c->deadline_ns);
         if (deadline && deadline < now)

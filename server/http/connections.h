@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "server/http/linger.h"
 
 struct http_connection {
     struct http_connection *next;
@@ -22,6 +23,7 @@ struct http_connections {
     struct http_connection *first;
     uint64_t idle_ns;
     int epoll; /* level-triggered, over all sockets */
+    struct http_linger linger;
 };
 
 /** Errors: INTERNAL (file descriptors). */
@@ -29,6 +31,7 @@ enum status http_connections_init(struct http_connections *connections, uint32_t
 void http_connections_finish(struct http_connections *connections);
 /** New, owned by the list; NULL when out of memory, which the functions below take. */
 struct http_connection *http_connection_open(struct http_connections *connections, int socket);
+/** The library is about to close the socket. */
 void http_connection_close(struct http_connections *connections, struct http_connection *connection);
 /** Expect `bytes` to move from now on, at 16 KiB a second on average, after one idle time. */
 void http_connection_expect(const struct http_connections *connections, struct http_connection *connection,

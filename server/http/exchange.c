@@ -1,7 +1,9 @@
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -152,10 +154,26 @@ static void refuse_large(struct http_exchange *exchange)
                      (unsigned long long)exchange->transport->server->options.payload_limit);
 }
 
+/* The head has taken the memory that the library would write an answer in. All earlier answers have been sent. */
+static enum MHD_Result refuse_head(struct http_exchange *exchange)
+{
+    const struct http_reply *reply = http_call_answer(&exchange->call);
+    char answer[1024];
+    int len = snprintf(answer, sizeof answer,
+                       "HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n"
+                       "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%.*s",
+                       reply->body.len, (int)reply->body.len, reply->body.data ? reply->body.data : "");
+    if (len > 0 && (size_t)len < sizeof answer)
+        send(exchange->call.socket, answer, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return MHD_NO;
+}
+
 /* A request whose end is not certain: nothing after its head is read. */
 static enum MHD_Result refuse_framing(struct http_exchange *exchange, const struct error *err)
 {
     http_call_refuse(&exchange->call, err->status, "%s", err->message);
+    if (err->status == STATUS_HEAD_TOO_LARGE)
+        return refuse_head(exchange);
     exchange->early = exchange->closes = true;
     return http_exchange_respond(exchange);
 }
