@@ -101,10 +101,6 @@ static void warn_of_settings(const struct program *program)
     if (!local && !config->api_key)
         log_warn("anyone who reaches this address may use the server: there is no --api-key",
                  log_str("hostname", config->hostname));
-    if (http_library_version()[0] == '0')
-        log_warn("libmicrohttpd is older than 1.0: some malformed requests are answered late or not at all; do not put "
-                 "this server behind a proxy that shares connections",
-                 log_str("version", http_library_version()));
     if (config->enable_fault_injection)
         log_warn("faults are injected on request: whoever may call the server may make its boards fail");
     if (config->pooling == CONFIG_POOL_MODEL && !program->info.pooling_known)

@@ -72,6 +72,10 @@ enum status http_transport_create(struct http_transport **ret, struct http_serve
     if (!transport)
         return error_set(err, STATUS_NO_MEMORY, "no memory for the HTTP server");
     transport->server = server;
+    if (http_library_version()[0] == '0')
+        log_warn("libmicrohttpd is older than 1.0: some malformed requests are answered late or not at all; do not put "
+                 "this server behind a proxy that shares connections",
+                 log_str("version", http_library_version()));
     transport->quiesced_fd = -1;
     if (http_connections_init(&transport->connections, server->options.idle_timeout_s, err) != STATUS_OK) {
         mem_free(transport);

@@ -21,8 +21,8 @@ Test(access, key)
     cr_expect(http_access_key("abc", "Bearer abc"));
     cr_expect(http_access_key("abc", "bEARER abc"));
     static const char *const wrong[] = {
-        NULL,          "",           "abc",         "Bearer",      "Bearer ",   "Bearer ab",
-        "Bearer abcd", "bearerabc",  "Bearer  abc", "Bearer abc ", "Basic abc", "Bearer aaa"};
+        NULL,          "",          "abc",         "Bearer",      "Bearer ",   "Bearer ab",
+        "Bearer abcd", "bearerabc", "Bearer  abc", "Bearer abc ", "Basic abc", "Bearer aaa"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         cr_expect_not(http_access_key("abc", wrong[i]), "%s", wrong[i] ? wrong[i] : "(none)");
 }
