@@ -30,7 +30,7 @@ install_packages() {
         dpkg-query -W -f '${Status}' "$name" 2>/dev/null | grep -q '^install ok installed' || missing+=("$name")
     done
     [ ${#missing[@]} = 0 ] && return
-    command -v apt-get >/dev/null || fail "this set-up knows Debian 12's packages only; install the equivalents of: ${missing[*]}"
+    command -v apt-get >/dev/null || fail "this set-up knows the packages of Debian 12 and 13 only; install the equivalents of: ${missing[*]}"
     say "Installing packages: ${missing[*]}"
     as_root apt-get update -qq || fail "apt-get update failed: is the network up?"
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null \
