@@ -21,6 +21,7 @@
     X(MEDIA_TYPE, 415, 3, "Validation", "INVALID_ARGUMENT")                                                            \
     X(VALIDATION, 422, 3, "Validation", "INVALID_ARGUMENT")                                                            \
     X(TOKENIZER, 422, 9, "Tokenizer", "FAILED_PRECONDITION")                                                           \
+    X(HEAD_TOO_LARGE, 431, 3, "Validation", "INVALID_ARGUMENT")                                                        \
     X(BACKEND, 424, 9, "Backend", "FAILED_PRECONDITION")                                                               \
     X(OVERLOADED, 429, 8, "Overloaded", "RESOURCE_EXHAUSTED")                                                          \
     X(CANCELLED, 499, 1, "Cancelled", "CANCELLED")                                                                     \

@@ -1,7 +1,22 @@
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
-pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
+# deploy/steps.sh puts a corrected libmicrohttpd there; without it the system's is used.
+if(DEFINED ENV{XDG_CACHE_HOME})
+  set(cache "$ENV{XDG_CACHE_HOME}")
+else()
+  set(cache "$ENV{HOME}/.cache")
+endif()
+set(BERTD_MICROHTTPD "${cache}/bertd/libmicrohttpd-1.0.1+1" CACHE PATH "Folder of a libmicrohttpd.a, or of nothing")
+if(EXISTS "${BERTD_MICROHTTPD}/lib/libmicrohttpd.a")
+  add_library(microhttpd STATIC IMPORTED)
+  set_target_properties(microhttpd PROPERTIES IMPORTED_LOCATION "${BERTD_MICROHTTPD}/lib/libmicrohttpd.a"
+                        INTERFACE_INCLUDE_DIRECTORIES "${BERTD_MICROHTTPD}/include"
+                        INTERFACE_LINK_LIBRARIES Threads::Threads)
+else()
+  pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
+  add_library(microhttpd ALIAS PkgConfig::MICROHTTPD)
+endif()
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(OPENBLAS REQUIRED IMPORTED_TARGET openblas)

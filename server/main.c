@@ -484,7 +484,8 @@ int main(int argc, char **argv)
     sigaddset(&signals, SIGINT);
     enum status status = start(&program, &signals, &err);
     if (status == STATUS_OK) {
-        log_info("listening", log_str("hostname", config->hostname), log_int("port", program.port));
+        log_info("listening", log_str("hostname", config->hostname), log_int("port", program.port),
+                 log_str("libmicrohttpd", http_library_version()));
         serve_until_signal(&program, &signals);
     } else {
         log_error("cannot start", log_str("status", status_name(status)), log_str("error", err.message));

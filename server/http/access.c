@@ -5,7 +5,7 @@
 
 bool http_access_key(const char *key, const char *authorization)
 {
-    static const char scheme[] = "Bearer ";
+    static const char scheme[] = "bearer "; /* in any case */
     if (!key)
         return true;
     if (!authorization)
@@ -17,7 +17,10 @@ bool http_access_key(const char *key, const char *authorization)
     for (size_t i = 0; i < given_len; i++) {
         size_t k = i - (sizeof scheme - 1);
         char want = i < sizeof scheme - 1 ? scheme[i] : key[k < key_len ? k : 0];
-        difference |= (unsigned char)(authorization[i] ^ want);
+        char given = authorization[i];
+        if (i < sizeof scheme - 1 && given >= 'A' && given <= 'Z')
+            given = (char)(given - 'A' + 'a');
+        difference |= (unsigned char)(given ^ want);
     }
     return difference == 0;
 }

@@ -1,27 +1,36 @@
 #include "server/http/connections.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/cond.h"
 #include "base/mem.h"
 
-enum { LEAST_BYTES_PER_SECOND = 16384 };
+enum { LEAST_BYTES_PER_SECOND = 16384, MAX_EVENTS = 64 };
 
-static const uint64_t second_ns = 1000000000u;
+static const uint64_t second_ns = 1000000000u, tick_ns = 100000000u;
 
-void http_connections_init(struct http_connections *connections, uint32_t idle_seconds)
+/* The other side has sent its last byte. libmicrohttpd waits for edges, and takes a read that does not fill its buffer
+ * for the last of one: an end that came together with bytes is never seen. To shut down our reading side loses no byte,
+ * and makes another edge. It is made again until the connection is closed: it may come before the read, too. */
+static void tell_ends(struct http_connections *connections)
 {
-    *connections = (struct http_connections){.idle_ns = idle_seconds * second_ns};
-    pthread_mutex_init(&connections->lock, NULL);
-    cond_init(&connections->wake);
+    struct epoll_event events[MAX_EVENTS];
+    int n = epoll_wait(connections->epoll, events, MAX_EVENTS, 0);
+    for (int i = 0; i < n; i++)
+        shutdown(events[i].data.fd, SHUT_RD);
 }
 
 static void sweep(struct http_connections *connections)
 {
     uint64_t now = clock_now_ns();
+    tell_ends(connections);
+    http_linger_sweep(&connections->linger);
     for (struct http_connection *c = connections->first; c; c = c->next) {
         uint64_t deadline = atomic_load(&c->deadline_ns);
         if (deadline && deadline < now)
@@ -33,25 +42,30 @@ static void *sweep_on(void *cookie)
 {
     struct http_connections *connections = cookie;
     pthread_mutex_lock(&connections->lock);
-    for (uint64_t at = clock_now_ns() + second_ns; !connections->stop;) {
-        cond_wait_until(&connections->wake, &connections->lock, at);
-        if (clock_now_ns() < at)
-            continue;
+    while (!connections->stop) {
         sweep(connections);
-        at = clock_now_ns() + second_ns;
+        cond_wait_until(&connections->wake, &connections->lock, clock_now_ns() + tick_ns);
     }
     pthread_mutex_unlock(&connections->lock);
     return NULL;
 }
 
-enum status http_connections_start(struct http_connections *connections, struct error *err)
+enum status http_connections_start(struct http_connections *connections, uint32_t idle_seconds, struct error *err)
 {
+    *connections = (struct http_connections){.idle_ns = idle_seconds * second_ns};
+    connections->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (connections->epoll < 0)
+        return error_set(err, STATUS_INTERNAL, "epoll_create1: %s", strerror(errno));
+    pthread_mutex_init(&connections->lock, NULL);
+    cond_init(&connections->wake);
     int failed = pthread_create(&connections->sweeper, NULL, sweep_on, connections);
-    if (failed)
-        return error_set(err, STATUS_INTERNAL, "the thread that closes idle connections could not be started: %s",
-                         strerror(failed));
-    connections->sweeping = true;
-    return STATUS_OK;
+    if (!failed)
+        return STATUS_OK;
+    pthread_cond_destroy(&connections->wake);
+    pthread_mutex_destroy(&connections->lock);
+    close(connections->epoll);
+    return error_set(err, STATUS_INTERNAL, "the thread that closes idle connections could not be started: %s",
+                     strerror(failed));
 }
 
 void http_connections_finish(struct http_connections *connections)
@@ -60,12 +74,13 @@ void http_connections_finish(struct http_connections *connections)
     connections->stop = true;
     pthread_cond_signal(&connections->wake);
     pthread_mutex_unlock(&connections->lock);
-    if (connections->sweeping)
-        pthread_join(connections->sweeper, NULL);
+    pthread_join(connections->sweeper, NULL);
     while (connections->first)
         http_connection_close(connections, connections->first);
     pthread_cond_destroy(&connections->wake);
     pthread_mutex_destroy(&connections->lock);
+    http_linger_finish(&connections->linger);
+    close(connections->epoll);
 }
 
 struct http_connection *http_connection_open(struct http_connections *connections, int socket)
@@ -80,6 +95,8 @@ struct http_connection *http_connection_open(struct http_connections *connection
     if (connections->first)
         connections->first->previous = connection;
     connections->first = connection;
+    struct epoll_event event = {.events = EPOLLRDHUP, .data.fd = socket};
+    epoll_ctl(connections->epoll, EPOLL_CTL_ADD, socket, &event); /* without it, the deadline is still kept */
     pthread_mutex_unlock(&connections->lock);
     return connection;
 }
@@ -89,6 +106,8 @@ void http_connection_close(struct http_connections *connections, struct http_con
     if (!connection)
         return;
     pthread_mutex_lock(&connections->lock);
+    epoll_ctl(connections->epoll, EPOLL_CTL_DEL, connection->socket, NULL);
+    http_linger_add(&connections->linger, connection->socket);
     if (connection->next)
         connection->next->previous = connection->previous;
     if (connection->previous)
@@ -111,11 +130,4 @@ void http_connection_rest(struct http_connection *connection)
 {
     if (connection)
         atomic_store(&connection->deadline_ns, 0);
-}
-
-void http_connections_sweep(struct http_connections *connections)
-{
-    pthread_mutex_lock(&connections->lock);
-    sweep(connections);
-    pthread_mutex_unlock(&connections->lock);
 }

@@ -1,12 +1,16 @@
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "server/http/access.h"
+#include "server/http/framing.h"
 #include "server/http/transport.h"
+#include "server/wire/response.h"
 
 /* How much of a refused body is read and dropped, so that the client gets to the answer and the connection lives. */
 enum { DISCARD_LIMIT = 16 << 20 };
@@ -77,13 +81,6 @@ static struct http_exchange *create(struct http_server *server, struct MHD_Conne
     return exchange;
 }
 
-/* application/json, whatever parameters follow; as text-embeddings-inference's framework asks. */
-static bool is_json(const char *type)
-{
-    static const char name[] = "application/json";
-    return type && strncasecmp(type, name, sizeof name - 1) == 0 && strchr("; \t", type[sizeof name - 1]);
-}
-
 static void check_timeout(struct http_exchange *exchange)
 {
     const char *text = header(exchange, "x-request-timeout-ms");
@@ -114,6 +111,10 @@ static void check_headers(struct http_exchange *exchange, const char *path)
 {
     struct serve_call *call = &exchange->call;
     struct error err;
+    if (strcmp(path, "*") == 0 && strcmp(exchange->method, "OPTIONS") == 0) {
+        exchange->allow = "GET, HEAD, POST, OPTIONS"; /* asked of the whole server */
+        return;
+    }
     enum status found = http_route_find(&exchange->endpoint, &exchange->allow, exchange->method, path, &err);
     if (found == STATUS_METHOD && strcmp(exchange->method, "OPTIONS") == 0)
         return; /* answered with the Allow header */
@@ -128,8 +129,11 @@ static void check_headers(struct http_exchange *exchange, const char *path)
     call->method = &exchange->endpoint->method;
     if (exchange->endpoint->immediate)
         return;
-    if (!is_json(header(exchange, "Content-Type")))
+    if (!http_framing_is_json(header(exchange, "Content-Type")))
         serve_call_fail(call, STATUS_MEDIA_TYPE, "Expected request with `Content-Type: application/json`");
+    const char *coding = header(exchange, "Content-Encoding");
+    if (coding && strcasecmp(coding, "identity") != 0)
+        serve_call_fail(call, STATUS_MEDIA_TYPE, "Content-Encoding %.40s is not known: send the body as it is", coding);
     check_timeout(exchange);
     check_priority(exchange);
 }
@@ -140,24 +144,54 @@ static void refuse_large(struct http_exchange *exchange)
                     (unsigned long long)exchange->server->options.payload_limit);
 }
 
+/* The head has taken the memory that the library would write an answer in. All earlier answers have been sent. */
+static enum MHD_Result refuse_head(struct http_exchange *exchange)
+{
+    struct buf body = {0};
+    char answer[1024];
+    serve_call_answer(&exchange->call);
+    wire_write_error(&body, exchange->call.status, exchange->call.err.message);
+    int len = snprintf(answer, sizeof answer,
+                       "HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n"
+                       "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%.*s",
+                       body.len, (int)body.len, body.data ? body.data : "");
+    buf_finish(&body);
+    if (len > 0 && (size_t)len < sizeof answer)
+        send(exchange->call.socket, answer, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return MHD_NO;
+}
+
+/* A request whose end is not certain: nothing after its head is read. */
+static enum MHD_Result refuse_framing(struct http_exchange *exchange, const struct error *err)
+{
+    serve_call_fail(&exchange->call, err->status, "%s", err->message);
+    if (err->status == STATUS_HEAD_TOO_LARGE)
+        return refuse_head(exchange);
+    exchange->early = exchange->closes = true;
+    return http_exchange_respond(exchange);
+}
+
 /* The headers are there. Refusals wait until the body has been read past, unless the client waits for our word before
  * it sends the body, or the body is not worth reading. */
-static enum MHD_Result begin(struct http_exchange *exchange, const char *path)
+static enum MHD_Result begin(struct http_exchange *exchange, const char *target, const char *version)
 {
+    struct error err;
     uint64_t limit = exchange->server->options.payload_limit;
     uint64_t declared = 0;
-    const char *length = header(exchange, "Content-Length");
-    bool known = length && parse_number(length, &declared);
     exchange->allow_origin =
         http_access_origin(exchange->server->options.cors_allow_origin, header(exchange, "Origin"));
-    check_headers(exchange, path);
+    if (http_framing_check(exchange->connection, version, &declared, &err) != STATUS_OK)
+        return refuse_framing(exchange, &err);
+    check_headers(exchange, http_framing_path(target));
+    if (declared == HTTP_LENGTH_UNKNOWN)
+        declared = limit;
     if (declared > limit)
         refuse_large(exchange);
-    http_connection_expect(&exchange->server->connections, exchange->timer, known ? declared : limit);
+    http_connection_expect(&exchange->server->connections, exchange->timer, declared);
     bool waits = header(exchange, "Expect") != NULL;
     if (exchange->call.status == STATUS_OK || (!waits && declared <= limit + DISCARD_LIMIT))
         return MHD_YES;
-    exchange->early = true;
+    exchange->early = exchange->closes = true;
     return http_exchange_respond(exchange);
 }
 
@@ -210,12 +244,11 @@ static void come_back(struct http_exchange *exchange)
 enum MHD_Result http_exchange_handle(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
                                      const char *version, const char *data, size_t *data_size, void **state)
 {
-    (void)version;
     struct http_exchange *exchange = *state;
     if (!exchange) {
         exchange = create(cls, connection, method);
         *state = exchange;
-        return exchange ? begin(exchange, url) : MHD_NO;
+        return exchange ? begin(exchange, url, version) : MHD_NO;
     }
     if (*data_size > 0) {
         size_t size = *data_size;

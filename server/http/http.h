@@ -41,6 +41,9 @@ uint32_t http_server_active(struct http_server *server);
  *  NULL; NULL is fine. */
 void http_server_destroy(struct http_server **server);
 
+/** The version of libmicrohttpd that runs, "1.0.1"; static. Before 1.0 some malformed requests get no answer. */
+const char *http_library_version(void);
+
 /** Ask the server at this address for /health, within 5 seconds. OK where it answers 200; UNHEALTHY else, saying what
  *  came instead. 0.0.0.0 and :: are asked at the loopback address. */
 enum status http_check(const char *hostname, uint16_t port, struct error *err);

@@ -88,7 +88,7 @@ static void add_headers(struct MHD_Response *response, const struct http_exchang
         add_number(response, MHD_HTTP_HEADER_RETRY_AFTER, retry_after);
     if (call->status == STATUS_UNAUTHENTICATED)
         MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
-    if (serve_server_is_draining(call->server))
+    if (exchange->closes || serve_server_is_draining(call->server))
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     add_cors(response, exchange);
 }

@@ -9,9 +9,9 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "server/http/framing.h"
 
-/* A connection's memory holds its headers and the piece of a body being read. */
-enum { CONNECTION_MEMORY = 16384, BACKLOG = 1024, CORES_PER_EVENT_THREAD = 4, MAX_EVENT_THREADS = 8 };
+enum { BACKLOG = 1024, CORES_PER_EVENT_THREAD = 4, MAX_EVENT_THREADS = 8 };
 
 static void on_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
                           enum MHD_ConnectionNotificationCode code)
@@ -50,7 +50,8 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, int fd)
         {MHD_OPTION_CONNECTION_LIMIT, options->max_connections, NULL},
         {MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->max_connections_per_ip, NULL},
         {MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s, NULL},
-        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL},
+        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, HTTP_CONNECTION_MEMORY, NULL},
+        {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)http_framing_unescape, NULL},
         {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
         {MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, NULL},
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, server},
@@ -80,18 +81,21 @@ enum status http_server_create(struct http_server **ret, struct serve_server *se
     server->options = *options;
     server->serve = serve;
     server->quiesced_fd = -1;
-    http_connections_init(&server->connections, options->idle_timeout_s);
-    enum status status = http_connections_start(&server->connections, err);
-    if (status == STATUS_OK) {
-        server->daemon = start_daemon(server, listen_fd);
-        if (!server->daemon)
-            status = error_set(err, STATUS_INTERNAL,
-                               "libmicrohttpd does not start (%s); are there enough file descriptors and threads?",
-                               strerror(errno));
-    }
+    if (http_library_version()[0] == '0')
+        log_warn("libmicrohttpd is older than 1.0: some malformed requests are answered late or not at all; do not put "
+                 "this server behind a proxy that shares connections",
+                 log_str("version", http_library_version()));
+    enum status status = http_connections_start(&server->connections, options->idle_timeout_s, err);
     if (status != STATUS_OK) {
-        free_server(server);
+        mem_free(server);
         return status;
+    }
+    server->daemon = start_daemon(server, listen_fd);
+    if (!server->daemon) {
+        free_server(server);
+        return error_set(err, STATUS_INTERNAL,
+                         "libmicrohttpd does not start (%s); are there enough file descriptors and threads?",
+                         strerror(errno));
     }
     *ret = server;
     return STATUS_OK;
@@ -99,8 +103,12 @@ enum status http_server_create(struct http_server **ret, struct serve_server *se
 
 void http_server_quiesce(struct http_server *server)
 {
-    if (server->quiesced_fd < 0)
-        server->quiesced_fd = MHD_quiesce_daemon(server->daemon);
+    if (server->quiesced_fd >= 0)
+        return;
+    server->quiesced_fd = MHD_quiesce_daemon(server->daemon);
+    /* The library's threads may still look at it, so it stays open until they have ended. But it listens no more:
+     * clients are refused at once, and go elsewhere. */
+    shutdown(server->quiesced_fd, SHUT_RDWR);
 }
 
 uint32_t http_server_active(struct http_server *server)

@@ -32,6 +32,7 @@ struct http_exchange {
     bool ran;          /* handed to the core: the next time it is called, there is an answer */
     bool away;         /* suspended, and not yet back */
     bool early;        /* answered before its body was read */
+    bool closes;       /* the connection ends with the answer */
     const char *method;
     const char *allow;        /* for the Allow header, NULL: none; static */
     const char *allow_origin; /* for CORS; NULL: none */

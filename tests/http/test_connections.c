@@ -273,7 +273,7 @@ Test(key, is_asked_for_where_it_matters)
     static const char *const right[] = {"Authorization: Bearer s3cret"};
     static const char *const wrong[] = {"Authorization: Bearer s3cre",   "Authorization: Bearer s3cret1",
                                         "Authorization: s3cret",         "Authorization: Basic s3cret",
-                                        "Authorization: bearer s3cret",  "Authorization: Bearer S3cret",
+                                        "Authorization: Bearers3cret",   "Authorization: Bearer S3cret",
                                         "Authorization: Bearer  s3cret", "Authorization;"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct answer answer =

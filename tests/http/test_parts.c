@@ -1,5 +1,6 @@
 /* The room's parts by themselves: keys, origins, routes, connections, addresses, the list of truncated inputs. */
 #include <criterion/criterion.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,9 +16,10 @@ Test(access, key)
 {
     cr_expect(http_access_key(NULL, NULL), "none is asked for");
     cr_expect(http_access_key("abc", "Bearer abc"));
+    cr_expect(http_access_key("abc", "bEARER abc"));
     static const char *const wrong[] = {
-        NULL,          "",           "abc",         "Bearer",      "Bearer ",   "Bearer ab",
-        "Bearer abcd", "bearer abc", "Bearer  abc", "Bearer abc ", "Basic abc", "Bearer aaa"};
+        NULL,          "",          "abc",         "Bearer",      "Bearer ",   "Bearer ab",
+        "Bearer abcd", "bearerabc", "Bearer  abc", "Bearer abc ", "Basic abc", "Bearer aaa"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         cr_expect_not(http_access_key("abc", wrong[i]), "%s", wrong[i] ? wrong[i] : "(none)");
 }
@@ -60,11 +62,12 @@ Test(connections, late_ones_are_shut_down)
     char byte;
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, late), 0);
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, resting), 0);
-    http_connections_init(&connections, 0);
+    struct error err;
+    cr_assert_eq(http_connections_start(&connections, 0, &err), STATUS_OK);
     http_connection_open(&connections, late[0]);
     http_connection_rest(http_connection_open(&connections, resting[0]));
-    usleep(1000);
-    http_connections_sweep(&connections);
+    struct pollfd end = {.fd = late[1], .events = POLLIN};
+    cr_assert_eq(poll(&end, 1, -1), 1);
     cr_expect_eq(recv(late[1], &byte, 1, 0), 0, "shut down");
     cr_expect_eq(recv(resting[1], &byte, 1, 0), -1, "open");
     mem_fail_after(0);

@@ -1,0 +1,16 @@
+# Corrections to src/microhttpd/connection.c of libmicrohttpd 1.0.1, each a fault that a client can reach.
+
+# A chunk's extension: the line ends behind its LF, not at it. Else the LF is taken for the chunk's first byte.
+s/chunk_size_line_len = i;/chunk_size_line_len = i + 1;/
+
+# A chunk's line that does not fit is answered once. The second answer makes the first vanish, and the connection hang.
+/ERR_MSG_REQUEST_CHUNK_LINE_EXT_TOO_BIG);/a return;
+
+# A chunk that no memory holds is refused when it is announced, as one of 17 digits is.
+s/broken = (0 == num_dig);/broken = (0 == num_dig) || (chunk_size >> 56);/
+
+# What is no request is answered like any malformed one before its connection is closed.
+/^#define transmit_error_response_static(/i \
+#define refuse_line(c, why) transmit_error_response_static (c, MHD_HTTP_BAD_REQUEST, REQUEST_MALFORMED)
+/^get_request_line_inner/,/^}/s/connection_close_error (c,/refuse_line (c,/
+/^handle_recv_no_space/,/^}/s/connection_close_error (c,/refuse_line (c,/

@@ -1,0 +1,66 @@
+#include <microhttpd.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "server/http/http.h"
+#include "server/wire/response.h"
+
+const char *http_library_version(void)
+{
+    return MHD_get_version();
+}
+
+/* What stands in the body of a page of HTML, without tags. */
+static void plain_words(char *ret, size_t size, const char *page, size_t len)
+{
+    const char *body = memmem(page, len, "<body>", 6);
+    const char *end = page + len;
+    bool in_tag = false;
+    size_t n = 0;
+    for (const char *c = body ? body : page; c < end && n + 1 < size; c++) {
+        if (*c == '<' || *c == '>')
+            in_tag = *c == '<';
+        else if (!in_tag)
+            ret[n++] = *c;
+    }
+    ret[n] = '\0';
+}
+
+/* The library refuses by itself what it cannot parse, in HTML, and has no option for another form. It makes these
+ * answers with a public function of its own. The program's function of that name takes its place, and writes what a
+ * route would. The room itself makes its responses otherwise. */
+static struct MHD_Response *refusal(const char *page, size_t len)
+{
+    char words[256];
+    struct buf buf = {0};
+    plain_words(words, sizeof words, page, len);
+    wire_write_error(&buf, STATUS_MALFORMED, words);
+    size_t size = 0;
+    char *text = buf_take(&buf, &size);
+    struct MHD_Response *response =
+        text ? MHD_create_response_from_buffer_with_free_callback(size, text, mem_free) : NULL;
+    if (!response)
+        mem_free(text);
+    else
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+    return response;
+}
+
+/* What 0.9.75 calls. */
+__attribute__((visibility("default"))) struct MHD_Response *
+MHD_create_response_from_buffer(size_t size, void *buffer, enum MHD_ResponseMemoryMode mode)
+{
+    (void)mode;
+    return refusal(buffer, size);
+}
+
+/* What 1.0 calls; older headers do not declare it. */
+struct MHD_Response *MHD_create_response_from_buffer_static(size_t size, const void *buffer);
+
+__attribute__((visibility("default"))) struct MHD_Response *MHD_create_response_from_buffer_static(size_t size,
+                                                                                                   const void *buffer)
+{
+    return refusal(buffer, size);
+}
