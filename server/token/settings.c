@@ -167,35 +167,41 @@ static const struct {
 };
 enum { N_NAMED = sizeof named / sizeof *named };
 
-static bool is_named(const struct token_settings *settings, const char *text)
-{
-    for (int i = 0; i < N_NAMED; i++) {
-        const char *other = token_settings_special(settings, named[i].field, named[i].otherwise);
-        if (other && strcmp(other, text) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool array_has(const json_t *array, const char *text)
-{
-    size_t i;
-    json_t *token;
-    json_array_foreach(array, i, token)
-    {
-        const char *other = text_of(token);
-        if (other && strcmp(other, text) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* The name changed between versions. */
 static const json_t *more_special(const struct token_settings *settings)
 {
     const json_t *tokens = setting(settings, "extra_special_tokens");
     bool empty = json_array_size(tokens) == 0 && json_object_size(tokens) == 0;
     return empty ? setting(settings, "additional_special_tokens") : tokens;
+}
+
+static bool put_name(json_t *names, const char *text)
+{
+    return !text || json_object_set_new(names, text, json_true()) == 0;
+}
+
+/* The texts of all special tokens, as the keys of an object; NULL where memory ran out. */
+static json_t *special_names(const struct token_settings *settings)
+{
+    const json_t *more = more_special(settings);
+    json_t *names = json_object(), *token;
+    const char *key;
+    bool ok = names != NULL;
+    size_t i;
+    for (int n = 0; n < N_NAMED; n++)
+        ok = ok && put_name(names, token_settings_special(settings, named[n].field, named[n].otherwise));
+    json_array_foreach(more, i, token)
+    {
+        ok = ok && put_name(names, text_of(token));
+    }
+    json_object_foreach((json_t *)more, key, token)
+    {
+        ok = ok && put_name(names, text_of(token));
+    }
+    if (ok)
+        return names;
+    json_decref(names);
+    return NULL;
 }
 
 /* An added token with the id that its file gives it: only their order counts. */
@@ -245,13 +251,11 @@ static enum status list_added(const json_t *added, struct numbered *list, struct
     return STATUS_OK;
 }
 
-static json_t *describe(const struct token_settings *settings, const struct numbered *item)
+static json_t *describe(const json_t *special, const struct numbered *item)
 {
-    if (!item->token) {
-        bool special = is_named(settings, item->text) || array_has(more_special(settings), item->text);
-        return json_pack("{s:s, s:b}", "content", item->text, "special", special);
-    }
-    return copy_special(item->token, is_named(settings, item->text));
+    bool is_special = json_object_get(special, item->text) != NULL;
+    return item->token ? copy_special(item->token, is_special)
+                       : json_pack("{s:s, s:b}", "content", item->text, "special", is_special);
 }
 
 static enum status add_numbered(const struct token_settings *settings, json_t *added, struct error *err)
@@ -260,13 +264,17 @@ static enum status add_numbered(const struct token_settings *settings, json_t *a
     const json_t *from = legacy ? settings->added : json_object_get(settings->tokenizer, "added_tokens_decoder");
     size_t n = json_object_size(from);
     struct numbered *list = mem_alloc((n + 1) * sizeof *list);
-    if (!list)
-        return error_set(err, STATUS_NO_MEMORY, "no memory for %zu added tokens", n);
-    enum status status = legacy ? list_added(from, list, err) : list_decoder(from, list, err);
+    json_t *special = special_names(settings);
+    enum status status;
+    if (!list || !special)
+        status = error_set(err, STATUS_NO_MEMORY, "no memory for %zu added tokens", n);
+    else
+        status = legacy ? list_added(from, list, err) : list_decoder(from, list, err);
     if (status == STATUS_OK)
         qsort(list, n, sizeof *list, by_id);
     for (size_t i = 0; i < n && status == STATUS_OK; i++)
-        status = append(added, describe(settings, &list[i]), err);
+        status = append(added, describe(special, &list[i]), err);
+    json_decref(special);
     mem_free(list);
     return status;
 }

@@ -135,17 +135,25 @@ Test(added, special_tokens_map_names_the_special_tokens)
 Test(added, a_hundred_thousand)
 {
     enum { N = 100000 };
-    struct buf text = {0};
+    struct buf text = {0}, more = {0};
     buf_puts(&text, "{");
     for (int i = 0; i < N; i++)
         buf_printf(&text, "%s\"<x%d>\":%d", i ? "," : "", i, 25 + i);
     buf_puts(&text, "}");
     buf_append(&text, "", 1);
-    struct token_vocab *vocab = load((struct files){.added = text.data}, false);
+    /* all of them special, too */
+    buf_puts(&more, "{\"additional_special_tokens\":[");
+    for (int i = 0; i < N; i++)
+        buf_printf(&more, "%s\"<x%d>\"", i ? "," : "", i);
+    buf_puts(&more, "]}");
+    buf_append(&more, "", 1);
+    struct token_vocab *vocab = load((struct files){.added = text.data, .map = more.data}, false);
+    cr_expect(token_vocab_is_special(vocab, 25 + N - 1));
     cr_expect_eq(token_vocab_size(vocab), 25 + N);
     EXPECT_IDS(vocab, "hello <x0><x99999> <x100000>", 2, 5, 25, 25 + N - 1, 18, 1, 19, 3);
     token_vocab_destroy(&vocab);
     buf_finish(&text);
+    buf_finish(&more);
 }
 
 Test(added, mistakes_are_named)

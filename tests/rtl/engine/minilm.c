@@ -39,7 +39,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: minilm MODEL_DIRECTORY [TOKENS, 1 to %d]\n", MOST);
         return 2;
     }
-    if (model_read_info(&info, argv[1], false, &err) || model_load_image(&image, argv[1], &info, IMAGE_INT8, NULL, &err))
+    if (model_read_info(&info, argv[1], false, &err) ||
+        model_load_image(&image, argv[1], &info, IMAGE_INT8, NULL, &err))
         return fail("model", &err);
     uint32_t cu_seqlens[] = {0, tokens}, ids[MOST];
     for (uint32_t i = 0; i < tokens; i++)

@@ -1,0 +1,77 @@
+/* What an inference came to: its vectors, what it took, and what of it is counted. */
+#include <math.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "server/serve/infer.h"
+#include "server/serve/server.h"
+#include "server/serve/windows.h"
+
+const float *serve_infer_rows(struct serve_infer *infer)
+{
+    float *rows = infer->items[0].out;
+    for (uint32_t i = 0; i < infer->n_inputs; i++) {
+        const struct serve_infer_input *input = &infer->inputs[i];
+        const struct batch_item *items = &infer->items[input->first_item];
+        serve_windows_pool(items, input->n_items, infer->width);
+        if (input->first_item > i)
+            memcpy(rows + (size_t)i * infer->width, items[0].out, infer->width * sizeof *rows);
+        if (infer->normalize)
+            serve_normalize(rows + (size_t)i * infer->width, infer->keep);
+    }
+    return rows;
+}
+
+const float *serve_infer_tokens(const struct serve_infer *infer, uint32_t input)
+{
+    return infer->items[infer->inputs[input].first_item].out;
+}
+
+void serve_infer_report(const struct serve_infer *infer, struct serve_infer_report *ret)
+{
+    *ret = (struct serve_infer_report){.total_ns = clock_now_ns() - infer->call->started_ns,
+                                       .tokenization_ns = infer->tokenization_ns / infer->n_inputs,
+                                       .chars = infer->chars,
+                                       .tokens = infer->tokens};
+    for (uint32_t i = 0; i < infer->n_items; i++) {
+        ret->queue_ns += infer->items[i].queue_ns;
+        ret->inference_ns += infer->items[i].inference_ns;
+    }
+    ret->queue_ns /= infer->n_items;
+    ret->inference_ns /= infer->n_items;
+    for (uint32_t i = 0; i < infer->n_inputs; i++)
+        ret->n_truncated += infer->inputs[i].truncated;
+}
+
+static double seconds(uint64_t ns)
+{
+    return (double)ns * 1e-9;
+}
+
+void serve_infer_count(const struct serve_infer *infer)
+{
+    struct serve_telemetry *t = &infer->call->server->telemetry;
+    struct serve_infer_report report;
+    serve_infer_report(infer, &report);
+    metrics_counter_add(t->successes[infer->single ? SERVE_SINGLE : SERVE_BATCH], 1);
+    metrics_counter_add(t->embedded, infer->n_inputs);
+    metrics_histogram_observe(t->duration, seconds(report.total_ns));
+    metrics_histogram_observe(t->tokenization, seconds(report.tokenization_ns));
+    metrics_histogram_observe(t->queue, seconds(report.queue_ns));
+    metrics_histogram_observe(t->queue_of[infer->work.class], seconds(report.queue_ns));
+    metrics_histogram_observe(t->inference, seconds(report.inference_ns));
+    for (uint32_t i = 0; i < infer->n_inputs; i++)
+        metrics_histogram_observe(t->input_length, infer->inputs[i].n_tokens);
+}
+
+void serve_normalize(float *values, uint32_t n)
+{
+    double sum = 0;
+    for (uint32_t i = 0; i < n; i++)
+        sum += (double)values[i] * (double)values[i];
+    if (sum == 0)
+        return;
+    double factor = 1.0 / sqrt(sum);
+    for (uint32_t i = 0; i < n; i++)
+        values[i] = (float)((double)values[i] * factor);
+}
