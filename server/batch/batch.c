@@ -4,7 +4,7 @@
 #include "base/cond.h"
 #include "base/mem.h"
 #include "server/batch/calibrate.h"
-#include "server/batch/room.h"
+#include "server/batch/sched.h"
 
 enum { BULK_ITEMS = 8, BULK_TOKENS = 2048 };
 /* What one work may take of the queue's limit: a part of it, but no less than this. */
@@ -37,12 +37,12 @@ static enum status admit(struct batch *batch, const struct batch_work *work, str
 {
     if (batch->closing)
         return error_set(err, STATUS_UNHEALTHY, "the server is shutting down");
-    if (room_is_dead(batch, clock_now_ns()))
-        return room_say_dead(err);
-    uint32_t taken = batch->queues[BATCH_INTERACTIVE].room + batch->queues[BATCH_BULK].room;
-    if (queue_room(&batch->queues[work->class], work->n_items) > batch->options.max_queued_items - taken)
+    if (sched_is_dead(batch, clock_now_ns()))
+        return sched_say_dead(err);
+    uint32_t taken = batch->queues[BATCH_INTERACTIVE].space + batch->queues[BATCH_BULK].space;
+    if (queue_space(&batch->queues[work->class], work->n_items) > batch->options.max_queued_items - taken)
         return error_set(err, STATUS_OVERLOADED, "%u texts are waiting and the limit is %u: try again later",
-                         room_queued_items(batch), batch->options.max_queued_items);
+                         sched_queued_items(batch), batch->options.max_queued_items);
     if (work->deadline_ns) {
         uint64_t now = clock_now_ns();
         double left = work->deadline_ns > now ? (double)(work->deadline_ns - now) : 0;
@@ -56,7 +56,7 @@ static enum status admit(struct batch *batch, const struct batch_work *work, str
 
 enum status batch_submit(struct batch *batch, struct batch_work *work, struct error *err)
 {
-    struct room_settled settled = {0};
+    struct sched_settled settled = {0};
     pthread_mutex_lock(&batch->lock);
     enum status status = admit(batch, work, err);
     if (status == STATUS_OK) {
@@ -67,10 +67,10 @@ enum status batch_submit(struct batch *batch, struct batch_work *work, struct er
         queue_push(&batch->queues[work->class], work);
         if (work->class == BATCH_INTERACTIVE)
             batch->last_interactive_ns = work->submitted_ns;
-        room_plan(batch, &settled);
+        sched_plan(batch, &settled);
     }
     pthread_mutex_unlock(&batch->lock);
-    room_tell(&settled);
+    sched_tell(&settled);
     return status;
 }
 
@@ -104,19 +104,19 @@ static bool in_flight(const struct batch *batch, const struct batch_work *work)
 
 void batch_cancel(struct batch *batch, struct batch_work *work)
 {
-    struct room_settled settled = {0};
+    struct sched_settled settled = {0};
     struct error err;
     error_set(&err, STATUS_CANCELLED, "the client has gone");
     pthread_mutex_lock(&batch->lock);
     if (waits(batch, work) || in_flight(batch, work)) {
-        room_fail_work(batch, &settled, work, STATUS_CANCELLED, &err);
+        sched_fail_work(batch, &settled, work, STATUS_CANCELLED, &err);
         for (uint32_t b = 0; b < batch->options.n_boards; b++)
             if (batch->slots[b].flight)
-                room_cancel_unwanted(batch, batch->slots[b].flight);
-        room_plan(batch, &settled);
+                sched_cancel_unwanted(batch, batch->slots[b].flight);
+        sched_plan(batch, &settled);
     }
     pthread_mutex_unlock(&batch->lock);
-    room_tell(&settled);
+    sched_tell(&settled);
 }
 
 void batch_set_on_dispatch(struct batch *batch, batch_on_dispatch *hook, void *cookie)
@@ -144,7 +144,7 @@ static enum status load_boards(struct batch *batch, struct error *err)
                          layers);
     enum status status = STATUS_OK;
     for (uint32_t b = 0; b < n && status == STATUS_OK; b++) {
-        struct room_slot *slot = &batch->slots[b];
+        struct sched_slot *slot = &batch->slots[b];
         slot->layer_begin = pipeline ? layers * b / n : 0;
         slot->layer_end = pipeline ? layers * (b + 1) / n : layers;
         status = board_load(batch->options.boards[b], batch->options.image, slot->layer_begin, slot->layer_end, err);
@@ -161,7 +161,7 @@ enum status batch_create(struct batch **ret, const struct batch_options *options
         return error_set(err, STATUS_USAGE, "fp32 boards compute whole sequences: placement split needs int8");
     struct batch *batch = mem_calloc(1, sizeof *batch);
     if (!batch)
-        return error_set(err, STATUS_NO_MEMORY, "no memory for the batch room");
+        return error_set(err, STATUS_NO_MEMORY, "no memory for the scheduler");
     batch->options = *options;
     if (whole_only && options->placement == BATCH_AUTO)
         batch->options.placement = BATCH_REPLICATE;
@@ -194,7 +194,7 @@ enum status batch_create(struct batch **ret, const struct batch_options *options
     pthread_rwlock_init(&batch->repair, NULL);
     pthread_cond_init(&batch->quiet, NULL);
     cond_init(&batch->wake);
-    status = room_start_threads(batch, err);
+    status = sched_start_threads(batch, err);
     if (status != STATUS_OK) {
         free_batch(batch);
         return status;
@@ -204,18 +204,18 @@ enum status batch_create(struct batch **ret, const struct batch_options *options
     return STATUS_OK;
 }
 
-static void cancel_all(struct batch *batch, struct room_settled *settled)
+static void cancel_all(struct batch *batch, struct sched_settled *settled)
 {
     struct error err;
     error_set(&err, STATUS_CANCELLED, "the server is shutting down");
-    room_fail_waiting(batch, settled, STATUS_CANCELLED, &err);
+    sched_fail_waiting(batch, settled, STATUS_CANCELLED, &err);
     for (uint32_t b = 0; b < batch->options.n_boards; b++) {
         struct flight *flight = batch->slots[b].flight;
         if (!flight || flight->abandoned)
             continue;
         for (uint32_t i = 0; i < flight->n_entries; i++)
-            room_fail_work(batch, settled, flight->entries[i].work, STATUS_CANCELLED, &err);
-        room_cancel_unwanted(batch, flight);
+            sched_fail_work(batch, settled, flight->entries[i].work, STATUS_CANCELLED, &err);
+        sched_cancel_unwanted(batch, flight);
     }
 }
 
@@ -224,16 +224,16 @@ void batch_destroy(struct batch **ref, bool drain)
     struct batch *batch = *ref;
     if (!batch)
         return;
-    struct room_settled settled = {0};
+    struct sched_settled settled = {0};
     pthread_mutex_lock(&batch->lock);
     batch->closing = true;
     if (!drain)
         cancel_all(batch, &settled);
-    while (!room_is_idle(batch))
+    while (!sched_is_idle(batch))
         pthread_cond_wait(&batch->quiet, &batch->lock);
     pthread_mutex_unlock(&batch->lock);
-    room_tell(&settled);
-    room_stop_threads(batch);
+    sched_tell(&settled);
+    sched_stop_threads(batch);
     for (uint32_t b = 0; b < batch->options.n_boards; b++)
         board_close(&batch->options.boards[b]);
     pthread_mutex_destroy(&batch->lock);

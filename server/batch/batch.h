@@ -3,7 +3,7 @@
  * A work is what one request wants done: some items (one sequence each). Items of many works share batches; a work is
  * done when its last item is. Inside: queue.h (what waits, fair between keys), planner.h (what to start, where), cost.h
  * and trials.h (how long it will take, whole or split), flight.h (a batch in flight), watchdog.h (when it has hung),
- * health.h (which boards may serve), pooling.h; room.h ties them together.
+ * health.h (which boards may serve), pooling.h; sched.h ties them together.
  */
 #ifndef BERTD_BATCH_BATCH_H
 #define BERTD_BATCH_BATCH_H
@@ -38,7 +38,7 @@ struct batch_item {
     uint32_t first_row, n_rows; /* pool (or with BATCH_POOL_NONE deliver) these rows only; n_rows 0: all */
     uint32_t input;             /* of the request's inputs, the one it belongs to: for the words of errors */
     float *out; /* [hidden]; with BATCH_POOL_NONE [rows][hidden]. Written before on_done. Not normalised. */
-    /* Filled in by the room: */
+    /* Filled in by the scheduler: */
     uint64_t queue_ns;     /* from submission to dispatch */
     uint64_t inference_ns; /* from dispatch to result */
 };
@@ -50,11 +50,11 @@ struct batch_work {
     uint64_t deadline_ns; /* on clock_now_ns; 0: none */
     enum batch_class class;
     uint64_t key; /* whose request: a hash of the API key or address; fairness is between keys */
-    /** Called exactly once, from a board's or the room's thread, when no item is in use any more: OK, CANCELLED,
+    /** Called exactly once, from a board's or the scheduler's thread, when no item is in use any more: OK, CANCELLED,
      * TIMEOUT, BACKEND or UNHEALTHY with `err` filled. Must be quick. The work may be freed in it. */
     void (*on_done)(struct batch_work *work, enum status status, const struct error *err);
     void *cookie;
-    /* The room's own: */
+    /* The scheduler's own: */
     struct batch_work *next;
     uint64_t submitted_ns;
     uint32_t items_left;  /* not yet finished */
@@ -83,7 +83,7 @@ struct batch_event {
 
 struct batch_options {
     struct image *image;   /* retained */
-    struct board **boards; /* [n_boards], opened and loaded; the room closes them in batch_destroy */
+    struct board **boards; /* [n_boards], opened and loaded; the scheduler closes them in batch_destroy */
     uint32_t n_boards;
     uint32_t max_tokens;       /* rows in one batch (--max-batch-tokens) */
     uint32_t max_sequences;    /* sequences in one batch; 0: no limit (--max-batch-requests) */
@@ -91,21 +91,22 @@ struct batch_options {
     enum batch_placement placement;
     uint64_t scrub_interval_ns; /* the image's checksum is verified so often; 0: only when a board loads it */
     uint64_t probe_interval_ns; /* a board to which nothing was given for so long is tested; 0: never */
-    /* These may be NULL and come without the lock, from threads of the room (on_event: also from batch_inject's): */
+    /* These may be NULL and come without the lock, from threads of the scheduler (on_event: also from batch_inject's):
+     */
     void (*on_event)(void *cookie, const struct batch_event *event);
     /** Build the image once more, from where it came from; new reference. */
     enum status (*rebuild)(void *cookie, struct image **ret, struct error *err);
     void *cookie; /* of both */
 };
 
-/** What the room is doing, for metrics and health. */
+/** What the scheduler is doing, for metrics and health. */
 struct batch_stats {
     uint32_t queued_items;
     uint64_t queued_tokens;
     uint32_t running_items;
     uint32_t boards_ready; /* in service */
     uint32_t boards;
-    uint32_t retry_after_ms; /* until there is room, or a board, again, as far as one can tell */
+    uint32_t retry_after_ms; /* until there is space, or a board, again, as far as one can tell */
     uint32_t queued_items_of[BATCH_CLASSES];
     uint64_t queued_tokens_of[BATCH_CLASSES];
     uint64_t flights[BATCH_PLACEMENTS]
@@ -116,7 +117,7 @@ struct batch_stats {
 
 /** One board as the scheduler sees it. */
 struct batch_board_info {
-    const char *name;  /* lives as long as the room */
+    const char *name;  /* lives as long as the scheduler */
     const char *kind;  /* static */
     const char *state; /* "idle", "busy", "quarantined", "testing"; static */
     struct board_stats stats;
@@ -133,8 +134,9 @@ struct batch_board_info {
 /** Called after each dispatch, from the planner's thread; for metrics. */
 typedef void batch_on_dispatch(void *cookie, uint32_t sequences, uint32_t tokens);
 
-/** Load the boards, measure what they cost, start the room. `ret`: new; end with batch_destroy. On failure the boards
- * stay the caller's. Errors: NO_MEMORY, INTERNAL (threads), USAGE (number of boards), what a board's load said. */
+/** Load the boards, measure what they cost, start the scheduler. `ret`: new; end with batch_destroy. On failure the
+ * boards stay the caller's. Errors: NO_MEMORY, INTERNAL (threads), USAGE (number of boards), what a board's load said.
+ */
 enum status batch_create(struct batch **ret, const struct batch_options *options, struct error *err);
 /** Finish what is queued (or, with `drain` false, cancel it), close the boards, free. Sets the pointer to NULL. */
 void batch_destroy(struct batch **batch, bool drain);

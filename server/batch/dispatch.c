@@ -1,6 +1,6 @@
 /* Carry out the plan: a snapshot for the planner, then its actions. */
 #include "base/clock.h"
-#include "server/batch/room.h"
+#include "server/batch/sched.h"
 
 /* Bulk work that waits is owed a turn once interactive work has had this many times the service of such a turn. */
 #define BULK_PATIENCE 8
@@ -12,7 +12,7 @@ static bool fill_boards(const struct batch *batch, struct planner_snapshot *out)
     bool any_free = false;
     out->n_boards = batch->options.n_boards;
     for (uint32_t b = 0; b < batch->options.n_boards; b++) {
-        const struct room_slot *slot = &batch->slots[b];
+        const struct sched_slot *slot = &batch->slots[b];
         bool usable = slot->health.state == HEALTH_IN_SERVICE;
         bool is_free = !slot->flight && !slot->probing;
         out->boards[b] = (struct planner_board){usable, is_free, slot->layer_begin, slot->layer_end};
@@ -36,7 +36,7 @@ static void fill_work(const struct batch *batch, struct planner_snapshot *out)
 static bool fill_snapshot(struct batch *batch)
 {
     struct planner_snapshot *out = &batch->snapshot;
-    if (!fill_boards(batch, out) || (!batch->parted && room_queued_items(batch) == 0))
+    if (!fill_boards(batch, out) || (!batch->parted && sched_queued_items(batch) == 0))
         return false;
     fill_work(batch, out);
     out->placement = batch->options.placement;
@@ -51,11 +51,11 @@ static bool fill_snapshot(struct batch *batch)
     return true;
 }
 
-static struct flight *begin_flight(struct batch *batch, struct room_settled *settled, struct queue *queue, uint32_t n)
+static struct flight *begin_flight(struct batch *batch, struct sched_settled *settled, struct queue *queue, uint32_t n)
 {
     struct queue_entry entries[PLANNER_WINDOW];
     queue_take(queue, entries, n);
-    struct flight *flight = room_new_flight(batch, settled, entries, n);
+    struct flight *flight = sched_new_flight(batch, settled, entries, n);
     if (flight && batch->hook)
         batch->hook(batch->hook_cookie, n, flight->job.n_rows);
     return flight;
@@ -79,7 +79,7 @@ static enum batch_placement placement_of(const struct batch *batch, const struct
     return action->choice.boards > 1 ? BATCH_SPLIT : BATCH_REPLICATE;
 }
 
-static void launch(struct batch *batch, struct room_settled *settled, struct flight *flight,
+static void launch(struct batch *batch, struct sched_settled *settled, struct flight *flight,
                    const struct planner_action *action)
 {
     flight->launched_ns = clock_now_ns();
@@ -91,7 +91,7 @@ static void launch(struct batch *batch, struct room_settled *settled, struct fli
     flight->predicted_ns =
         trials_predict(&batch->trials, &batch->cost, flight->load, action->layers, action->choice.boards);
     for (uint32_t i = 0; i < action->choice.boards; i++) {
-        struct room_slot *slot = &batch->slots[action->boards[i]];
+        struct sched_slot *slot = &batch->slots[action->boards[i]];
         slot->flight = flight;
         slot->used_ns = flight->launched_ns;
         slot->flights++;
@@ -99,7 +99,7 @@ static void launch(struct batch *batch, struct room_settled *settled, struct fli
     }
     uint32_t until = flight->layer + action->layers;
     enum status status = flight_launch(flight, batch->options.boards, action->boards, action->choice.boards, until,
-                                       room_on_parted, batch);
+                                       sched_on_parted, batch);
     if (status == STATUS_OK) {
         account(batch, flight);
         return;
@@ -108,15 +108,15 @@ static void launch(struct batch *batch, struct room_settled *settled, struct fli
         batch->slots[action->boards[i]].flight = NULL;
     struct error err;
     error_set(&err, status, "no memory to split a batch of %u rows", flight->job.n_rows);
-    room_fail_flight(batch, settled, flight, status, &err);
+    sched_fail_flight(batch, settled, flight, status, &err);
 }
 
-void room_plan(struct batch *batch, struct room_settled *settled)
+void sched_plan(struct batch *batch, struct sched_settled *settled)
 {
     struct planner_action actions[PLANNER_MAX_BOARDS];
     struct flight *flights[PLANNER_MAX_BOARDS];
-    room_drop_unwanted(batch, settled);
-    bool lone = batch->n_flights == 0 && room_queued_items(batch) == 1;
+    sched_drop_unwanted(batch, settled);
+    bool lone = batch->n_flights == 0 && sched_queued_items(batch) == 1;
     uint32_t n = fill_snapshot(batch) ? planner_plan(&batch->snapshot, actions, PLANNER_MAX_BOARDS) : 0;
     uint32_t f = 0, begun = 0;
     for (struct flight *flight = batch->parted; flight && f < PLANNER_MAX_BOARDS; flight = flight->next)
@@ -125,7 +125,7 @@ void room_plan(struct batch *batch, struct room_settled *settled)
         struct flight *flight;
         if (actions[i].resume) {
             flight = flights[actions[i].flight];
-            room_unpark(batch, flight);
+            sched_unpark(batch, flight);
         } else {
             flight = begin_flight(batch, settled, &batch->queues[actions[i].class], actions[i].n_sequences);
             begun++;
@@ -135,6 +135,6 @@ void room_plan(struct batch *batch, struct room_settled *settled)
     }
     if (begun)
         batch->crowd = planner_crowd(batch->crowd, batch->n_flights, lone);
-    if (room_is_idle(batch))
+    if (sched_is_idle(batch))
         pthread_cond_broadcast(&batch->quiet);
 }

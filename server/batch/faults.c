@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/cond.h"
 #include "base/mem.h"
-#include "server/batch/room.h"
+#include "server/batch/sched.h"
 
 /* A random gap is no longer than this many times its mean. */
 #define LONGEST_GAP 8
@@ -78,7 +78,7 @@ static void happen(struct batch_faults *faults, struct entry *entry)
         entry->due_ns = batch_fault_next(&entry->rule, entry->done, entry->due_ns, &faults->random);
     } else {
         entry->due_ns = UINT64_MAX;
-        room_announce(faults->batch, BATCH_FAULT_REFUSED, NULL, err.message);
+        sched_announce(faults->batch, BATCH_FAULT_REFUSED, NULL, err.message);
     }
 }
 

@@ -54,7 +54,7 @@ struct flight {
     enum status status;
     struct error err;
     uint32_t failed_board;
-    /* The room's: */
+    /* The scheduler's: */
     bool abandoned; /* given up by the watchdog: its last part frees it */
     struct flight *next;
     void *kv_memory;

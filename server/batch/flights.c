@@ -1,27 +1,27 @@
-/* Flights of the room: made, parked between layers, computed again after a failure, ended.
+/* Flights of the scheduler: made, parked between layers, computed again after a failure, ended.
  *
  * Invariants: whatever becomes of a flight, its entries end exactly once: in it, or in the flights that run them again.
  * Only results of boards that were in service all the while are delivered.
  */
 #include "base/clock.h"
-#include "server/batch/room.h"
+#include "server/batch/sched.h"
 #include "server/batch/watchdog.h"
 
 /* A batch that failed once runs again as it is: most likely the board was at fault. After that each text runs alone,
  * since one of them may be; and a text is at fault when it failed so often that so many boards in turn cannot be. */
 enum { MAX_TOGETHER = 2, MAX_ATTEMPTS = 8 };
 
-struct flight *room_new_flight(struct batch *batch, struct room_settled *settled, const struct queue_entry *entries,
-                               uint32_t n)
+struct flight *sched_new_flight(struct batch *batch, struct sched_settled *settled, const struct queue_entry *entries,
+                                uint32_t n)
 {
     struct flight *flight = flight_create(batch->options.image, entries, n);
     if (!flight) {
         struct error err;
         error_set(&err, STATUS_NO_MEMORY, "no memory for a batch of %u sequences", n);
         for (uint32_t i = 0; i < n; i++)
-            room_fail_work(batch, settled, entries[i].work, STATUS_NO_MEMORY, &err);
+            sched_fail_work(batch, settled, entries[i].work, STATUS_NO_MEMORY, &err);
         for (uint32_t i = 0; i < n; i++)
-            room_settle(settled, entries[i].work, 1);
+            sched_settle(settled, entries[i].work, 1);
         return NULL;
     }
     flight->begun_ns = clock_now_ns();
@@ -31,24 +31,24 @@ struct flight *room_new_flight(struct batch *batch, struct room_settled *settled
     return flight;
 }
 
-void room_end_flight(struct batch *batch, struct room_settled *settled, struct flight *flight)
+void sched_end_flight(struct batch *batch, struct sched_settled *settled, struct flight *flight)
 {
     for (uint32_t i = 0; i < flight->n_entries; i++)
-        room_settle(settled, flight->entries[i].work, 1);
+        sched_settle(settled, flight->entries[i].work, 1);
     batch->n_flights--;
     batch->running_items -= flight->n_entries;
     flight_destroy(&flight);
 }
 
-void room_fail_flight(struct batch *batch, struct room_settled *settled, struct flight *flight, enum status status,
-                      const struct error *err)
+void sched_fail_flight(struct batch *batch, struct sched_settled *settled, struct flight *flight, enum status status,
+                       const struct error *err)
 {
     for (uint32_t i = 0; i < flight->n_entries; i++)
-        room_fail_work(batch, settled, flight->entries[i].work, status, err);
-    room_end_flight(batch, settled, flight);
+        sched_fail_work(batch, settled, flight->entries[i].work, status, err);
+    sched_end_flight(batch, settled, flight);
 }
 
-void room_park(struct batch *batch, struct flight *flight)
+void sched_park(struct batch *batch, struct flight *flight)
 {
     struct flight **link = &batch->parted;
     while (*link && (*link)->begun_ns <= flight->begun_ns)
@@ -64,7 +64,7 @@ static void unlink_flight(struct flight **list, const struct flight *flight)
     *list = flight->next;
 }
 
-void room_unpark(struct batch *batch, struct flight *flight)
+void sched_unpark(struct batch *batch, struct flight *flight)
 {
     unlink_flight(&batch->parted, flight);
 }
@@ -77,7 +77,7 @@ static bool wanted(const struct flight *flight)
     return false;
 }
 
-void room_cancel_unwanted(struct batch *batch, struct flight *flight)
+void sched_cancel_unwanted(struct batch *batch, struct flight *flight)
 {
     if (flight->abandoned || wanted(flight))
         return;
@@ -85,40 +85,40 @@ void room_cancel_unwanted(struct batch *batch, struct flight *flight)
         board_cancel(batch->options.boards[flight->parts[p].board], &flight->job);
 }
 
-void room_drop_unwanted(struct batch *batch, struct room_settled *settled)
+void sched_drop_unwanted(struct batch *batch, struct sched_settled *settled)
 {
     for (struct flight *flight = batch->parted, *next; flight; flight = next) {
         next = flight->next;
         if (wanted(flight))
             continue;
-        room_unpark(batch, flight);
-        room_end_flight(batch, settled, flight);
+        sched_unpark(batch, flight);
+        sched_end_flight(batch, settled, flight);
     }
 }
 
 /* Entries [first, first + n) of a flight in a new one, from the first layer. */
-static void again(struct batch *batch, struct room_settled *settled, const struct flight *from, uint32_t first,
+static void again(struct batch *batch, struct sched_settled *settled, const struct flight *from, uint32_t first,
                   uint32_t n)
 {
-    struct flight *flight = room_new_flight(batch, settled, from->entries + first, n);
+    struct flight *flight = sched_new_flight(batch, settled, from->entries + first, n);
     if (!flight)
         return;
     flight->begun_ns = from->begun_ns;
     flight->attempts = from->attempts;
     flight->avoid = from->avoid;
-    room_park(batch, flight);
+    sched_park(batch, flight);
 }
 
 /* Fail a text for good, by its place in its request. */
-static void give_up(struct batch *batch, struct room_settled *settled, const struct flight *flight,
+static void give_up(struct batch *batch, struct sched_settled *settled, const struct flight *flight,
                     const struct error *err)
 {
     const struct queue_entry *entry = &flight->entries[0];
     struct error own = *err;
     error_prefix(&own, err->status, "`inputs[%u]` failed %u times, the last time: ", entry->item->input,
                  flight->attempts);
-    room_fail_work(batch, settled, entry->work, err->status, &own);
-    room_settle(settled, entry->work, 1);
+    sched_fail_work(batch, settled, entry->work, err->status, &own);
+    sched_settle(settled, entry->work, 1);
 }
 
 static void leave(struct batch *batch, struct flight *flight)
@@ -129,24 +129,24 @@ static void leave(struct batch *batch, struct flight *flight)
         flight_destroy(&flight);
 }
 
-void room_restart(struct batch *batch, struct room_settled *settled, struct flight *flight)
+void sched_restart(struct batch *batch, struct sched_settled *settled, struct flight *flight)
 {
     again(batch, settled, flight, 0, flight->n_entries);
     leave(batch, flight);
 }
 
-void room_restart_parted(struct batch *batch, struct room_settled *settled)
+void sched_restart_parted(struct batch *batch, struct sched_settled *settled)
 {
     struct flight *parted = batch->parted;
     batch->parted = NULL; /* the new ones are parked there */
     for (struct flight *next; parted; parted = next) {
         next = parted->next;
-        room_restart(batch, settled, parted);
+        sched_restart(batch, settled, parted);
     }
 }
 
-void room_retry(struct batch *batch, struct room_settled *settled, struct flight *flight, uint32_t board,
-                const struct error *err)
+void sched_retry(struct batch *batch, struct sched_settled *settled, struct flight *flight, uint32_t board,
+                 const struct error *err)
 {
     uint32_t n = flight->n_entries;
     flight->attempts++;
@@ -177,13 +177,13 @@ static void bury(struct batch *batch, struct flight *flight)
     flight_destroy(&flight);
 }
 
-static void part_with_results(struct batch *batch, struct room_settled *settled, struct flight *flight)
+static void part_with_results(struct batch *batch, struct sched_settled *settled, struct flight *flight)
 {
-    room_plan(batch, settled);
+    sched_plan(batch, settled);
     pthread_mutex_unlock(&batch->lock);
     flight_deliver(flight, clock_now_ns());
     pthread_mutex_lock(&batch->lock);
-    room_end_flight(batch, settled, flight);
+    sched_end_flight(batch, settled, flight);
 }
 
 /* A board of it was taken out of service meanwhile: not by its doing, so by the scrub. */
@@ -203,37 +203,37 @@ static void learn(struct batch *batch, const struct flight *flight, double took_
     batch->patience = watchdog_was_fine(batch->patience);
 }
 
-void room_on_parted(struct flight *flight, void *cookie)
+void sched_on_parted(struct flight *flight, void *cookie)
 {
     struct batch *batch = cookie;
-    struct room_settled settled = {0};
+    struct sched_settled settled = {0};
     uint64_t now = clock_now_ns();
     pthread_mutex_lock(&batch->lock);
     free_slots(batch, flight);
     if (flight->abandoned) {
         bury(batch, flight);
     } else if (flight->status == STATUS_CANCELLED) {
-        room_end_flight(batch, &settled, flight);
+        sched_end_flight(batch, &settled, flight);
     } else if (distrusted(batch, flight)) {
-        room_restart(batch, &settled, flight);
+        sched_restart(batch, &settled, flight);
     } else if (flight->status != STATUS_OK) {
         struct error err = flight->err;
-        room_quarantine(batch, flight->failed_board, now, &err);
-        room_retry(batch, &settled, flight, flight->failed_board, &err);
+        sched_quarantine(batch, flight->failed_board, now, &err);
+        sched_retry(batch, &settled, flight, flight->failed_board, &err);
     } else {
         if (flight->layer == flight->until)
             learn(batch, flight, (double)(now - flight->launched_ns));
         if (flight->layer == batch->options.image->shape.layers)
             part_with_results(batch, &settled, flight);
         else
-            room_park(batch, flight);
+            sched_park(batch, flight);
     }
-    room_plan(batch, &settled);
+    sched_plan(batch, &settled);
     pthread_mutex_unlock(&batch->lock);
-    room_tell(&settled);
+    sched_tell(&settled);
 }
 
-void room_abandon(struct batch *batch, struct room_settled *settled, struct flight *flight, uint64_t now_ns)
+void sched_abandon(struct batch *batch, struct sched_settled *settled, struct flight *flight, uint64_t now_ns)
 {
     uint32_t hung = flight->parts[0].board;
     struct error err = {.status = STATUS_BACKEND, .message = "no board answered in time"};
@@ -249,7 +249,7 @@ void room_abandon(struct batch *batch, struct room_settled *settled, struct flig
         }
         hung = part->board;
         error_set(&err, STATUS_BACKEND, "board %s did not answer in time", board_name(batch->options.boards[hung]));
-        room_quarantine(batch, hung, now_ns, &err);
+        sched_quarantine(batch, hung, now_ns, &err);
     }
-    room_retry(batch, settled, flight, hung, &err);
+    sched_retry(batch, settled, flight, hung, &err);
 }

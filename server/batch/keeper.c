@@ -4,13 +4,13 @@
  * back is given up once, and its slot stays taken until the board has let go of it.
  */
 #include "base/clock.h"
-#include "server/batch/room.h"
+#include "server/batch/sched.h"
 #include "server/batch/watchdog.h"
 
 #define TICK_NS      10000000ull
 #define IDLE_TICK_NS 100000000ull
 
-static void drop_expired_waiting(struct batch *batch, struct room_settled *settled, uint64_t now)
+static void drop_expired_waiting(struct batch *batch, struct sched_settled *settled, uint64_t now)
 {
     struct error err;
     error_set(&err, STATUS_TIMEOUT, "the time limit passed while the request waited for a board");
@@ -19,27 +19,28 @@ static void drop_expired_waiting(struct batch *batch, struct room_settled *settl
         for (struct batch_work *work = queue_first(queue), *next; work; work = next) {
             next = queue_after(queue, work);
             if (work->deadline_ns && work->deadline_ns <= now)
-                room_fail_work(batch, settled, work, STATUS_TIMEOUT, &err);
+                sched_fail_work(batch, settled, work, STATUS_TIMEOUT, &err);
         }
     }
 }
 
-static void drop_expired_running(struct batch *batch, struct room_settled *settled, struct flight *flight, uint64_t now)
+static void drop_expired_running(struct batch *batch, struct sched_settled *settled, struct flight *flight,
+                                 uint64_t now)
 {
     struct error err;
     error_set(&err, STATUS_TIMEOUT, "the time limit passed while the request was computed");
     for (uint32_t i = 0; i < flight->n_entries; i++) {
         struct batch_work *work = flight->entries[i].work;
         if (work->deadline_ns && work->deadline_ns <= now)
-            room_fail_work(batch, settled, work, STATUS_TIMEOUT, &err);
+            sched_fail_work(batch, settled, work, STATUS_TIMEOUT, &err);
     }
-    room_cancel_unwanted(batch, flight);
+    sched_cancel_unwanted(batch, flight);
 }
 
-static void keep(struct batch *batch, struct room_settled *settled)
+static void keep(struct batch *batch, struct sched_settled *settled)
 {
     uint64_t now = clock_now_ns();
-    room_sample_boards(batch, now);
+    sched_sample_boards(batch, now);
     drop_expired_waiting(batch, settled, now);
     for (uint32_t b = 0; b < batch->options.n_boards; b++) {
         struct flight *flight = batch->slots[b].flight;
@@ -53,29 +54,29 @@ static void keep(struct batch *batch, struct room_settled *settled)
         }
         drop_expired_running(batch, settled, flight, now);
         if ((double)(now - flight->launched_ns) > watchdog_limit_ns(flight->predicted_ns, flight->patience))
-            room_abandon(batch, settled, flight, now);
+            sched_abandon(batch, settled, flight, now);
     }
-    if (room_is_dead(batch, now)) {
+    if (sched_is_dead(batch, now)) {
         struct error err;
-        room_fail_waiting(batch, settled, room_say_dead(&err), &err);
+        sched_fail_waiting(batch, settled, sched_say_dead(&err), &err);
     }
-    room_plan(batch, settled);
+    sched_plan(batch, settled);
 }
 
-void *room_keeper_main(void *cookie)
+void *sched_keeper_main(void *cookie)
 {
     struct batch *batch = cookie;
     pthread_mutex_lock(&batch->lock);
     while (!batch->stop_threads) {
-        struct room_settled settled = {0};
+        struct sched_settled settled = {0};
         keep(batch, &settled);
         if (settled.first) {
             pthread_mutex_unlock(&batch->lock);
-            room_tell(&settled);
+            sched_tell(&settled);
             pthread_mutex_lock(&batch->lock);
             continue;
         }
-        room_wait_until(batch, clock_now_ns() + (room_is_idle(batch) ? IDLE_TICK_NS : TICK_NS));
+        sched_wait_until(batch, clock_now_ns() + (sched_is_idle(batch) ? IDLE_TICK_NS : TICK_NS));
     }
     pthread_mutex_unlock(&batch->lock);
     return NULL;

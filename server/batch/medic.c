@@ -11,45 +11,45 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "server/batch/room.h"
+#include "server/batch/sched.h"
 
 /* Between two probes, so many times what one takes: a simulated board's takes long. */
 #define PROBE_PAUSE 20
 /* A board that fails its test as it did before is told of no more often. */
 #define ANNOUNCE_NS 60000000000ull
 
-void room_note_error(struct room_slot *slot, uint64_t now_ns, const struct error *why)
+void sched_note_error(struct sched_slot *slot, uint64_t now_ns, const struct error *why)
 {
     snprintf(slot->last_error, sizeof slot->last_error, "%.*s", (int)sizeof slot->last_error - 1, why->message);
     slot->last_error_ns = now_ns;
 }
 
-void room_quarantine(struct batch *batch, uint32_t board, uint64_t now_ns, const struct error *why)
+void sched_quarantine(struct batch *batch, uint32_t board, uint64_t now_ns, const struct error *why)
 {
-    struct room_slot *slot = &batch->slots[board];
+    struct sched_slot *slot = &batch->slots[board];
     if (slot->health.state == HEALTH_IN_SERVICE) {
         slot->announced = false;
         batch->usable--;
         if (batch->usable == 0)
             batch->none_usable_since_ns = now_ns;
     }
-    room_note_error(slot, now_ns, why);
+    sched_note_error(slot, now_ns, why);
     health_failed(&slot->health, now_ns);
     pthread_cond_broadcast(&batch->wake);
 }
 
-static uint32_t index_of(const struct room_slot *slot)
+static uint32_t index_of(const struct sched_slot *slot)
 {
     return (uint32_t)(slot - slot->batch->slots);
 }
 
-static struct board *board_of(const struct room_slot *slot)
+static struct board *board_of(const struct sched_slot *slot)
 {
     return slot->batch->options.boards[index_of(slot)];
 }
 
 /* One of the board's functions, while the image is not being repaired. */
-static enum status undisturbed(struct room_slot *slot, enum status (*function)(struct board *board, struct error *err),
+static enum status undisturbed(struct sched_slot *slot, enum status (*function)(struct board *board, struct error *err),
                                struct error *err)
 {
     pthread_rwlock_rdlock(&slot->batch->repair);
@@ -58,7 +58,7 @@ static enum status undisturbed(struct room_slot *slot, enum status (*function)(s
     return status;
 }
 
-static bool image_is_damaged(struct room_slot *slot)
+static bool image_is_damaged(struct sched_slot *slot)
 {
     pthread_rwlock_rdlock(&slot->batch->repair);
     bool damaged = !image_verify(slot->batch->options.image);
@@ -67,11 +67,11 @@ static bool image_is_damaged(struct room_slot *slot)
 }
 
 /* Reset and test. A board that does not take its image may not be at fault: the image may be. */
-static enum status examine(struct room_slot *slot, struct error *err)
+static enum status examine(struct sched_slot *slot, struct error *err)
 {
     enum status status = undisturbed(slot, board_reset, err);
     if (status != STATUS_OK && image_is_damaged(slot)) {
-        status = room_heal(slot->batch, err);
+        status = sched_heal(slot->batch, err);
         if (status == STATUS_OK)
             status = undisturbed(slot, board_reset, err);
     }
@@ -79,7 +79,7 @@ static enum status examine(struct room_slot *slot, struct error *err)
 }
 
 /* The end of a test; with the lock. True where it is worth telling: a dead board fails in the same way for ever. */
-static bool conclude(struct room_slot *slot, enum status status, const struct error *err)
+static bool conclude(struct sched_slot *slot, enum status status, const struct error *err)
 {
     uint64_t now = clock_now_ns();
     if (status == STATUS_OK) {
@@ -92,13 +92,13 @@ static bool conclude(struct room_slot *slot, enum status status, const struct er
                 now - slot->announced_ns >= ANNOUNCE_NS;
     if (news)
         slot->announced_ns = now;
-    room_note_error(slot, now, err);
+    sched_note_error(slot, now, err);
     health_failed(&slot->health, now);
     return news;
 }
 
 /* The board is out of service and its test is due; takes and returns the lock. */
-static void treat(struct room_slot *slot)
+static void treat(struct sched_slot *slot)
 {
     struct batch *batch = slot->batch;
     const char *name = board_name(board_of(slot));
@@ -109,28 +109,28 @@ static void treat(struct room_slot *slot)
     health_begin_test(&slot->health);
     pthread_mutex_unlock(&batch->lock);
     if (!announced)
-        room_announce(batch, BATCH_BOARD_OUT, name, why);
+        sched_announce(batch, BATCH_BOARD_OUT, name, why);
     struct error err = {0};
     enum status status = examine(slot, &err);
-    struct room_settled settled = {0};
+    struct sched_settled settled = {0};
     pthread_mutex_lock(&batch->lock);
     if (status == STATUS_OK && slot->flight)
         status = error_set(&err, STATUS_BACKEND, "board %s: its last task is still to come back", name);
     bool news = conclude(slot, status, &err);
-    room_plan(batch, &settled);
+    sched_plan(batch, &settled);
     pthread_mutex_unlock(&batch->lock);
-    room_tell(&settled);
+    sched_tell(&settled);
     if (news)
-        room_announce(batch, status == STATUS_OK ? BATCH_BOARD_BACK : BATCH_TEST_FAILED, name,
-                      status == STATUS_OK ? "" : err.message);
+        sched_announce(batch, status == STATUS_OK ? BATCH_BOARD_BACK : BATCH_TEST_FAILED, name,
+                       status == STATUS_OK ? "" : err.message);
     pthread_mutex_lock(&batch->lock);
 }
 
 /* The board serves: does it, in truth? Takes and returns the lock. */
-static void look(struct room_slot *slot, enum status (*function)(struct board *board, struct error *err))
+static void look(struct sched_slot *slot, enum status (*function)(struct board *board, struct error *err))
 {
     struct batch *batch = slot->batch;
-    struct room_settled settled = {0};
+    struct sched_settled settled = {0};
     struct error err;
     pthread_mutex_unlock(&batch->lock);
     enum status status = undisturbed(slot, function, &err);
@@ -138,17 +138,17 @@ static void look(struct room_slot *slot, enum status (*function)(struct board *b
     slot->probing = false;
     if (status != STATUS_OK && slot->health.state == HEALTH_IN_SERVICE) {
         batch->scrub_failures += function == board_scrub;
-        room_quarantine(batch, index_of(slot), clock_now_ns(), &err);
-        room_restart_parted(batch, &settled);
+        sched_quarantine(batch, index_of(slot), clock_now_ns(), &err);
+        sched_restart_parted(batch, &settled);
     }
-    room_plan(batch, &settled);
+    sched_plan(batch, &settled);
     pthread_mutex_unlock(&batch->lock);
-    room_tell(&settled);
+    sched_tell(&settled);
     pthread_mutex_lock(&batch->lock);
 }
 
 /* When a board that serves is to be probed, as far as one can tell now. */
-static uint64_t probe_due_ns(const struct room_slot *slot, uint64_t now)
+static uint64_t probe_due_ns(const struct sched_slot *slot, uint64_t now)
 {
     uint64_t interval = slot->batch->options.probe_interval_ns;
     if (interval == 0)
@@ -158,7 +158,7 @@ static uint64_t probe_due_ns(const struct room_slot *slot, uint64_t now)
 }
 
 /* Do what is due, the lock let go meanwhile. Returns when the next thing is. */
-static uint64_t attend(struct room_slot *slot, uint64_t now)
+static uint64_t attend(struct sched_slot *slot, uint64_t now)
 {
     if (slot->health.state != HEALTH_IN_SERVICE) {
         uint64_t due_ns = health_due_ns(&slot->health, slot->batch->usable == 0);
@@ -167,7 +167,7 @@ static uint64_t attend(struct room_slot *slot, uint64_t now)
         treat(slot);
     } else if (slot->scrub_ns <= now) {
         look(slot, board_scrub);
-        slot->scrub_ns = room_next_scrub(slot->batch);
+        slot->scrub_ns = sched_next_scrub(slot->batch);
     } else if (probe_due_ns(slot, now) <= now) {
         slot->probing = true;
         look(slot, board_selftest);
@@ -180,15 +180,15 @@ static uint64_t attend(struct room_slot *slot, uint64_t now)
     return now;
 }
 
-void *room_medic_main(void *cookie)
+void *sched_medic_main(void *cookie)
 {
-    struct room_slot *slot = cookie;
+    struct sched_slot *slot = cookie;
     struct batch *batch = slot->batch;
     pthread_mutex_lock(&batch->lock);
     slot->used_ns = clock_now_ns();
-    slot->scrub_ns = room_next_scrub(batch);
+    slot->scrub_ns = sched_next_scrub(batch);
     while (!batch->stop_threads)
-        room_wait_until(batch, attend(slot, clock_now_ns()));
+        sched_wait_until(batch, attend(slot, clock_now_ns()));
     pthread_mutex_unlock(&batch->lock);
     return NULL;
 }

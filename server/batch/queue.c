@@ -11,7 +11,7 @@ void queue_init(struct queue *queue, uint32_t share)
     *queue = (struct queue){.share = share};
 }
 
-uint32_t queue_room(const struct queue *queue, uint32_t items)
+uint32_t queue_space(const struct queue *queue, uint32_t items)
 {
     return items < queue->share ? items : queue->share;
 }
@@ -32,7 +32,7 @@ void queue_push(struct queue *queue, struct batch_work *work)
     }
     queue->last[flow] = work;
     queue->items += work->n_items;
-    queue->room += queue_room(queue, work->n_items);
+    queue->space += queue_space(queue, work->n_items);
     for (uint32_t i = 0; i < work->n_items; i++)
         queue->tokens += work->items[i].n_tokens;
 }
@@ -85,7 +85,7 @@ void queue_take(struct queue *queue, struct queue_entry *entries, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
         entries[i] = advance(&queue->turn, settle_turn(&queue->turn));
-        queue->room -= entries[i].work->n_items - entries[i].work->items_taken <= queue->share;
+        queue->space -= entries[i].work->n_items - entries[i].work->items_taken <= queue->share;
         entries[i].work->items_taken++;
         queue->items--;
         queue->tokens -= entries[i].item->n_tokens;
@@ -108,7 +108,7 @@ uint32_t queue_remove(struct queue *queue, struct batch_work *work)
         for (uint32_t i = work->items_taken; i < work->n_items; i++)
             queue->tokens -= work->items[i].n_tokens;
         queue->items -= removed;
-        queue->room -= queue_room(queue, removed);
+        queue->space -= queue_space(queue, removed);
         work->items_taken = work->n_items;
         if (before) {
             before->next = work->next;

@@ -1,13 +1,13 @@
-/* The works of one class that wait, fair between keys. No lock of its own: the batch room's lock guards it.
+/* The works of one class that wait, fair between keys. No lock of its own: the scheduler's lock guards it.
  *
  * Each key has a flow, first in first out; flows take turns by deficit round robin over tokens, so a key that asks for
  * much waits for itself and not the others for it. Keys share QUEUE_FLOWS flows by hash.
  *
- * A large work comes in as one but takes room only as if it came in parts: what lies beyond `share` items of it does
- * not count in `room`, so that it neither needs a queue as large as itself nor keeps others out.
+ * A large work comes in as one but takes space only as if it came in parts: what lies beyond `share` items of it does
+ * not count in `space`, so that it neither needs a queue as large as itself nor keeps others out.
  *
  * Invariants: every work in the queue has at least one item that nobody has taken; `items` and `tokens` count exactly
- * the untaken ones, `room` those of each work up to `share`; between any two items of a flow with waiting work, every
+ * the untaken ones, `space` those of each work up to `share`; between any two items of a flow with waiting work, every
  * other such flow is offered at least QUEUE_TURN_TOKENS.
  */
 #ifndef BERTD_BATCH_QUEUE_H
@@ -31,7 +31,7 @@ struct queue {
     struct batch_work *last[QUEUE_FLOWS];
     uint32_t items;
     uint64_t tokens;
-    uint32_t room;
+    uint32_t space;
     uint32_t share;
 };
 
@@ -42,8 +42,8 @@ struct queue_entry {
 };
 
 void queue_init(struct queue *queue, uint32_t share);
-/** The room that this many items of one work take. */
-uint32_t queue_room(const struct queue *queue, uint32_t items);
+/** The space that this many items of one work take. */
+uint32_t queue_space(const struct queue *queue, uint32_t items);
 void queue_push(struct queue *queue, struct batch_work *work);
 /** The lengths of the next items in the order queue_take would give them, at most `max`. Returns how many. */
 uint32_t queue_peek(const struct queue *queue, uint32_t *lengths, uint32_t max);

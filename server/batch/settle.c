@@ -1,7 +1,7 @@
 /* How works end: exactly once each, told without the lock. */
-#include "server/batch/room.h"
+#include "server/batch/sched.h"
 
-void room_settle(struct room_settled *settled, struct batch_work *work, uint32_t n)
+void sched_settle(struct sched_settled *settled, struct batch_work *work, uint32_t n)
 {
     if (n == 0)
         return;
@@ -12,7 +12,7 @@ void room_settle(struct room_settled *settled, struct batch_work *work, uint32_t
     settled->first = work;
 }
 
-void room_tell(struct room_settled *settled)
+void sched_tell(struct sched_settled *settled)
 {
     while (settled->first) {
         struct batch_work *work = settled->first;
@@ -22,8 +22,8 @@ void room_tell(struct room_settled *settled)
     }
 }
 
-void room_fail_work(struct batch *batch, struct room_settled *settled, struct batch_work *work, enum status status,
-                    const struct error *err)
+void sched_fail_work(struct batch *batch, struct sched_settled *settled, struct batch_work *work, enum status status,
+                     const struct error *err)
 {
     if (work->status == STATUS_OK) {
         work->status = status;
@@ -31,21 +31,21 @@ void room_fail_work(struct batch *batch, struct room_settled *settled, struct ba
             work->err = *err;
         work->err.status = status;
     }
-    room_settle(settled, work, queue_remove(&batch->queues[work->class], work));
+    sched_settle(settled, work, queue_remove(&batch->queues[work->class], work));
 }
 
-void room_fail_waiting(struct batch *batch, struct room_settled *settled, enum status status, const struct error *err)
+void sched_fail_waiting(struct batch *batch, struct sched_settled *settled, enum status status, const struct error *err)
 {
     for (int c = 0; c < BATCH_CLASSES; c++)
         for (struct batch_work *work; (work = queue_first(&batch->queues[c]));)
-            room_fail_work(batch, settled, work, status, err);
+            sched_fail_work(batch, settled, work, status, err);
     for (struct flight *flight; (flight = batch->parted);) {
-        room_unpark(batch, flight);
-        room_fail_flight(batch, settled, flight, status, err);
+        sched_unpark(batch, flight);
+        sched_fail_flight(batch, settled, flight, status, err);
     }
 }
 
-enum status room_say_dead(struct error *err)
+enum status sched_say_dead(struct error *err)
 {
     return error_set(err, STATUS_UNHEALTHY, "no board is in service; they are being tested, try again soon");
 }

@@ -1,4 +1,4 @@
-/* A board for tests of the batch room: it holds tasks until the test lets them finish. */
+/* A board for tests of the scheduler: it holds tasks until the test lets them finish. */
 #ifndef TESTS_BATCH_FAKE_BOARD_H
 #define TESTS_BATCH_FAKE_BOARD_H
 

@@ -1,7 +1,7 @@
 /* Is auto as good as the best forced placement? Closed loops of clients on a simulated pool with a virtual clock.
  * Boards take as long as a cost model says, give or take a tenth, on machines of several kinds: with a core for each
  * board, with boards that share cores, with stalls, with a speed that changes. The planner begins with the cost model
- * of the first kind and learns as the room does.
+ * of the first kind and learns as the scheduler does.
  */
 #include <criterion/criterion.h>
 #include <math.h>
@@ -296,7 +296,8 @@ static struct pool *open_pool(const struct cell *cell, const struct shape *shape
     return pool;
 }
 
-/* Tokens a second, once the room has seen something; the mean of several runs, since loops fall into step by chance. */
+/* Tokens a second, once the scheduler has seen something; the mean of several runs, since loops fall into step by
+ * chance. */
 static double rate(const struct cell *cell, const struct shape *shape, enum batch_placement placement, uint32_t boards,
                    const struct machine *machine)
 {

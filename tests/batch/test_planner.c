@@ -72,7 +72,7 @@ static bool board_in_pipeline(const struct sim *sim)
     return sim->placement == BATCH_PIPELINE && sim->n_boards <= LAYERS;
 }
 
-/* Snapshot of the simulated room; `order` gives the flight behind each entry. */
+/* Snapshot of the simulated scheduler; `order` gives the flight behind each entry. */
 static void take_snapshot(struct sim *sim, uint32_t *order)
 {
     struct planner_snapshot *s = &sim->snapshot;

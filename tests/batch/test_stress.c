@@ -1,4 +1,4 @@
-/* The batch room from many threads over boards that fail and hang, with its schedules shuffled: this executable's calls
+/* The scheduler from many threads over boards that fail and hang, with its schedules shuffled: this executable's calls
  * of pthread_mutex_lock and _unlock come here first (the linker's --wrap) and sometimes yield or sleep.
  *
  * BERTD_STRESS_SECONDS=60 goes on for so long, each round with another seed; BERTD_STRESS_SEED begins with a given one.
@@ -6,8 +6,8 @@
 #include <sched.h>
 #include <stdio.h>
 
-#include "server/batch/room.h"
-#include "tests/batch/room_fixture.h"
+#include "server/batch/sched.h"
+#include "tests/batch/sched_fixture.h"
 #include "tests/batch/stress_board.h"
 
 enum { BOARDS = 3, CLIENTS = 4, ROUND_REQUESTS = 150, LIVE = 12, MAX_ITEMS = 40, TOKENS = 6 };
@@ -182,7 +182,8 @@ static void *client_main(void *cookie)
     return NULL;
 }
 
-/* Invariants of room.h and queue.h, looked at from outside now and then ---------------------------------------------*/
+/* Invariants of sched.h and queue.h, looked at from outside now and then
+ * ---------------------------------------------*/
 
 static void count_flight(const struct flight *flight, uint32_t *flights, uint32_t *items)
 {
