@@ -56,7 +56,7 @@ static enum status admit(struct batch *batch, const struct batch_work *work, str
 
 enum status batch_submit(struct batch *batch, struct batch_work *work, struct error *err)
 {
-    struct sched_settled settled = {0};
+    struct sched_completions completions = {0};
     pthread_mutex_lock(&batch->lock);
     enum status status = admit(batch, work, err);
     if (status == STATUS_OK) {
@@ -67,10 +67,10 @@ enum status batch_submit(struct batch *batch, struct batch_work *work, struct er
         queue_push(&batch->queues[work->class], work);
         if (work->class == BATCH_INTERACTIVE)
             batch->last_interactive_ns = work->submitted_ns;
-        sched_plan(batch, &settled);
+        sched_plan(batch, &completions);
     }
     pthread_mutex_unlock(&batch->lock);
-    sched_tell(&settled);
+    sched_run_completions(&completions);
     return status;
 }
 
@@ -104,19 +104,19 @@ static bool in_flight(const struct batch *batch, const struct batch_work *work)
 
 void batch_cancel(struct batch *batch, struct batch_work *work)
 {
-    struct sched_settled settled = {0};
+    struct sched_completions completions = {0};
     struct error err;
     error_set(&err, STATUS_CANCELLED, "the client has gone");
     pthread_mutex_lock(&batch->lock);
     if (waits(batch, work) || in_flight(batch, work)) {
-        sched_fail_work(batch, &settled, work, STATUS_CANCELLED, &err);
+        sched_fail_work(batch, &completions, work, STATUS_CANCELLED, &err);
         for (uint32_t b = 0; b < batch->options.n_boards; b++)
             if (batch->slots[b].flight)
                 sched_cancel_unwanted(batch, batch->slots[b].flight);
-        sched_plan(batch, &settled);
+        sched_plan(batch, &completions);
     }
     pthread_mutex_unlock(&batch->lock);
-    sched_tell(&settled);
+    sched_run_completions(&completions);
 }
 
 void batch_set_on_dispatch(struct batch *batch, batch_on_dispatch *hook, void *cookie)
@@ -204,17 +204,17 @@ enum status batch_create(struct batch **ret, const struct batch_options *options
     return STATUS_OK;
 }
 
-static void cancel_all(struct batch *batch, struct sched_settled *settled)
+static void cancel_all(struct batch *batch, struct sched_completions *completions)
 {
     struct error err;
     error_set(&err, STATUS_CANCELLED, "the server is shutting down");
-    sched_fail_waiting(batch, settled, STATUS_CANCELLED, &err);
+    sched_fail_waiting(batch, completions, STATUS_CANCELLED, &err);
     for (uint32_t b = 0; b < batch->options.n_boards; b++) {
         struct flight *flight = batch->slots[b].flight;
         if (!flight || flight->abandoned)
             continue;
         for (uint32_t i = 0; i < flight->n_entries; i++)
-            sched_fail_work(batch, settled, flight->entries[i].work, STATUS_CANCELLED, &err);
+            sched_fail_work(batch, completions, flight->entries[i].work, STATUS_CANCELLED, &err);
         sched_cancel_unwanted(batch, flight);
     }
 }
@@ -224,15 +224,15 @@ void batch_destroy(struct batch **ref, bool drain)
     struct batch *batch = *ref;
     if (!batch)
         return;
-    struct sched_settled settled = {0};
+    struct sched_completions completions = {0};
     pthread_mutex_lock(&batch->lock);
     batch->closing = true;
     if (!drain)
-        cancel_all(batch, &settled);
+        cancel_all(batch, &completions);
     while (!sched_is_idle(batch))
         pthread_cond_wait(&batch->quiet, &batch->lock);
     pthread_mutex_unlock(&batch->lock);
-    sched_tell(&settled);
+    sched_run_completions(&completions);
     sched_stop_threads(batch);
     for (uint32_t b = 0; b < batch->options.n_boards; b++)
         board_close(&batch->options.boards[b]);

@@ -51,11 +51,12 @@ static bool fill_snapshot(struct batch *batch)
     return true;
 }
 
-static struct flight *begin_flight(struct batch *batch, struct sched_settled *settled, struct queue *queue, uint32_t n)
+static struct flight *begin_flight(struct batch *batch, struct sched_completions *completions, struct queue *queue,
+                                   uint32_t n)
 {
     struct queue_entry entries[PLANNER_WINDOW];
     queue_take(queue, entries, n);
-    struct flight *flight = sched_new_flight(batch, settled, entries, n);
+    struct flight *flight = sched_new_flight(batch, completions, entries, n);
     if (flight && batch->hook)
         batch->hook(batch->hook_cookie, n, flight->job.n_rows);
     return flight;
@@ -79,7 +80,7 @@ static enum batch_placement placement_of(const struct batch *batch, const struct
     return action->choice.boards > 1 ? BATCH_SPLIT : BATCH_REPLICATE;
 }
 
-static void launch(struct batch *batch, struct sched_settled *settled, struct flight *flight,
+static void launch(struct batch *batch, struct sched_completions *completions, struct flight *flight,
                    const struct planner_action *action)
 {
     flight->launched_ns = clock_now_ns();
@@ -108,14 +109,14 @@ static void launch(struct batch *batch, struct sched_settled *settled, struct fl
         batch->slots[action->boards[i]].flight = NULL;
     struct error err;
     error_set(&err, status, "no memory to split a batch of %u rows", flight->job.n_rows);
-    sched_fail_flight(batch, settled, flight, status, &err);
+    sched_fail_flight(batch, completions, flight, status, &err);
 }
 
-void sched_plan(struct batch *batch, struct sched_settled *settled)
+void sched_plan(struct batch *batch, struct sched_completions *completions)
 {
     struct planner_action actions[PLANNER_MAX_BOARDS];
     struct flight *flights[PLANNER_MAX_BOARDS];
-    sched_drop_unwanted(batch, settled);
+    sched_drop_unwanted(batch, completions);
     bool lone = batch->n_flights == 0 && sched_queued_items(batch) == 1;
     uint32_t n = fill_snapshot(batch) ? planner_plan(&batch->snapshot, actions, PLANNER_MAX_BOARDS) : 0;
     uint32_t f = 0, begun = 0;
@@ -127,11 +128,11 @@ void sched_plan(struct batch *batch, struct sched_settled *settled)
             flight = flights[actions[i].flight];
             sched_unpark(batch, flight);
         } else {
-            flight = begin_flight(batch, settled, &batch->queues[actions[i].class], actions[i].n_sequences);
+            flight = begin_flight(batch, completions, &batch->queues[actions[i].class], actions[i].n_sequences);
             begun++;
         }
         if (flight)
-            launch(batch, settled, flight, &actions[i]);
+            launch(batch, completions, flight, &actions[i]);
     }
     if (begun)
         batch->crowd = planner_crowd(batch->crowd, batch->n_flights, lone);

@@ -11,17 +11,17 @@
  * since one of them may be; and a text is at fault when it failed so often that so many boards in turn cannot be. */
 enum { MAX_TOGETHER = 2, MAX_ATTEMPTS = 8 };
 
-struct flight *sched_new_flight(struct batch *batch, struct sched_settled *settled, const struct queue_entry *entries,
-                                uint32_t n)
+struct flight *sched_new_flight(struct batch *batch, struct sched_completions *completions,
+                                const struct queue_entry *entries, uint32_t n)
 {
     struct flight *flight = flight_create(batch->options.image, entries, n);
     if (!flight) {
         struct error err;
         error_set(&err, STATUS_NO_MEMORY, "no memory for a batch of %u sequences", n);
         for (uint32_t i = 0; i < n; i++)
-            sched_fail_work(batch, settled, entries[i].work, STATUS_NO_MEMORY, &err);
+            sched_fail_work(batch, completions, entries[i].work, STATUS_NO_MEMORY, &err);
         for (uint32_t i = 0; i < n; i++)
-            sched_settle(settled, entries[i].work, 1);
+            sched_complete_items(completions, entries[i].work, 1);
         return NULL;
     }
     flight->begun_ns = clock_now_ns();
@@ -31,21 +31,21 @@ struct flight *sched_new_flight(struct batch *batch, struct sched_settled *settl
     return flight;
 }
 
-void sched_end_flight(struct batch *batch, struct sched_settled *settled, struct flight *flight)
+void sched_end_flight(struct batch *batch, struct sched_completions *completions, struct flight *flight)
 {
     for (uint32_t i = 0; i < flight->n_entries; i++)
-        sched_settle(settled, flight->entries[i].work, 1);
+        sched_complete_items(completions, flight->entries[i].work, 1);
     batch->n_flights--;
     batch->running_items -= flight->n_entries;
     flight_destroy(&flight);
 }
 
-void sched_fail_flight(struct batch *batch, struct sched_settled *settled, struct flight *flight, enum status status,
-                       const struct error *err)
+void sched_fail_flight(struct batch *batch, struct sched_completions *completions, struct flight *flight,
+                       enum status status, const struct error *err)
 {
     for (uint32_t i = 0; i < flight->n_entries; i++)
-        sched_fail_work(batch, settled, flight->entries[i].work, status, err);
-    sched_end_flight(batch, settled, flight);
+        sched_fail_work(batch, completions, flight->entries[i].work, status, err);
+    sched_end_flight(batch, completions, flight);
 }
 
 void sched_park(struct batch *batch, struct flight *flight)
@@ -85,22 +85,22 @@ void sched_cancel_unwanted(struct batch *batch, struct flight *flight)
         board_cancel(batch->options.boards[flight->parts[p].board], &flight->job);
 }
 
-void sched_drop_unwanted(struct batch *batch, struct sched_settled *settled)
+void sched_drop_unwanted(struct batch *batch, struct sched_completions *completions)
 {
     for (struct flight *flight = batch->parted, *next; flight; flight = next) {
         next = flight->next;
         if (wanted(flight))
             continue;
         sched_unpark(batch, flight);
-        sched_end_flight(batch, settled, flight);
+        sched_end_flight(batch, completions, flight);
     }
 }
 
 /* Entries [first, first + n) of a flight in a new one, from the first layer. */
-static void again(struct batch *batch, struct sched_settled *settled, const struct flight *from, uint32_t first,
+static void again(struct batch *batch, struct sched_completions *completions, const struct flight *from, uint32_t first,
                   uint32_t n)
 {
-    struct flight *flight = sched_new_flight(batch, settled, from->entries + first, n);
+    struct flight *flight = sched_new_flight(batch, completions, from->entries + first, n);
     if (!flight)
         return;
     flight->begun_ns = from->begun_ns;
@@ -110,15 +110,15 @@ static void again(struct batch *batch, struct sched_settled *settled, const stru
 }
 
 /* Fail a text for good, by its place in its request. */
-static void give_up(struct batch *batch, struct sched_settled *settled, const struct flight *flight,
+static void give_up(struct batch *batch, struct sched_completions *completions, const struct flight *flight,
                     const struct error *err)
 {
     const struct queue_entry *entry = &flight->entries[0];
     struct error own = *err;
     error_prefix(&own, err->status, "`inputs[%u]` failed %u times, the last time: ", entry->item->input,
                  flight->attempts);
-    sched_fail_work(batch, settled, entry->work, err->status, &own);
-    sched_settle(settled, entry->work, 1);
+    sched_fail_work(batch, completions, entry->work, err->status, &own);
+    sched_complete_items(completions, entry->work, 1);
 }
 
 static void leave(struct batch *batch, struct flight *flight)
@@ -129,35 +129,35 @@ static void leave(struct batch *batch, struct flight *flight)
         flight_destroy(&flight);
 }
 
-void sched_restart(struct batch *batch, struct sched_settled *settled, struct flight *flight)
+void sched_restart(struct batch *batch, struct sched_completions *completions, struct flight *flight)
 {
-    again(batch, settled, flight, 0, flight->n_entries);
+    again(batch, completions, flight, 0, flight->n_entries);
     leave(batch, flight);
 }
 
-void sched_restart_parted(struct batch *batch, struct sched_settled *settled)
+void sched_restart_parted(struct batch *batch, struct sched_completions *completions)
 {
     struct flight *parted = batch->parted;
     batch->parted = NULL; /* the new ones are parked there */
     for (struct flight *next; parted; parted = next) {
         next = parted->next;
-        sched_restart(batch, settled, parted);
+        sched_restart(batch, completions, parted);
     }
 }
 
-void sched_retry(struct batch *batch, struct sched_settled *settled, struct flight *flight, uint32_t board,
+void sched_retry(struct batch *batch, struct sched_completions *completions, struct flight *flight, uint32_t board,
                  const struct error *err)
 {
     uint32_t n = flight->n_entries;
     flight->attempts++;
     flight->avoid |= 1ull << board;
     if (n == 1 && flight->attempts >= MAX_ATTEMPTS)
-        give_up(batch, settled, flight, err);
+        give_up(batch, completions, flight, err);
     else if (flight->attempts < MAX_TOGETHER)
-        again(batch, settled, flight, 0, n);
+        again(batch, completions, flight, 0, n);
     else
         for (uint32_t i = 0; i < n; i++)
-            again(batch, settled, flight, i, 1);
+            again(batch, completions, flight, i, 1);
     leave(batch, flight);
 }
 
@@ -177,13 +177,13 @@ static void bury(struct batch *batch, struct flight *flight)
     flight_destroy(&flight);
 }
 
-static void part_with_results(struct batch *batch, struct sched_settled *settled, struct flight *flight)
+static void part_with_results(struct batch *batch, struct sched_completions *completions, struct flight *flight)
 {
-    sched_plan(batch, settled);
+    sched_plan(batch, completions);
     pthread_mutex_unlock(&batch->lock);
     flight_deliver(flight, clock_now_ns());
     pthread_mutex_lock(&batch->lock);
-    sched_end_flight(batch, settled, flight);
+    sched_end_flight(batch, completions, flight);
 }
 
 /* A board of it was taken out of service meanwhile: not by its doing, so by the scrub. */
@@ -206,34 +206,34 @@ static void learn(struct batch *batch, const struct flight *flight, double took_
 void sched_on_parted(struct flight *flight, void *cookie)
 {
     struct batch *batch = cookie;
-    struct sched_settled settled = {0};
+    struct sched_completions completions = {0};
     uint64_t now = clock_now_ns();
     pthread_mutex_lock(&batch->lock);
     free_slots(batch, flight);
     if (flight->abandoned) {
         bury(batch, flight);
     } else if (flight->status == STATUS_CANCELLED) {
-        sched_end_flight(batch, &settled, flight);
+        sched_end_flight(batch, &completions, flight);
     } else if (distrusted(batch, flight)) {
-        sched_restart(batch, &settled, flight);
+        sched_restart(batch, &completions, flight);
     } else if (flight->status != STATUS_OK) {
         struct error err = flight->err;
         sched_quarantine(batch, flight->failed_board, now, &err);
-        sched_retry(batch, &settled, flight, flight->failed_board, &err);
+        sched_retry(batch, &completions, flight, flight->failed_board, &err);
     } else {
         if (flight->layer == flight->until)
             learn(batch, flight, (double)(now - flight->launched_ns));
         if (flight->layer == batch->options.image->shape.layers)
-            part_with_results(batch, &settled, flight);
+            part_with_results(batch, &completions, flight);
         else
             sched_park(batch, flight);
     }
-    sched_plan(batch, &settled);
+    sched_plan(batch, &completions);
     pthread_mutex_unlock(&batch->lock);
-    sched_tell(&settled);
+    sched_run_completions(&completions);
 }
 
-void sched_abandon(struct batch *batch, struct sched_settled *settled, struct flight *flight, uint64_t now_ns)
+void sched_abandon(struct batch *batch, struct sched_completions *completions, struct flight *flight, uint64_t now_ns)
 {
     uint32_t hung = flight->parts[0].board;
     struct error err = {.status = STATUS_BACKEND, .message = "no board answered in time"};
@@ -251,5 +251,5 @@ void sched_abandon(struct batch *batch, struct sched_settled *settled, struct fl
         error_set(&err, STATUS_BACKEND, "board %s did not answer in time", board_name(batch->options.boards[hung]));
         sched_quarantine(batch, hung, now_ns, &err);
     }
-    sched_retry(batch, settled, flight, hung, &err);
+    sched_retry(batch, completions, flight, hung, &err);
 }

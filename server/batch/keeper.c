@@ -10,7 +10,7 @@
 #define TICK_NS      10000000ull
 #define IDLE_TICK_NS 100000000ull
 
-static void drop_expired_waiting(struct batch *batch, struct sched_settled *settled, uint64_t now)
+static void drop_expired_waiting(struct batch *batch, struct sched_completions *completions, uint64_t now)
 {
     struct error err;
     error_set(&err, STATUS_TIMEOUT, "the time limit passed while the request waited for a board");
@@ -19,12 +19,12 @@ static void drop_expired_waiting(struct batch *batch, struct sched_settled *sett
         for (struct batch_work *work = queue_first(queue), *next; work; work = next) {
             next = queue_after(queue, work);
             if (work->deadline_ns && work->deadline_ns <= now)
-                sched_fail_work(batch, settled, work, STATUS_TIMEOUT, &err);
+                sched_fail_work(batch, completions, work, STATUS_TIMEOUT, &err);
         }
     }
 }
 
-static void drop_expired_running(struct batch *batch, struct sched_settled *settled, struct flight *flight,
+static void drop_expired_running(struct batch *batch, struct sched_completions *completions, struct flight *flight,
                                  uint64_t now)
 {
     struct error err;
@@ -32,16 +32,16 @@ static void drop_expired_running(struct batch *batch, struct sched_settled *sett
     for (uint32_t i = 0; i < flight->n_entries; i++) {
         struct batch_work *work = flight->entries[i].work;
         if (work->deadline_ns && work->deadline_ns <= now)
-            sched_fail_work(batch, settled, work, STATUS_TIMEOUT, &err);
+            sched_fail_work(batch, completions, work, STATUS_TIMEOUT, &err);
     }
     sched_cancel_unwanted(batch, flight);
 }
 
-static void keep(struct batch *batch, struct sched_settled *settled)
+static void keep(struct batch *batch, struct sched_completions *completions)
 {
     uint64_t now = clock_now_ns();
     sched_sample_boards(batch, now);
-    drop_expired_waiting(batch, settled, now);
+    drop_expired_waiting(batch, completions, now);
     for (uint32_t b = 0; b < batch->options.n_boards; b++) {
         struct flight *flight = batch->slots[b].flight;
         if (!flight)
@@ -52,15 +52,15 @@ static void keep(struct batch *batch, struct sched_settled *settled)
                     batch->slots[b].flight = NULL;
             continue;
         }
-        drop_expired_running(batch, settled, flight, now);
+        drop_expired_running(batch, completions, flight, now);
         if ((double)(now - flight->launched_ns) > watchdog_limit_ns(flight->predicted_ns, flight->patience))
-            sched_abandon(batch, settled, flight, now);
+            sched_abandon(batch, completions, flight, now);
     }
     if (sched_is_dead(batch, now)) {
         struct error err;
-        sched_fail_waiting(batch, settled, sched_say_dead(&err), &err);
+        sched_fail_waiting(batch, completions, sched_say_dead(&err), &err);
     }
-    sched_plan(batch, settled);
+    sched_plan(batch, completions);
 }
 
 void *sched_keeper_main(void *cookie)
@@ -68,11 +68,11 @@ void *sched_keeper_main(void *cookie)
     struct batch *batch = cookie;
     pthread_mutex_lock(&batch->lock);
     while (!batch->stop_threads) {
-        struct sched_settled settled = {0};
-        keep(batch, &settled);
-        if (settled.first) {
+        struct sched_completions completions = {0};
+        keep(batch, &completions);
+        if (completions.first) {
             pthread_mutex_unlock(&batch->lock);
-            sched_tell(&settled);
+            sched_run_completions(&completions);
             pthread_mutex_lock(&batch->lock);
             continue;
         }

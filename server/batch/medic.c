@@ -112,14 +112,14 @@ static void treat(struct sched_slot *slot)
         sched_announce(batch, BATCH_BOARD_OUT, name, why);
     struct error err = {0};
     enum status status = examine(slot, &err);
-    struct sched_settled settled = {0};
+    struct sched_completions completions = {0};
     pthread_mutex_lock(&batch->lock);
     if (status == STATUS_OK && slot->flight)
         status = error_set(&err, STATUS_BACKEND, "board %s: its last task is still to come back", name);
     bool news = conclude(slot, status, &err);
-    sched_plan(batch, &settled);
+    sched_plan(batch, &completions);
     pthread_mutex_unlock(&batch->lock);
-    sched_tell(&settled);
+    sched_run_completions(&completions);
     if (news)
         sched_announce(batch, status == STATUS_OK ? BATCH_BOARD_BACK : BATCH_TEST_FAILED, name,
                        status == STATUS_OK ? "" : err.message);
@@ -130,7 +130,7 @@ static void treat(struct sched_slot *slot)
 static void look(struct sched_slot *slot, enum status (*function)(struct board *board, struct error *err))
 {
     struct batch *batch = slot->batch;
-    struct sched_settled settled = {0};
+    struct sched_completions completions = {0};
     struct error err;
     pthread_mutex_unlock(&batch->lock);
     enum status status = undisturbed(slot, function, &err);
@@ -139,11 +139,11 @@ static void look(struct sched_slot *slot, enum status (*function)(struct board *
     if (status != STATUS_OK && slot->health.state == HEALTH_IN_SERVICE) {
         batch->scrub_failures += function == board_scrub;
         sched_quarantine(batch, index_of(slot), clock_now_ns(), &err);
-        sched_restart_parted(batch, &settled);
+        sched_restart_parted(batch, &completions);
     }
-    sched_plan(batch, &settled);
+    sched_plan(batch, &completions);
     pthread_mutex_unlock(&batch->lock);
-    sched_tell(&settled);
+    sched_run_completions(&completions);
     pthread_mutex_lock(&batch->lock);
 }
 

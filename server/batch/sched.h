@@ -1,9 +1,10 @@
-/* The scheduler from inside, which these share: batch.c and settle.c (works begin and end), dispatch.c and flights.c
- * (their batches on boards), keeper.c (time), medic.c (boards' health), scrub.c (the image's), report.c, threads.c.
+/* The scheduler from inside, which these share: batch.c and completion.c (works begin and end), dispatch.c and
+ * flights.c (their batches on boards), keeper.c (time), medic.c (boards' health), scrub.c (the image's), report.c,
+ * threads.c.
  *
  * Invariants, whenever the lock is free: an item taken from a queue is in exactly one flight; a flight is on boards
- * (each of its slots names it), parted (in `parted`) or abandoned (in `abandoned`); a work is told exactly once, when
- * items_left reaches 0, with the lock released.
+ * (each of its slots names it), parted (in `parted`) or abandoned (in `abandoned`); a work is completed exactly once,
+ * when items_left reaches 0, with the lock released.
  */
 #ifndef BERTD_BATCH_SCHED_H
 #define BERTD_BATCH_SCHED_H
@@ -94,53 +95,53 @@ static inline bool sched_is_dead(const struct batch *batch, uint64_t now_ns)
     return batch->usable == 0 && now_ns - batch->none_usable_since_ns > SCHED_GRACE_NS;
 }
 
-/* Works whose last item was settled under the lock; told after it is released. */
-struct sched_settled {
+/* Works whose last item was completed under the lock; their on_done is called after it is released. */
+struct sched_completions {
     struct batch_work *first;
 };
 
 /** Count `n` of a work's items as finished. */
-void sched_settle(struct sched_settled *settled, struct batch_work *work, uint32_t n);
-/** Tell them. Call without the lock. */
-void sched_tell(struct sched_settled *settled);
+void sched_complete_items(struct sched_completions *completions, struct batch_work *work, uint32_t n);
+/** Call their on_done. Call without the lock. */
+void sched_run_completions(struct sched_completions *completions);
 /** The work's first failure is its result; what of it still waits is not computed. */
-void sched_fail_work(struct batch *batch, struct sched_settled *settled, struct batch_work *work, enum status status,
-                     const struct error *err);
+void sched_fail_work(struct batch *batch, struct sched_completions *completions, struct batch_work *work,
+                     enum status status, const struct error *err);
 /** All works that wait or are parted. */
-void sched_fail_waiting(struct batch *batch, struct sched_settled *settled, enum status status,
+void sched_fail_waiting(struct batch *batch, struct sched_completions *completions, enum status status,
                         const struct error *err);
 /** UNHEALTHY: no board serves. */
 enum status sched_say_dead(struct error *err);
 
 /** Start what the planner says; call with the lock after anything changed. */
-void sched_plan(struct batch *batch, struct sched_settled *settled);
+void sched_plan(struct batch *batch, struct sched_completions *completions);
 
 /* Flights. All with the lock held. */
 /** A flight of these entries, counted; NULL after failing their works when there is no memory. */
-struct flight *sched_new_flight(struct batch *batch, struct sched_settled *settled, const struct queue_entry *entries,
-                                uint32_t n);
-/** Settle all entries of a flight and free it; sched_fail_flight gives their works an error first. */
-void sched_end_flight(struct batch *batch, struct sched_settled *settled, struct flight *flight);
-void sched_fail_flight(struct batch *batch, struct sched_settled *settled, struct flight *flight, enum status status,
-                       const struct error *err);
+struct flight *sched_new_flight(struct batch *batch, struct sched_completions *completions,
+                                const struct queue_entry *entries, uint32_t n);
+/** Complete all entries of a flight and free it; sched_fail_flight gives their works an error first. */
+void sched_end_flight(struct batch *batch, struct sched_completions *completions, struct flight *flight);
+void sched_fail_flight(struct batch *batch, struct sched_completions *completions, struct flight *flight,
+                       enum status status, const struct error *err);
 /** Into and out of the list of parted flights. */
 void sched_park(struct batch *batch, struct flight *flight);
 void sched_unpark(struct batch *batch, struct flight *flight);
 /** What flight_launch calls, from a board's thread, without the lock. */
 void sched_on_parted(struct flight *flight, void *cookie);
 /** The flight failed on `board`: compute it again from the first layer, or fail its works. Takes the flight. */
-void sched_retry(struct batch *batch, struct sched_settled *settled, struct flight *flight, uint32_t board,
+void sched_retry(struct batch *batch, struct sched_completions *completions, struct flight *flight, uint32_t board,
                  const struct error *err);
 /** Give up a flight whose board does not answer: quarantine the board, run the flight again elsewhere. */
-void sched_abandon(struct batch *batch, struct sched_settled *settled, struct flight *flight, uint64_t now_ns);
+void sched_abandon(struct batch *batch, struct sched_completions *completions, struct flight *flight, uint64_t now_ns);
 /** Compute it again from the first layer, without counting that as a failure. Takes the flight; and all parted ones. */
-void sched_restart(struct batch *batch, struct sched_settled *settled, struct flight *flight);
-void sched_restart_parted(struct batch *batch, struct sched_settled *settled);
+void sched_restart(struct batch *batch, struct sched_completions *completions, struct flight *flight);
+void sched_restart_parted(struct batch *batch, struct sched_completions *completions);
 /** A board is out of service until the medic has tested it. What it computes just now will not be trusted. */
 void sched_quarantine(struct batch *batch, uint32_t board, uint64_t now_ns, const struct error *why);
 /** Stop a running flight at the next layer if no work of it is wanted any more; end parted ones that are not. */
 void sched_cancel_unwanted(struct batch *batch, struct flight *flight);
-void sched_drop_unwanted(struct batch *batch, struct sched_settled *settled);
+void sched_drop_unwanted(struct batch *batch, struct sched_completions *completions);
 
 /** The image in memory seems damaged: unless someone else was first, take all boards out of service and build it again.
  *  Without the lock. Errors: BACKEND, saying what to do. */

@@ -13,7 +13,7 @@
 /* Everything out of service, and off the boards: from then on nobody reads the image. */
 static void stop_all(struct batch *batch)
 {
-    struct sched_settled settled = {0};
+    struct sched_completions completions = {0};
     struct error err;
     error_set(&err, STATUS_BACKEND, "the model image in memory is damaged");
     uint64_t now = clock_now_ns();
@@ -21,9 +21,9 @@ static void stop_all(struct batch *batch)
     for (uint32_t b = 0; b < batch->options.n_boards; b++)
         if (batch->slots[b].health.state == HEALTH_IN_SERVICE)
             sched_quarantine(batch, b, now, &err);
-    sched_restart_parted(batch, &settled);
+    sched_restart_parted(batch, &completions);
     pthread_mutex_unlock(&batch->lock);
-    sched_tell(&settled);
+    sched_run_completions(&completions);
     for (uint32_t b = 0; b < batch->options.n_boards; b++)
         board_reset(batch->options.boards[b], NULL); /* it cannot load, but it ends what it does */
 }

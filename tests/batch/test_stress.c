@@ -79,7 +79,7 @@ struct stress {
     struct client clients[CLIENTS];
     pthread_t auditor;
     atomic_bool closing, stop;
-    atomic_uint submitted, told, ok, refused, unhealthy, cancelled, late;
+    atomic_uint submitted, completed, ok, refused, unhealthy, cancelled, late;
     atomic_uint wrong, unexpected;
 };
 
@@ -103,7 +103,7 @@ static void on_ask_done(struct batch_work *work, enum status status, const struc
     struct ask *ask = work->cookie;
     struct stress *stress = ask->stress;
     (void)err;
-    atomic_fetch_add(&stress->told, 1);
+    atomic_fetch_add(&stress->completed, 1);
     if (status == STATUS_OK)
         atomic_fetch_add(right(ask) ? &stress->ok : &stress->wrong, 1);
     else if (status == STATUS_UNHEALTHY)
@@ -115,7 +115,7 @@ static void on_ask_done(struct batch_work *work, enum status status, const struc
     else
         atomic_fetch_add(&stress->unexpected, 1);
     if (atomic_fetch_add(&ask->done, 1) > 0)
-        atomic_fetch_add(&stress->unexpected, 1); /* told twice */
+        atomic_fetch_add(&stress->unexpected, 1); /* completed twice */
 }
 
 static struct ask *new_ask(struct client *client)
@@ -300,13 +300,14 @@ static bool round_is_right(uint64_t seed)
             free(stress.clients[c].live[i]);
         }
     image_release(&stress.image);
-    bool fine = stress.told == stress.submitted && stress.wrong == 0 && stress.unexpected == 0 && bad_stamps == 0 &&
-                stress.ok > 0;
+    bool fine = stress.completed == stress.submitted && stress.wrong == 0 && stress.unexpected == 0 &&
+                bad_stamps == 0 && stress.ok > 0;
     if (!fine || getenv("BERTD_STRESS_SECONDS"))
-        printf("seed %lu: %u submitted, %u told, %u ok, %u wrong, %u refused, %u unhealthy, %u cancelled, %u late, "
-               "%u unexpected, %u bad stamps\n",
-               (unsigned long)seed, stress.submitted, stress.told, stress.ok, stress.wrong, stress.refused,
-               stress.unhealthy, stress.cancelled, stress.late, stress.unexpected, bad_stamps);
+        printf(
+            "seed %lu: %u submitted, %u completed, %u ok, %u wrong, %u refused, %u unhealthy, %u cancelled, %u late, "
+            "%u unexpected, %u bad stamps\n",
+            (unsigned long)seed, stress.submitted, stress.completed, stress.ok, stress.wrong, stress.refused,
+            stress.unhealthy, stress.cancelled, stress.late, stress.unexpected, bad_stamps);
     fflush(stdout);
     return fine;
 }
