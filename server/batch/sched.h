@@ -1,6 +1,6 @@
 /* The scheduler from inside, which these share: batch.c and completion.c (works begin and end), dispatch.c and
- * flights.c (their batches on boards), keeper.c (time), medic.c (boards' health), scrub.c (the image's), report.c,
- * threads.c.
+ * flights.c (their batches on boards), timer.c (time), health_worker.c (boards' health), scrub.c (the image's),
+ * report.c, threads.c.
  *
  * Invariants, whenever the lock is free: an item taken from a queue is in exactly one flight; a flight is on boards
  * (each of its slots names it), parted (in `parted`) or abandoned (in `abandoned`); a work is completed exactly once,
@@ -21,7 +21,7 @@
 struct sched_slot {
     struct batch *batch;
     struct flight *flight; /* NULL: free */
-    bool probing;          /* its medic tests it though it serves: it is given nothing */
+    bool probing;          /* its health worker tests it though it serves: it is given nothing */
     struct health health;
     uint64_t used_ns;  /* its last launch or probe, */
     uint64_t scrub_ns; /* and its next scrub */
@@ -137,7 +137,7 @@ void sched_abandon(struct batch *batch, struct sched_completions *completions, s
 /** Compute it again from the first layer, without counting that as a failure. Takes the flight; and all parted ones. */
 void sched_restart(struct batch *batch, struct sched_completions *completions, struct flight *flight);
 void sched_restart_parted(struct batch *batch, struct sched_completions *completions);
-/** A board is out of service until the medic has tested it. What it computes just now will not be trusted. */
+/** A board is out of service until the health worker has tested it. What it computes just now will not be trusted. */
 void sched_quarantine(struct batch *batch, uint32_t board, uint64_t now_ns, const struct error *why);
 /** Stop a running flight at the next layer if no work of it is wanted any more; end parted ones that are not. */
 void sched_cancel_unwanted(struct batch *batch, struct flight *flight);
@@ -154,12 +154,13 @@ void sched_note_error(struct sched_slot *slot, uint64_t now_ns, const struct err
 void sched_sample_boards(struct batch *batch, uint64_t now_ns);
 double sched_busy_share(const struct sched_slot *slot, uint64_t busy_ns, uint64_t now_ns);
 
-/** The threads: the keeper (deadlines, watchdog), the scrubber (the image), a medic for each slot. Errors: INTERNAL. */
+/** The threads: the timer (deadlines, watchdog), the scrubber (the image), a health worker for each slot. Errors:
+ * INTERNAL. */
 enum status sched_start_threads(struct batch *batch, struct error *err);
 void sched_stop_threads(struct batch *batch);
-void *sched_keeper_main(void *batch);
+void *sched_timer_main(void *batch);
 void *sched_scrubber_main(void *batch);
-void *sched_medic_main(void *slot);
+void *sched_health_worker_main(void *slot);
 /** Wait, the lock let go meanwhile, for a wake-up, the end or a time (UINT64_MAX: never). */
 void sched_wait_until(struct batch *batch, uint64_t at_ns);
 /** When to look at memory again; UINT64_MAX: never. */

@@ -1,9 +1,9 @@
 /* The model image in memory, which boards of this process share: verified from time to time, and where it is damaged
- * built again from where it came from. (What a board holds of its own its medic looks at.)
+ * built again from where it came from. (What a board holds of its own its health worker looks at.)
  *
- * Invariants: the image changes only while no board computes and no medic is at work (`repair` is held for writing). A
- * board computes on whatever its memory holds, so all that was computed since the last scrub is in doubt: what is not
- * yet delivered is computed again.
+ * Invariants: the image changes only while no board computes and no health worker is at work (`repair` is held for
+ * writing). A board computes on whatever its memory holds, so all that was computed since the last scrub is in doubt:
+ * what is not yet delivered is computed again.
  */
 #include "base/clock.h"
 #include "server/batch/sched.h"
@@ -42,7 +42,7 @@ static enum status rebuild(struct batch *batch, struct error *err)
     return status;
 }
 
-/* While no medic is at work. */
+/* While no health worker is at work. */
 static enum status repair(struct batch *batch, struct error *err)
 {
     static const char damaged[] = "the model image in memory is damaged";

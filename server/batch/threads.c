@@ -19,9 +19,9 @@ static bool start(struct batch *batch, void *(*main)(void *cookie), void *cookie
 
 enum status sched_start_threads(struct batch *batch, struct error *err)
 {
-    bool started = start(batch, sched_keeper_main, batch) && start(batch, sched_scrubber_main, batch);
+    bool started = start(batch, sched_timer_main, batch) && start(batch, sched_scrubber_main, batch);
     for (uint32_t b = 0; b < batch->options.n_boards && started; b++)
-        started = start(batch, sched_medic_main, &batch->slots[b]);
+        started = start(batch, sched_health_worker_main, &batch->slots[b]);
     if (started)
         return STATUS_OK;
     sched_stop_threads(batch);

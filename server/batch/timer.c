@@ -1,4 +1,4 @@
-/* The keeper looks after time: it drops what is past its deadline and gives up on boards that hang.
+/* The timer looks after time: it drops what is past its deadline and gives up on boards that hang.
  *
  * Invariants: a work past its deadline is told within a tick, or when its layer is done; a flight that does not come
  * back is given up once, and its slot stays taken until the board has let go of it.
@@ -63,7 +63,7 @@ static void keep(struct batch *batch, struct sched_completions *completions)
     sched_plan(batch, completions);
 }
 
-void *sched_keeper_main(void *cookie)
+void *sched_timer_main(void *cookie)
 {
     struct batch *batch = cookie;
     pthread_mutex_lock(&batch->lock);

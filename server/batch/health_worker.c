@@ -1,11 +1,11 @@
 /* Boards go out of service here, and come back.
  *
- * Each has a medic, a thread of its own: it resets and tests the board while it is out of service and lets it
+ * Each has a health worker, a thread of its own: it resets and tests the board while it is out of service and lets it
  * serve again; while the board serves it looks whether its memory is intact and, where nothing was asked of it for
  * long, whether it still computes.
  *
  * Invariants: nobody else resets, tests or scrubs a board, but for the repair of the image that boards share, which
- * waits until no medic is at work (`repair`); a board that is being tested is given nothing.
+ * waits until no health worker is at work (`repair`); a board that is being tested is given nothing.
  */
 #include <stdio.h>
 #include <string.h>
@@ -180,7 +180,7 @@ static uint64_t attend(struct sched_slot *slot, uint64_t now)
     return now;
 }
 
-void *sched_medic_main(void *cookie)
+void *sched_health_worker_main(void *cookie)
 {
     struct sched_slot *slot = cookie;
     struct batch *batch = slot->batch;
