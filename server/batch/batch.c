@@ -96,7 +96,7 @@ static bool in_flight(const struct batch *batch, const struct batch_work *work)
     for (uint32_t b = 0; b < batch->options.n_boards; b++)
         if (batch->slots[b].flight && !batch->slots[b].flight->abandoned && has_work(batch->slots[b].flight, work))
             return true;
-    for (const struct flight *flight = batch->parted; flight; flight = flight->next)
+    for (const struct flight *flight = batch->suspended; flight; flight = flight->next)
         if (has_work(flight, work))
             return true;
     return false;

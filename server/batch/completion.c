@@ -40,8 +40,8 @@ void sched_fail_waiting(struct batch *batch, struct sched_completions *completio
     for (int c = 0; c < BATCH_CLASSES; c++)
         for (struct batch_work *work; (work = queue_first(&batch->queues[c]));)
             sched_fail_work(batch, completions, work, status, err);
-    for (struct flight *flight; (flight = batch->parted);) {
-        sched_unpark(batch, flight);
+    for (struct flight *flight; (flight = batch->suspended);) {
+        sched_resume(batch, flight);
         sched_fail_flight(batch, completions, flight, status, err);
     }
 }

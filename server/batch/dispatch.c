@@ -24,7 +24,7 @@ static bool fill_boards(const struct batch *batch, struct planner_snapshot *out)
 static void fill_work(const struct batch *batch, struct planner_snapshot *out)
 {
     out->n_flights = 0;
-    for (const struct flight *f = batch->parted; f && out->n_flights < PLANNER_MAX_BOARDS; f = f->next)
+    for (const struct flight *f = batch->suspended; f && out->n_flights < PLANNER_MAX_BOARDS; f = f->next)
         out->flights[out->n_flights++] = (struct planner_flight){f->class, f->load, f->layer, f->avoid, f->last_board};
     for (int c = 0; c < BATCH_CLASSES; c++) {
         out->queues[c].n = queue_peek(&batch->queues[c], out->queues[c].lengths, PLANNER_WINDOW);
@@ -36,7 +36,7 @@ static void fill_work(const struct batch *batch, struct planner_snapshot *out)
 static bool fill_snapshot(struct batch *batch)
 {
     struct planner_snapshot *out = &batch->snapshot;
-    if (!fill_boards(batch, out) || (!batch->parted && sched_queued_items(batch) == 0))
+    if (!fill_boards(batch, out) || (!batch->suspended && sched_queued_items(batch) == 0))
         return false;
     fill_work(batch, out);
     out->placement = batch->options.placement;
@@ -68,8 +68,8 @@ static void account(struct batch *batch, const struct flight *flight)
     if (flight->class == BATCH_BULK) {
         batch->interactive_ns = 0;
         batch->bulk_turn_ns = flight->predicted_ns;
-    } else if (batch->queues[BATCH_BULK].items > 0 || batch->parted) {
-        batch->interactive_ns += flight->predicted_ns * flight->n_parts;
+    } else if (batch->queues[BATCH_BULK].items > 0 || batch->suspended) {
+        batch->interactive_ns += flight->predicted_ns * flight->n_shards;
     }
 }
 
@@ -100,7 +100,7 @@ static void launch(struct batch *batch, struct sched_completions *completions, s
     }
     uint32_t until = flight->layer + action->layers;
     enum status status = flight_launch(flight, batch->options.boards, action->boards, action->choice.boards, until,
-                                       sched_on_parted, batch);
+                                       sched_on_returned, batch);
     if (status == STATUS_OK) {
         account(batch, flight);
         return;
@@ -120,13 +120,13 @@ void sched_plan(struct batch *batch, struct sched_completions *completions)
     bool lone = batch->n_flights == 0 && sched_queued_items(batch) == 1;
     uint32_t n = fill_snapshot(batch) ? planner_plan(&batch->snapshot, actions, PLANNER_MAX_BOARDS) : 0;
     uint32_t f = 0, begun = 0;
-    for (struct flight *flight = batch->parted; flight && f < PLANNER_MAX_BOARDS; flight = flight->next)
+    for (struct flight *flight = batch->suspended; flight && f < PLANNER_MAX_BOARDS; flight = flight->next)
         flights[f++] = flight;
     for (uint32_t i = 0; i < n; i++) {
         struct flight *flight;
         if (actions[i].resume) {
             flight = flights[actions[i].flight];
-            sched_unpark(batch, flight);
+            sched_resume(batch, flight);
         } else {
             flight = begin_flight(batch, completions, &batch->queues[actions[i].class], actions[i].n_sequences);
             begun++;

@@ -1,4 +1,4 @@
-/* Flights of the scheduler: made, parked between layers, computed again after a failure, ended.
+/* Flights of the scheduler: made, suspended between layers, computed again after a failure, ended.
  *
  * Invariants: whatever becomes of a flight, its entries end exactly once: in it, or in the flights that run them again.
  * Only results of boards that were in service all the while are delivered.
@@ -48,9 +48,9 @@ void sched_fail_flight(struct batch *batch, struct sched_completions *completion
     sched_end_flight(batch, completions, flight);
 }
 
-void sched_park(struct batch *batch, struct flight *flight)
+void sched_suspend(struct batch *batch, struct flight *flight)
 {
-    struct flight **link = &batch->parted;
+    struct flight **link = &batch->suspended;
     while (*link && (*link)->begun_ns <= flight->begun_ns)
         link = &(*link)->next;
     flight->next = *link;
@@ -64,9 +64,9 @@ static void unlink_flight(struct flight **list, const struct flight *flight)
     *list = flight->next;
 }
 
-void sched_unpark(struct batch *batch, struct flight *flight)
+void sched_resume(struct batch *batch, struct flight *flight)
 {
-    unlink_flight(&batch->parted, flight);
+    unlink_flight(&batch->suspended, flight);
 }
 
 static bool wanted(const struct flight *flight)
@@ -81,17 +81,17 @@ void sched_cancel_unwanted(struct batch *batch, struct flight *flight)
 {
     if (flight->abandoned || wanted(flight))
         return;
-    for (uint32_t p = 0; p < flight->n_parts; p++)
-        board_cancel(batch->options.boards[flight->parts[p].board], &flight->job);
+    for (uint32_t p = 0; p < flight->n_shards; p++)
+        board_cancel(batch->options.boards[flight->shards[p].board], &flight->job);
 }
 
 void sched_drop_unwanted(struct batch *batch, struct sched_completions *completions)
 {
-    for (struct flight *flight = batch->parted, *next; flight; flight = next) {
+    for (struct flight *flight = batch->suspended, *next; flight; flight = next) {
         next = flight->next;
         if (wanted(flight))
             continue;
-        sched_unpark(batch, flight);
+        sched_resume(batch, flight);
         sched_end_flight(batch, completions, flight);
     }
 }
@@ -106,7 +106,7 @@ static void again(struct batch *batch, struct sched_completions *completions, co
     flight->begun_ns = from->begun_ns;
     flight->attempts = from->attempts;
     flight->avoid = from->avoid;
-    sched_park(batch, flight);
+    sched_suspend(batch, flight);
 }
 
 /* Fail a text for good, by its place in its request. */
@@ -135,13 +135,13 @@ void sched_restart(struct batch *batch, struct sched_completions *completions, s
     leave(batch, flight);
 }
 
-void sched_restart_parted(struct batch *batch, struct sched_completions *completions)
+void sched_restart_suspended(struct batch *batch, struct sched_completions *completions)
 {
-    struct flight *parted = batch->parted;
-    batch->parted = NULL; /* the new ones are parked there */
-    for (struct flight *next; parted; parted = next) {
-        next = parted->next;
-        sched_restart(batch, completions, parted);
+    struct flight *suspended = batch->suspended;
+    batch->suspended = NULL; /* the new ones are suspended there */
+    for (struct flight *next; suspended; suspended = next) {
+        next = suspended->next;
+        sched_restart(batch, completions, suspended);
     }
 }
 
@@ -177,7 +177,7 @@ static void bury(struct batch *batch, struct flight *flight)
     flight_destroy(&flight);
 }
 
-static void part_with_results(struct batch *batch, struct sched_completions *completions, struct flight *flight)
+static void deliver(struct batch *batch, struct sched_completions *completions, struct flight *flight)
 {
     sched_plan(batch, completions);
     pthread_mutex_unlock(&batch->lock);
@@ -189,8 +189,8 @@ static void part_with_results(struct batch *batch, struct sched_completions *com
 /* A board of it was taken out of service meanwhile: not by its doing, so by the scrub. */
 static bool distrusted(const struct batch *batch, const struct flight *flight)
 {
-    for (uint32_t p = 0; p < flight->n_parts; p++)
-        if (batch->slots[flight->parts[p].board].health.state != HEALTH_IN_SERVICE)
+    for (uint32_t p = 0; p < flight->n_shards; p++)
+        if (batch->slots[flight->shards[p].board].health.state != HEALTH_IN_SERVICE)
             return true;
     return false;
 }
@@ -198,12 +198,12 @@ static bool distrusted(const struct batch *batch, const struct flight *flight)
 static void learn(struct batch *batch, const struct flight *flight, double took_ns)
 {
     trials_observe(&batch->trials, &batch->cost, flight->load, flight->launched_layers, flight->choice, took_ns);
-    if (flight->n_parts == 1)
+    if (flight->n_shards == 1)
         cost_observe(&batch->cost, flight->load, flight->launched_layers, took_ns);
     batch->patience = watchdog_was_fine(batch->patience);
 }
 
-void sched_on_parted(struct flight *flight, void *cookie)
+void sched_on_returned(struct flight *flight, void *cookie)
 {
     struct batch *batch = cookie;
     struct sched_completions completions = {0};
@@ -224,9 +224,9 @@ void sched_on_parted(struct flight *flight, void *cookie)
         if (flight->layer == flight->until)
             learn(batch, flight, (double)(now - flight->launched_ns));
         if (flight->layer == batch->options.image->shape.layers)
-            part_with_results(batch, &completions, flight);
+            deliver(batch, &completions, flight);
         else
-            sched_park(batch, flight);
+            sched_suspend(batch, flight);
     }
     sched_plan(batch, &completions);
     pthread_mutex_unlock(&batch->lock);
@@ -235,19 +235,19 @@ void sched_on_parted(struct flight *flight, void *cookie)
 
 void sched_abandon(struct batch *batch, struct sched_completions *completions, struct flight *flight, uint64_t now_ns)
 {
-    uint32_t hung = flight->parts[0].board;
+    uint32_t hung = flight->shards[0].board;
     struct error err = {.status = STATUS_BACKEND, .message = "no board answered in time"};
     flight->abandoned = true;
     flight->next = batch->abandoned;
     batch->abandoned = flight;
-    for (uint32_t p = 0; p < flight->n_parts; p++) {
-        struct flight_part *part = &flight->parts[p];
-        board_cancel(batch->options.boards[part->board], &flight->job);
-        if (!atomic_load(&part->busy)) {
-            batch->slots[part->board].flight = NULL;
+    for (uint32_t p = 0; p < flight->n_shards; p++) {
+        struct flight_shard *shard = &flight->shards[p];
+        board_cancel(batch->options.boards[shard->board], &flight->job);
+        if (!atomic_load(&shard->busy)) {
+            batch->slots[shard->board].flight = NULL;
             continue;
         }
-        hung = part->board;
+        hung = shard->board;
         error_set(&err, STATUS_BACKEND, "board %s did not answer in time", board_name(batch->options.boards[hung]));
         sched_quarantine(batch, hung, now_ns, &err);
     }

@@ -139,7 +139,7 @@ static void look(struct sched_slot *slot, enum status (*function)(struct board *
     if (status != STATUS_OK && slot->health.state == HEALTH_IN_SERVICE) {
         batch->scrub_failures += function == board_scrub;
         sched_quarantine(batch, index_of(slot), clock_now_ns(), &err);
-        sched_restart_parted(batch, &completions);
+        sched_restart_suspended(batch, &completions);
     }
     sched_plan(batch, &completions);
     pthread_mutex_unlock(&batch->lock);

@@ -3,8 +3,8 @@
  * report.c, threads.c.
  *
  * Invariants, whenever the lock is free: an item taken from a queue is in exactly one flight; a flight is on boards
- * (each of its slots names it), parted (in `parted`) or abandoned (in `abandoned`); a work is completed exactly once,
- * when items_left reaches 0, with the lock released.
+ * (each of its slots names it), suspended (in `suspended`) or abandoned (in `abandoned`); a work is completed exactly
+ * once, when items_left reaches 0, with the lock released.
  */
 #ifndef BERTD_BATCH_SCHED_H
 #define BERTD_BATCH_SCHED_H
@@ -46,8 +46,8 @@ struct batch {
     struct batch_options options;
     /* What there is to do: */
     struct queue queues[BATCH_CLASSES];
-    struct flight *parted;    /* between layers, oldest first */
-    struct flight *abandoned; /* given up, until their last part is back */
+    struct flight *suspended; /* between layers, oldest first */
+    struct flight *abandoned; /* given up, until their last shard is back */
     uint32_t n_flights;       /* not yet ended, but for the abandoned */
     uint32_t running_items;   /* of these flights */
     bool closing;
@@ -107,7 +107,7 @@ void sched_run_completions(struct sched_completions *completions);
 /** The work's first failure is its result; what of it still waits is not computed. */
 void sched_fail_work(struct batch *batch, struct sched_completions *completions, struct batch_work *work,
                      enum status status, const struct error *err);
-/** All works that wait or are parted. */
+/** All works that wait or are suspended. */
 void sched_fail_waiting(struct batch *batch, struct sched_completions *completions, enum status status,
                         const struct error *err);
 /** UNHEALTHY: no board serves. */
@@ -124,22 +124,23 @@ struct flight *sched_new_flight(struct batch *batch, struct sched_completions *c
 void sched_end_flight(struct batch *batch, struct sched_completions *completions, struct flight *flight);
 void sched_fail_flight(struct batch *batch, struct sched_completions *completions, struct flight *flight,
                        enum status status, const struct error *err);
-/** Into and out of the list of parted flights. */
-void sched_park(struct batch *batch, struct flight *flight);
-void sched_unpark(struct batch *batch, struct flight *flight);
+/** Into and out of the list of suspended flights. */
+void sched_suspend(struct batch *batch, struct flight *flight);
+void sched_resume(struct batch *batch, struct flight *flight);
 /** What flight_launch calls, from a board's thread, without the lock. */
-void sched_on_parted(struct flight *flight, void *cookie);
+void sched_on_returned(struct flight *flight, void *cookie);
 /** The flight failed on `board`: compute it again from the first layer, or fail its works. Takes the flight. */
 void sched_retry(struct batch *batch, struct sched_completions *completions, struct flight *flight, uint32_t board,
                  const struct error *err);
 /** Give up a flight whose board does not answer: quarantine the board, run the flight again elsewhere. */
 void sched_abandon(struct batch *batch, struct sched_completions *completions, struct flight *flight, uint64_t now_ns);
-/** Compute it again from the first layer, without counting that as a failure. Takes the flight; and all parted ones. */
+/** Compute it again from the first layer, without counting that as a failure. Takes the flight; and all suspended ones.
+ */
 void sched_restart(struct batch *batch, struct sched_completions *completions, struct flight *flight);
-void sched_restart_parted(struct batch *batch, struct sched_completions *completions);
+void sched_restart_suspended(struct batch *batch, struct sched_completions *completions);
 /** A board is out of service until the health worker has tested it. What it computes just now will not be trusted. */
 void sched_quarantine(struct batch *batch, uint32_t board, uint64_t now_ns, const struct error *why);
-/** Stop a running flight at the next layer if no work of it is wanted any more; end parted ones that are not. */
+/** Stop a running flight at the next layer if no work of it is wanted any more; end suspended ones that are not. */
 void sched_cancel_unwanted(struct batch *batch, struct flight *flight);
 void sched_drop_unwanted(struct batch *batch, struct sched_completions *completions);
 

@@ -21,7 +21,7 @@ static void stop_all(struct batch *batch)
     for (uint32_t b = 0; b < batch->options.n_boards; b++)
         if (batch->slots[b].health.state == HEALTH_IN_SERVICE)
             sched_quarantine(batch, b, now, &err);
-    sched_restart_parted(batch, &completions);
+    sched_restart_suspended(batch, &completions);
     pthread_mutex_unlock(&batch->lock);
     sched_run_completions(&completions);
     for (uint32_t b = 0; b < batch->options.n_boards; b++)

@@ -46,9 +46,9 @@ static void keep(struct batch *batch, struct sched_completions *completions)
         struct flight *flight = batch->slots[b].flight;
         if (!flight)
             continue;
-        if (flight->abandoned) { /* a part of it that came back late */
-            for (uint32_t p = 0; p < flight->n_parts; p++)
-                if (flight->parts[p].board == b && !atomic_load(&flight->parts[p].busy))
+        if (flight->abandoned) { /* a shard of it that came back late */
+            for (uint32_t p = 0; p < flight->n_shards; p++)
+                if (flight->shards[p].board == b && !atomic_load(&flight->shards[p].busy))
                     batch->slots[b].flight = NULL;
             continue;
         }

@@ -98,7 +98,7 @@ static void take_snapshot(struct sim *sim, uint32_t *order)
             if (flight->boards >> b & 1)
                 s->boards[b].free = false;
         if (flight->used && !flight->running) {
-            cr_assert_lt(s->n_flights, PLANNER_MAX_BOARDS, "parted flights are bounded");
+            cr_assert_lt(s->n_flights, PLANNER_MAX_BOARDS, "suspended flights are bounded");
             order[s->n_flights] = f;
             s->flights[s->n_flights++] = (struct planner_flight){
                 .class = flight->class, .load = flight->load, .layer = flight->layer, .last_board = flight->last_board};
@@ -164,7 +164,7 @@ static void carry_out(struct sim *sim, const struct planner_action *action, cons
     }
 }
 
-static void part_flights(struct sim *sim)
+static void end_launches(struct sim *sim)
 {
     for (uint32_t f = 0; f < MAX_FLIGHTS; f++) {
         struct sim_flight *flight = &sim->flights[f];
@@ -198,7 +198,7 @@ static void run(struct sim *sim)
         if (isinf(at))
             break;
         sim->now = at;
-        part_flights(sim);
+        end_launches(sim);
         while (sim->arrived < sim->n_texts && sim->texts[sim->arrived].arrives <= sim->now) {
             enum batch_class class = sim->texts[sim->arrived].class;
             sim->waiting[class][sim->n_waiting[class]++] = sim->arrived++;

@@ -208,10 +208,10 @@ static bool audit(struct batch *batch)
         if (flight && !flight->abandoned && !seen_before(batch, b))
             count_flight(flight, &flights, &items);
     }
-    for (const struct flight *flight = batch->parted; flight; flight = flight->next)
+    for (const struct flight *flight = batch->suspended; flight; flight = flight->next)
         count_flight(flight, &flights, &items);
     bool ok = usable == batch->usable;
-    /* A flight whose results are being delivered is on no board and not parted. */
+    /* A flight whose results are being delivered is on no board and not suspended. */
     ok &= flights <= batch->n_flights && items <= batch->running_items;
     for (int c = 0; c < BATCH_CLASSES; c++) {
         uint32_t waiting = 0;
