@@ -2,7 +2,7 @@
  *
  * A work is what one request wants done: some items (one sequence each). Items of many works share batches; a work is
  * done when its last item is. Inside: queue.h (what waits, fair between keys), planner.h (what to start, where), cost.h
- * and trials.h (how long it will take, whole or split), flight.h (a batch in flight), watchdog.h (when it has hung),
+ * and bandit.h (how long it will take, whole or split), flight.h (a batch in flight), watchdog.h (when it has hung),
  * health.h (which boards may serve), pooling.h; sched.h ties them together.
  */
 #ifndef BERTD_BATCH_BATCH_H

@@ -41,7 +41,7 @@ static bool fill_snapshot(struct batch *batch)
     fill_work(batch, out);
     out->placement = batch->options.placement;
     out->cost = &batch->cost;
-    out->trials = &batch->trials;
+    out->bandit = &batch->bandit;
     out->crowd = batch->crowd;
     out->layers = batch->options.image->shape.layers;
     out->max_tokens = batch->options.max_tokens;
@@ -90,7 +90,7 @@ static void launch(struct batch *batch, struct sched_completions *completions, s
     flight->choice = action->choice;
     flight->patience = batch->patience;
     flight->predicted_ns =
-        trials_predict(&batch->trials, &batch->cost, flight->load, action->layers, action->choice.boards);
+        bandit_predict(&batch->bandit, &batch->cost, flight->load, action->layers, action->choice.boards);
     for (uint32_t i = 0; i < action->choice.boards; i++) {
         struct sched_slot *slot = &batch->slots[action->boards[i]];
         slot->flight = flight;

@@ -40,7 +40,7 @@ struct flight {
     double predicted_ns;      /* of the last launch, */
     double patience;          /* with which it is waited for */
     uint32_t launched_layers; /* which was so many layers, */
-    struct trials_choice choice;
+    struct bandit_choice choice;
     /* One launch: */
     struct board *const *pool;
     void (*on_returned)(struct flight *flight, void *cookie);

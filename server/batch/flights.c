@@ -197,7 +197,7 @@ static bool distrusted(const struct batch *batch, const struct flight *flight)
 
 static void learn(struct batch *batch, const struct flight *flight, double took_ns)
 {
-    trials_observe(&batch->trials, &batch->cost, flight->load, flight->launched_layers, flight->choice, took_ns);
+    bandit_observe(&batch->bandit, &batch->cost, flight->load, flight->launched_layers, flight->choice, took_ns);
     if (flight->n_shards == 1)
         cost_observe(&batch->cost, flight->load, flight->launched_layers, took_ns);
     batch->patience = watchdog_was_fine(batch->patience);

@@ -18,9 +18,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "server/batch/bandit.h"
 #include "server/batch/batch.h"
 #include "server/batch/cost.h"
-#include "server/batch/trials.h"
 
 enum { PLANNER_MAX_BOARDS = 64, PLANNER_WINDOW = 256 };
 
@@ -49,7 +49,7 @@ struct planner_queue {
 struct planner_snapshot {
     enum batch_placement placement;
     const struct cost_model *cost;
-    const struct trials *trials;
+    const struct bandit *bandit;
     uint32_t layers;                    /* of the model */
     uint32_t max_tokens, max_sequences; /* in a batch */
     bool bulk_owed;
@@ -68,7 +68,7 @@ struct planner_action {
     enum batch_class class;
     uint32_t n_sequences;                /* new: the next so many of the queue, behind those of earlier actions */
     uint32_t layers;                     /* how many to run before asking again */
-    struct trials_choice choice;         /* on one board: the whole batch there; on more: split by rows */
+    struct bandit_choice choice;         /* on one board: the whole batch there; on more: split by rows */
     uint32_t boards[PLANNER_MAX_BOARDS]; /* so many */
 };
 

@@ -58,7 +58,7 @@ struct batch {
     uint64_t rebuild_at_ns; /* a damaged image is not built again before; guarded by `repair` */
     /* What the planner is told besides: */
     struct cost_model cost;
-    struct trials trials;
+    struct bandit bandit;
     double crowd;                     /* of planner_crowd */
     double patience;                  /* of watchdog.h */
     uint64_t last_interactive_ns;     /* submitted */

@@ -42,7 +42,7 @@ struct flight {
     uint64_t boards;
     double began_ns, ends_ns;
     uint32_t launched_layers;
-    struct trials_choice choice;
+    struct bandit_choice choice;
 };
 
 /* What a pool runs on. */
@@ -60,7 +60,7 @@ struct pool {
     double now_ns;
     uint32_t layers;
     struct cost_model cost, truth;
-    struct trials trials;
+    struct bandit bandit;
     double crowd;
     const struct machine *machine;
     struct client clients[MAX_CLIENTS];
@@ -98,7 +98,7 @@ static void end_flight(struct pool *pool, struct flight *flight)
     flight->running = false;
     flight->layer = flight->until;
     double took_ns = flight->ends_ns - flight->began_ns;
-    trials_observe(&pool->trials, &pool->cost, flight->load, flight->launched_layers, flight->choice, took_ns);
+    bandit_observe(&pool->bandit, &pool->cost, flight->load, flight->launched_layers, flight->choice, took_ns);
     if (flight->choice.boards == 1)
         cost_observe(&pool->cost, flight->load, flight->launched_layers, took_ns);
     if (flight->layer < pool->layers)
@@ -280,7 +280,7 @@ static struct pool *open_pool(const struct cell *cell, const struct shape *shape
     struct planner_snapshot *s = &pool->snapshot;
     s->placement = placement;
     s->cost = &pool->cost;
-    s->trials = &pool->trials;
+    s->bandit = &pool->bandit;
     s->layers = shape->layers;
     s->max_tokens = 16384;
     s->max_sequences = PLANNER_WINDOW;

@@ -35,7 +35,7 @@ struct sim {
     uint64_t random;
     double now;
     struct cost_model cost;
-    struct trials trials;
+    struct bandit bandit;
     enum batch_placement placement;
     uint32_t n_boards;
     struct text texts[MAX_TEXTS];
@@ -79,7 +79,7 @@ static void take_snapshot(struct sim *sim, uint32_t *order)
     memset(s, 0, sizeof *s);
     s->placement = sim->placement;
     s->cost = &sim->cost;
-    s->trials = &sim->trials;
+    s->bandit = &sim->bandit;
     s->layers = LAYERS;
     s->max_tokens = 4096;
     s->max_sequences = 64;
@@ -285,7 +285,7 @@ Test(planner, bulk_is_not_starved)
     }
 }
 
-static const struct trials nothing_known;
+static const struct bandit nothing_known;
 
 static uint32_t plan_one(uint32_t n_boards, uint32_t n_texts, uint32_t tokens, enum batch_placement placement,
                          struct planner_action *actions)
@@ -296,7 +296,7 @@ static uint32_t plan_one(uint32_t n_boards, uint32_t n_texts, uint32_t tokens, e
     cost_init(&cost);
     s.placement = placement;
     s.cost = &cost;
-    s.trials = &nothing_known;
+    s.bandit = &nothing_known;
     s.layers = LAYERS;
     s.max_tokens = 16384;
     s.max_sequences = 256;
@@ -317,7 +317,7 @@ static uint32_t share_of_eight(uint32_t busy, double crowd, enum batch_placement
     struct cost_model cost;
     cost_init(&cost);
     *s = (struct planner_snapshot){.cost = &cost,
-                                   .trials = &nothing_known,
+                                   .bandit = &nothing_known,
                                    .placement = placement,
                                    .layers = LAYERS,
                                    .max_tokens = 1000,
@@ -394,7 +394,7 @@ Test(planner, bulk_goes_in_smaller_batches_while_interactive_requests_come)
     struct cost_model cost;
     cost_init(&cost);
     *s = (struct planner_snapshot){
-        .cost = &cost, .trials = &nothing_known, .layers = 2, .max_tokens = 16384, .max_sequences = 256, .n_boards = 1};
+        .cost = &cost, .bandit = &nothing_known, .layers = 2, .max_tokens = 16384, .max_sequences = 256, .n_boards = 1};
     s->boards[0] = (struct planner_board){.usable = true, .free = true, .layer_end = 2};
     s->queues[BATCH_BULK].n = 100;
     s->queues[BATCH_BULK].tokens = 6400;
@@ -415,7 +415,7 @@ Test(planner, boards_out_of_service_get_nothing)
     struct cost_model cost;
     cost_init(&cost);
     *s = (struct planner_snapshot){
-        .cost = &cost, .trials = &nothing_known, .layers = 2, .max_tokens = 100, .max_sequences = 10, .n_boards = 2};
+        .cost = &cost, .bandit = &nothing_known, .layers = 2, .max_tokens = 100, .max_sequences = 10, .n_boards = 2};
     s->boards[0] = (struct planner_board){.usable = false, .free = true, .layer_end = 2};
     s->boards[1] = (struct planner_board){.usable = true, .free = true, .layer_end = 2};
     s->n_flights = 1;
