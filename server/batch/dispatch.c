@@ -42,7 +42,7 @@ static bool fill_snapshot(struct batch *batch)
     out->placement = batch->options.placement;
     out->cost = &batch->cost;
     out->bandit = &batch->bandit;
-    out->crowd = batch->crowd;
+    out->concurrency = batch->concurrency;
     out->layers = batch->options.image->shape.layers;
     out->max_tokens = batch->options.max_tokens;
     out->max_sequences = batch->options.max_sequences ? batch->options.max_sequences : PLANNER_WINDOW;
@@ -135,7 +135,7 @@ void sched_plan(struct batch *batch, struct sched_completions *completions)
             launch(batch, completions, flight, &actions[i]);
     }
     if (begun)
-        batch->crowd = planner_crowd(batch->crowd, batch->n_flights, lone);
+        batch->concurrency = planner_concurrency(batch->concurrency, batch->n_flights, lone);
     if (sched_is_idle(batch))
         pthread_cond_broadcast(&batch->quiet);
 }

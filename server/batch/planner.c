@@ -8,10 +8,10 @@
 enum { WORTHWHILE_TOKENS = 128 };
 /* Above these a larger batch is no faster, and only keeps others waiting: bulk, while others come. */
 enum { INTERACTIVE_TOKENS = 512, BULK_TOKENS = 2048, BULK_TOKENS_BESIDE = 1024 };
-/* So many plans a crowd is remembered for. A crowd leaves the pool idle now and then, so one lone sequence does not
- * tell that it has gone, but a few in a row do. */
-#define CROWD_MEMORY      8
-#define CROWD_MEMORY_LONE 2
+/* The concurrency estimate falls over so many plans. Where several clients are at work the pool is idle now and then,
+ * so one lone sequence does not tell that they have gone, but a few in a row do. */
+#define CONCURRENCY_MEMORY      8
+#define CONCURRENCY_MEMORY_LONE 2
 
 /* What is left to give out while a plan is made. */
 struct plan {
@@ -89,8 +89,8 @@ static struct bandit_choice choose(const struct plan *plan, struct cost_load loa
     if (plan->in->placement != BATCH_AUTO)
         return whole;
     uint32_t wanting = plan->usable - (uint32_t)__builtin_popcountll(plan->free) + 1;
-    uint32_t crowd = lone ? (uint32_t)(plan->in->crowd + 0.5) : 0;
-    uint32_t fair = plan->usable / (wanting > crowd ? wanting : crowd);
+    uint32_t concurrency = lone ? (uint32_t)(plan->in->concurrency + 0.5) : 0;
+    uint32_t fair = plan->usable / (wanting > concurrency ? wanting : concurrency);
     k = fair < 1 ? 1 : fair < k ? fair : k;
     return bandit_choose(plan->in->bandit, plan->in->cost, load, layers, k);
 }
@@ -251,9 +251,11 @@ uint32_t planner_plan(const struct planner_snapshot *snapshot, struct planner_ac
     return plan.n;
 }
 
-double planner_crowd(double crowd, uint32_t flights, bool lone)
+double planner_concurrency(double concurrency, uint32_t flights, bool lone)
 {
-    return flights > crowd ? flights : crowd + (flights - crowd) / (lone ? CROWD_MEMORY_LONE : CROWD_MEMORY);
+    return flights > concurrency
+               ? flights
+               : concurrency + (flights - concurrency) / (lone ? CONCURRENCY_MEMORY_LONE : CONCURRENCY_MEMORY);
 }
 
 double planner_eta(const struct cost_model *cost, uint32_t layers, struct cost_load load, struct cost_load ahead,

@@ -54,7 +54,7 @@ struct planner_snapshot {
     uint32_t max_tokens, max_sequences; /* in a batch */
     bool bulk_owed;
     bool interactive_lately; /* such a request came within the last moments */
-    double crowd;            /* batches in flight at once of late: planner_crowd after every plan */
+    double concurrency;      /* estimate of the batches in flight at once, by planner_concurrency */
     uint32_t n_boards;
     struct planner_board boards[PLANNER_MAX_BOARDS];
     uint32_t n_flights;
@@ -76,9 +76,9 @@ struct planner_action {
  *  Returns how many; 0 when nothing can start. */
 uint32_t planner_plan(const struct planner_snapshot *snapshot, struct planner_action *ret, uint32_t max);
 
-/** What `crowd` becomes when so many batches are in flight after a plan that began some: at once as many, then slowly
- *  fewer; sooner where it was `lone`, one sequence that found nothing else waiting or in flight. */
-double planner_crowd(double crowd, uint32_t flights, bool lone);
+/** What the concurrency estimate becomes when so many batches are in flight after a plan that began some: at once as
+ * many, then slowly fewer; sooner where it was `lone`, one sequence that found nothing else waiting or in flight. */
+double planner_concurrency(double concurrency, uint32_t flights, bool lone);
 
 /** Predicted nanoseconds until a request of `load` that came now would be finished: what is ahead of it, shared by the
  *  usable boards, then itself. `ahead` is the work of its class and above, waiting or running. */

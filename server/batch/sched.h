@@ -59,7 +59,7 @@ struct batch {
     /* What the planner is told besides: */
     struct cost_model cost;
     struct bandit bandit;
-    double crowd;                     /* of planner_crowd */
+    double concurrency;               /* estimate of the batches in flight at once */
     double patience;                  /* of watchdog.h */
     uint64_t last_interactive_ns;     /* submitted */
     double interactive_ns;            /* served while bulk waited and got nothing */

@@ -61,7 +61,7 @@ struct pool {
     uint32_t layers;
     struct cost_model cost, truth;
     struct bandit bandit;
-    double crowd;
+    double concurrency;
     const struct machine *machine;
     struct client clients[MAX_CLIENTS];
     uint32_t n_clients;
@@ -118,7 +118,7 @@ static void fill_snapshot(struct pool *pool)
 {
     struct planner_snapshot *s = &pool->snapshot;
     s->n_flights = 0;
-    s->crowd = pool->crowd;
+    s->concurrency = pool->concurrency;
     s->bulk_owed = pool->interactive_ns > 8 * pool->bulk_turn_ns;
     for (uint32_t b = 0; b < s->n_boards; b++)
         s->boards[b].free = true;
@@ -249,7 +249,7 @@ static void step(struct pool *pool)
         begun |= !actions[i].resume;
     }
     if (begun)
-        pool->crowd = planner_crowd(pool->crowd, flights_of(pool), lone);
+        pool->concurrency = planner_concurrency(pool->concurrency, flights_of(pool), lone);
 }
 
 struct cell {
@@ -392,7 +392,7 @@ static void disperse(struct pool *pool)
     }
 }
 
-Test(placement, who_is_left_alone_after_a_crowd_soon_has_the_whole_pool)
+Test(placement, who_is_left_alone_soon_has_the_whole_pool)
 {
     enum { PLANS = 20, BEFORE = 4 };
     for (size_t c = 0; c < sizeof cells / sizeof *cells; c++) {

@@ -309,8 +309,9 @@ static uint32_t plan_one(uint32_t n_boards, uint32_t n_texts, uint32_t tokens, e
     return planner_plan(&s, actions, PLANNER_MAX_BOARDS);
 }
 
-/* Boards that a lone text gets of a pool of 8, `busy` of which work, where of late `crowd` batches were in flight. */
-static uint32_t share_of_eight(uint32_t busy, double crowd, enum batch_placement placement)
+/* Boards that a lone text gets of a pool of 8, `busy` of which work, where of late `concurrency` batches were in
+ * flight. */
+static uint32_t share_of_eight(uint32_t busy, double concurrency, enum batch_placement placement)
 {
     struct planner_snapshot *s = calloc(1, sizeof *s);
     struct planner_action action;
@@ -323,7 +324,7 @@ static uint32_t share_of_eight(uint32_t busy, double crowd, enum batch_placement
                                    .max_tokens = 1000,
                                    .max_sequences = 10,
                                    .n_boards = 8,
-                                   .crowd = crowd,
+                                   .concurrency = concurrency,
                                    .queues = {{.lengths = {400}, .n = 1, .tokens = 400}}};
     for (uint32_t b = 0; b < 8; b++)
         s->boards[b] = (struct planner_board){.usable = true, .free = b >= busy, .layer_end = LAYERS};
@@ -343,23 +344,23 @@ Test(planner, a_lone_text_leaves_the_others_their_fair_share)
     cr_expect_eq(share_of_eight(3, 8, BATCH_SPLIT), 5, "forced is forced");
 }
 
-/* After a crowd of 16, batches begun alone until a lone text gets all of 8 boards. */
+/* After 16 batches in flight at once, batches begun alone until a lone text gets all of 8 boards. */
 static uint32_t plans_until_all_eight(bool lone)
 {
     uint32_t n = 0;
-    double crowd = planner_crowd(1, 16, false);
-    cr_expect_eq(crowd, 16, "a crowd is noticed at once");
-    for (; n < 100 && share_of_eight(0, crowd, BATCH_AUTO) < 8; n++)
-        crowd = planner_crowd(crowd, 1, lone);
+    double concurrency = planner_concurrency(1, 16, false);
+    cr_expect_eq(concurrency, 16, "it rises at once");
+    for (; n < 100 && share_of_eight(0, concurrency, BATCH_AUTO) < 8; n++)
+        concurrency = planner_concurrency(concurrency, 1, lone);
     return n;
 }
 
-Test(planner, a_crowd_is_forgotten_slowly_but_for_lone_texts_that_find_the_pool_idle)
+Test(planner, the_concurrency_estimate_falls_slowly_but_for_lone_texts_that_find_the_pool_idle)
 {
     uint32_t slowly = plans_until_all_eight(false), soon = plans_until_all_eight(true);
     cr_expect(slowly >= 16 && slowly <= 40, "%u", slowly);
     cr_expect_leq(soon, 5);
-    cr_expect_eq(share_of_eight(0, planner_crowd(2, 1, true), BATCH_AUTO), 4, "one lone text is not enough");
+    cr_expect_eq(share_of_eight(0, planner_concurrency(2, 1, true), BATCH_AUTO), 4, "one lone text is not enough");
 }
 
 Test(planner, a_lone_long_text_is_split_and_a_tiny_one_is_not)
