@@ -90,6 +90,8 @@ struct batch_options {
     uint32_t max_queued_items; /* beyond: OVERLOADED */
     enum batch_placement placement;
     uint64_t scrub_interval_ns; /* the image's checksum is verified so often; 0: only when a board loads it */
+    double timeout_scale;       /* >= 1: long launches may take so many times as long before their board counts as hung;
+                                   0: 1. For machines on which a launch may be stopped for seconds */
     uint64_t probe_interval_ns; /* a board to which nothing was given for so long is tested; 0: never */
     /* These may be NULL and come without the lock, from threads of the scheduler (on_event: also from batch_inject's):
      */

@@ -2,8 +2,8 @@
 #include "base/clock.h"
 #include "server/batch/sched.h"
 
-/* Bulk work that waits is owed a turn once interactive work has had this many times the service of such a turn. */
-#define BULK_PATIENCE 8
+/* Bulk work that waits is owed a quantum once interactive work has had this many times the service of one. */
+#define BULK_WAIT_FACTOR 8
 /* Interactive requests are expected for so long after one. */
 #define LATELY_NS 1000000000ull
 
@@ -47,7 +47,7 @@ static bool fill_snapshot(struct batch *batch)
     out->max_tokens = batch->options.max_tokens;
     out->max_sequences = batch->options.max_sequences ? batch->options.max_sequences : PLANNER_WINDOW;
     out->interactive_lately = clock_now_ns() - batch->last_interactive_ns < LATELY_NS;
-    out->bulk_owed = batch->interactive_ns > BULK_PATIENCE * batch->bulk_turn_ns;
+    out->bulk_owed = batch->interactive_ns > BULK_WAIT_FACTOR * batch->bulk_quantum_ns;
     return true;
 }
 
@@ -62,12 +62,12 @@ static struct flight *begin_flight(struct batch *batch, struct sched_completions
     return flight;
 }
 
-/* Whose turn the service was, so that bulk work is not starved. */
+/* Whose service it was, so that bulk work is not starved. */
 static void account(struct batch *batch, const struct flight *flight)
 {
     if (flight->class == BATCH_BULK) {
         batch->interactive_ns = 0;
-        batch->bulk_turn_ns = flight->predicted_ns;
+        batch->bulk_quantum_ns = flight->predicted_ns;
     } else if (batch->queues[BATCH_BULK].items > 0 || batch->suspended) {
         batch->interactive_ns += flight->predicted_ns * flight->n_shards;
     }
@@ -88,7 +88,7 @@ static void launch(struct batch *batch, struct sched_completions *completions, s
         batch->begun[placement_of(batch, action)][flight->class]++;
     flight->launched_layers = action->layers;
     flight->choice = action->choice;
-    flight->patience = batch->patience;
+    flight->timeout_scale = batch->watchdog.scale;
     flight->predicted_ns =
         bandit_predict(&batch->bandit, &batch->cost, flight->load, action->layers, action->choice.boards);
     for (uint32_t i = 0; i < action->choice.boards; i++) {

@@ -38,7 +38,7 @@ struct flight {
     uint64_t begun_ns;        /* first launched */
     uint64_t launched_ns;     /* last launched */
     double predicted_ns;      /* of the last launch, */
-    double patience;          /* with which it is waited for */
+    double timeout_scale;     /* the watchdog's at that time */
     uint32_t launched_layers; /* which was so many layers, */
     struct bandit_choice choice;
     /* One launch: */

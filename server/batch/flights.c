@@ -5,7 +5,6 @@
  */
 #include "base/clock.h"
 #include "server/batch/sched.h"
-#include "server/batch/watchdog.h"
 
 /* A batch that failed once runs again as it is: most likely the board was at fault. After that each text runs alone,
  * since one of them may be; and a text is at fault when it failed so often that so many boards in turn cannot be. */
@@ -172,7 +171,7 @@ static void free_slots(struct batch *batch, const struct flight *flight)
 static void bury(struct batch *batch, struct flight *flight)
 {
     if (flight->status == STATUS_OK || flight->status == STATUS_CANCELLED)
-        batch->patience = watchdog_was_slow(batch->patience, flight->patience, flight->predicted_ns);
+        watchdog_was_slow(&batch->watchdog, flight->predicted_ns, flight->timeout_scale);
     unlink_flight(&batch->abandoned, flight);
     flight_destroy(&flight);
 }
@@ -200,7 +199,7 @@ static void learn(struct batch *batch, const struct flight *flight, double took_
     bandit_observe(&batch->bandit, &batch->cost, flight->load, flight->launched_layers, flight->choice, took_ns);
     if (flight->n_shards == 1)
         cost_observe(&batch->cost, flight->load, flight->launched_layers, took_ns);
-    batch->patience = watchdog_was_fine(batch->patience);
+    watchdog_was_fine(&batch->watchdog);
 }
 
 void sched_on_returned(struct flight *flight, void *cookie)

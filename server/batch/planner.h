@@ -4,7 +4,7 @@
  * start does; no more batches are begun than twice the boards.
  *
  * Rules, in order:
- *  1. interactive work goes before bulk work, unless bulk is owed a turn (it may wait for at most 8 times its own
+ *  1. interactive work goes before bulk work, unless bulk is owed a quantum (it may wait for at most 8 times its own
  *     service, so it never starves);
  *  2. a batch that has begun goes before one that has not, so no more batches are in flight than boards;
  *  3. what waits is shared out: a batch a board, or one batch split over several boards, whichever is predicted to

@@ -1,24 +1,24 @@
 /* The works of one class that wait, fair between keys. No lock of its own: the scheduler's lock guards it.
  *
- * Each key has a flow, first in first out; flows take turns by deficit round robin over tokens, so a key that asks for
+ * Each key has a flow, first in first out; flows are served by deficit round robin over tokens, so a key that asks for
  * much waits for itself and not the others for it. Keys share QUEUE_FLOWS flows by hash.
  *
- * A large work comes in as one but takes space only as if it came in parts: what lies beyond `share` items of it does
- * not count in `space`, so that it neither needs a queue as large as itself nor keeps others out.
+ * A large work comes in as one but takes space only as if it came piece by piece: what lies beyond `share` items of it
+ * does not count in `space`, so that it neither needs a queue as large as itself nor keeps others out.
  *
  * Invariants: every work in the queue has at least one item that nobody has taken; `items` and `tokens` count exactly
  * the untaken ones, `space` those of each work up to `share`; between any two items of a flow with waiting work, every
- * other such flow is offered at least QUEUE_TURN_TOKENS.
+ * other such flow is offered at least QUEUE_QUANTUM_TOKENS.
  */
 #ifndef BERTD_BATCH_QUEUE_H
 #define BERTD_BATCH_QUEUE_H
 
 #include "server/batch/batch.h"
 
-enum { QUEUE_FLOWS = 64, QUEUE_TURN_TOKENS = 256 };
+enum { QUEUE_FLOWS = 64, QUEUE_QUANTUM_TOKENS = 256 };
 
-/** Whose turn it is and what each flow may still take in it. A copy of it lets one look ahead. */
-struct queue_turn {
+/** Which flow is served and what each may still take. A copy of it lets one look ahead. */
+struct queue_cursor {
     uint32_t flow;
     uint64_t waiting; /* bit f: flow f has untaken items */
     int64_t credit[QUEUE_FLOWS];
@@ -27,7 +27,7 @@ struct queue_turn {
 };
 
 struct queue {
-    struct queue_turn turn;
+    struct queue_cursor cursor;
     struct batch_work *last[QUEUE_FLOWS];
     uint32_t items;
     uint64_t tokens;

@@ -16,6 +16,7 @@
 #include "server/batch/health.h"
 #include "server/batch/planner.h"
 #include "server/batch/queue.h"
+#include "server/batch/watchdog.h"
 
 /* One board of the pool. */
 struct sched_slot {
@@ -59,11 +60,11 @@ struct batch {
     /* What the planner is told besides: */
     struct cost_model cost;
     struct bandit bandit;
-    double concurrency;               /* estimate of the batches in flight at once */
-    double patience;                  /* of watchdog.h */
+    double concurrency; /* estimate of the batches in flight at once */
+    struct watchdog watchdog;
     uint64_t last_interactive_ns;     /* submitted */
     double interactive_ns;            /* served while bulk waited and got nothing */
-    double bulk_turn_ns;              /* what bulk's last turn was */
+    double bulk_quantum_ns;           /* predicted for bulk's last launch */
     struct planner_snapshot snapshot; /* scratch of sched_plan */
     /* For metrics: */
     batch_on_dispatch *hook;

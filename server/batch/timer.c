@@ -5,7 +5,6 @@
  */
 #include "base/clock.h"
 #include "server/batch/sched.h"
-#include "server/batch/watchdog.h"
 
 #define TICK_NS      10000000ull
 #define IDLE_TICK_NS 100000000ull
@@ -53,7 +52,8 @@ static void keep(struct batch *batch, struct sched_completions *completions)
             continue;
         }
         drop_expired_running(batch, completions, flight, now);
-        if ((double)(now - flight->launched_ns) > watchdog_limit_ns(flight->predicted_ns, flight->patience))
+        if ((double)(now - flight->launched_ns) >
+            watchdog_limit_ns(&batch->watchdog, flight->predicted_ns, flight->timeout_scale))
             sched_abandon(batch, completions, flight, now);
     }
     if (sched_is_dead(batch, now)) {

@@ -72,7 +72,7 @@ struct pool {
     uint32_t order[PLANNER_MAX_BOARDS]; /* the flight behind each of the snapshot's */
     uint64_t tokens_done;
     uint32_t answers, launches, whole_pool; /* launches on all boards */
-    double interactive_ns, bulk_turn_ns;
+    double interactive_ns, bulk_quantum_ns;
 };
 
 static uint32_t draw(struct pool *pool, uint32_t below)
@@ -119,7 +119,7 @@ static void fill_snapshot(struct pool *pool)
     struct planner_snapshot *s = &pool->snapshot;
     s->n_flights = 0;
     s->concurrency = pool->concurrency;
-    s->bulk_owed = pool->interactive_ns > 8 * pool->bulk_turn_ns;
+    s->bulk_owed = pool->interactive_ns > 8 * pool->bulk_quantum_ns;
     for (uint32_t b = 0; b < s->n_boards; b++)
         s->boards[b].free = true;
     for (uint32_t f = 0; f < MAX_FLIGHTS; f++) {
@@ -209,7 +209,7 @@ static void carry_out(struct pool *pool, const struct planner_action *action)
     flight->ends_ns = pool->now_ns + takes;
     if (flight->class == BATCH_BULK) {
         pool->interactive_ns = 0;
-        pool->bulk_turn_ns = takes;
+        pool->bulk_quantum_ns = takes;
     } else if (pool->n_queued[BATCH_BULK] > 0 || pool->snapshot.n_flights > 0) {
         pool->interactive_ns += takes * action->choice.boards;
     }
@@ -276,7 +276,7 @@ static struct pool *open_pool(const struct cell *cell, const struct shape *shape
     pool->layers = shape->layers;
     pool->cost = pool->truth = shape->cost;
     pool->machine = machine;
-    pool->bulk_turn_ns = 1e6;
+    pool->bulk_quantum_ns = 1e6;
     struct planner_snapshot *s = &pool->snapshot;
     s->placement = placement;
     s->cost = &pool->cost;

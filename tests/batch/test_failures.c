@@ -108,12 +108,12 @@ Test(failures, a_hung_board_is_given_up_and_comes_back_after_a_reset)
     close_sched(&sched);
 }
 
-static double patience_of(const struct sched *sched)
+static double timeout_scale_of(const struct sched *sched)
 {
     pthread_mutex_lock(&sched->batch->lock);
-    double patience = sched->batch->patience;
+    double timeout_scale = sched->batch->watchdog.scale;
     pthread_mutex_unlock(&sched->batch->lock);
-    return patience;
+    return timeout_scale;
 }
 
 Test(failures, a_board_that_was_given_up_and_is_only_slow_is_waited_for_longer)
@@ -130,12 +130,12 @@ Test(failures, a_board_that_was_given_up_and_is_only_slow_is_waited_for_longer)
         cr_assert_eq(fake_board_held(sched.boards[0]), 1);
         WAIT_FOR(fake_board_held(sched.boards[1]) == 1);
         WAIT_FOR(in_service(&sched) == 2);
-        cr_expect_eq(patience_of(&sched), 1 + times, "that it hung tells nothing, that it was slow does");
+        cr_expect_eq(timeout_scale_of(&sched), 1 + times, "that it hung tells nothing, that it was slow does");
         finish_all(&sched);
         cr_assert_eq(request->status, STATUS_OK);
         free(request);
     }
-    cr_expect_lt(patience_of(&sched), 2, "it wears off with what ends well");
+    cr_expect_lt(timeout_scale_of(&sched), 2, "it wears off with what ends well");
     close_sched(&sched);
 }
 

@@ -77,7 +77,7 @@ Test(queue, a_greedy_key_waits_for_itself)
     bool served = false;
     for (int i = 0; i < 16; i++)
         served |= entries[i].work == modest;
-    cr_assert(served, "within a turn or two of the other key");
+    cr_assert(served, "within a quantum or two of the other key");
 }
 
 Test(queue, removing_keeps_count_and_order)
@@ -320,19 +320,36 @@ Test(health, waits_longer_each_time_and_forgives)
 
 Test(watchdog, waits_longer_for_what_was_slow_and_forgets_it)
 {
-    cr_expect_leq(watchdog_limit_ns(1e6, 1), 1.6e9);
-    cr_expect_geq(watchdog_limit_ns(1e6, 1), 1.3e9, "a stall is not a hang");
-    cr_expect_eq(watchdog_limit_ns(1e6, 16), watchdog_limit_ns(1e6, 1), "for short ones that is time enough");
-    cr_expect_eq(watchdog_was_slow(1, 1, 1e6), 1, "and tells nothing");
-    double patience = 1, first = watchdog_limit_ns(5e9, patience);
+    struct watchdog dog;
+    watchdog_init(&dog, 0);
+    cr_expect_leq(watchdog_limit_ns(&dog, 1e6, 1), 1.6e9);
+    cr_expect_geq(watchdog_limit_ns(&dog, 1e6, 1), 1.3e9, "a stall is not a hang");
+    cr_expect_eq(watchdog_limit_ns(&dog, 1e6, 16), watchdog_limit_ns(&dog, 1e6, 1), "for short ones that is enough");
+    watchdog_was_slow(&dog, 1e6, 1);
+    cr_expect_eq(dog.scale, 1, "and tells nothing");
+    double first = watchdog_limit_ns(&dog, 5e9, dog.scale);
+    cr_expect_float_eq(first, 1.3e9 + 4 * 5e9, 1);
     for (int i = 0; i < 3; i++)
-        patience = watchdog_was_slow(patience, 1, 5e9);
-    cr_expect_eq(patience, 2, "launches that began together count once");
-    cr_expect_gt(watchdog_limit_ns(5e9, patience), 1.5 * first);
+        watchdog_was_slow(&dog, 5e9, 1);
+    cr_expect_eq(dog.scale, 2, "launches that began together count once");
+    cr_expect_gt(watchdog_limit_ns(&dog, 5e9, dog.scale), 1.5 * first);
     for (int i = 0; i < 20; i++)
-        patience = watchdog_was_slow(patience, patience, 5e9);
-    cr_expect_eq(patience, WATCHDOG_MOST_PATIENCE);
+        watchdog_was_slow(&dog, 5e9, dog.scale);
+    cr_expect_eq(dog.scale, WATCHDOG_MAX_SCALE);
     for (int i = 0; i < 1000; i++)
-        patience = watchdog_was_fine(patience);
-    cr_expect_float_eq(patience, 1, 0.01);
+        watchdog_was_fine(&dog);
+    cr_expect_float_eq(dog.scale, 1, 0.01);
+}
+
+Test(watchdog, a_slow_machine_has_more_time_for_long_launches)
+{
+    struct watchdog usual, slow;
+    watchdog_init(&usual, 1);
+    watchdog_init(&slow, 10);
+    cr_expect_eq(watchdog_limit_ns(&slow, 1e6, 1), watchdog_limit_ns(&usual, 1e6, 1));
+    cr_expect_float_eq(watchdog_limit_ns(&slow, 5e9, 1) - 1.3e9, 10 * (watchdog_limit_ns(&usual, 5e9, 1) - 1.3e9), 1);
+    watchdog_was_slow(&usual, 2e7, 1);
+    watchdog_was_slow(&slow, 2e7, 1);
+    cr_expect_eq(usual.scale, 1);
+    cr_expect_eq(slow.scale, 2, "what is long there is shorter");
 }
