@@ -63,6 +63,7 @@ struct flight *flight_create(const struct image *image, const struct queue_entry
     memset(flight, 0, sizeof *flight);
     flight->class = entries[0].work->class;
     flight->n_entries = n;
+    flight->n_left = n;
     flight->entries = carve(&at, n * sizeof *entries);
     memcpy(flight->entries, entries, n * sizeof *entries);
     uint32_t *cu_seqlens = carve(&at, (n + 1) * sizeof *cu_seqlens);
@@ -90,9 +91,9 @@ void flight_destroy(struct flight **flight)
 }
 
 /* Keys and values of the whole job, once, when it is first split. */
-static enum status add_kv(struct flight *flight)
+enum status flight_reserve(struct flight *flight, uint32_t n)
 {
-    if (flight->job.kv)
+    if (n == 1 || flight->job.kv)
         return STATUS_OK;
     const struct board_job *job = &flight->job;
     size_t kv_size = board_kv_size(job->image, job->cu_seqlens, job->n_seqs);
@@ -231,11 +232,9 @@ static void prepare_shard(struct flight *flight, uint32_t p, uint32_t board)
         .job = &flight->job, .on_done = flight->n_shards > 1 ? on_finish_done : on_run_done, .cookie = shard};
 }
 
-enum status flight_launch(struct flight *flight, struct board *const *pool, const uint32_t *boards, uint32_t n,
-                          uint32_t until, void (*on_returned)(struct flight *flight, void *cookie), void *cookie)
+void flight_launch(struct flight *flight, struct board *const *pool, const uint32_t *boards, uint32_t n, uint32_t until,
+                   void (*on_returned)(struct flight *flight, void *cookie), void *cookie)
 {
-    if (n > 1 && add_kv(flight) != STATUS_OK)
-        return STATUS_NO_MEMORY;
     flight->pool = pool;
     flight->until = until;
     flight->on_returned = on_returned;
@@ -254,7 +253,15 @@ enum status flight_launch(struct flight *flight, struct board *const *pool, cons
         atomic_store(&flight->shards[0].busy, true);
         submit(&flight->shards[0], &flight->shards[0].finish, BOARD_RUN, flight->layer, until);
     }
-    return STATUS_OK;
+}
+
+/* Keys and values go too: whoever failed may have written where zeros must stay. */
+void flight_restart(struct flight *flight)
+{
+    mem_free(flight->kv_memory);
+    flight->kv_memory = NULL;
+    flight->job.kv = NULL;
+    flight->layer = 0;
 }
 
 void flight_deliver(struct flight *flight, uint64_t now_ns)
@@ -263,6 +270,8 @@ void flight_deliver(struct flight *flight, uint64_t now_ns)
     uint32_t width = job->image->shape.hidden;
     for (uint32_t i = 0; i < flight->n_entries; i++) {
         struct batch_item *item = flight->entries[i].item;
+        if (!item)
+            continue;
         const float *rows = job->hidden + ((size_t)job->cu_seqlens[i] + item->first_row) * width;
         batch_pool_rows(item->pooling, rows, item->n_rows ? item->n_rows : item->n_tokens, width, item->out);
         item->queue_ns = flight->begun_ns - flight->entries[i].work->submitted_ns;

@@ -1,42 +1,17 @@
-/* Boards go out of service here, and come back.
- *
- * Each has a health worker, a thread of its own: it resets and tests the board while it is out of service and lets it
- * serve again; while the board serves it looks whether its memory is intact and, where nothing was asked of it for
- * long, whether it still computes.
- *
- * Invariants: nobody else resets, tests or scrubs a board, but for the repair of the image that boards share, which
- * waits until no health worker is at work (`repair`); a board that is being tested is given nothing.
- */
-#include <stdio.h>
+#include "server/batch/health_worker.h"
+
 #include <string.h>
 
 #include "base/clock.h"
-#include "server/batch/sched.h"
+#include "server/batch/dispatch.h"
+#include "server/batch/flights.h"
+#include "server/batch/repair.h"
+#include "server/batch/slots.h"
 
 /* Between two probes, so many times what one takes: a simulated board's takes long. */
 #define PROBE_PAUSE 20
-/* A board that fails its test as it did before is told of no more often. */
+/* A board that fails its test as it did before is announced no more often. */
 #define ANNOUNCE_NS 60000000000ull
-
-void sched_note_error(struct sched_slot *slot, uint64_t now_ns, const struct error *why)
-{
-    snprintf(slot->last_error, sizeof slot->last_error, "%.*s", (int)sizeof slot->last_error - 1, why->message);
-    slot->last_error_ns = now_ns;
-}
-
-void sched_quarantine(struct batch *batch, uint32_t board, uint64_t now_ns, const struct error *why)
-{
-    struct sched_slot *slot = &batch->slots[board];
-    if (slot->health.state == HEALTH_IN_SERVICE) {
-        slot->announced = false;
-        batch->usable--;
-        if (batch->usable == 0)
-            batch->none_usable_since_ns = now_ns;
-    }
-    sched_note_error(slot, now_ns, why);
-    health_failed(&slot->health, now_ns);
-    pthread_cond_broadcast(&batch->wake);
-}
 
 static uint32_t index_of(const struct sched_slot *slot)
 {
@@ -71,14 +46,14 @@ static enum status examine(struct sched_slot *slot, struct error *err)
 {
     enum status status = undisturbed(slot, board_reset, err);
     if (status != STATUS_OK && image_is_damaged(slot)) {
-        status = sched_heal(slot->batch, err);
+        status = sched_repair_image(slot->batch, err);
         if (status == STATUS_OK)
             status = undisturbed(slot, board_reset, err);
     }
     return status == STATUS_OK ? undisturbed(slot, board_selftest, err) : status;
 }
 
-/* The end of a test; with the lock. True where it is worth telling: a dead board fails in the same way for ever. */
+/* The end of a test; with the lock. True where it is worth an event: a dead board fails in the same way for ever. */
 static bool conclude(struct sched_slot *slot, enum status status, const struct error *err)
 {
     uint64_t now = clock_now_ns();
@@ -117,7 +92,7 @@ static void treat(struct sched_slot *slot)
     if (status == STATUS_OK && slot->flight)
         status = error_set(&err, STATUS_BACKEND, "board %s: its last task is still to come back", name);
     bool news = conclude(slot, status, &err);
-    sched_plan(batch, &completions);
+    sched_dispatch(batch, &completions);
     pthread_mutex_unlock(&batch->lock);
     sched_run_completions(&completions);
     if (news)
@@ -139,15 +114,15 @@ static void look(struct sched_slot *slot, enum status (*function)(struct board *
     if (status != STATUS_OK && slot->health.state == HEALTH_IN_SERVICE) {
         batch->scrub_failures += function == board_scrub;
         sched_quarantine(batch, index_of(slot), clock_now_ns(), &err);
-        sched_restart_suspended(batch, &completions);
+        sched_restart_suspended(batch);
     }
-    sched_plan(batch, &completions);
+    sched_dispatch(batch, &completions);
     pthread_mutex_unlock(&batch->lock);
     sched_run_completions(&completions);
     pthread_mutex_lock(&batch->lock);
 }
 
-/* When a board that serves is to be probed, as far as one can tell now. */
+/* When a board that serves is to be probed, as far as is known now. */
 static uint64_t probe_due_ns(const struct sched_slot *slot, uint64_t now)
 {
     uint64_t interval = slot->batch->options.probe_interval_ns;

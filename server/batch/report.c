@@ -3,39 +3,7 @@
 
 #include "base/clock.h"
 #include "server/batch/sched.h"
-
-/* How busy a board is, is told from samples this far apart. */
-#define SAMPLE_NS 5000000000ull
-
-void sched_announce(struct batch *batch, enum batch_event_kind kind, const char *board, const char *words)
-{
-    if (batch->options.on_event)
-        batch->options.on_event(batch->options.cookie, &(struct batch_event){kind, board, words});
-}
-
-void sched_sample_boards(struct batch *batch, uint64_t now_ns)
-{
-    if (now_ns - batch->slots[0].sampled_ns[1] < SAMPLE_NS)
-        return;
-    for (uint32_t b = 0; b < batch->options.n_boards; b++) {
-        struct sched_slot *slot = &batch->slots[b];
-        struct board_stats stats;
-        board_stats(batch->options.boards[b], &stats);
-        slot->sampled_ns[0] = slot->sampled_ns[1];
-        slot->busy_ns[0] = slot->busy_ns[1];
-        slot->sampled_ns[1] = now_ns;
-        slot->busy_ns[1] = stats.busy_ns;
-    }
-}
-
-double sched_busy_share(const struct sched_slot *slot, uint64_t busy_ns, uint64_t now_ns)
-{
-    int from = slot->sampled_ns[0] == 0;
-    if (slot->sampled_ns[from] == 0 || now_ns <= slot->sampled_ns[from])
-        return 0;
-    double share = (double)(busy_ns - slot->busy_ns[from]) / (double)(now_ns - slot->sampled_ns[from]);
-    return share < 1 ? share : 1; /* a task counts when it ends */
-}
+#include "server/batch/slots.h"
 
 /* Until the next board is tested that is out of service. */
 static double next_test_ns(const struct batch *batch)

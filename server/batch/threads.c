@@ -1,14 +1,8 @@
-/* The scheduler's own threads, and how they wait for something to do. */
-#include "base/clock.h"
-#include "base/cond.h"
-#include "server/batch/sched.h"
+#include "server/batch/threads.h"
 
-void sched_wait_until(struct batch *batch, uint64_t at_ns)
-{
-    if (batch->stop_threads || at_ns <= clock_now_ns())
-        return;
-    cond_wait_until(&batch->wake, &batch->lock, at_ns);
-}
+#include "server/batch/health_worker.h"
+#include "server/batch/scrubber.h"
+#include "server/batch/timer.h"
 
 static bool start(struct batch *batch, void *(*main)(void *cookie), void *cookie)
 {

@@ -1,66 +1,66 @@
-/* The timer looks after time: it drops what is past its deadline and gives up on boards that hang.
- *
- * Invariants: a work past its deadline is told within a tick, or when its layer is done; a flight that does not come
- * back is given up once, and its slot stays taken until the board has let go of it.
- */
+#include "server/batch/timer.h"
+
 #include "base/clock.h"
-#include "server/batch/sched.h"
+#include "server/batch/dispatch.h"
+#include "server/batch/flights.h"
+#include "server/batch/slots.h"
 
 #define TICK_NS      10000000ull
 #define IDLE_TICK_NS 100000000ull
 
-static void drop_expired_waiting(struct batch *batch, struct sched_completions *completions, uint64_t now)
+static void expire(struct batch *batch, struct sched_completions *completions, struct batch_work *work, uint64_t now,
+                   const char *where)
 {
+    if (work->deadline_ns == 0 || work->deadline_ns > now)
+        return;
     struct error err;
-    error_set(&err, STATUS_TIMEOUT, "the time limit passed while the request waited for a board");
+    error_set(&err, STATUS_TIMEOUT, "the time limit passed while the request %s", where);
+    sched_fail_work(batch, completions, work, STATUS_TIMEOUT, &err);
+}
+
+static void expire_waiting(struct batch *batch, struct sched_completions *completions, uint64_t now)
+{
     for (int c = 0; c < BATCH_CLASSES; c++) {
         struct queue *queue = &batch->queues[c];
         for (struct batch_work *work = queue_first(queue), *next; work; work = next) {
             next = queue_after(queue, work);
-            if (work->deadline_ns && work->deadline_ns <= now)
-                sched_fail_work(batch, completions, work, STATUS_TIMEOUT, &err);
+            expire(batch, completions, work, now, "waited for a board");
         }
     }
 }
 
-static void drop_expired_running(struct batch *batch, struct sched_completions *completions, struct flight *flight,
-                                 uint64_t now)
+static void expire_entries(struct batch *batch, struct sched_completions *completions, struct flight *flight,
+                           uint64_t now)
 {
-    struct error err;
-    error_set(&err, STATUS_TIMEOUT, "the time limit passed while the request was computed");
-    for (uint32_t i = 0; i < flight->n_entries; i++) {
-        struct batch_work *work = flight->entries[i].work;
-        if (work->deadline_ns && work->deadline_ns <= now)
-            sched_fail_work(batch, completions, work, STATUS_TIMEOUT, &err);
-    }
-    sched_cancel_unwanted(batch, flight);
+    for (uint32_t i = 0; i < flight->n_entries; i++)
+        if (flight->entries[i].work)
+            expire(batch, completions, flight->entries[i].work, now, "was computed");
 }
 
-static void keep(struct batch *batch, struct sched_completions *completions)
+static bool has_hung(const struct batch *batch, const struct flight *flight, uint64_t now)
+{
+    double limit_ns = watchdog_limit_ns(&batch->watchdog, flight->predicted_ns, flight->timeout_scale);
+    return (double)(now - flight->launched_ns) > limit_ns;
+}
+
+static void tick(struct batch *batch, struct sched_completions *completions)
 {
     uint64_t now = clock_now_ns();
     sched_sample_boards(batch, now);
-    drop_expired_waiting(batch, completions, now);
-    for (uint32_t b = 0; b < batch->options.n_boards; b++) {
-        struct flight *flight = batch->slots[b].flight;
-        if (!flight)
-            continue;
-        if (flight->abandoned) { /* a shard of it that came back late */
-            for (uint32_t p = 0; p < flight->n_shards; p++)
-                if (flight->shards[p].board == b && !atomic_load(&flight->shards[p].busy))
-                    batch->slots[b].flight = NULL;
-            continue;
-        }
-        drop_expired_running(batch, completions, flight, now);
-        if ((double)(now - flight->launched_ns) >
-            watchdog_limit_ns(&batch->watchdog, flight->predicted_ns, flight->timeout_scale))
+    expire_waiting(batch, completions, now);
+    for (struct flight *flight = batch->flights; flight; flight = flight->next) {
+        if (flight->state == FLIGHT_RUNNING || flight->state == FLIGHT_SUSPENDED)
+            expire_entries(batch, completions, flight, now);
+        if (flight->state == FLIGHT_RUNNING && has_hung(batch, flight, now))
             sched_abandon(batch, completions, flight, now);
+        if (flight->state == FLIGHT_ABANDONED)
+            sched_release_slots(batch, flight);
     }
     if (sched_is_dead(batch, now)) {
         struct error err;
         sched_fail_waiting(batch, completions, sched_say_dead(&err), &err);
     }
-    sched_plan(batch, completions);
+    sched_dispatch(batch, completions);
 }
 
 void *sched_timer_main(void *cookie)
@@ -69,7 +69,7 @@ void *sched_timer_main(void *cookie)
     pthread_mutex_lock(&batch->lock);
     while (!batch->stop_threads) {
         struct sched_completions completions = {0};
-        keep(batch, &completions);
+        tick(batch, &completions);
         if (completions.first) {
             pthread_mutex_unlock(&batch->lock);
             sched_run_completions(&completions);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "server/batch/batch.h"
+#include "server/batch/invariants.h"
 #include "tests/batch/fake_board.h"
 
 enum { WIDTH = 4, MAX_BOARDS = 3, LAYERS = 2 };
@@ -122,12 +123,21 @@ static inline struct request *make_request(uint32_t n, uint32_t len, enum batch_
     return request;
 }
 
+static inline void check_invariants(struct sched *sched)
+{
+    pthread_mutex_lock(&sched->batch->lock);
+    const char *broken = sched_broken_invariant(sched->batch);
+    pthread_mutex_unlock(&sched->batch->lock);
+    cr_assert_null(broken, "%s", broken);
+}
+
 static inline void finish_all(struct sched *sched)
 {
     for (bool any = true; any;) {
         any = false;
         for (int b = 0; b < MAX_BOARDS; b++)
             any |= sched->boards[b] && fake_board_finish(sched->boards[b], STATUS_OK);
+        check_invariants(sched);
     }
 }
 

@@ -291,21 +291,6 @@ Test(failures, what_cannot_be_done_in_time_is_refused_at_once)
     close_sched(&sched);
 }
 
-Test(failures, running_work_past_its_deadline_is_cancelled)
-{
-    struct sched sched;
-    open_sched(&sched, 1, 100, 100);
-    struct request *request = make_request(1, 8, BATCH_POOL_MEAN);
-    request->work.deadline_ns = clock_now_ns() + 50000000;
-    cr_assert_eq(batch_submit(sched.batch, &request->work, NULL), STATUS_OK);
-    WAIT_FOR(fake_board_cancelled(sched.boards[0]));
-    fake_board_finish(sched.boards[0], STATUS_OK);
-    cr_assert_eq(request->done, 1);
-    cr_assert_eq(request->status, STATUS_TIMEOUT);
-    free(request);
-    close_sched(&sched);
-}
-
 Test(placement, bulk_yields_after_a_layer)
 {
     struct sched sched;

@@ -6,7 +6,7 @@
 #include <sched.h>
 #include <stdio.h>
 
-#include "server/batch/sched.h"
+#include "server/batch/invariants.h"
 #include "tests/batch/sched_fixture.h"
 #include "tests/batch/stress_board.h"
 
@@ -80,7 +80,7 @@ struct stress {
     pthread_t auditor;
     atomic_bool closing, stop;
     atomic_uint submitted, completed, ok, refused, unhealthy, cancelled, late;
-    atomic_uint wrong, unexpected;
+    atomic_uint wrong, unexpected, broken;
 };
 
 static uint32_t client_random(struct client *client, uint32_t below)
@@ -161,6 +161,17 @@ static void submit(struct client *client, struct ask **slot)
     free(ask);
 }
 
+/* Invariants of sched.h, looked at by all clients and between -------------------------------------------------*/
+
+static void audit(struct stress *stress)
+{
+    pthread_mutex_lock(&stress->batch->lock);
+    const char *broken = sched_broken_invariant(stress->batch);
+    pthread_mutex_unlock(&stress->batch->lock);
+    if (broken && atomic_fetch_add(&stress->broken, 1) == 0)
+        printf("%s\n", broken);
+}
+
 static void *client_main(void *cookie)
 {
     struct client *client = cookie;
@@ -178,64 +189,17 @@ static void *client_main(void *cookie)
         } else if (client_random(client, 4) == 0) {
             usleep(client_random(client, 1000));
         }
+        if (client_random(client, 8) == 0)
+            audit(client->stress);
     }
     return NULL;
-}
-
-/* Invariants of sched.h and queue.h, looked at from outside now and then
- * ---------------------------------------------*/
-
-static void count_flight(const struct flight *flight, uint32_t *flights, uint32_t *items)
-{
-    (*flights)++;
-    *items += flight->n_entries;
-}
-
-static bool seen_before(const struct batch *batch, uint32_t b)
-{
-    for (uint32_t a = 0; a < b; a++)
-        if (batch->slots[a].flight == batch->slots[b].flight)
-            return true;
-    return false;
-}
-
-static bool audit(struct batch *batch)
-{
-    uint32_t flights = 0, items = 0, usable = 0;
-    for (uint32_t b = 0; b < batch->options.n_boards; b++) {
-        const struct flight *flight = batch->slots[b].flight;
-        usable += batch->slots[b].health.state == HEALTH_IN_SERVICE;
-        if (flight && !flight->abandoned && !seen_before(batch, b))
-            count_flight(flight, &flights, &items);
-    }
-    for (const struct flight *flight = batch->suspended; flight; flight = flight->next)
-        count_flight(flight, &flights, &items);
-    bool ok = usable == batch->usable;
-    /* A flight whose results are being delivered is on no board and not suspended. */
-    ok &= flights <= batch->n_flights && items <= batch->running_items;
-    for (int c = 0; c < BATCH_CLASSES; c++) {
-        uint32_t waiting = 0;
-        uint64_t tokens = 0;
-        for (struct batch_work *w = queue_first(&batch->queues[c]); w; w = queue_after(&batch->queues[c], w)) {
-            ok &= w->items_taken < w->n_items && w->status == STATUS_OK;
-            waiting += w->n_items - w->items_taken;
-            for (uint32_t i = w->items_taken; i < w->n_items; i++)
-                tokens += w->items[i].n_tokens;
-        }
-        ok &= waiting == batch->queues[c].items && tokens == batch->queues[c].tokens;
-    }
-    return ok;
 }
 
 static void *auditor_main(void *cookie)
 {
     struct stress *stress = cookie;
     while (!atomic_load(&stress->stop)) {
-        pthread_mutex_lock(&stress->batch->lock);
-        bool ok = audit(stress->batch);
-        pthread_mutex_unlock(&stress->batch->lock);
-        if (!ok)
-            atomic_fetch_add(&stress->unexpected, 1);
+        audit(stress);
         struct batch_board_info infos[BOARDS];
         batch_get_boards(stress->batch, infos);
         usleep(500);
@@ -305,9 +269,9 @@ static bool round_is_right(uint64_t seed)
     if (!fine || getenv("BERTD_STRESS_SECONDS"))
         printf(
             "seed %lu: %u submitted, %u completed, %u ok, %u wrong, %u refused, %u unhealthy, %u cancelled, %u late, "
-            "%u unexpected, %u bad stamps\n",
+            "%u unexpected, %u broken invariants, %u bad stamps\n",
             (unsigned long)seed, stress.submitted, stress.completed, stress.ok, stress.wrong, stress.refused,
-            stress.unhealthy, stress.cancelled, stress.late, stress.unexpected, bad_stamps);
+            stress.unhealthy, stress.cancelled, stress.late, stress.unexpected, stress.broken, bad_stamps);
     fflush(stdout);
     return fine;
 }

@@ -1,12 +1,9 @@
-/* The model image in memory, which boards of this process share: verified from time to time, and where it is damaged
- * built again from where it came from. (What a board holds of its own its health worker looks at.)
- *
- * Invariants: the image changes only while no board computes and no health worker is at work (`repair` is held for
- * writing). A board computes on whatever its memory holds, so all that was computed since the last scrub is in doubt:
- * what is not yet delivered is computed again.
- */
+#include "server/batch/repair.h"
+
 #include "base/clock.h"
-#include "server/batch/sched.h"
+#include "server/batch/dispatch.h"
+#include "server/batch/flights.h"
+#include "server/batch/slots.h"
 
 #define REBUILD_PAUSE_NS 10000000000ull
 
@@ -21,7 +18,8 @@ static void stop_all(struct batch *batch)
     for (uint32_t b = 0; b < batch->options.n_boards; b++)
         if (batch->slots[b].health.state == HEALTH_IN_SERVICE)
             sched_quarantine(batch, b, now, &err);
-    sched_restart_suspended(batch, &completions);
+    sched_restart_suspended(batch);
+    sched_dispatch(batch, &completions);
     pthread_mutex_unlock(&batch->lock);
     sched_run_completions(&completions);
     for (uint32_t b = 0; b < batch->options.n_boards; b++)
@@ -65,46 +63,10 @@ static enum status repair(struct batch *batch, struct error *err)
     return STATUS_BACKEND;
 }
 
-enum status sched_heal(struct batch *batch, struct error *err)
+enum status sched_repair_image(struct batch *batch, struct error *err)
 {
     pthread_rwlock_wrlock(&batch->repair);
     enum status status = image_verify(batch->options.image) ? STATUS_OK : repair(batch, err);
     pthread_rwlock_unlock(&batch->repair);
     return status;
-}
-
-static void scrub(struct batch *batch)
-{
-    struct error err;
-    pthread_rwlock_rdlock(&batch->repair);
-    bool intact = image_scrub(batch->options.image);
-    pthread_rwlock_unlock(&batch->repair);
-    if (!intact)
-        sched_heal(batch, &err);
-}
-
-void *sched_scrubber_main(void *cookie)
-{
-    struct batch *batch = cookie;
-    pthread_mutex_lock(&batch->lock);
-    uint64_t due_ns = sched_next_scrub(batch);
-    while (!batch->stop_threads) {
-        if (clock_now_ns() < due_ns) {
-            sched_wait_until(batch, due_ns);
-            continue;
-        }
-        batch->scrubs++;
-        pthread_mutex_unlock(&batch->lock);
-        scrub(batch);
-        pthread_mutex_lock(&batch->lock);
-        due_ns = sched_next_scrub(batch);
-    }
-    pthread_mutex_unlock(&batch->lock);
-    return NULL;
-}
-
-uint64_t sched_next_scrub(const struct batch *batch)
-{
-    uint64_t interval = batch->options.scrub_interval_ns;
-    return interval ? clock_now_ns() + interval : UINT64_MAX;
 }
