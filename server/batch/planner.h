@@ -1,15 +1,17 @@
 /* What to do next, as a pure function of a snapshot: no clock, no lock, no memory of its own.
  *
- * Invariants: every action uses boards that are in service, free, hold its layers and are in no other action; what can
- * start does; no more batches are begun than twice the boards.
+ * Invariants: every action uses boards that are in service, free, hold its layers and are in no other action. What a
+ * free board may do does not wait. While twice as many batches are begun as there are boards, no other begins.
  *
  * Rules, in order:
- *  1. interactive work goes before bulk work, unless bulk is owed a quantum (it may wait for at most 8 times its own
- *     service, so it never starves);
- *  2. a batch that has begun goes before one that has not, so no more batches are in flight than boards;
- *  3. what waits is shared out: a batch a board, or one batch split over several boards, whichever is predicted to
- *     be finished first;
- *  4. bulk work runs a layer at a time (more only while that is shorter than a hand-over matters), so that a board is
+ *  1. Interactive work goes before bulk work, unless bulk is owed a quantum: it waits for at most 8 times its own
+ *     service, so it never starves.
+ *  2. A batch that has begun goes before one of its class that has not. So batches do not pile up: each board has one,
+ *     and beside those only bulk ones are suspended that yielded to interactive ones, and those between the stages of a
+ *     pipeline.
+ *  3. What waits is shared out: a batch a board, or one batch split over several boards, whichever is predicted to
+ *     be finished first.
+ *  4. Bulk work runs a layer at a time (more only while that is shorter than a hand-over matters), so that a board is
  *     never further from an interactive request than one bulk layer; and of smaller batches while such requests come.
  */
 #ifndef BERTD_BATCH_PLANNER_H
