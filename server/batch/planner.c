@@ -199,8 +199,9 @@ static bool start_one(struct plan *plan, enum batch_class class)
     uint32_t busy = plan->busy;
     uint64_t together = cap(plan, class, tokens);
     uint64_t share = cap(plan, class, (tokens + k + busy - 1) / (k + busy)); /* the busy ones will be free soon */
-    if (busy && share < WORTHWHILE_TOKENS)
-        share = WORTHWHILE_TOKENS;
+    uint64_t worthwhile = cap(plan, class, WORTHWHILE_TOKENS);
+    if (busy && share < worthwhile)
+        share = worthwhile;
     struct cost_load load;
     uint32_t n = measure(plan, class, plan->given[class], together, &load);
     struct bandit_choice choice = choose(plan, load, plan->in->layers, k, n == 1);

@@ -409,6 +409,28 @@ Test(planner, bulk_goes_in_smaller_batches_while_interactive_requests_come)
     free(s);
 }
 
+Test(planner, no_batch_is_larger_than_the_limit_beside_busy_boards)
+{
+    struct planner_snapshot *s = calloc(1, sizeof *s);
+    struct planner_action action;
+    struct cost_model cost;
+    cost_init(&cost);
+    *s = (struct planner_snapshot){
+        .cost = &cost, .bandit = &nothing_known, .layers = 2, .max_tokens = 32, .max_sequences = 64, .n_boards = 2};
+    s->boards[0] = (struct planner_board){.usable = true, .free = false, .layer_end = 2};
+    s->boards[1] = (struct planner_board){.usable = true, .free = true, .layer_end = 2};
+    for (int c = 0; c < BATCH_CLASSES; c++) {
+        s->queues[c].n = 20;
+        s->queues[c].tokens = 160;
+        for (int i = 0; i < 20; i++)
+            s->queues[c].lengths[i] = 8;
+        cr_assert_eq(planner_plan(s, &action, 1), 1);
+        cr_expect_eq(action.n_sequences, 4);
+        s->queues[c] = (struct planner_queue){0};
+    }
+    free(s);
+}
+
 Test(planner, boards_out_of_service_get_nothing)
 {
     struct planner_action actions[PLANNER_MAX_BOARDS];
