@@ -130,12 +130,12 @@ static bool launch(struct batch *batch, struct sched_completions *completions, s
 static bool begin(struct batch *batch, struct sched_completions *completions, const struct planner_action *action)
 {
     struct queue_entry entries[PLANNER_WINDOW];
-    queue_take(&batch->queues[action->class], entries, action->n_sequences);
-    struct flight *flight = sched_begin_flight(batch, completions, entries, action->n_sequences);
+    uint32_t n = queue_take(&batch->queues[action->class], entries, action->n_sequences);
+    struct flight *flight = n > 0 ? sched_begin_flight(batch, completions, entries, n) : NULL;
     if (!flight)
-        return false;
+        return n == 0;
     if (batch->hook)
-        batch->hook(batch->hook_cookie, action->n_sequences, flight->job.n_rows);
+        batch->hook(batch->hook_cookie, n, flight->job.n_rows);
     return launch(batch, completions, flight, action);
 }
 

@@ -81,8 +81,9 @@ uint32_t queue_peek(const struct queue *queue, uint32_t *lengths, uint32_t max)
     return n;
 }
 
-void queue_take(struct queue *queue, struct queue_entry *entries, uint32_t n)
+uint32_t queue_take(struct queue *queue, struct queue_entry *entries, uint32_t n)
 {
+    n = n < queue->items ? n : queue->items;
     for (uint32_t i = 0; i < n; i++) {
         entries[i] = advance(&queue->cursor, ready_flow(&queue->cursor));
         queue->space -= entries[i].work->n_items - entries[i].work->items_taken <= queue->share;
@@ -90,6 +91,7 @@ void queue_take(struct queue *queue, struct queue_entry *entries, uint32_t n)
         queue->items--;
         queue->tokens -= entries[i].item->n_tokens;
     }
+    return n;
 }
 
 uint32_t queue_remove(struct queue *queue, struct batch_work *work)

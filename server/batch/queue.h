@@ -47,8 +47,8 @@ uint32_t queue_space(const struct queue *queue, uint32_t items);
 void queue_push(struct queue *queue, struct batch_work *work);
 /** The lengths of the next items in the order queue_take would give them, at most `max`. Returns how many. */
 uint32_t queue_peek(const struct queue *queue, uint32_t *lengths, uint32_t max);
-/** Take the next `n` items (n <= items). */
-void queue_take(struct queue *queue, struct queue_entry *entries, uint32_t n);
+/** Take the next `n` items, or as many as there are. Returns how many. */
+uint32_t queue_take(struct queue *queue, struct queue_entry *entries, uint32_t n);
 /** Take a work's untaken items out. Returns how many there were; 0 when the work does not wait here (its memory is
  *  then not looked at). */
 uint32_t queue_remove(struct queue *queue, struct batch_work *work);

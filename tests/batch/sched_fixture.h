@@ -11,7 +11,7 @@
 #include "server/batch/invariants.h"
 #include "tests/batch/fake_board.h"
 
-enum { WIDTH = 4, MAX_BOARDS = 3, LAYERS = 2 };
+enum { WIDTH = 4, MAX_BOARDS = 5, LAYERS = 2 };
 
 struct sched {
     struct batch *batch;

@@ -158,31 +158,3 @@ Test(batch, batch_mates_of_the_cancelled_go_on)
     free(gone);
     free(mate);
 }
-
-Test(batch, survives_every_failed_allocation)
-{
-    for (long n = 0; n < 4; n++) {
-        struct sched sched = {.image = make_image()};
-        sched.boards[0] = fake_board_create();
-        struct batch_options options = {
-            .image = sched.image, .boards = sched.boards, .n_boards = 1, .max_tokens = 64, .max_queued_items = 9};
-        struct request *request = make_request(2, 8, BATCH_POOL_MEAN);
-        struct error err;
-        mem_fail_after(n);
-        if (batch_create(&sched.batch, &options, &err) != STATUS_OK) {
-            cr_assert_eq(err.status, STATUS_NO_MEMORY);
-            mem_fail_after(-1);
-            board_close(&sched.boards[0]);
-            image_release(&sched.image);
-            free(request);
-            continue;
-        }
-        cr_assert_eq(batch_submit(sched.batch, &request->work, &err), STATUS_OK);
-        mem_fail_after(-1);
-        finish_all(&sched);
-        cr_assert_eq(request->done, 1);
-        cr_assert_eq(request->status, n == 3 ? STATUS_NO_MEMORY : STATUS_OK);
-        close_sched(&sched);
-        free(request);
-    }
-}

@@ -64,6 +64,25 @@ Test(queue, peek_tells_what_take_gives)
     }
 }
 
+Test(queue, no_more_is_taken_than_there_is)
+{
+    struct queue queue;
+    struct queue_entry entries[20];
+    uint32_t lengths[20];
+    queue_init(&queue, 100);
+    cr_assert_eq(queue_peek(&queue, lengths, 20), 0);
+    cr_assert_eq(queue_take(&queue, entries, 20), 0);
+    cr_assert_eq(queue_take(&queue, entries, 0), 0);
+    queue_push(&queue, make_work(7, 3, 300)); /* more than a quantum each */
+    queue_push(&queue, make_work(8, 2, 1));
+    cr_assert_eq(queue_peek(&queue, lengths, 20), 5);
+    cr_assert_eq(queue_take(&queue, entries, 20), 5);
+    cr_assert_eq(queue_take(&queue, entries, 1), 0);
+    cr_assert_eq(queue.items, 0);
+    cr_assert_eq(queue.tokens, 0);
+    cr_assert_eq(queue.space, 0);
+}
+
 Test(queue, a_greedy_key_waits_for_itself)
 {
     struct queue queue;
