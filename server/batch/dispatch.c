@@ -3,11 +3,6 @@
 #include "base/clock.h"
 #include "server/batch/flights.h"
 
-/* Bulk work that waits is owed a quantum once interactive work has had this many times the service of one. */
-#define BULK_WAIT_FACTOR 8
-/* Interactive requests are expected for so long after one. */
-#define LATELY_NS 1000000000ull
-
 static bool fill_boards(const struct batch *batch, struct planner_snapshot *out)
 {
     bool any_free = false;
@@ -51,9 +46,9 @@ static bool fill_snapshot(struct batch *batch, struct flight **suspended)
     out->concurrency = batch->concurrency;
     out->layers = batch->options.image->shape.layers;
     out->max_tokens = batch->options.max_tokens;
-    out->max_sequences = batch->options.max_sequences ? batch->options.max_sequences : PLANNER_WINDOW;
-    out->interactive_lately = clock_now_ns() - batch->last_interactive_ns < LATELY_NS;
-    out->bulk_owed = batch->interactive_ns > BULK_WAIT_FACTOR * batch->bulk_quantum_ns;
+    out->max_sequences = sched_max_sequences(batch);
+    out->interactive_lately = sched_interactive_lately(batch, clock_now_ns());
+    out->bulk_owed = batch->interactive_ns > PLANNER_BULK_WAIT_FACTOR * batch->bulk_quantum_ns;
     return true;
 }
 

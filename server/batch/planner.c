@@ -138,12 +138,17 @@ static uint32_t measure(const struct plan *plan, enum batch_class class, uint32_
     return n;
 }
 
+uint32_t planner_batch_tokens(enum batch_class class, uint32_t max_tokens, bool interactive_lately)
+{
+    uint32_t target = class == BATCH_INTERACTIVE ? INTERACTIVE_TOKENS
+                      : interactive_lately       ? BULK_TOKENS_BESIDE
+                                                 : BULK_TOKENS;
+    return max_tokens < target ? max_tokens : target;
+}
+
 static uint64_t cap(const struct plan *plan, enum batch_class class, uint64_t tokens)
 {
-    uint64_t target = class == BATCH_INTERACTIVE     ? INTERACTIVE_TOKENS
-                      : plan->in->interactive_lately ? BULK_TOKENS_BESIDE
-                                                     : BULK_TOKENS;
-    uint64_t limit = plan->in->max_tokens < target ? plan->in->max_tokens : target;
+    uint64_t limit = planner_batch_tokens(class, plan->in->max_tokens, plan->in->interactive_lately);
     return tokens < limit ? tokens : limit;
 }
 
@@ -257,13 +262,4 @@ double planner_concurrency(double concurrency, uint32_t flights, bool lone)
     return flights > concurrency
                ? flights
                : concurrency + (flights - concurrency) / (lone ? CONCURRENCY_MEMORY_LONE : CONCURRENCY_MEMORY);
-}
-
-double planner_eta(const struct cost_model *cost, uint32_t layers, struct cost_load load, struct cost_load ahead,
-                   uint32_t usable_boards)
-{
-    double wait = 0;
-    if (ahead.rows > 0 && usable_boards > 0)
-        wait = cost_whole(cost, ahead, layers) / usable_boards;
-    return wait + cost_whole(cost, load, layers);
 }

@@ -25,6 +25,8 @@
 #include "server/batch/cost.h"
 
 enum { PLANNER_MAX_BOARDS = 64, PLANNER_WINDOW = 256 };
+/* Bulk work that waits is owed a quantum once interactive work has had this many times the service of one. */
+enum { PLANNER_BULK_WAIT_FACTOR = 8 };
 
 struct planner_board {
     bool usable;                     /* in service */
@@ -82,9 +84,7 @@ uint32_t planner_plan(const struct planner_snapshot *snapshot, struct planner_ac
  * many, then slowly fewer; sooner where it was `lone`, one sequence that found nothing else waiting or in flight. */
 double planner_concurrency(double concurrency, uint32_t flights, bool lone);
 
-/** Predicted nanoseconds until a request of `load` that came now would be finished: what is ahead of it, shared by the
- *  usable boards, then itself. `ahead` is the work of its class and above, waiting or running. */
-double planner_eta(const struct cost_model *cost, uint32_t layers, struct cost_load load, struct cost_load ahead,
-                   uint32_t usable_boards);
+/** Tokens of a batch of which it can choose the size: so many, or a single sequence that is longer. */
+uint32_t planner_batch_tokens(enum batch_class class, uint32_t max_tokens, bool interactive_lately);
 
 #endif

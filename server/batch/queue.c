@@ -6,6 +6,17 @@ static uint32_t flow_of(uint64_t key)
     return (uint32_t)((key * 0x9E3779B97F4A7C15u) >> 58);
 }
 
+static void count(struct queue *queue, uint32_t flow, const struct batch_item *item, int by)
+{
+    struct queue_load *load = &queue->flows[flow];
+    uint64_t sign = (uint64_t)(int64_t)by, tokens = item->n_tokens;
+    queue->items += (uint32_t)by;
+    queue->tokens += sign * tokens;
+    load->items += sign;
+    load->tokens += sign * tokens;
+    load->pairs += sign * tokens * tokens;
+}
+
 void queue_init(struct queue *queue, uint32_t share)
 {
     *queue = (struct queue){.share = share};
@@ -31,10 +42,9 @@ void queue_push(struct queue *queue, struct batch_work *work)
         cursor->waiting |= 1ull << flow;
     }
     queue->last[flow] = work;
-    queue->items += work->n_items;
     queue->space += queue_space(queue, work->n_items);
     for (uint32_t i = 0; i < work->n_items; i++)
-        queue->tokens += work->items[i].n_tokens;
+        count(queue, flow, &work->items[i], 1);
 }
 
 static uint32_t next_flow(const struct queue_cursor *cursor)
@@ -88,8 +98,7 @@ uint32_t queue_take(struct queue *queue, struct queue_entry *entries, uint32_t n
         entries[i] = advance(&queue->cursor, ready_flow(&queue->cursor));
         queue->space -= entries[i].work->n_items - entries[i].work->items_taken <= queue->share;
         entries[i].work->items_taken++;
-        queue->items--;
-        queue->tokens -= entries[i].item->n_tokens;
+        count(queue, flow_of(entries[i].work->key), entries[i].item, -1);
     }
     return n;
 }
@@ -108,8 +117,7 @@ uint32_t queue_remove(struct queue *queue, struct batch_work *work)
             continue;
         uint32_t removed = work->n_items - work->items_taken;
         for (uint32_t i = work->items_taken; i < work->n_items; i++)
-            queue->tokens -= work->items[i].n_tokens;
-        queue->items -= removed;
+            count(queue, flow, &work->items[i], -1);
         queue->space -= queue_space(queue, removed);
         work->items_taken = work->n_items;
         if (before) {
@@ -126,6 +134,23 @@ uint32_t queue_remove(struct queue *queue, struct batch_work *work)
         return removed;
     }
     return 0;
+}
+
+struct queue_load queue_ahead(const struct queue *queue, uint64_t key, uint64_t tokens)
+{
+    uint32_t mine = flow_of(key);
+    struct queue_load ahead = queue->flows[mine];
+    double served = (double)(ahead.tokens + tokens + QUEUE_QUANTUM_TOKENS);
+    for (uint32_t f = 0; f < QUEUE_FLOWS; f++) {
+        const struct queue_load *flow = &queue->flows[f];
+        if (f == mine || flow->tokens == 0)
+            continue;
+        double part = served < (double)flow->tokens ? served / (double)flow->tokens : 1;
+        ahead.items += (uint64_t)((double)flow->items * part + 0.5);
+        ahead.tokens += (uint64_t)((double)flow->tokens * part + 0.5);
+        ahead.pairs += (uint64_t)((double)flow->pairs * part + 0.5);
+    }
+    return ahead;
 }
 
 static struct batch_work *first_from(const struct queue *queue, uint32_t flow)

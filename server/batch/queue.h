@@ -26,9 +26,22 @@ struct queue_cursor {
     uint32_t item[QUEUE_FLOWS];           /* its next */
 };
 
+/** Some items. */
+struct queue_load {
+    uint64_t items;
+    uint64_t tokens;
+    uint64_t pairs; /* the sum of the squares of their tokens */
+};
+
+static inline struct queue_load queue_load_add(struct queue_load load, uint32_t tokens)
+{
+    return (struct queue_load){load.items + 1, load.tokens + tokens, load.pairs + (uint64_t)tokens * tokens};
+}
+
 struct queue {
     struct queue_cursor cursor;
     struct batch_work *last[QUEUE_FLOWS];
+    struct queue_load flows[QUEUE_FLOWS]; /* what waits of each */
     uint32_t items;
     uint64_t tokens;
     uint32_t space;
@@ -52,6 +65,9 @@ uint32_t queue_take(struct queue *queue, struct queue_entry *entries, uint32_t n
 /** Take a work's untaken items out. Returns how many there were; 0 when the work does not wait here (its memory is
  *  then not looked at). */
 uint32_t queue_remove(struct queue *queue, struct batch_work *work);
+/** What would be taken before the last of so many tokens that came now with this key: all of its own flow, and of each
+ *  other as much as that gets meanwhile. */
+struct queue_load queue_ahead(const struct queue *queue, uint64_t key, uint64_t tokens);
 /** Any work in the queue, NULL when empty; and the one behind `work` in no particular order, NULL at the end. */
 struct batch_work *queue_first(const struct queue *queue);
 struct batch_work *queue_after(const struct queue *queue, const struct batch_work *work);

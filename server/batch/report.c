@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "server/batch/forecast.h"
 #include "server/batch/sched.h"
 #include "server/batch/slots.h"
 
@@ -27,10 +28,7 @@ void batch_get_stats(struct batch *batch, struct batch_stats *ret)
         ret->queued_items += batch->queues[c].items;
         ret->queued_tokens += batch->queues[c].tokens;
     }
-    struct cost_load ahead = {.rows = (uint32_t)ret->queued_tokens};
-    double wait_ns = batch->usable ? planner_eta(&batch->cost, batch->options.image->shape.layers,
-                                                 (struct cost_load){0}, ahead, batch->usable)
-                                   : next_test_ns(batch);
+    double wait_ns = batch->usable ? sched_backlog_ns(batch) : next_test_ns(batch);
     ret->retry_after_ms = (uint32_t)(wait_ns / 1e6) + 1;
     ret->running_items = batch->running_items;
     ret->boards_ready = batch->usable;

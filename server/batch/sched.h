@@ -5,6 +5,7 @@
  *   flights.h          batches in flight: the only place where a flight changes its state
  *   dispatch.h         the planner's actions carried out
  *   repair.h           a damaged image built again
+ *   forecast.h         when a request would be done
  *   timer.h, health_worker.h, scrubber.h    the threads
  *   create.c, submit.c, report.c            what batch.h offers
  *
@@ -24,6 +25,7 @@
 #include <pthread.h>
 
 #include "server/batch/batch.h"
+#include "server/batch/eta.h"
 #include "server/batch/flight.h"
 #include "server/batch/health.h"
 #include "server/batch/planner.h"
@@ -81,6 +83,7 @@ struct batch {
     double interactive_ns;            /* served while bulk waited and got nothing */
     double bulk_quantum_ns;           /* predicted for bulk's last launch */
     struct planner_snapshot snapshot; /* scratch of sched_dispatch */
+    struct eta_state eta;             /* scratch of sched_forecast_ns */
     /* For metrics: */
     batch_on_dispatch *hook;
     void *hook_cookie;
@@ -110,6 +113,21 @@ static inline bool sched_is_idle(const struct batch *batch)
 static inline bool sched_is_dead(const struct batch *batch, uint64_t now_ns)
 {
     return batch->usable == 0 && now_ns - batch->none_usable_since_ns > SCHED_GRACE_NS;
+}
+
+/* Interactive requests are expected for so long after one. */
+#define SCHED_LATELY_NS 1000000000ull
+
+static inline bool sched_interactive_lately(const struct batch *batch, uint64_t now_ns)
+{
+    return now_ns - batch->last_interactive_ns < SCHED_LATELY_NS;
+}
+
+/* In a batch. */
+static inline uint32_t sched_max_sequences(const struct batch *batch)
+{
+    uint32_t most = batch->options.max_sequences;
+    return most > 0 && most < PLANNER_WINDOW ? most : PLANNER_WINDOW;
 }
 
 /** UNHEALTHY: no board serves. */

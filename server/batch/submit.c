@@ -1,6 +1,7 @@
 /* Works come in, or are refused; works are cancelled. */
 #include "base/clock.h"
 #include "server/batch/dispatch.h"
+#include "server/batch/forecast.h"
 
 enum { BULK_ITEMS = 8, BULK_TOKENS = 2048 };
 
@@ -9,23 +10,8 @@ enum batch_class batch_class_of(uint32_t n_items, uint64_t tokens)
     return n_items >= BULK_ITEMS || tokens >= BULK_TOKENS ? BATCH_BULK : BATCH_INTERACTIVE;
 }
 
-/* What a new work of this class must wait for, roughly: rows only. */
-static struct cost_load load_ahead(const struct batch *batch, enum batch_class class)
-{
-    struct cost_load ahead = {.rows = (uint32_t)batch->queues[BATCH_INTERACTIVE].tokens};
-    if (class == BATCH_BULK)
-        ahead.rows += (uint32_t)batch->queues[BATCH_BULK].tokens;
-    return ahead;
-}
-
-static double predict_eta_ns(const struct batch *batch, const struct batch_work *work)
-{
-    struct cost_load load = {0};
-    for (uint32_t i = 0; i < work->n_items; i++)
-        load = cost_add(load, work->items[i].n_tokens);
-    return planner_eta(&batch->cost, batch->options.image->shape.layers, load, load_ahead(batch, work->class),
-                       batch->usable);
-}
+/* A prediction may be a quarter too long: what can be done in time is not refused. */
+#define LEAST_PART 0.8
 
 static enum status admit(struct batch *batch, const struct batch_work *work, struct error *err)
 {
@@ -40,8 +26,8 @@ static enum status admit(struct batch *batch, const struct batch_work *work, str
     if (work->deadline_ns) {
         uint64_t now = clock_now_ns();
         double left = work->deadline_ns > now ? (double)(work->deadline_ns - now) : 0;
-        double need = predict_eta_ns(batch, work);
-        if (need > left)
+        double need = sched_forecast_ns(batch, work);
+        if (LEAST_PART * need > left)
             return error_set(err, STATUS_TIMEOUT, "about %.0f ms are needed and %.0f ms are left of the time limit",
                              need / 1e6, left / 1e6);
     }

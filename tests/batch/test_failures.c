@@ -81,7 +81,7 @@ Test(failures, a_poisonous_text_fails_alone_and_is_named)
     }
     cr_assert_eq(mates->done, 1);
     cr_assert_eq(mates->status, STATUS_BACKEND);
-    cr_assert_not_null(strstr(mates->err.message, "inputs[1]"), "%s", mates->err.message);
+    cr_assert_not_null(strstr(mates->err.message, "`inputs[1]` failed 8 times"), "%s", mates->err.message);
     cr_assert_eq(innocent->status, STATUS_OK);
     WAIT_FOR(in_service(&sched) == 2);
     close_sched(&sched);
@@ -184,6 +184,72 @@ Test(failures, what_a_damaged_board_computes_just_now_is_computed_again)
     finish_all(&sched);
     cr_assert_eq(request->status, STATUS_OK);
     cr_assert_float_eq(request->out[0][0], 13.5f, 0);
+    free(request);
+    close_sched(&sched);
+}
+
+static void open_scrubbed(struct sched *sched, uint32_t boards, enum batch_placement placement)
+{
+    *sched = (struct sched){.image = make_image()};
+    for (uint32_t b = 0; b < boards; b++)
+        sched->boards[b] = fake_board_create();
+    struct batch_options options = {.image = sched->image,
+                                    .boards = sched->boards,
+                                    .n_boards = boards,
+                                    .max_tokens = 4000,
+                                    .max_queued_items = 100,
+                                    .placement = placement,
+                                    .scrub_interval_ns = 5000000};
+    cr_assert_eq(batch_create(&sched->batch, &options, NULL), STATUS_OK);
+}
+
+/* What was computed in damaged memory is in doubt. */
+Test(failures, what_is_suspended_when_a_board_is_damaged_begins_again)
+{
+    struct sched sched;
+    open_scrubbed(&sched, 1, BATCH_REPLICATE);
+    struct request *bulk = make_request(60, 16, BATCH_POOL_MEAN), *quick = make_request(1, 8, BATCH_POOL_MEAN);
+    bulk->work.class = BATCH_BULK;
+    batch_submit(sched.batch, &bulk->work, NULL);
+    batch_submit(sched.batch, &quick->work, NULL);
+    cr_assert(fake_board_finish(sched.boards[0], STATUS_OK));
+    cr_assert_eq(fake_board_peek(sched.boards[0]).row_end, 8, "bulk is suspended");
+    atomic_store(&((struct fake_board *)sched.boards[0])->damaged, true);
+    WAIT_FOR(info_of(&sched, 0).readmitted == 1);
+    check_invariants(&sched);
+    WAIT_FOR(fake_board_peek(sched.boards[0]).row_end == 8);
+    cr_assert(fake_board_finish(sched.boards[0], STATUS_OK));
+    WAIT_FOR(quick->done == 1);
+    struct board_task task = fake_board_peek(sched.boards[0]);
+    cr_assert_eq(task.layer_begin, 0);
+    cr_assert_eq(task.row_end, 60 * 16);
+    finish_all(&sched);
+    cr_assert_eq(bulk->status, STATUS_OK);
+    cr_assert_float_eq(bulk->out[59][0], 600 + 7.5f, 0);
+    free(bulk);
+    free(quick);
+    close_sched(&sched);
+}
+
+/* One board of a split was damaged and the other fails as well. */
+Test(failures, a_split_over_a_damaged_board_begins_again)
+{
+    struct sched sched;
+    open_scrubbed(&sched, 2, BATCH_SPLIT);
+    struct request *request = make_request(1, 16, BATCH_POOL_MEAN);
+    batch_submit(sched.batch, &request->work, NULL);
+    struct board_task *task = fake_board_pop(sched.boards[1]);
+    atomic_store(&((struct fake_board *)sched.boards[0])->damaged, true);
+    WAIT_FOR(fake_board_held(sched.boards[0]) == 0);
+    task->on_done(task, STATUS_OK, NULL);
+    for (int tries = 0; !request->done; tries++) {
+        cr_assert_lt(tries, 10000);
+        finish_all(&sched);
+        usleep(1000);
+    }
+    cr_assert_eq(request->status, STATUS_OK);
+    cr_assert_float_eq(request->out[0][0], 10 + 7.5f, 0);
+    cr_assert_eq(info_of(&sched, 1).quarantined, 0);
     free(request);
     close_sched(&sched);
 }
@@ -291,6 +357,34 @@ Test(failures, what_cannot_be_done_in_time_is_refused_at_once)
     close_sched(&sched);
 }
 
+/* 40 texts that take six seconds on one board and more than one on five. */
+static enum status ask_in_time(uint32_t boards, uint64_t limit_ns)
+{
+    struct sched sched;
+    open_sched(&sched, boards, 1000, 100);
+    pthread_mutex_lock(&sched.batch->lock);
+    sched.batch->cost.row_ns = 10e6;
+    pthread_mutex_unlock(&sched.batch->lock);
+    struct request *request = make_request(40, 8, BATCH_POOL_MEAN);
+    struct error err;
+    request->work.class = BATCH_BULK;
+    request->work.deadline_ns = clock_now_ns() + limit_ns;
+    enum status status = batch_submit(sched.batch, &request->work, &err);
+    finish_all(&sched);
+    cr_assert_eq(request->done, status == STATUS_OK);
+    free(request);
+    close_sched(&sched);
+    return status;
+}
+
+Test(failures, what_several_boards_can_do_in_time_is_not_refused)
+{
+    cr_expect_eq(ask_in_time(1, 3000000000), STATUS_TIMEOUT);
+    cr_expect_eq(ask_in_time(2, 3000000000), STATUS_OK);
+    cr_expect_eq(ask_in_time(5, 3000000000), STATUS_OK);
+    cr_expect_eq(ask_in_time(5, 500000000), STATUS_TIMEOUT);
+}
+
 Test(placement, bulk_yields_after_a_layer)
 {
     struct sched sched;
@@ -341,6 +435,32 @@ Test(placement, a_split_text_alternates_project_and_finish)
     cr_assert_float_eq(request->out[0][0], 10 + 7.5f, 0);
     cr_assert_eq(info_of(&sched, 0).splits, 1);
     free(request);
+    close_sched(&sched);
+}
+
+Test(placement, a_split_that_was_suspended_projects_again)
+{
+    struct sched sched;
+    open_placed(&sched, 2, 4000, 100, BATCH_SPLIT);
+    pthread_mutex_lock(&sched.batch->lock);
+    sched.batch->cost.row_ns = 10e6; /* so that bulk goes layer by layer */
+    pthread_mutex_unlock(&sched.batch->lock);
+    struct request *bulk = make_request(10, 16, BATCH_POOL_MEAN);
+    bulk->work.class = BATCH_BULK;
+    batch_submit(sched.batch, &bulk->work, NULL);
+    for (int round = 0; round < 2; round++)
+        for (int b = 0; b < 2; b++)
+            cr_assert(fake_board_finish(sched.boards[b], STATUS_OK));
+    check_invariants(&sched);
+    for (int b = 0; b < 2; b++) {
+        struct board_task task = fake_board_peek(sched.boards[b]);
+        cr_assert_eq(task.kind, BOARD_PROJECT);
+        cr_assert_eq(task.layer_begin, 1);
+        cr_assert_eq(fake_board_held(sched.boards[b]), 1);
+    }
+    finish_all(&sched);
+    cr_assert_eq(bulk->status, STATUS_OK);
+    free(bulk);
     close_sched(&sched);
 }
 

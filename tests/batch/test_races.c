@@ -69,6 +69,7 @@ Test(races, a_split_that_is_cancelled_between_layers_stops)
 {
     struct sched sched;
     open_placed(&sched, 2, 100, 100, BATCH_SPLIT);
+    sched.batch->watchdog.scale = 2;
     struct request *request = submit(&sched, 16, BATCH_INTERACTIVE);
     cr_assert(fake_board_finish_before_cancel(sched.boards[0]));
     batch_cancel(sched.batch, &request->work);
@@ -76,6 +77,7 @@ Test(races, a_split_that_is_cancelled_between_layers_stops)
     cr_assert_eq(request->status, STATUS_CANCELLED);
     cr_assert(fake_board_finish_before_cancel(sched.boards[1]));
     expect_nothing_held(&sched, "a cancelled batch goes on");
+    cr_assert_eq(sched.batch->watchdog.scale, 2, "from half a launch nothing is learned");
     cr_assert_eq(quarantined(&sched, 0) + quarantined(&sched, 1), 0);
     cr_assert_eq(request->done, 1);
     free(request);

@@ -32,7 +32,7 @@ ROOMS = {
 PREFIXES = {
     "base": ["status_", "error_", "mem_", "arena_", "buf_", "clock_", "file_", "log_", "base_", "cond_", "utf8_"],
     "accel": ["board_", "backend_", "image_", "engine_", "ref_", "cpu_", "emu_", "fp32_", "sim_"],
-    "batch": ["batch_", "sched_", "queue_", "planner_", "cost_", "calibrate_", "bandit_", "flight_", "health_",
+    "batch": ["batch_", "sched_", "queue_", "planner_", "cost_", "eta_", "calibrate_", "bandit_", "flight_", "health_",
               "watchdog_"],
 }
 MAX_FILE_LINES = 500
