@@ -164,6 +164,7 @@ static inline void emu_sched_open_with(struct emu_sched *sched, enum batch_place
                                     .max_queued_items = 100,
                                     .placement = placement,
                                     .scrub_interval_ns = scrub_ns,
+                                    .timeout_scale = 10, /* sanitizers are slow */
                                     .on_event = on_event,
                                     .rebuild = emu_rebuild};
     cr_assert_eq(batch_create(&sched->batch, &options, NULL), STATUS_OK);

@@ -194,6 +194,22 @@ Test(races, a_split_that_was_given_up_does_not_go_on_when_its_board_comes_back)
     close_sched(&sched);
 }
 
+/* Both boards of a split are given up; one of them lets go of it, the other does not yet. */
+Test(races, a_board_that_lets_go_of_what_was_given_up_serves_again)
+{
+    struct sched sched;
+    open_placed(&sched, 2, 100, 100, BATCH_SPLIT);
+    struct request *request = submit(&sched, 16, BATCH_INTERACTIVE);
+    struct board_task *hung = fake_board_pop(sched.boards[1]);
+    WAIT_FOR(fake_board_held(sched.boards[0]) == 1 && fake_board_peek(sched.boards[0]).job != hung->job);
+    check_invariants(&sched);
+    finish_request(&sched, request);
+    cr_assert_eq(quarantined(&sched, 0), 1);
+    hung->on_done(hung, STATUS_BACKEND, NULL);
+    check_invariants(&sched);
+    close_sched(&sched);
+}
+
 /* As the image's repair resets boards under running batches: a task may come back as cancelled that nobody cancelled.
  */
 Test(races, a_task_that_its_board_cancelled_is_computed_again)
