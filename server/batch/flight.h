@@ -59,10 +59,10 @@ struct flight {
     uint32_t n_shards;
     struct flight_shard shards[PLANNER_MAX_BOARDS];
     atomic_uint pending;
-    atomic_bool failing;   /* a shard of this round has failed; the first to do so fills in the next three */
-    enum status status;    /* OK: none failed */
-    struct error err;      /* why */
-    uint32_t failed_board; /* which */
+    atomic_bool failing;   /* a shard of this round has failed; the first fills in status, err and failed_board */
+    enum status status;    /* of the first shard that failed, else OK */
+    struct error err;      /* of that shard */
+    uint32_t failed_board; /* of that shard */
     /* The scheduler's own: */
     enum flight_state state;
     struct flight *next; /* in `flights` of the scheduler */

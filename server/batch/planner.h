@@ -46,7 +46,7 @@ struct planner_flight {
 /** What of a class waits to begin: the next sequences in the order they would be taken. */
 struct planner_queue {
     uint32_t lengths[PLANNER_WINDOW];
-    uint32_t n;      /* filled of `lengths` */
+    uint32_t n;      /* of them in `lengths` */
     uint64_t tokens; /* of all that waits, the window and behind it */
 };
 
