@@ -5,8 +5,8 @@
 
 /* Of what is ahead so many batches a board are played through. */
 enum { ROUNDS = 4 };
-/* After so many launches the rest counts as it went so far. */
-enum { MAX_LAUNCHES = 4000 };
+/* After so many launches the rest of the request counts as it went so far. */
+enum { MAX_LAUNCHES = 2000 };
 
 struct play {
     struct eta_state *state;
@@ -16,6 +16,7 @@ struct play {
     uint32_t own_begun; /* items */
     uint32_t own_ended; /* items */
     double now_ns;
+    double own_from_ns; /* when the first of it began */
     struct planner_snapshot snapshot;
     uint32_t order[PLANNER_MAX_BOARDS]; /* the flight behind each of the snapshot's */
 };
@@ -107,6 +108,8 @@ static struct eta_flight *begin(struct play *play, const struct planner_action *
     if (of_ahead > 0)
         take(ahead, of_ahead, &flight->load);
     flight->own = action->n_sequences - (uint32_t)of_ahead;
+    if (play->own_begun == 0)
+        play->own_from_ns = play->now_ns;
     for (uint32_t i = 0; i < flight->own; i++)
         flight->load = cost_add(flight->load, play->own[play->own_begun++].n_tokens);
     return flight;
@@ -223,6 +226,6 @@ double eta_predict(struct eta_state *state, enum batch_class class, const struct
         if (!advance(&play))
             break;
     }
-    double done = (double)play.own_ended / n;
-    return skipped_ns + (done > 0 ? play.now_ns / done : play.now_ns);
+    double done = (double)play.own_ended / n, took_ns = play.now_ns - play.own_from_ns;
+    return skipped_ns + play.now_ns + (done > 0 ? took_ns / done - took_ns : 0);
 }

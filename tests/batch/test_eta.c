@@ -173,6 +173,21 @@ Test(eta, a_long_queue_counts_in_full)
     cr_expect_float_eq(ten / whole, 1, 0.05);
 }
 
+/* Of a very large request too. */
+Test(eta, a_large_request_counts_in_full)
+{
+    enum { TEXTS = 4000 };
+    struct batch_item *items = calloc(TEXTS, sizeof *items);
+    for (uint32_t i = 0; i < TEXTS; i++)
+        items[i].n_tokens = 500;
+    struct eta_state *state = idle_state(2);
+    struct cost_load load = {500 * TEXTS, 250000.0 * TEXTS};
+    double ns = eta_predict(state, BATCH_BULK, items, TEXTS), whole = cost_whole(state->cost, load, LAYERS) / 2;
+    cr_expect_float_eq(ns / whole, 1, 0.05);
+    free(state);
+    free(items);
+}
+
 Test(eta, without_a_board_in_service_it_says_something)
 {
     struct eta_state *state = idle_state(2);

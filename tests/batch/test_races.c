@@ -210,6 +210,39 @@ Test(races, a_board_that_lets_go_of_what_was_given_up_serves_again)
     close_sched(&sched);
 }
 
+static void *destroy(void *cookie)
+{
+    struct sched *sched = cookie;
+    batch_destroy(&sched->batch, false);
+    return NULL;
+}
+
+/* What runs, what is suspended and what waits. */
+Test(races, an_end_without_a_drain_cancels_all)
+{
+    struct sched sched;
+    pthread_t thread;
+    open_sched(&sched, 1, 4000, 100);
+    struct request *bulk = make_request(60, 16, BATCH_POOL_MEAN);
+    bulk->work.class = BATCH_BULK;
+    batch_submit(sched.batch, &bulk->work, NULL);
+    struct request *quick = submit(&sched, 16, BATCH_INTERACTIVE);
+    cr_assert(fake_board_finish(sched.boards[0], STATUS_OK));
+    struct request *late = submit(&sched, 16, BATCH_INTERACTIVE);
+    struct board *board = sched.boards[0];
+    cr_assert_eq(pthread_create(&thread, NULL, destroy, &sched), 0);
+    WAIT_FOR(fake_board_cancelled(board));
+    cr_assert(fake_board_finish(board, STATUS_OK));
+    pthread_join(thread, NULL);
+    struct request *requests[] = {bulk, quick, late};
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(requests[i]->done, 1);
+        cr_assert_eq(requests[i]->status, STATUS_CANCELLED);
+        free(requests[i]);
+    }
+    image_release(&sched.image);
+}
+
 /* As the image's repair resets boards under running batches: a task may come back as cancelled that nobody cancelled.
  */
 Test(races, a_task_that_its_board_cancelled_is_computed_again)
