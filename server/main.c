@@ -315,6 +315,7 @@ static enum status start_boards(struct program *program, struct error *err)
                                     .max_sequences = (uint32_t)config->max_batch_requests,
                                     .placement = placements[config->placement],
                                     .scrub_interval_ns = config->scrub_interval * 1000000000u,
+                                    .timeout_scale = (double)config->timeout_scale,
                                     .probe_interval_ns = PROBE_SECONDS * 1000000000ull,
                                     .on_event = on_event,
                                     .rebuild = rebuild,

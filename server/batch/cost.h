@@ -4,7 +4,7 @@
  *   k boards     scale * (task + layers * (layer + (row * rows + pair * pairs) / k + barrier))
  *
  * `pairs` is the sum of S^2 over the sequences: what attention costs. `barrier` is a hand-over between boards that each
- * have a core of their own: what splitting hopes for. What it takes in truth, trials.h knows.
+ * have a core of their own: what splitting hopes for. What it takes in truth, bandit.h knows.
  *
  * Invariants: every term is > 0 and finite, so more work never looks cheaper; `scale` learns from tasks on one board
  * alone, so that it does not take the blame for what splitting costs.

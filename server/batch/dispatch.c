@@ -1,18 +1,14 @@
-/* Carry out the plan: a snapshot for the planner, then its actions. */
-#include "base/clock.h"
-#include "server/batch/room.h"
+#include "server/batch/dispatch.h"
 
-/* Bulk work that waits is owed a turn once interactive work has had this many times the service of such a turn. */
-#define BULK_PATIENCE 8
-/* Interactive requests are expected for so long after one. */
-#define LATELY_NS 1000000000ull
+#include "base/clock.h"
+#include "server/batch/flights.h"
 
 static bool fill_boards(const struct batch *batch, struct planner_snapshot *out)
 {
     bool any_free = false;
     out->n_boards = batch->options.n_boards;
     for (uint32_t b = 0; b < batch->options.n_boards; b++) {
-        const struct room_slot *slot = &batch->slots[b];
+        const struct sched_slot *slot = &batch->slots[b];
         bool usable = slot->health.state == HEALTH_IN_SERVICE;
         bool is_free = !slot->flight && !slot->probing;
         out->boards[b] = (struct planner_board){usable, is_free, slot->layer_begin, slot->layer_end};
@@ -21,11 +17,16 @@ static bool fill_boards(const struct batch *batch, struct planner_snapshot *out)
     return any_free;
 }
 
-static void fill_work(const struct batch *batch, struct planner_snapshot *out)
+/* `suspended` gets the flight behind each of the snapshot's. */
+static void fill_work(const struct batch *batch, struct planner_snapshot *out, struct flight **suspended)
 {
     out->n_flights = 0;
-    for (const struct flight *f = batch->parted; f && out->n_flights < PLANNER_MAX_BOARDS; f = f->next)
+    for (struct flight *f = batch->flights; f && out->n_flights < PLANNER_MAX_BOARDS; f = f->next) {
+        if (f->state != FLIGHT_SUSPENDED)
+            continue;
+        suspended[out->n_flights] = f;
         out->flights[out->n_flights++] = (struct planner_flight){f->class, f->load, f->layer, f->avoid, f->last_board};
+    }
     for (int c = 0; c < BATCH_CLASSES; c++) {
         out->queues[c].n = queue_peek(&batch->queues[c], out->queues[c].lengths, PLANNER_WINDOW);
         out->queues[c].tokens = batch->queues[c].tokens;
@@ -33,42 +34,40 @@ static void fill_work(const struct batch *batch, struct planner_snapshot *out)
 }
 
 /* False where there is nothing to plan: no board is free, or nothing waits. */
-static bool fill_snapshot(struct batch *batch)
+static bool fill_snapshot(struct batch *batch, struct flight **suspended)
 {
     struct planner_snapshot *out = &batch->snapshot;
-    if (!fill_boards(batch, out) || (!batch->parted && room_queued_items(batch) == 0))
+    if (!fill_boards(batch, out) || (batch->n_flights == 0 && sched_queued_items(batch) == 0))
         return false;
-    fill_work(batch, out);
+    fill_work(batch, out, suspended);
     out->placement = batch->options.placement;
     out->cost = &batch->cost;
-    out->trials = &batch->trials;
-    out->crowd = batch->crowd;
+    out->bandit = &batch->bandit;
+    out->concurrency = batch->concurrency;
     out->layers = batch->options.image->shape.layers;
     out->max_tokens = batch->options.max_tokens;
-    out->max_sequences = batch->options.max_sequences ? batch->options.max_sequences : PLANNER_WINDOW;
-    out->interactive_lately = clock_now_ns() - batch->last_interactive_ns < LATELY_NS;
-    out->bulk_owed = batch->interactive_ns > BULK_PATIENCE * batch->bulk_turn_ns;
+    out->max_sequences = sched_max_sequences(batch);
+    out->interactive_lately = sched_interactive_lately(batch, clock_now_ns());
+    out->bulk_owed = batch->interactive_ns > PLANNER_BULK_WAIT_FACTOR * batch->bulk_quantum_ns;
     return true;
 }
 
-static struct flight *begin_flight(struct batch *batch, struct room_settled *settled, struct queue *queue, uint32_t n)
+static bool any_suspended(const struct batch *batch)
 {
-    struct queue_entry entries[PLANNER_WINDOW];
-    queue_take(queue, entries, n);
-    struct flight *flight = room_new_flight(batch, settled, entries, n);
-    if (flight && batch->hook)
-        batch->hook(batch->hook_cookie, n, flight->job.n_rows);
-    return flight;
+    for (const struct flight *flight = batch->flights; flight; flight = flight->next)
+        if (flight->state == FLIGHT_SUSPENDED)
+            return true;
+    return false;
 }
 
-/* Whose turn the service was, so that bulk work is not starved. */
+/* Whose service it was, so that bulk work is not starved. */
 static void account(struct batch *batch, const struct flight *flight)
 {
     if (flight->class == BATCH_BULK) {
         batch->interactive_ns = 0;
-        batch->bulk_turn_ns = flight->predicted_ns;
-    } else if (batch->queues[BATCH_BULK].items > 0 || batch->parted) {
-        batch->interactive_ns += flight->predicted_ns * flight->n_parts;
+        batch->bulk_quantum_ns = flight->predicted_ns;
+    } else if (batch->queues[BATCH_BULK].items > 0 || any_suspended(batch)) {
+        batch->interactive_ns += flight->predicted_ns * flight->choice.boards;
     }
 }
 
@@ -79,62 +78,86 @@ static enum batch_placement placement_of(const struct batch *batch, const struct
     return action->choice.boards > 1 ? BATCH_SPLIT : BATCH_REPLICATE;
 }
 
-static void launch(struct batch *batch, struct room_settled *settled, struct flight *flight,
+/* A board's thread has done all that a launch asked for. */
+static void on_returned(struct flight *flight, void *cookie)
+{
+    struct batch *batch = cookie;
+    struct sched_completions completions = {0};
+    uint64_t now = clock_now_ns();
+    pthread_mutex_lock(&batch->lock);
+    if (sched_end_launch(batch, &completions, flight, now)) {
+        sched_dispatch(batch, &completions);
+        pthread_mutex_unlock(&batch->lock);
+        flight_deliver(flight, clock_now_ns());
+        pthread_mutex_lock(&batch->lock);
+        sched_end_flight(batch, &completions, flight);
+    }
+    sched_dispatch(batch, &completions);
+    pthread_mutex_unlock(&batch->lock);
+    sched_run_completions(&completions);
+}
+
+static bool launch(struct batch *batch, struct sched_completions *completions, struct flight *flight,
                    const struct planner_action *action)
 {
+    enum status status = flight_reserve(flight, action->choice.boards);
+    if (status != STATUS_OK) {
+        struct error err;
+        error_set(&err, status, "no memory to split a batch of %u rows", flight->job.n_rows);
+        sched_fail_entries(batch, completions, flight, status, &err);
+        return false;
+    }
     flight->launched_ns = clock_now_ns();
     if (flight->layer == 0)
         batch->begun[placement_of(batch, action)][flight->class]++;
     flight->launched_layers = action->layers;
     flight->choice = action->choice;
-    flight->patience = batch->patience;
+    flight->timeout_scale = batch->watchdog.scale;
     flight->predicted_ns =
-        trials_predict(&batch->trials, &batch->cost, flight->load, action->layers, action->choice.boards);
-    for (uint32_t i = 0; i < action->choice.boards; i++) {
-        struct room_slot *slot = &batch->slots[action->boards[i]];
-        slot->flight = flight;
-        slot->used_ns = flight->launched_ns;
-        slot->flights++;
-        slot->splits += action->choice.boards > 1;
-    }
-    uint32_t until = flight->layer + action->layers;
-    enum status status = flight_launch(flight, batch->options.boards, action->boards, action->choice.boards, until,
-                                       room_on_parted, batch);
-    if (status == STATUS_OK) {
-        account(batch, flight);
-        return;
-    }
-    for (uint32_t i = 0; i < action->choice.boards; i++)
-        batch->slots[action->boards[i]].flight = NULL;
-    struct error err;
-    error_set(&err, status, "no memory to split a batch of %u rows", flight->job.n_rows);
-    room_fail_flight(batch, settled, flight, status, &err);
+        bandit_predict(&batch->bandit, &batch->cost, flight->load, action->layers, action->choice.boards);
+    sched_run_flight(batch, flight, action->boards, action->choice.boards);
+    account(batch, flight);
+    flight_launch(flight, batch->options.boards, action->boards, action->choice.boards, flight->layer + action->layers,
+                  on_returned, batch);
+    return true;
 }
 
-void room_plan(struct batch *batch, struct room_settled *settled)
+static bool begin(struct batch *batch, struct sched_completions *completions, const struct planner_action *action)
+{
+    struct queue_entry entries[PLANNER_WINDOW];
+    uint32_t n = queue_take(&batch->queues[action->class], entries, action->n_sequences);
+    struct flight *flight = n > 0 ? sched_begin_flight(batch, completions, entries, n) : NULL;
+    if (!flight)
+        return n == 0;
+    if (batch->hook)
+        batch->hook(batch->hook_cookie, n, flight->job.n_rows);
+    return launch(batch, completions, flight, action);
+}
+
+/* False where an action failed: then works have failed with it, so that the actions behind it are about a queue that is
+ * no longer there. */
+static bool carry_out_plan(struct batch *batch, struct sched_completions *completions)
 {
     struct planner_action actions[PLANNER_MAX_BOARDS];
-    struct flight *flights[PLANNER_MAX_BOARDS];
-    room_drop_unwanted(batch, settled);
-    bool lone = batch->n_flights == 0 && room_queued_items(batch) == 1;
-    uint32_t n = fill_snapshot(batch) ? planner_plan(&batch->snapshot, actions, PLANNER_MAX_BOARDS) : 0;
-    uint32_t f = 0, begun = 0;
-    for (struct flight *flight = batch->parted; flight && f < PLANNER_MAX_BOARDS; flight = flight->next)
-        flights[f++] = flight;
-    for (uint32_t i = 0; i < n; i++) {
-        struct flight *flight;
-        if (actions[i].resume) {
-            flight = flights[actions[i].flight];
-            room_unpark(batch, flight);
-        } else {
-            flight = begin_flight(batch, settled, &batch->queues[actions[i].class], actions[i].n_sequences);
-            begun++;
-        }
-        if (flight)
-            launch(batch, settled, flight, &actions[i]);
+    struct flight *suspended[PLANNER_MAX_BOARDS];
+    bool lone = batch->n_flights == 0 && sched_queued_items(batch) == 1;
+    uint32_t n = fill_snapshot(batch, suspended) ? planner_plan(&batch->snapshot, actions, PLANNER_MAX_BOARDS) : 0;
+    bool done = true, begun = false;
+    for (uint32_t i = 0; i < n && done; i++) {
+        begun |= !actions[i].resume;
+        done = actions[i].resume ? launch(batch, completions, suspended[actions[i].flight], &actions[i])
+                                 : begin(batch, completions, &actions[i]);
     }
     if (begun)
-        batch->crowd = planner_crowd(batch->crowd, batch->n_flights, lone);
-    if (room_is_idle(batch))
+        batch->concurrency = planner_concurrency(batch->concurrency, batch->n_flights, lone);
+    return done;
+}
+
+void sched_dispatch(struct batch *batch, struct sched_completions *completions)
+{
+    do {
+        sched_sweep(batch, completions);
+    } while (!carry_out_plan(batch, completions));
+    if (sched_is_idle(batch))
         pthread_cond_broadcast(&batch->quiet);
 }

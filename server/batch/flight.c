@@ -63,6 +63,7 @@ struct flight *flight_create(const struct image *image, const struct queue_entry
     memset(flight, 0, sizeof *flight);
     flight->class = entries[0].work->class;
     flight->n_entries = n;
+    flight->n_left = n;
     flight->entries = carve(&at, n * sizeof *entries);
     memcpy(flight->entries, entries, n * sizeof *entries);
     uint32_t *cu_seqlens = carve(&at, (n + 1) * sizeof *cu_seqlens);
@@ -90,9 +91,9 @@ void flight_destroy(struct flight **flight)
 }
 
 /* Keys and values of the whole job, once, when it is first split. */
-static enum status add_kv(struct flight *flight)
+enum status flight_reserve(struct flight *flight, uint32_t n)
 {
-    if (flight->job.kv)
+    if (n == 1 || flight->job.kv)
         return STATUS_OK;
     const struct board_job *job = &flight->job;
     size_t kv_size = board_kv_size(job->image, job->cu_seqlens, job->n_seqs);
@@ -108,22 +109,22 @@ static enum status add_kv(struct flight *flight)
     return STATUS_OK;
 }
 
-static void submit(struct flight_part *part, struct board_task *task, enum board_task_kind kind, uint32_t layer_begin,
+static void submit(struct flight_shard *shard, struct board_task *task, enum board_task_kind kind, uint32_t layer_begin,
                    uint32_t layer_end)
 {
     task->kind = kind;
     task->layer_begin = layer_begin;
     task->layer_end = layer_end;
-    board_submit(part->flight->pool[part->board], task);
+    board_submit(shard->flight->pool[shard->board], task);
 }
 
-static void note_failure(struct flight_part *part, enum status status, const struct error *err)
+static void note_failure(struct flight_shard *shard, enum status status, const struct error *err)
 {
-    struct flight *flight = part->flight;
+    struct flight *flight = shard->flight;
     if (status == STATUS_OK || atomic_exchange(&flight->failing, true))
         return;
     flight->status = status;
-    flight->failed_board = part->board;
+    flight->failed_board = shard->board;
     if (err)
         flight->err = *err;
     flight->err.status = status;
@@ -132,25 +133,25 @@ static void note_failure(struct flight_part *part, enum status status, const str
 /* Round 0 projects `layer`; every later round finishes `layer` and projects the one behind it. */
 static void start_round(struct flight *flight)
 {
-    uint32_t layer = flight->layer, n = flight->n_parts;
+    uint32_t layer = flight->layer, n = flight->n_shards;
     bool finish = flight->projected, project = !finish || layer + 1 < flight->until;
     atomic_store(&flight->pending, n);
     for (uint32_t p = 0; p < n; p++)
-        atomic_store(&flight->parts[p].busy, true);
+        atomic_store(&flight->shards[p].busy, true);
     for (uint32_t p = 0; p < n; p++) {
-        struct flight_part *part = &flight->parts[p];
+        struct flight_shard *shard = &flight->shards[p];
         if (finish)
-            submit(part, &part->finish, BOARD_FINISH, layer, layer + 1);
+            submit(shard, &shard->finish, BOARD_FINISH, layer, layer + 1);
         if (project)
-            submit(part, &part->project, BOARD_PROJECT, layer + finish, layer + finish + 1);
+            submit(shard, &shard->project, BOARD_PROJECT, layer + finish, layer + finish + 1);
     }
 }
 
-/* The part's last task of a round is done. */
-static void report(struct flight_part *part)
+/* The shard's last task of a round is done. */
+static void report(struct flight_shard *shard)
 {
-    struct flight *flight = part->flight;
-    atomic_store(&part->busy, false);
+    struct flight *flight = shard->flight;
+    atomic_store(&shard->busy, false);
     if (atomic_fetch_sub(&flight->pending, 1) != 1)
         return;
     if (flight->projected)
@@ -160,37 +161,37 @@ static void report(struct flight_part *part)
     if (flight->layer < flight->until && !stop)
         start_round(flight);
     else
-        flight->on_parted(flight, flight->cookie);
+        flight->on_returned(flight, flight->cookie);
 }
 
 static void on_project_done(struct board_task *task, enum status status, const struct error *err)
 {
-    struct flight_part *part = task->cookie;
-    note_failure(part, status, err);
-    report(part);
+    struct flight_shard *shard = task->cookie;
+    note_failure(shard, status, err);
+    report(shard);
 }
 
 static void on_finish_done(struct board_task *task, enum status status, const struct error *err)
 {
-    struct flight_part *part = task->cookie;
-    note_failure(part, status, err);
-    if (task->layer_end == part->flight->until)
-        report(part);
+    struct flight_shard *shard = task->cookie;
+    note_failure(shard, status, err);
+    if (task->layer_end == shard->flight->until)
+        report(shard);
 }
 
 static void on_run_done(struct board_task *task, enum status status, const struct error *err)
 {
-    struct flight_part *part = task->cookie;
-    struct flight *flight = part->flight;
-    note_failure(part, status, err);
+    struct flight_shard *shard = task->cookie;
+    struct flight *flight = shard->flight;
+    note_failure(shard, status, err);
     if (status == STATUS_OK)
         flight->layer = task->layer_end;
-    atomic_store(&part->busy, false);
-    flight->on_parted(flight, flight->cookie);
+    atomic_store(&shard->busy, false);
+    flight->on_returned(flight, flight->cookie);
 }
 
-/* The row where part `p` of `n` begins, so that every part costs the same: a row costs 1 + pair_weight * S. */
-static uint32_t part_begin(const struct flight *flight, uint32_t p, uint32_t n)
+/* The row where shard `p` of `n` begins, so that every shard costs the same: a row costs 1 + pair_weight * S. */
+static uint32_t shard_begin(const struct flight *flight, uint32_t p, uint32_t n)
 {
     const struct board_job *job = &flight->job;
     double total = flight->load.rows + flight->pair_weight * flight->load.pairs;
@@ -209,10 +210,10 @@ static uint32_t part_begin(const struct flight *flight, uint32_t p, uint32_t n)
 
 static void divide(struct flight *flight)
 {
-    uint32_t n = flight->n_parts, begin = 0;
+    uint32_t n = flight->n_shards, begin = 0;
     for (uint32_t p = 0; p < n; p++) {
-        uint32_t end = p + 1 < n ? part_begin(flight, p + 1, n) : flight->job.n_rows;
-        struct board_task *tasks[] = {&flight->parts[p].project, &flight->parts[p].finish};
+        uint32_t end = p + 1 < n ? shard_begin(flight, p + 1, n) : flight->job.n_rows;
+        struct board_task *tasks[] = {&flight->shards[p].project, &flight->shards[p].finish};
         for (int t = 0; t < 2; t++) {
             tasks[t]->row_begin = begin;
             tasks[t]->row_end = end;
@@ -221,40 +222,46 @@ static void divide(struct flight *flight)
     }
 }
 
-static void prepare_part(struct flight *flight, uint32_t p, uint32_t board)
+static void prepare_shard(struct flight *flight, uint32_t p, uint32_t board)
 {
-    struct flight_part *part = &flight->parts[p];
-    part->flight = flight;
-    part->board = board;
-    part->project = (struct board_task){.job = &flight->job, .on_done = on_project_done, .cookie = part};
-    part->finish = (struct board_task){
-        .job = &flight->job, .on_done = flight->n_parts > 1 ? on_finish_done : on_run_done, .cookie = part};
+    struct flight_shard *shard = &flight->shards[p];
+    shard->flight = flight;
+    shard->board = board;
+    shard->project = (struct board_task){.job = &flight->job, .on_done = on_project_done, .cookie = shard};
+    shard->finish = (struct board_task){
+        .job = &flight->job, .on_done = flight->n_shards > 1 ? on_finish_done : on_run_done, .cookie = shard};
 }
 
-enum status flight_launch(struct flight *flight, struct board *const *pool, const uint32_t *boards, uint32_t n,
-                          uint32_t until, void (*on_parted)(struct flight *flight, void *cookie), void *cookie)
+void flight_launch(struct flight *flight, struct board *const *pool, const uint32_t *boards, uint32_t n, uint32_t until,
+                   void (*on_returned)(struct flight *flight, void *cookie), void *cookie)
 {
-    if (n > 1 && add_kv(flight) != STATUS_OK)
-        return STATUS_NO_MEMORY;
     flight->pool = pool;
     flight->until = until;
-    flight->on_parted = on_parted;
+    flight->on_returned = on_returned;
     flight->cookie = cookie;
-    flight->n_parts = n;
+    flight->n_shards = n;
     flight->projected = false;
     flight->last_board = boards[0];
     flight->status = STATUS_OK;
     atomic_store(&flight->failing, false);
     for (uint32_t p = 0; p < n; p++)
-        prepare_part(flight, p, boards[p]);
+        prepare_shard(flight, p, boards[p]);
     divide(flight);
     if (n > 1) {
         start_round(flight);
     } else {
-        atomic_store(&flight->parts[0].busy, true);
-        submit(&flight->parts[0], &flight->parts[0].finish, BOARD_RUN, flight->layer, until);
+        atomic_store(&flight->shards[0].busy, true);
+        submit(&flight->shards[0], &flight->shards[0].finish, BOARD_RUN, flight->layer, until);
     }
-    return STATUS_OK;
+}
+
+/* Keys and values go too: whoever failed may have written where zeros must stay. */
+void flight_restart(struct flight *flight)
+{
+    mem_free(flight->kv_memory);
+    flight->kv_memory = NULL;
+    flight->job.kv = NULL;
+    flight->layer = 0;
 }
 
 void flight_deliver(struct flight *flight, uint64_t now_ns)
@@ -263,6 +270,8 @@ void flight_deliver(struct flight *flight, uint64_t now_ns)
     uint32_t width = job->image->shape.hidden;
     for (uint32_t i = 0; i < flight->n_entries; i++) {
         struct batch_item *item = flight->entries[i].item;
+        if (!item)
+            continue;
         const float *rows = job->hidden + ((size_t)job->cu_seqlens[i] + item->first_row) * width;
         batch_pool_rows(item->pooling, rows, item->n_rows ? item->n_rows : item->n_tokens, width, item->out);
         item->queue_ns = flight->begun_ns - flight->entries[i].work->submitted_ns;

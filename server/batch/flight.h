@@ -1,12 +1,12 @@
-/* A batch in flight: the job, its memory, and the parts of it that boards work on.
+/* A batch in flight: the job, its memory, and the shards of it that boards work on.
  *
- * Between layers a flight is parted: on no board, its state in `job.hidden` and `layer`. Launched, it runs on one board
- * (a RUN task) or on several (rows split; PROJECT, then per layer FINISH and the next PROJECT, a barrier between),
- * until the layers asked for are done, a part fails or it is cancelled. Then `on_parted` is called, once.
+ * Launched, it runs on one board (a RUN task) or on several (rows split; PROJECT, then per layer FINISH and the next
+ * PROJECT, a barrier between), until the layers asked for are done, a shard fails or it is cancelled. Then
+ * `on_returned` is called, once. Between launches it is on no board, its state in `job.hidden` and `layer`.
  *
- * Invariants: `pending` parts have not reported in this round; the last one to report starts the next round or parts
- * the flight, so nobody else touches a launched flight, but for `job.cancelled`; hidden rows hold the input of `layer`
- * whenever the flight is parted with OK.
+ * Invariants: `pending` shards have not reported in this round. The last one to report starts the next round or ends
+ * the launch, so nobody else touches a launched flight, but for `job.cancelled` and the scheduler's own members.
+ * Hidden rows hold the input of `layer` after every launch that ended with OK.
  */
 #ifndef BERTD_BATCH_FLIGHT_H
 #define BERTD_BATCH_FLIGHT_H
@@ -19,11 +19,20 @@
 
 struct flight;
 
-struct flight_part {
-    struct board_task project, finish; /* RUN uses `finish` */
+/* What becomes of a flight is flights.c's to say. */
+enum flight_state {
+    FLIGHT_SUSPENDED,  /* begun, on no board: between layers, or waiting for its first */
+    FLIGHT_RUNNING,    /* launched */
+    FLIGHT_DELIVERING, /* computed; its results are being copied, without the lock */
+    FLIGHT_ABANDONED,  /* its board did not answer: the entries run elsewhere, its last shard to come back frees it */
+};
+
+struct flight_shard {
+    struct board_task project;
+    struct board_task finish; /* the RUN task too */
     struct flight *flight;
-    uint32_t board; /* index in the pool */
-    atomic_bool busy;
+    uint32_t board;   /* index in the pool */
+    atomic_bool busy; /* has not reported in this round */
 };
 
 struct flight {
@@ -33,45 +42,52 @@ struct flight {
     double pair_weight; /* what a pair of tokens costs, where a row costs 1 */
     uint32_t layer;     /* the next to compute */
     uint32_t attempts;  /* times it failed on a board */
-    uint64_t avoid;     /* boards that failed it */
+    uint64_t avoid;     /* bit b: board b failed it */
     uint32_t last_board;
-    uint64_t begun_ns;        /* first launched */
+    uint64_t begun_ns;
     uint64_t launched_ns;     /* last launched */
-    double predicted_ns;      /* of the last launch, */
-    double patience;          /* with which it is waited for */
-    uint32_t launched_layers; /* which was so many layers, */
-    struct trials_choice choice;
+    double predicted_ns;      /* for the last launch */
+    double timeout_scale;     /* the watchdog's at the last launch */
+    uint32_t launched_layers; /* in the last launch */
+    struct bandit_choice choice;
     /* One launch: */
     struct board *const *pool;
-    void (*on_parted)(struct flight *flight, void *cookie);
+    void (*on_returned)(struct flight *flight, void *cookie);
     void *cookie;
-    uint32_t until; /* part before this layer */
+    uint32_t until; /* return before this layer */
     bool projected; /* of a split: keys and values of `layer` are there */
-    uint32_t n_parts;
-    struct flight_part parts[PLANNER_MAX_BOARDS];
+    uint32_t n_shards;
+    struct flight_shard shards[PLANNER_MAX_BOARDS];
     atomic_uint pending;
-    atomic_bool failing; /* a part of this round has failed; the first one fills in the next three */
-    enum status status;
-    struct error err;
-    uint32_t failed_board;
-    /* The room's: */
-    bool abandoned; /* given up by the watchdog: its last part frees it */
-    struct flight *next;
+    atomic_bool failing;   /* a shard of this round has failed; the first fills in status, err and failed_board */
+    enum status status;    /* of the first shard that failed, else OK */
+    struct error err;      /* of that shard */
+    uint32_t failed_board; /* of that shard */
+    /* The scheduler's own: */
+    enum flight_state state;
+    struct flight *next; /* in `flights` of the scheduler */
+    uint32_t n_left;     /* entries that have not ended; those that have are zeroed */
     void *kv_memory;
     uint32_t n_entries;
     struct queue_entry *entries; /* [n_entries], in this allocation like all the job's arrays */
 };
 
-/** Lay the sequences of `entries` out as one ragged job. New; free with flight_destroy. NULL when out of memory. */
+/** Lay the sequences of `entries` [n >= 1] out as one ragged job, with copies of what they hold. New; free with
+ *  flight_destroy. NULL when out of memory. */
 struct flight *flight_create(const struct image *image, const struct queue_entry *entries, uint32_t n);
 /** Free and set to NULL; NULL is fine. Never while launched. */
 void flight_destroy(struct flight **flight);
 
-/** Run layers [flight->layer, until) on the boards `boards` [n] of `pool`; `on_parted` comes from a board's thread.
- *  Errors: NO_MEMORY (nothing was launched). */
-enum status flight_launch(struct flight *flight, struct board *const *pool, const uint32_t *boards, uint32_t n,
-                          uint32_t until, void (*on_parted)(struct flight *flight, void *cookie), void *cookie);
-/** Pool every sequence's rows into its item's `out` and note the times. `now_ns` is when the boards finished. */
+/** Have the memory that a launch on `n` boards needs. Errors: NO_MEMORY. */
+enum status flight_reserve(struct flight *flight, uint32_t n);
+/** Run layers [flight->layer, until) on the boards `boards` [n] of `pool`, for which flight_reserve went well;
+ *  `on_returned` comes from a board's thread. */
+void flight_launch(struct flight *flight, struct board *const *pool, const uint32_t *boards, uint32_t n, uint32_t until,
+                   void (*on_returned)(struct flight *flight, void *cookie), void *cookie);
+/** Begin again from the first layer. Not while launched. */
+void flight_restart(struct flight *flight);
+/** Pool the rows of every sequence whose entry has not ended into its item's `out` and note the times. `now_ns` is when
+ *  the boards finished. */
 void flight_deliver(struct flight *flight, uint64_t now_ns);
 
 #endif

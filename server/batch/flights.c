@@ -1,255 +1,300 @@
-/* Flights of the room: made, parked between layers, computed again after a failure, ended.
- *
- * Invariants: whatever becomes of a flight, its entries end exactly once: in it, or in the flights that run them again.
- * Only results of boards that were in service all the while are delivered.
- */
+#include "server/batch/flights.h"
+
 #include "base/clock.h"
-#include "server/batch/room.h"
-#include "server/batch/watchdog.h"
+#include "server/batch/slots.h"
 
 /* A batch that failed once runs again as it is: most likely the board was at fault. After that each text runs alone,
  * since one of them may be; and a text is at fault when it failed so often that so many boards in turn cannot be. */
 enum { MAX_TOGETHER = 2, MAX_ATTEMPTS = 8 };
 
-struct flight *room_new_flight(struct batch *batch, struct room_settled *settled, const struct queue_entry *entries,
-                               uint32_t n)
+static bool needs_slot(const struct flight *flight, uint32_t board)
+{
+    if (flight->state == FLIGHT_RUNNING)
+        return true;
+    for (uint32_t s = 0; flight->state == FLIGHT_ABANDONED && s < flight->n_shards; s++)
+        if (flight->shards[s].board == board && atomic_load(&flight->shards[s].busy))
+            return true;
+    return false;
+}
+
+void sched_release_slots(struct batch *batch, const struct flight *flight)
+{
+    for (uint32_t b = 0; b < batch->options.n_boards; b++)
+        if (batch->slots[b].flight == flight && !needs_slot(flight, b))
+            batch->slots[b].flight = NULL;
+}
+
+static void enter(struct batch *batch, struct flight *flight, enum flight_state state)
+{
+    flight->state = state;
+    sched_release_slots(batch, flight);
+}
+
+static void count_in(struct batch *batch, struct flight *flight)
+{
+    struct flight **link = &batch->flights;
+    while (*link && (*link)->begun_ns <= flight->begun_ns)
+        link = &(*link)->next;
+    flight->next = *link;
+    *link = flight;
+    batch->n_flights++;
+    batch->running_items += flight->n_left;
+}
+
+static void count_out(struct batch *batch, struct flight *flight)
+{
+    batch->n_flights--;
+    batch->running_items -= flight->n_left;
+    flight->n_left = 0;
+}
+
+static void free_flight(struct batch *batch, struct flight *flight)
+{
+    struct flight **link = &batch->flights;
+    while (*link != flight)
+        link = &(*link)->next;
+    *link = flight->next;
+    flight_destroy(&flight);
+}
+
+static struct flight *create(struct batch *batch, struct sched_completions *completions,
+                             const struct queue_entry *entries, uint32_t n, uint64_t begun_ns)
 {
     struct flight *flight = flight_create(batch->options.image, entries, n);
     if (!flight) {
         struct error err;
         error_set(&err, STATUS_NO_MEMORY, "no memory for a batch of %u sequences", n);
         for (uint32_t i = 0; i < n; i++)
-            room_fail_work(batch, settled, entries[i].work, STATUS_NO_MEMORY, &err);
+            sched_fail_work(batch, completions, entries[i].work, STATUS_NO_MEMORY, &err);
         for (uint32_t i = 0; i < n; i++)
-            room_settle(settled, entries[i].work, 1);
+            sched_complete_items(completions, entries[i].work, 1);
         return NULL;
     }
-    flight->begun_ns = clock_now_ns();
+    flight->begun_ns = begun_ns;
     flight->pair_weight = batch->cost.pair_ns / batch->cost.row_ns;
-    batch->n_flights++;
-    batch->running_items += n;
+    count_in(batch, flight);
     return flight;
 }
 
-void room_end_flight(struct batch *batch, struct room_settled *settled, struct flight *flight)
+struct flight *sched_begin_flight(struct batch *batch, struct sched_completions *completions,
+                                  const struct queue_entry *entries, uint32_t n)
+{
+    return create(batch, completions, entries, n, clock_now_ns());
+}
+
+void sched_run_flight(struct batch *batch, struct flight *flight, const uint32_t *boards, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        struct sched_slot *slot = &batch->slots[boards[i]];
+        slot->flight = flight;
+        slot->used_ns = flight->launched_ns;
+        slot->flights++;
+        slot->splits += n > 1;
+    }
+    enter(batch, flight, FLIGHT_RUNNING);
+}
+
+void sched_end_flight(struct batch *batch, struct sched_completions *completions, struct flight *flight)
 {
     for (uint32_t i = 0; i < flight->n_entries; i++)
-        room_settle(settled, flight->entries[i].work, 1);
-    batch->n_flights--;
-    batch->running_items -= flight->n_entries;
-    flight_destroy(&flight);
+        if (flight->entries[i].work)
+            sched_complete_items(completions, flight->entries[i].work, 1);
+    count_out(batch, flight);
+    free_flight(batch, flight);
 }
 
-void room_fail_flight(struct batch *batch, struct room_settled *settled, struct flight *flight, enum status status,
-                      const struct error *err)
+void sched_fail_entries(struct batch *batch, struct sched_completions *completions, const struct flight *flight,
+                        enum status status, const struct error *err)
 {
     for (uint32_t i = 0; i < flight->n_entries; i++)
-        room_fail_work(batch, settled, flight->entries[i].work, status, err);
-    room_end_flight(batch, settled, flight);
+        if (flight->entries[i].work)
+            sched_fail_work(batch, completions, flight->entries[i].work, status, err);
 }
 
-void room_park(struct batch *batch, struct flight *flight)
+void sched_fail_waiting(struct batch *batch, struct sched_completions *completions, enum status status,
+                        const struct error *err)
 {
-    struct flight **link = &batch->parted;
-    while (*link && (*link)->begun_ns <= flight->begun_ns)
-        link = &(*link)->next;
-    flight->next = *link;
-    *link = flight;
+    for (int c = 0; c < BATCH_CLASSES; c++)
+        for (struct batch_work *work; (work = queue_first(&batch->queues[c]));)
+            sched_fail_work(batch, completions, work, status, err);
+    for (struct flight *flight = batch->flights; flight; flight = flight->next)
+        if (flight->state == FLIGHT_SUSPENDED)
+            sched_fail_entries(batch, completions, flight, status, err);
 }
 
-static void unlink_flight(struct flight **list, const struct flight *flight)
+/* Nobody looks at an entry's item before its results are delivered: the flight has copies. */
+static void drop_failed(struct batch *batch, struct sched_completions *completions, struct flight *flight)
 {
-    while (*list != flight)
-        list = &(*list)->next;
-    *list = flight->next;
-}
-
-void room_unpark(struct batch *batch, struct flight *flight)
-{
-    unlink_flight(&batch->parted, flight);
-}
-
-static bool wanted(const struct flight *flight)
-{
-    for (uint32_t i = 0; i < flight->n_entries; i++)
-        if (flight->entries[i].work->status == STATUS_OK)
-            return true;
-    return false;
-}
-
-void room_cancel_unwanted(struct batch *batch, struct flight *flight)
-{
-    if (flight->abandoned || wanted(flight))
-        return;
-    for (uint32_t p = 0; p < flight->n_parts; p++)
-        board_cancel(batch->options.boards[flight->parts[p].board], &flight->job);
-}
-
-void room_drop_unwanted(struct batch *batch, struct room_settled *settled)
-{
-    for (struct flight *flight = batch->parted, *next; flight; flight = next) {
-        next = flight->next;
-        if (wanted(flight))
+    for (uint32_t i = 0; i < flight->n_entries; i++) {
+        struct queue_entry *entry = &flight->entries[i];
+        if (!entry->work || entry->work->status == STATUS_OK)
             continue;
-        room_unpark(batch, flight);
-        room_end_flight(batch, settled, flight);
+        sched_complete_items(completions, entry->work, 1);
+        *entry = (struct queue_entry){0};
+        flight->n_left--;
+        batch->running_items--;
     }
 }
 
-/* Entries [first, first + n) of a flight in a new one, from the first layer. */
-static void again(struct batch *batch, struct room_settled *settled, const struct flight *from, uint32_t first,
-                  uint32_t n)
+static void cancel_shards(struct batch *batch, struct flight *flight)
 {
-    struct flight *flight = room_new_flight(batch, settled, from->entries + first, n);
-    if (!flight)
+    for (uint32_t s = 0; s < flight->n_shards; s++)
+        board_cancel(batch->options.boards[flight->shards[s].board], &flight->job);
+}
+
+void sched_sweep(struct batch *batch, struct sched_completions *completions)
+{
+    if (!batch->sweep_due)
         return;
-    flight->begun_ns = from->begun_ns;
-    flight->attempts = from->attempts;
-    flight->avoid = from->avoid;
-    room_park(batch, flight);
+    batch->sweep_due = false;
+    for (struct flight *flight = batch->flights, *next; flight; flight = next) {
+        next = flight->next;
+        if (flight->state != FLIGHT_RUNNING && flight->state != FLIGHT_SUSPENDED)
+            continue;
+        drop_failed(batch, completions, flight);
+        if (flight->n_left > 0)
+            continue;
+        if (flight->state == FLIGHT_RUNNING)
+            cancel_shards(batch, flight);
+        else
+            sched_end_flight(batch, completions, flight);
+    }
 }
 
 /* Fail a text for good, by its place in its request. */
-static void give_up(struct batch *batch, struct room_settled *settled, const struct flight *flight,
+static void give_up(struct batch *batch, struct sched_completions *completions, const struct flight *flight,
                     const struct error *err)
 {
-    const struct queue_entry *entry = &flight->entries[0];
-    struct error own = *err;
-    error_prefix(&own, err->status, "`inputs[%u]` failed %u times, the last time: ", entry->item->input,
-                 flight->attempts);
-    room_fail_work(batch, settled, entry->work, err->status, &own);
-    room_settle(settled, entry->work, 1);
-}
-
-static void leave(struct batch *batch, struct flight *flight)
-{
-    batch->n_flights--;
-    batch->running_items -= flight->n_entries;
-    if (!flight->abandoned)
-        flight_destroy(&flight);
-}
-
-void room_restart(struct batch *batch, struct room_settled *settled, struct flight *flight)
-{
-    again(batch, settled, flight, 0, flight->n_entries);
-    leave(batch, flight);
-}
-
-void room_restart_parted(struct batch *batch, struct room_settled *settled)
-{
-    struct flight *parted = batch->parted;
-    batch->parted = NULL; /* the new ones are parked there */
-    for (struct flight *next; parted; parted = next) {
-        next = parted->next;
-        room_restart(batch, settled, parted);
+    for (uint32_t i = 0; i < flight->n_entries; i++) {
+        const struct queue_entry *entry = &flight->entries[i];
+        if (!entry->work)
+            continue;
+        struct error own = *err;
+        error_prefix(&own, err->status, "`inputs[%u]` failed %u times, the last time: ", entry->item->input,
+                     flight->attempts);
+        sched_fail_work(batch, completions, entry->work, err->status, &own);
+        sched_complete_items(completions, entry->work, 1);
     }
 }
 
-void room_retry(struct batch *batch, struct room_settled *settled, struct flight *flight, uint32_t board,
-                const struct error *err)
+/* These entries of a flight in a new one, from the first layer. */
+static void again(struct batch *batch, struct sched_completions *completions, const struct flight *from,
+                  const struct queue_entry *entries, uint32_t n)
 {
-    uint32_t n = flight->n_entries;
-    flight->attempts++;
-    flight->avoid |= 1ull << board;
-    if (n == 1 && flight->attempts >= MAX_ATTEMPTS)
-        give_up(batch, settled, flight, err);
-    else if (flight->attempts < MAX_TOGETHER)
-        again(batch, settled, flight, 0, n);
-    else
-        for (uint32_t i = 0; i < n; i++)
-            again(batch, settled, flight, i, 1);
-    leave(batch, flight);
+    struct flight *flight = n > 0 ? create(batch, completions, entries, n, from->begun_ns) : NULL;
+    if (!flight)
+        return;
+    flight->attempts = from->attempts;
+    flight->avoid = from->avoid;
 }
 
-static void free_slots(struct batch *batch, const struct flight *flight)
+static uint32_t entries_left(const struct flight *flight, struct queue_entry *ret)
 {
-    for (uint32_t b = 0; b < batch->options.n_boards; b++)
-        if (batch->slots[b].flight == flight)
-            batch->slots[b].flight = NULL;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < flight->n_entries; i++)
+        if (flight->entries[i].work)
+            ret[n++] = flight->entries[i];
+    return n;
+}
+
+/* The flight failed on `board`: compute it again from the first layer, or fail its works. Takes the flight, unless it
+ * is abandoned: its memory is still in use then. */
+static void retry(struct batch *batch, struct sched_completions *completions, struct flight *flight, uint32_t board,
+                  const struct error *err)
+{
+    struct queue_entry left[PLANNER_WINDOW];
+    uint32_t n = entries_left(flight, left);
+    flight->attempts++;
+    flight->avoid |= 1ull << board;
+    count_out(batch, flight);
+    if (n == 1 && flight->attempts >= MAX_ATTEMPTS)
+        give_up(batch, completions, flight, err);
+    else if (flight->attempts < MAX_TOGETHER)
+        again(batch, completions, flight, left, n);
+    else
+        for (uint32_t i = 0; i < n; i++)
+            again(batch, completions, flight, &left[i], 1);
+    if (flight->state != FLIGHT_ABANDONED)
+        free_flight(batch, flight);
+}
+
+void sched_restart_suspended(struct batch *batch)
+{
+    for (struct flight *flight = batch->flights; flight; flight = flight->next)
+        if (flight->state == FLIGHT_SUSPENDED)
+            flight_restart(flight);
 }
 
 /* Its entries run elsewhere already; only its memory was still in use. What hung does not end by itself. */
 static void bury(struct batch *batch, struct flight *flight)
 {
     if (flight->status == STATUS_OK || flight->status == STATUS_CANCELLED)
-        batch->patience = watchdog_was_slow(batch->patience, flight->patience, flight->predicted_ns);
-    unlink_flight(&batch->abandoned, flight);
-    flight_destroy(&flight);
-}
-
-static void part_with_results(struct batch *batch, struct room_settled *settled, struct flight *flight)
-{
-    room_plan(batch, settled);
-    pthread_mutex_unlock(&batch->lock);
-    flight_deliver(flight, clock_now_ns());
-    pthread_mutex_lock(&batch->lock);
-    room_end_flight(batch, settled, flight);
+        watchdog_was_slow(&batch->watchdog, flight->predicted_ns, flight->timeout_scale);
+    sched_release_slots(batch, flight);
+    free_flight(batch, flight);
 }
 
 /* A board of it was taken out of service meanwhile: not by its doing, so by the scrub. */
 static bool distrusted(const struct batch *batch, const struct flight *flight)
 {
-    for (uint32_t p = 0; p < flight->n_parts; p++)
-        if (batch->slots[flight->parts[p].board].health.state != HEALTH_IN_SERVICE)
+    for (uint32_t s = 0; s < flight->n_shards; s++)
+        if (batch->slots[flight->shards[s].board].health.state != HEALTH_IN_SERVICE)
             return true;
     return false;
 }
 
 static void learn(struct batch *batch, const struct flight *flight, double took_ns)
 {
-    trials_observe(&batch->trials, &batch->cost, flight->load, flight->launched_layers, flight->choice, took_ns);
-    if (flight->n_parts == 1)
+    bandit_observe(&batch->bandit, &batch->cost, flight->load, flight->launched_layers, flight->choice, took_ns);
+    if (flight->n_shards == 1)
         cost_observe(&batch->cost, flight->load, flight->launched_layers, took_ns);
-    batch->patience = watchdog_was_fine(batch->patience);
+    watchdog_was_fine(&batch->watchdog);
 }
 
-void room_on_parted(struct flight *flight, void *cookie)
+bool sched_end_launch(struct batch *batch, struct sched_completions *completions, struct flight *flight,
+                      uint64_t now_ns)
 {
-    struct batch *batch = cookie;
-    struct room_settled settled = {0};
-    uint64_t now = clock_now_ns();
-    pthread_mutex_lock(&batch->lock);
-    free_slots(batch, flight);
-    if (flight->abandoned) {
+    if (flight->state == FLIGHT_ABANDONED) {
         bury(batch, flight);
-    } else if (flight->status == STATUS_CANCELLED) {
-        room_end_flight(batch, &settled, flight);
-    } else if (distrusted(batch, flight)) {
-        room_restart(batch, &settled, flight);
+        return false;
+    }
+    enter(batch, flight, FLIGHT_SUSPENDED);
+    if (flight->status == STATUS_CANCELLED && flight->n_left == 0) {
+        sched_end_flight(batch, completions, flight);
+        return false;
+    }
+    if (distrusted(batch, flight)) {
+        flight_restart(flight);
     } else if (flight->status != STATUS_OK) {
         struct error err = flight->err;
-        room_quarantine(batch, flight->failed_board, now, &err);
-        room_retry(batch, &settled, flight, flight->failed_board, &err);
-    } else {
-        if (flight->layer == flight->until)
-            learn(batch, flight, (double)(now - flight->launched_ns));
-        if (flight->layer == batch->options.image->shape.layers)
-            part_with_results(batch, &settled, flight);
-        else
-            room_park(batch, flight);
+        sched_quarantine(batch, flight->failed_board, now_ns, &err);
+        retry(batch, completions, flight, flight->failed_board, &err);
+        return false;
+    } else if (flight->layer == flight->until) {
+        learn(batch, flight, (double)(now_ns - flight->launched_ns));
     }
-    room_plan(batch, &settled);
-    pthread_mutex_unlock(&batch->lock);
-    room_tell(&settled);
+    if (flight->n_left == 0) {
+        sched_end_flight(batch, completions, flight);
+        return false;
+    }
+    bool computed = flight->layer == batch->options.image->shape.layers;
+    if (computed)
+        enter(batch, flight, FLIGHT_DELIVERING);
+    return computed;
 }
 
-void room_abandon(struct batch *batch, struct room_settled *settled, struct flight *flight, uint64_t now_ns)
+void sched_abandon(struct batch *batch, struct sched_completions *completions, struct flight *flight, uint64_t now_ns)
 {
-    uint32_t hung = flight->parts[0].board;
+    uint32_t hung = flight->shards[0].board;
     struct error err = {.status = STATUS_BACKEND, .message = "no board answered in time"};
-    flight->abandoned = true;
-    flight->next = batch->abandoned;
-    batch->abandoned = flight;
-    for (uint32_t p = 0; p < flight->n_parts; p++) {
-        struct flight_part *part = &flight->parts[p];
-        board_cancel(batch->options.boards[part->board], &flight->job);
-        if (!atomic_load(&part->busy)) {
-            batch->slots[part->board].flight = NULL;
+    enter(batch, flight, FLIGHT_ABANDONED);
+    cancel_shards(batch, flight);
+    for (uint32_t b = 0; b < batch->options.n_boards; b++) {
+        if (batch->slots[b].flight != flight)
             continue;
-        }
-        hung = part->board;
-        error_set(&err, STATUS_BACKEND, "board %s did not answer in time", board_name(batch->options.boards[hung]));
-        room_quarantine(batch, hung, now_ns, &err);
+        hung = b;
+        error_set(&err, STATUS_BACKEND, "board %s did not answer in time", board_name(batch->options.boards[b]));
+        sched_quarantine(batch, b, now_ns, &err);
     }
-    room_retry(batch, settled, flight, hung, &err);
+    retry(batch, completions, flight, hung, &err);
 }

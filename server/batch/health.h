@@ -25,8 +25,8 @@ struct health {
     enum health_state state;
     uint32_t strikes;     /* failures not yet forgiven */
     uint64_t passed_ns;   /* in service since then */
-    uint64_t due_ns;      /* QUARANTINED: test from then on, */
-    uint64_t urgent_ns;   /* or from then on where no board serves */
+    uint64_t due_ns;      /* QUARANTINED: when its test is due */
+    uint64_t urgent_ns;   /* QUARANTINED: the same where no board serves */
     uint64_t quarantined; /* how often, for metrics */
     uint64_t readmitted;
 };

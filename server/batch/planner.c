@@ -8,10 +8,10 @@
 enum { WORTHWHILE_TOKENS = 128 };
 /* Above these a larger batch is no faster, and only keeps others waiting: bulk, while others come. */
 enum { INTERACTIVE_TOKENS = 512, BULK_TOKENS = 2048, BULK_TOKENS_BESIDE = 1024 };
-/* So many plans a crowd is remembered for. A crowd leaves the pool idle now and then, so one lone sequence does not
- * tell that it has gone, but a few in a row do. */
-#define CROWD_MEMORY      8
-#define CROWD_MEMORY_LONE 2
+/* The concurrency estimate falls over so many plans. Where several clients are at work the pool is idle now and then,
+ * so one lone sequence does not tell that they have gone, but a few in a row do. */
+#define CONCURRENCY_MEMORY      8
+#define CONCURRENCY_MEMORY_LONE 2
 
 /* What is left to give out while a plan is made. */
 struct plan {
@@ -48,7 +48,7 @@ static bool any_usable_for(const struct planner_snapshot *in, uint32_t layer, ui
 
 static double predict(const struct plan *plan, struct cost_load load, uint32_t layers, uint32_t boards)
 {
-    return trials_predict(plan->in->trials, plan->in->cost, load, layers, boards);
+    return bandit_predict(plan->in->bandit, plan->in->cost, load, layers, boards);
 }
 
 static uint32_t quantum(const struct plan *plan, enum batch_class class, struct cost_load load, uint32_t left,
@@ -62,7 +62,7 @@ static uint32_t quantum(const struct plan *plan, enum batch_class class, struct 
 }
 
 static struct planner_action *add_action(struct plan *plan, enum batch_class class, struct cost_load load,
-                                         uint32_t layer, uint64_t boards, struct trials_choice choice)
+                                         uint32_t layer, uint64_t boards, struct bandit_choice choice)
 {
     struct planner_action *action = &plan->actions[plan->n++];
     *action = (struct planner_action){.class = class, .choice = choice};
@@ -77,22 +77,22 @@ static struct planner_action *add_action(struct plan *plan, enum batch_class cla
     return action;
 }
 
-static const struct trials_choice whole = {.boards = 1};
+static const struct bandit_choice whole = {.boards = 1};
 
 /* Over how many of `k` free boards to run what waits, where it is `lone`: one sequence or flight. Where some boards are
  * busy, or were of late, others will soon want one. */
-static struct trials_choice choose(const struct plan *plan, struct cost_load load, uint32_t layers, uint32_t k,
+static struct bandit_choice choose(const struct plan *plan, struct cost_load load, uint32_t layers, uint32_t k,
                                    bool lone)
 {
     if (plan->in->placement == BATCH_SPLIT)
-        return (struct trials_choice){.boards = k < load.rows ? k : load.rows};
+        return (struct bandit_choice){.boards = k < load.rows ? k : load.rows};
     if (plan->in->placement != BATCH_AUTO)
         return whole;
     uint32_t wanting = plan->usable - (uint32_t)__builtin_popcountll(plan->free) + 1;
-    uint32_t crowd = lone ? (uint32_t)(plan->in->crowd + 0.5) : 0;
-    uint32_t fair = plan->usable / (wanting > crowd ? wanting : crowd);
+    uint32_t concurrency = lone ? (uint32_t)(plan->in->concurrency + 0.5) : 0;
+    uint32_t fair = plan->usable / (wanting > concurrency ? wanting : concurrency);
     k = fair < 1 ? 1 : fair < k ? fair : k;
-    return trials_choose(plan->in->trials, plan->in->cost, load, layers, k);
+    return bandit_choose(plan->in->bandit, plan->in->cost, load, layers, k);
 }
 
 static bool resume_one(struct plan *plan, enum batch_class class, bool alone)
@@ -108,7 +108,7 @@ static bool resume_one(struct plan *plan, enum batch_class class, bool alone)
         if (!boards)
             continue;
         uint32_t k = alone ? (uint32_t)__builtin_popcountll(boards) : 1;
-        struct trials_choice choice = choose(plan, flight->load, plan->in->layers - flight->layer, k, true);
+        struct bandit_choice choice = choose(plan, flight->load, plan->in->layers - flight->layer, k, true);
         if (choice.boards == 1 && boards >> flight->last_board & 1)
             boards = 1ull << flight->last_board;
         struct planner_action *action = add_action(plan, class, flight->load, flight->layer, boards, choice);
@@ -138,12 +138,17 @@ static uint32_t measure(const struct plan *plan, enum batch_class class, uint32_
     return n;
 }
 
+uint32_t planner_batch_tokens(enum batch_class class, uint32_t max_tokens, bool interactive_lately)
+{
+    uint32_t target = class == BATCH_INTERACTIVE ? INTERACTIVE_TOKENS
+                      : interactive_lately       ? BULK_TOKENS_BESIDE
+                                                 : BULK_TOKENS;
+    return max_tokens < target ? max_tokens : target;
+}
+
 static uint64_t cap(const struct plan *plan, enum batch_class class, uint64_t tokens)
 {
-    uint64_t target = class == BATCH_INTERACTIVE     ? INTERACTIVE_TOKENS
-                      : plan->in->interactive_lately ? BULK_TOKENS_BESIDE
-                                                     : BULK_TOKENS;
-    uint64_t limit = plan->in->max_tokens < target ? plan->in->max_tokens : target;
+    uint64_t limit = planner_batch_tokens(class, plan->in->max_tokens, plan->in->interactive_lately);
     return tokens < limit ? tokens : limit;
 }
 
@@ -165,14 +170,14 @@ static double shared_out_ns(const struct plan *plan, enum batch_class class, uin
 
 /* Split, all that waits would be done before `k` boards were with a share each. */
 static bool beats_sharing_out(const struct plan *plan, enum batch_class class, struct cost_load all,
-                              struct trials_choice choice, uint64_t share, uint32_t k)
+                              struct bandit_choice choice, uint64_t share, uint32_t k)
 {
     double split_ns = predict(plan, all, plan->in->layers, choice.boards);
-    return choice.boards > 1 && split_ns <= TRIALS_SPLIT_GAIN * shared_out_ns(plan, class, share, k);
+    return choice.boards > 1 && split_ns <= BANDIT_SPLIT_GAIN * shared_out_ns(plan, class, share, k);
 }
 
 static void start(struct plan *plan, enum batch_class class, uint64_t budget, uint64_t boards,
-                  struct trials_choice choice)
+                  struct bandit_choice choice)
 {
     struct cost_load load;
     uint32_t n = measure(plan, class, plan->given[class], budget, &load);
@@ -199,11 +204,12 @@ static bool start_one(struct plan *plan, enum batch_class class)
     uint32_t busy = plan->busy;
     uint64_t together = cap(plan, class, tokens);
     uint64_t share = cap(plan, class, (tokens + k + busy - 1) / (k + busy)); /* the busy ones will be free soon */
-    if (busy && share < WORTHWHILE_TOKENS)
-        share = WORTHWHILE_TOKENS;
+    uint64_t worthwhile = cap(plan, class, WORTHWHILE_TOKENS);
+    if (busy && share < worthwhile)
+        share = worthwhile;
     struct cost_load load;
     uint32_t n = measure(plan, class, plan->given[class], together, &load);
-    struct trials_choice choice = choose(plan, load, plan->in->layers, k, n == 1);
+    struct bandit_choice choice = choose(plan, load, plan->in->layers, k, n == 1);
     bool is_all = load.rows == tokens, lone = is_all && n == 1;
     if (plan->in->placement == BATCH_AUTO && !lone &&
         !(is_all && beats_sharing_out(plan, class, load, choice, share, k)))
@@ -251,16 +257,9 @@ uint32_t planner_plan(const struct planner_snapshot *snapshot, struct planner_ac
     return plan.n;
 }
 
-double planner_crowd(double crowd, uint32_t flights, bool lone)
+double planner_concurrency(double concurrency, uint32_t flights, bool lone)
 {
-    return flights > crowd ? flights : crowd + (flights - crowd) / (lone ? CROWD_MEMORY_LONE : CROWD_MEMORY);
-}
-
-double planner_eta(const struct cost_model *cost, uint32_t layers, struct cost_load load, struct cost_load ahead,
-                   uint32_t usable_boards)
-{
-    double wait = 0;
-    if (ahead.rows > 0 && usable_boards > 0)
-        wait = cost_whole(cost, ahead, layers) / usable_boards;
-    return wait + cost_whole(cost, load, layers);
+    return flights > concurrency
+               ? flights
+               : concurrency + (flights - concurrency) / (lone ? CONCURRENCY_MEMORY_LONE : CONCURRENCY_MEMORY);
 }

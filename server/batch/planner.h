@@ -1,15 +1,17 @@
 /* What to do next, as a pure function of a snapshot: no clock, no lock, no memory of its own.
  *
- * Invariants: every action uses boards that are in service, free, hold its layers and are in no other action; what can
- * start does; no more batches are begun than twice the boards.
+ * Invariants: every action uses boards that are in service, free, hold its layers and are in no other action. What a
+ * free board may do does not wait. While twice as many batches are begun as there are boards, no other begins.
  *
  * Rules, in order:
- *  1. interactive work goes before bulk work, unless bulk is owed a turn (it may wait for at most 8 times its own
- *     service, so it never starves);
- *  2. a batch that has begun goes before one that has not, so no more batches are in flight than boards;
- *  3. what waits is shared out: a batch a board, or one batch split over several boards, whichever is predicted to
- *     be finished first;
- *  4. bulk work runs a layer at a time (more only while that is shorter than a hand-over matters), so that a board is
+ *  1. Interactive work goes before bulk work, unless bulk is owed a quantum: it waits for at most 8 times its own
+ *     service, so it never starves.
+ *  2. A batch that has begun goes before one of its class that has not. So batches do not pile up: each board has one,
+ *     and beside those only bulk ones are suspended that yielded to interactive ones, and those between the stages of a
+ *     pipeline.
+ *  3. What waits is shared out: a batch a board, or one batch split over several boards, whichever is predicted to
+ *     be finished first.
+ *  4. Bulk work runs a layer at a time (more only while that is shorter than a hand-over matters), so that a board is
  *     never further from an interactive request than one bulk layer; and of smaller batches while such requests come.
  */
 #ifndef BERTD_BATCH_PLANNER_H
@@ -18,11 +20,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "server/batch/bandit.h"
 #include "server/batch/batch.h"
 #include "server/batch/cost.h"
-#include "server/batch/trials.h"
 
 enum { PLANNER_MAX_BOARDS = 64, PLANNER_WINDOW = 256 };
+/* Bulk work that waits is owed a quantum once interactive work has had this many times the service of one. */
+enum { PLANNER_BULK_WAIT_FACTOR = 8 };
 
 struct planner_board {
     bool usable;                     /* in service */
@@ -42,19 +46,19 @@ struct planner_flight {
 /** What of a class waits to begin: the next sequences in the order they would be taken. */
 struct planner_queue {
     uint32_t lengths[PLANNER_WINDOW];
-    uint32_t n;      /* filled of `lengths` */
+    uint32_t n;      /* of them in `lengths` */
     uint64_t tokens; /* of all that waits, the window and behind it */
 };
 
 struct planner_snapshot {
     enum batch_placement placement;
     const struct cost_model *cost;
-    const struct trials *trials;
+    const struct bandit *bandit;
     uint32_t layers;                    /* of the model */
     uint32_t max_tokens, max_sequences; /* in a batch */
     bool bulk_owed;
     bool interactive_lately; /* such a request came within the last moments */
-    double crowd;            /* batches in flight at once of late: planner_crowd after every plan */
+    double concurrency;      /* estimate of the batches in flight at once, by planner_concurrency */
     uint32_t n_boards;
     struct planner_board boards[PLANNER_MAX_BOARDS];
     uint32_t n_flights;
@@ -68,7 +72,7 @@ struct planner_action {
     enum batch_class class;
     uint32_t n_sequences;                /* new: the next so many of the queue, behind those of earlier actions */
     uint32_t layers;                     /* how many to run before asking again */
-    struct trials_choice choice;         /* on one board: the whole batch there; on more: split by rows */
+    struct bandit_choice choice;         /* on one board: the whole batch there; on more: split by rows */
     uint32_t boards[PLANNER_MAX_BOARDS]; /* so many */
 };
 
@@ -76,13 +80,11 @@ struct planner_action {
  *  Returns how many; 0 when nothing can start. */
 uint32_t planner_plan(const struct planner_snapshot *snapshot, struct planner_action *ret, uint32_t max);
 
-/** What `crowd` becomes when so many batches are in flight after a plan that began some: at once as many, then slowly
- *  fewer; sooner where it was `lone`, one sequence that found nothing else waiting or in flight. */
-double planner_crowd(double crowd, uint32_t flights, bool lone);
+/** What the concurrency estimate becomes when so many batches are in flight after a plan that began some: at once as
+ * many, then slowly fewer; sooner where it was `lone`, one sequence that found nothing else waiting or in flight. */
+double planner_concurrency(double concurrency, uint32_t flights, bool lone);
 
-/** Predicted nanoseconds until a request of `load` that came now would be finished: what is ahead of it, shared by the
- *  usable boards, then itself. `ahead` is the work of its class and above, waiting or running. */
-double planner_eta(const struct cost_model *cost, uint32_t layers, struct cost_load load, struct cost_load ahead,
-                   uint32_t usable_boards);
+/** Tokens of a batch of which it can choose the size: so many, or a single sequence that is longer. */
+uint32_t planner_batch_tokens(enum batch_class class, uint32_t max_tokens, bool interactive_lately);
 
 #endif

@@ -1,41 +1,10 @@
-/* What the room is doing, for metrics, health and whoever looks. */
+/* What the scheduler is doing, for metrics, health and whoever looks. */
 #include <string.h>
 
 #include "base/clock.h"
-#include "server/batch/room.h"
-
-/* How busy a board is, is told from samples this far apart. */
-#define SAMPLE_NS 5000000000ull
-
-void room_announce(struct batch *batch, enum batch_event_kind kind, const char *board, const char *words)
-{
-    if (batch->options.on_event)
-        batch->options.on_event(batch->options.cookie, &(struct batch_event){kind, board, words});
-}
-
-void room_sample_boards(struct batch *batch, uint64_t now_ns)
-{
-    if (now_ns - batch->slots[0].sampled_ns[1] < SAMPLE_NS)
-        return;
-    for (uint32_t b = 0; b < batch->options.n_boards; b++) {
-        struct room_slot *slot = &batch->slots[b];
-        struct board_stats stats;
-        board_stats(batch->options.boards[b], &stats);
-        slot->sampled_ns[0] = slot->sampled_ns[1];
-        slot->busy_ns[0] = slot->busy_ns[1];
-        slot->sampled_ns[1] = now_ns;
-        slot->busy_ns[1] = stats.busy_ns;
-    }
-}
-
-double room_busy_share(const struct room_slot *slot, uint64_t busy_ns, uint64_t now_ns)
-{
-    int from = slot->sampled_ns[0] == 0;
-    if (slot->sampled_ns[from] == 0 || now_ns <= slot->sampled_ns[from])
-        return 0;
-    double share = (double)(busy_ns - slot->busy_ns[from]) / (double)(now_ns - slot->sampled_ns[from]);
-    return share < 1 ? share : 1; /* a task counts when it ends */
-}
+#include "server/batch/forecast.h"
+#include "server/batch/sched.h"
+#include "server/batch/slots.h"
 
 /* Until the next board is tested that is out of service. */
 static double next_test_ns(const struct batch *batch)
@@ -59,10 +28,7 @@ void batch_get_stats(struct batch *batch, struct batch_stats *ret)
         ret->queued_items += batch->queues[c].items;
         ret->queued_tokens += batch->queues[c].tokens;
     }
-    struct cost_load ahead = {.rows = (uint32_t)ret->queued_tokens};
-    double wait_ns = batch->usable ? planner_eta(&batch->cost, batch->options.image->shape.layers,
-                                                 (struct cost_load){0}, ahead, batch->usable)
-                                   : next_test_ns(batch);
+    double wait_ns = batch->usable ? sched_backlog_ns(batch) : next_test_ns(batch);
     ret->retry_after_ms = (uint32_t)(wait_ns / 1e6) + 1;
     ret->running_items = batch->running_items;
     ret->boards_ready = batch->usable;
@@ -73,7 +39,7 @@ void batch_get_stats(struct batch *batch, struct batch_stats *ret)
     pthread_mutex_unlock(&batch->lock);
 }
 
-static const char *state_of(const struct room_slot *slot)
+static const char *state_of(const struct sched_slot *slot)
 {
     if (slot->health.state == HEALTH_QUARANTINED)
         return "quarantined";
@@ -87,7 +53,7 @@ void batch_get_boards(struct batch *batch, struct batch_board_info *ret)
     uint64_t now = clock_now_ns();
     pthread_mutex_lock(&batch->lock);
     for (uint32_t b = 0; b < batch->options.n_boards; b++) {
-        const struct room_slot *slot = &batch->slots[b];
+        const struct sched_slot *slot = &batch->slots[b];
         struct board *board = batch->options.boards[b];
         ret[b] = (struct batch_board_info){.name = board_name(board),
                                            .kind = board_kind(board),
@@ -102,7 +68,7 @@ void batch_get_boards(struct batch *batch, struct batch_board_info *ret)
                                            .layer_end = slot->layer_end};
         memcpy(ret[b].last_error, slot->last_error, sizeof ret[b].last_error);
         board_stats(board, &ret[b].stats);
-        ret[b].busy_share = room_busy_share(slot, ret[b].stats.busy_ns, now);
+        ret[b].busy_share = sched_busy_share(slot, ret[b].stats.busy_ns, now);
     }
     pthread_mutex_unlock(&batch->lock);
 }
@@ -118,6 +84,6 @@ enum status batch_inject(struct batch *batch, uint32_t board, const struct board
     pthread_mutex_lock(&batch->lock);
     batch->slots[board].faults++;
     pthread_mutex_unlock(&batch->lock);
-    room_announce(batch, BATCH_FAULT, board_name(target), board_fault_name(fault->kind));
+    sched_announce(batch, BATCH_FAULT, board_name(target), board_fault_name(fault->kind));
     return STATUS_OK;
 }

@@ -1,14 +1,8 @@
-/* The room's own threads, and how they wait for something to do. */
-#include "base/clock.h"
-#include "base/cond.h"
-#include "server/batch/room.h"
+#include "server/batch/threads.h"
 
-void room_wait_until(struct batch *batch, uint64_t at_ns)
-{
-    if (batch->stop_threads || at_ns <= clock_now_ns())
-        return;
-    cond_wait_until(&batch->wake, &batch->lock, at_ns);
-}
+#include "server/batch/health_worker.h"
+#include "server/batch/scrubber.h"
+#include "server/batch/timer.h"
 
 static bool start(struct batch *batch, void *(*main)(void *cookie), void *cookie)
 {
@@ -17,18 +11,18 @@ static bool start(struct batch *batch, void *(*main)(void *cookie), void *cookie
     return started;
 }
 
-enum status room_start_threads(struct batch *batch, struct error *err)
+enum status sched_start_threads(struct batch *batch, struct error *err)
 {
-    bool started = start(batch, room_keeper_main, batch) && start(batch, room_scrubber_main, batch);
+    bool started = start(batch, sched_timer_main, batch) && start(batch, sched_scrubber_main, batch);
     for (uint32_t b = 0; b < batch->options.n_boards && started; b++)
-        started = start(batch, room_medic_main, &batch->slots[b]);
+        started = start(batch, sched_health_worker_main, &batch->slots[b]);
     if (started)
         return STATUS_OK;
-    room_stop_threads(batch);
-    return error_set(err, STATUS_INTERNAL, "could not start the batch room's threads");
+    sched_stop_threads(batch);
+    return error_set(err, STATUS_INTERNAL, "could not start the scheduler's threads");
 }
 
-void room_stop_threads(struct batch *batch)
+void sched_stop_threads(struct batch *batch)
 {
     pthread_mutex_lock(&batch->lock);
     batch->stop_threads = true;

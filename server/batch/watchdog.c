@@ -6,31 +6,38 @@
 #define STALL_NS     1300e6
 #define FACTOR_SHORT 20 /* up to .. */
 #define SHORT_NS     300e6
-#ifdef __SANITIZE_THREAD__
-#define FACTOR_LONG 40 /* the tests' machine is shared, and there one launch takes seconds */
-#else
-#define FACTOR_LONG 4
-#endif
-#define MEMORY 32 /* launches */
+#define FACTOR_LONG  4
+#define MEMORY       32 /* launches */
 
-static bool is_long(double predicted_ns)
+static double long_ns(const struct watchdog *watchdog, double predicted_ns)
 {
-    return FACTOR_LONG * predicted_ns > SHORT_NS;
+    return FACTOR_LONG * watchdog->base * predicted_ns;
 }
 
-double watchdog_limit_ns(double predicted_ns, double patience)
+static bool is_long(const struct watchdog *watchdog, double predicted_ns)
 {
-    if (is_long(predicted_ns))
-        return STALL_NS + FACTOR_LONG * patience * predicted_ns;
+    return long_ns(watchdog, predicted_ns) > SHORT_NS;
+}
+
+void watchdog_init(struct watchdog *watchdog, double base)
+{
+    *watchdog = (struct watchdog){.base = fmax(base, 1), .scale = 1};
+}
+
+double watchdog_limit_ns(const struct watchdog *watchdog, double predicted_ns, double then)
+{
+    if (is_long(watchdog, predicted_ns))
+        return STALL_NS + then * long_ns(watchdog, predicted_ns);
     return STALL_NS + fmin(FACTOR_SHORT * predicted_ns, SHORT_NS);
 }
 
-double watchdog_was_slow(double patience, double then, double predicted_ns)
+void watchdog_was_slow(struct watchdog *watchdog, double predicted_ns, double then)
 {
-    return is_long(predicted_ns) ? fmin(fmax(patience, 2 * then), WATCHDOG_MOST_PATIENCE) : patience;
+    if (is_long(watchdog, predicted_ns))
+        watchdog->scale = fmin(fmax(watchdog->scale, 2 * then), WATCHDOG_MAX_SCALE);
 }
 
-double watchdog_was_fine(double patience)
+void watchdog_was_fine(struct watchdog *watchdog)
 {
-    return patience + (1 - patience) / MEMORY;
+    watchdog->scale += (1 - watchdog->scale) / MEMORY;
 }

@@ -2,23 +2,30 @@
  * prediction.
  *
  * A board that was given up and then answers after all was only slow. Where the launch was a long one the prediction is
- * wrong, and without patience such texts would be given up wherever they run: it multiplies what long launches may
- * take.
+ * wrong, and without more time such texts would be given up wherever they run. So long launches may take a timeout
+ * scale times as long, which is learned.
  *
  * Invariants: a pool that hangs in what it mostly does is known within two seconds, unless that takes long, whatever
- * the patience; this is 1 to WATCHDOG_MOST_PATIENCE, at most doubled by launches that began with the same, and wears
+ * the scale. The scale is 1 to WATCHDOG_MAX_SCALE, is at most doubled by launches that began with the same, and wears
  * off with those that end well.
  */
 #ifndef BERTD_BATCH_WATCHDOG_H
 #define BERTD_BATCH_WATCHDOG_H
 
-#define WATCHDOG_MOST_PATIENCE 16
+#define WATCHDOG_MAX_SCALE 16
 
-/** So long a launch may take that was predicted to take `predicted_ns`. */
-double watchdog_limit_ns(double predicted_ns, double patience);
-/** Patience after a launch that was given up for hung, and was slow; it began with patience `then`. */
-double watchdog_was_slow(double patience, double then, double predicted_ns);
-/** Patience after a launch that ended well. */
-double watchdog_was_fine(double patience);
+struct watchdog {
+    double base;  /* >= 1; multiplies what long launches may take, for machines that are slow in another way */
+    double scale; /* the timeout scale learned so far */
+};
+
+/** Begin with nothing learned. `base` below 1 counts as 1. */
+void watchdog_init(struct watchdog *watchdog, double base);
+/** Nanoseconds that a launch may take that was predicted to take `predicted_ns` and began with scale `then`. */
+double watchdog_limit_ns(const struct watchdog *watchdog, double predicted_ns, double then);
+/** Learn from a launch that was given up as hung and was only slow. */
+void watchdog_was_slow(struct watchdog *watchdog, double predicted_ns, double then);
+/** Learn from a launch that ended well. */
+void watchdog_was_fine(struct watchdog *watchdog);
 
 #endif

@@ -57,6 +57,8 @@
          "Check every product of a board, and what rests between layers, by checksums; off: a few percent faster.")    \
     COUNT(scrub_interval, "scrub-interval-seconds", "BERTD_SCRUB_INTERVAL_SECONDS", 600, 0, 604800,                    \
           "Verify the checksum of the model in memory so often, and build it again where it is damaged; 0: never.")    \
+    COUNT(timeout_scale, "board-timeout-scale", "BERTD_BOARD_TIMEOUT_SCALE", 1, 1, 1000,                               \
+          "Wait so many times as long before a board counts as hung: for machines that stop for seconds.")             \
     STRING(fault_file, "fault-file", "BERTD_FAULT_FILE", "FILE", NULL,                                                 \
            "For tests of an installation: make emulated boards fail by the schedule in this JSON file.")               \
     FLAG(enable_fault_injection, "enable-fault-injection", "BERTD_ENABLE_FAULT_INJECTION", false,                      \

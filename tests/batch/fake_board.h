@@ -1,4 +1,4 @@
-/* A board for tests of the batch room: it holds tasks until the test lets them finish. */
+/* A board for tests of the scheduler: it holds tasks until the test lets them finish. */
 #ifndef TESTS_BATCH_FAKE_BOARD_H
 #define TESTS_BATCH_FAKE_BOARD_H
 
@@ -168,7 +168,18 @@ static inline bool fake_board_finish(struct board *board, enum status status)
     return task != NULL;
 }
 
-/* The same, OK unless the job holds the token `poison`. */
+/* Finish the oldest held task as if it was done just before its job was cancelled. */
+static inline bool fake_board_finish_before_cancel(struct board *board)
+{
+    struct board_task *task = fake_board_pop(board);
+    if (!task)
+        return false;
+    fake_board_compute(task);
+    task->on_done(task, STATUS_OK, NULL);
+    return true;
+}
+
+/* Finish the oldest held task, OK unless the job holds the token `poison`. */
 static inline bool fake_board_finish_unless(struct board *board, uint32_t poison)
 {
     struct board_task *task = fake_board_pop(board);

@@ -1,7 +1,7 @@
 /* Is auto as good as the best forced placement? Closed loops of clients on a simulated pool with a virtual clock.
  * Boards take as long as a cost model says, give or take a tenth, on machines of several kinds: with a core for each
  * board, with boards that share cores, with stalls, with a speed that changes. The planner begins with the cost model
- * of the first kind and learns as the room does.
+ * of the first kind and learns as the scheduler does.
  */
 #include <criterion/criterion.h>
 #include <math.h>
@@ -42,7 +42,7 @@ struct flight {
     uint64_t boards;
     double began_ns, ends_ns;
     uint32_t launched_layers;
-    struct trials_choice choice;
+    struct bandit_choice choice;
 };
 
 /* What a pool runs on. */
@@ -60,8 +60,8 @@ struct pool {
     double now_ns;
     uint32_t layers;
     struct cost_model cost, truth;
-    struct trials trials;
-    double crowd;
+    struct bandit bandit;
+    double concurrency;
     const struct machine *machine;
     struct client clients[MAX_CLIENTS];
     uint32_t n_clients;
@@ -72,7 +72,7 @@ struct pool {
     uint32_t order[PLANNER_MAX_BOARDS]; /* the flight behind each of the snapshot's */
     uint64_t tokens_done;
     uint32_t answers, launches, whole_pool; /* launches on all boards */
-    double interactive_ns, bulk_turn_ns;
+    double interactive_ns, bulk_quantum_ns;
 };
 
 static uint32_t draw(struct pool *pool, uint32_t below)
@@ -98,7 +98,7 @@ static void end_flight(struct pool *pool, struct flight *flight)
     flight->running = false;
     flight->layer = flight->until;
     double took_ns = flight->ends_ns - flight->began_ns;
-    trials_observe(&pool->trials, &pool->cost, flight->load, flight->launched_layers, flight->choice, took_ns);
+    bandit_observe(&pool->bandit, &pool->cost, flight->load, flight->launched_layers, flight->choice, took_ns);
     if (flight->choice.boards == 1)
         cost_observe(&pool->cost, flight->load, flight->launched_layers, took_ns);
     if (flight->layer < pool->layers)
@@ -118,8 +118,8 @@ static void fill_snapshot(struct pool *pool)
 {
     struct planner_snapshot *s = &pool->snapshot;
     s->n_flights = 0;
-    s->crowd = pool->crowd;
-    s->bulk_owed = pool->interactive_ns > 8 * pool->bulk_turn_ns;
+    s->concurrency = pool->concurrency;
+    s->bulk_owed = pool->interactive_ns > 8 * pool->bulk_quantum_ns;
     for (uint32_t b = 0; b < s->n_boards; b++)
         s->boards[b].free = true;
     for (uint32_t f = 0; f < MAX_FLIGHTS; f++) {
@@ -209,7 +209,7 @@ static void carry_out(struct pool *pool, const struct planner_action *action)
     flight->ends_ns = pool->now_ns + takes;
     if (flight->class == BATCH_BULK) {
         pool->interactive_ns = 0;
-        pool->bulk_turn_ns = takes;
+        pool->bulk_quantum_ns = takes;
     } else if (pool->n_queued[BATCH_BULK] > 0 || pool->snapshot.n_flights > 0) {
         pool->interactive_ns += takes * action->choice.boards;
     }
@@ -249,7 +249,7 @@ static void step(struct pool *pool)
         begun |= !actions[i].resume;
     }
     if (begun)
-        pool->crowd = planner_crowd(pool->crowd, flights_of(pool), lone);
+        pool->concurrency = planner_concurrency(pool->concurrency, flights_of(pool), lone);
 }
 
 struct cell {
@@ -276,11 +276,11 @@ static struct pool *open_pool(const struct cell *cell, const struct shape *shape
     pool->layers = shape->layers;
     pool->cost = pool->truth = shape->cost;
     pool->machine = machine;
-    pool->bulk_turn_ns = 1e6;
+    pool->bulk_quantum_ns = 1e6;
     struct planner_snapshot *s = &pool->snapshot;
     s->placement = placement;
     s->cost = &pool->cost;
-    s->trials = &pool->trials;
+    s->bandit = &pool->bandit;
     s->layers = shape->layers;
     s->max_tokens = 16384;
     s->max_sequences = PLANNER_WINDOW;
@@ -296,7 +296,8 @@ static struct pool *open_pool(const struct cell *cell, const struct shape *shape
     return pool;
 }
 
-/* Tokens a second, once the room has seen something; the mean of several runs, since loops fall into step by chance. */
+/* Tokens a second, once the scheduler has seen something; the mean of several runs, since loops fall into step by
+ * chance. */
 static double rate(const struct cell *cell, const struct shape *shape, enum batch_placement placement, uint32_t boards,
                    const struct machine *machine)
 {
@@ -391,7 +392,7 @@ static void disperse(struct pool *pool)
     }
 }
 
-Test(placement, who_is_left_alone_after_a_crowd_soon_has_the_whole_pool)
+Test(placement, who_is_left_alone_soon_has_the_whole_pool)
 {
     enum { PLANS = 20, BEFORE = 4 };
     for (size_t c = 0; c < sizeof cells / sizeof *cells; c++) {

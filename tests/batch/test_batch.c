@@ -1,107 +1,107 @@
-/* The batch room over boards whose every step the test decides: batches, pooling, limits, cancelling. */
-#include "tests/batch/room_fixture.h"
+/* The scheduler over boards whose every step the test decides: batches, pooling, limits, cancelling. */
+#include "tests/batch/sched_fixture.h"
 
 Test(batch, every_pooling_gives_its_vector)
 {
-    struct room room;
-    open_room(&room, 1, 100, 100);
+    struct sched sched;
+    open_sched(&sched, 1, 100, 100);
     const enum batch_pooling poolings[] = {BATCH_POOL_CLS, BATCH_POOL_MEAN, BATCH_POOL_MAX};
     const float expected[] = {10, 11, 12};
     for (int p = 0; p < 3; p++) {
         struct request *request = make_request(1, 3, poolings[p]);
-        cr_assert_eq(batch_submit(room.batch, &request->work, NULL), STATUS_OK);
-        finish_all(&room);
+        cr_assert_eq(batch_submit(sched.batch, &request->work, NULL), STATUS_OK);
+        finish_all(&sched);
         cr_assert_eq(request->done, 1);
         cr_assert_eq(request->status, STATUS_OK);
         cr_assert_float_eq(request->out[0][WIDTH - 1], expected[p], 0);
         free(request);
     }
     struct request *request = make_request(2, 3, BATCH_POOL_NONE);
-    cr_assert_eq(batch_submit(room.batch, &request->work, NULL), STATUS_OK);
-    finish_all(&room);
+    cr_assert_eq(batch_submit(sched.batch, &request->work, NULL), STATUS_OK);
+    finish_all(&sched);
     cr_assert_float_eq(request->out[1][2 * WIDTH], 22, 0);
     free(request);
-    close_room(&room);
+    close_sched(&sched);
 }
 
 Test(batch, type_ids_reach_the_board_beside_texts_without)
 {
-    struct room room;
-    open_room(&room, 1, 100, 100);
+    struct sched sched;
+    open_sched(&sched, 1, 100, 100);
     static const uint8_t types[3] = {0, 1, 1};
     struct request *request = make_request(2, 3, BATCH_POOL_MAX);
     request->items[1].type_ids = types;
-    cr_assert_eq(batch_submit(room.batch, &request->work, NULL), STATUS_OK);
-    finish_all(&room);
+    cr_assert_eq(batch_submit(sched.batch, &request->work, NULL), STATUS_OK);
+    finish_all(&sched);
     cr_assert_float_eq(request->out[0][0], 12, 0);
     cr_assert_float_eq(request->out[1][0], 1022, 0);
     free(request);
-    close_room(&room);
+    close_sched(&sched);
 }
 
 Test(batch, idle_boards_share_a_request)
 {
-    struct room room;
-    open_room(&room, 2, 1000, 100);
+    struct sched sched;
+    open_sched(&sched, 2, 1000, 100);
     struct request *request = make_request(32, 8, BATCH_POOL_MEAN);
-    cr_assert_eq(batch_submit(room.batch, &request->work, NULL), STATUS_OK);
-    cr_assert_eq(fake_board_held(room.boards[0]), 1);
-    cr_assert_eq(fake_board_held(room.boards[1]), 1);
+    cr_assert_eq(batch_submit(sched.batch, &request->work, NULL), STATUS_OK);
+    cr_assert_eq(fake_board_held(sched.boards[0]), 1);
+    cr_assert_eq(fake_board_held(sched.boards[1]), 1);
     cr_assert_eq(tokens_dispatched, 32 * 8, "all of it is on a board at once");
-    fake_board_finish(room.boards[1], STATUS_OK);
+    fake_board_finish(sched.boards[1], STATUS_OK);
     cr_assert_eq(request->done, 0);
-    fake_board_finish(room.boards[0], STATUS_OK);
+    fake_board_finish(sched.boards[0], STATUS_OK);
     cr_assert_eq(request->done, 1);
     for (int i = 0; i < 32; i++)
         cr_assert_float_eq(request->out[i][0], 10.0f * (float)(i + 1) + 3.5f, 0);
     free(request);
-    close_room(&room);
+    close_sched(&sched);
 }
 
 Test(batch, waiting_requests_share_a_batch_within_the_token_limit)
 {
-    struct room room;
-    open_room(&room, 1, 20, 100);
+    struct sched sched;
+    open_sched(&sched, 1, 20, 100);
     struct request *requests[5];
     for (int i = 0; i < 5; i++) {
         requests[i] = make_request(1, 8, BATCH_POOL_MEAN);
-        cr_assert_eq(batch_submit(room.batch, &requests[i]->work, NULL), STATUS_OK);
+        cr_assert_eq(batch_submit(sched.batch, &requests[i]->work, NULL), STATUS_OK);
     }
     cr_assert_eq(tokens_dispatched, 8, "the first goes at once");
-    fake_board_finish(room.boards[0], STATUS_OK);
+    fake_board_finish(sched.boards[0], STATUS_OK);
     cr_assert_eq(tokens_dispatched, 24, "then two of 8 within the 20");
-    fake_board_finish(room.boards[0], STATUS_OK);
+    fake_board_finish(sched.boards[0], STATUS_OK);
     cr_assert_eq(requests[1]->done + requests[2]->done, 2);
     cr_assert_eq(requests[3]->done, 0);
-    finish_all(&room);
+    finish_all(&sched);
     for (int i = 0; i < 5; i++) {
         cr_assert_eq(requests[i]->done, 1);
         free(requests[i]);
     }
-    close_room(&room);
+    close_sched(&sched);
 }
 
 Test(batch, a_full_queue_refuses_and_names_the_limit)
 {
-    struct room room;
-    open_room(&room, 1, 8, 3);
+    struct sched sched;
+    open_sched(&sched, 1, 8, 3);
     struct request *first = make_request(1, 8, BATCH_POOL_MEAN);
     struct request *second = make_request(3, 8, BATCH_POOL_MEAN);
     struct request *third = make_request(1, 8, BATCH_POOL_MEAN);
     struct error err;
-    cr_assert_eq(batch_submit(room.batch, &first->work, &err), STATUS_OK);
-    cr_assert_eq(batch_submit(room.batch, &second->work, &err), STATUS_OK);
-    cr_assert_eq(batch_submit(room.batch, &third->work, &err), STATUS_OVERLOADED);
+    cr_assert_eq(batch_submit(sched.batch, &first->work, &err), STATUS_OK);
+    cr_assert_eq(batch_submit(sched.batch, &second->work, &err), STATUS_OK);
+    cr_assert_eq(batch_submit(sched.batch, &third->work, &err), STATUS_OVERLOADED);
     cr_assert_not_null(strstr(err.message, "limit is 3"));
     struct batch_stats stats;
-    batch_get_stats(room.batch, &stats);
+    batch_get_stats(sched.batch, &stats);
     cr_assert_eq(stats.queued_items, 3);
     cr_assert_eq(stats.queued_tokens, 24);
     cr_assert_eq(stats.running_items, 1);
-    finish_all(&room);
+    finish_all(&sched);
     cr_assert_eq(first->done + second->done, 2);
     cr_assert_eq(third->done, 0, "what was refused is never called");
-    close_room(&room);
+    close_sched(&sched);
     free(first);
     free(second);
     free(third);
@@ -109,28 +109,29 @@ Test(batch, a_full_queue_refuses_and_names_the_limit)
 
 Test(batch, cancelling_drops_what_waits_and_stops_what_runs)
 {
-    struct room room;
-    open_room(&room, 1, 8, 100);
+    struct sched sched;
+    open_sched(&sched, 1, 8, 100);
     struct request *running = make_request(3, 8, BATCH_POOL_MEAN);
     struct request *waiting = make_request(2, 8, BATCH_POOL_MEAN);
     struct request *other = make_request(1, 8, BATCH_POOL_MEAN);
-    batch_submit(room.batch, &running->work, NULL);
-    batch_submit(room.batch, &waiting->work, NULL);
-    batch_submit(room.batch, &other->work, NULL);
-    batch_cancel(room.batch, &waiting->work);
+    batch_submit(sched.batch, &running->work, NULL);
+    batch_submit(sched.batch, &waiting->work, NULL);
+    batch_submit(sched.batch, &other->work, NULL);
+    batch_cancel(sched.batch, &waiting->work);
     cr_assert_eq(waiting->done, 1);
     cr_assert_eq(waiting->status, STATUS_CANCELLED);
-    batch_cancel(room.batch, &running->work);
-    cr_assert_eq(running->done, 0, "its first text is still on the board");
-    fake_board_finish(room.boards[0], STATUS_OK);
-    cr_assert_eq(running->done, 1);
+    batch_cancel(sched.batch, &running->work);
+    cr_assert_eq(running->done, 1, "at once, though its first text is still on the board");
     cr_assert_eq(running->status, STATUS_CANCELLED);
-    finish_all(&room);
+    cr_assert(fake_board_cancelled(sched.boards[0]), "where it stops at the next layer");
+    fake_board_finish(sched.boards[0], STATUS_OK);
+    cr_assert_eq(running->done, 1);
+    finish_all(&sched);
     cr_assert_eq(other->status, STATUS_OK);
     cr_assert_eq(tokens_dispatched, 16, "only the running text and the other's were computed");
-    batch_cancel(room.batch, &other->work);
+    batch_cancel(sched.batch, &other->work);
     cr_assert_eq(other->done, 1, "cancelling what is done does nothing");
-    close_room(&room);
+    close_sched(&sched);
     free(running);
     free(waiting);
     free(other);
@@ -138,68 +139,22 @@ Test(batch, cancelling_drops_what_waits_and_stops_what_runs)
 
 Test(batch, batch_mates_of_the_cancelled_go_on)
 {
-    struct room room;
-    open_room(&room, 1, 100, 100);
+    struct sched sched;
+    open_sched(&sched, 1, 100, 100);
     struct request *first = make_request(1, 8, BATCH_POOL_MEAN);
     struct request *gone = make_request(1, 8, BATCH_POOL_MEAN);
     struct request *mate = make_request(1, 8, BATCH_POOL_MEAN);
-    batch_submit(room.batch, &first->work, NULL);
-    batch_submit(room.batch, &gone->work, NULL);
-    batch_submit(room.batch, &mate->work, NULL);
-    fake_board_finish(room.boards[0], STATUS_OK);
-    batch_cancel(room.batch, &gone->work);
-    fake_board_finish(room.boards[0], STATUS_OK);
+    batch_submit(sched.batch, &first->work, NULL);
+    batch_submit(sched.batch, &gone->work, NULL);
+    batch_submit(sched.batch, &mate->work, NULL);
+    fake_board_finish(sched.boards[0], STATUS_OK);
+    batch_cancel(sched.batch, &gone->work);
+    fake_board_finish(sched.boards[0], STATUS_OK);
     cr_assert_eq(gone->status, STATUS_CANCELLED);
     cr_assert_eq(mate->status, STATUS_OK);
     cr_assert_float_eq(mate->out[0][0], 13.5f, 0);
-    close_room(&room);
+    close_sched(&sched);
     free(first);
     free(gone);
     free(mate);
-}
-
-Test(batch, what_waits_past_its_deadline_is_dropped)
-{
-    struct room room;
-    open_room(&room, 1, 8, 100);
-    struct request *running = make_request(1, 8, BATCH_POOL_MEAN);
-    struct request *late = make_request(1, 8, BATCH_POOL_MEAN);
-    batch_submit(room.batch, &running->work, NULL);
-    late->work.deadline_ns = clock_now_ns() + 300000000;
-    cr_assert_eq(batch_submit(room.batch, &late->work, NULL), STATUS_OK);
-    WAIT_FOR(late->done == 1);
-    cr_assert_eq(late->status, STATUS_TIMEOUT);
-    finish_all(&room);
-    cr_assert_eq(tokens_dispatched, 8);
-    close_room(&room);
-    free(running);
-    free(late);
-}
-
-Test(batch, survives_every_failed_allocation)
-{
-    for (long n = 0; n < 4; n++) {
-        struct room room = {.image = make_image()};
-        room.boards[0] = fake_board_create();
-        struct batch_options options = {
-            .image = room.image, .boards = room.boards, .n_boards = 1, .max_tokens = 64, .max_queued_items = 9};
-        struct request *request = make_request(2, 8, BATCH_POOL_MEAN);
-        struct error err;
-        mem_fail_after(n);
-        if (batch_create(&room.batch, &options, &err) != STATUS_OK) {
-            cr_assert_eq(err.status, STATUS_NO_MEMORY);
-            mem_fail_after(-1);
-            board_close(&room.boards[0]);
-            image_release(&room.image);
-            free(request);
-            continue;
-        }
-        cr_assert_eq(batch_submit(room.batch, &request->work, &err), STATUS_OK);
-        mem_fail_after(-1);
-        finish_all(&room);
-        cr_assert_eq(request->done, 1);
-        cr_assert_eq(request->status, n == 3 ? STATUS_NO_MEMORY : STATUS_OK);
-        close_room(&room);
-        free(request);
-    }
 }

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/batch/bandit.h"
 #include "server/batch/cost.h"
 #include "server/batch/health.h"
 #include "server/batch/pooling.h"
 #include "server/batch/queue.h"
-#include "server/batch/trials.h"
 #include "server/batch/watchdog.h"
 
 static struct batch_work *make_work(uint64_t key, uint32_t n, uint32_t tokens)
@@ -64,6 +64,25 @@ Test(queue, peek_tells_what_take_gives)
     }
 }
 
+Test(queue, no_more_is_taken_than_there_is)
+{
+    struct queue queue;
+    struct queue_entry entries[20];
+    uint32_t lengths[20];
+    queue_init(&queue, 100);
+    cr_assert_eq(queue_peek(&queue, lengths, 20), 0);
+    cr_assert_eq(queue_take(&queue, entries, 20), 0);
+    cr_assert_eq(queue_take(&queue, entries, 0), 0);
+    queue_push(&queue, make_work(7, 3, 300)); /* more than a quantum each */
+    queue_push(&queue, make_work(8, 2, 1));
+    cr_assert_eq(queue_peek(&queue, lengths, 20), 5);
+    cr_assert_eq(queue_take(&queue, entries, 20), 5);
+    cr_assert_eq(queue_take(&queue, entries, 1), 0);
+    cr_assert_eq(queue.items, 0);
+    cr_assert_eq(queue.tokens, 0);
+    cr_assert_eq(queue.space, 0);
+}
+
 Test(queue, a_greedy_key_waits_for_itself)
 {
     struct queue queue;
@@ -77,7 +96,7 @@ Test(queue, a_greedy_key_waits_for_itself)
     bool served = false;
     for (int i = 0; i < 16; i++)
         served |= entries[i].work == modest;
-    cr_assert(served, "within a turn or two of the other key");
+    cr_assert(served, "within a quantum or two of the other key");
 }
 
 Test(queue, removing_keeps_count_and_order)
@@ -176,100 +195,101 @@ Test(cost, learns_from_what_it_sees)
     cr_assert_float_eq(cost_whole(&model, load, 6) / truth, 1, 0.02);
 }
 
-/* A pool of which it is known what each way takes, over what the cost model says. */
-struct bandit {
-    struct trials trials;
+/* A pool of which it is known what each arm takes, over what the cost model says. */
+struct slot_machine {
+    struct bandit bandit;
     struct cost_model cost;
     double truth[65];
     double spent_ns, lost_ns;
 };
 
-static uint32_t pull(struct bandit *bandit, struct cost_load load, uint32_t boards, double times)
+static uint32_t pull(struct slot_machine *machine, struct cost_load load, uint32_t boards, double times)
 {
-    struct trials_choice choice = trials_choose(&bandit->trials, &bandit->cost, load, 6, boards);
-    double took_ns = times * bandit->truth[choice.boards] * cost_split(&bandit->cost, load, 6, choice.boards);
-    trials_observe(&bandit->trials, &bandit->cost, load, 6, choice, took_ns);
-    bandit->spent_ns += took_ns;
-    bandit->lost_ns += choice.trial ? took_ns - choice.best_ns : 0;
+    struct bandit_choice choice = bandit_choose(&machine->bandit, &machine->cost, load, 6, boards);
+    double took_ns = times * machine->truth[choice.boards] * cost_split(&machine->cost, load, 6, choice.boards);
+    bandit_observe(&machine->bandit, &machine->cost, load, 6, choice, took_ns);
+    machine->spent_ns += took_ns;
+    machine->lost_ns += choice.exploring ? took_ns - choice.best_ns : 0;
     return choice.boards;
 }
 
-static void open_bandit(struct bandit *bandit, double split_ratio)
+static void open_machine(struct slot_machine *machine, double split_ratio)
 {
-    memset(bandit, 0, sizeof *bandit);
-    cost_init(&bandit->cost);
+    memset(machine, 0, sizeof *machine);
+    cost_init(&machine->cost);
     for (uint32_t b = 1; b <= 64; b++)
-        bandit->truth[b] = b > 1 ? split_ratio : 1;
+        machine->truth[b] = b > 1 ? split_ratio : 1;
 }
 
 static const struct cost_load hundred = {100, 10000};
 
-Test(trials, splits_until_it_is_seen_that_it_does_not_pay)
+Test(bandit, splits_until_it_is_seen_that_it_does_not_pay)
 {
-    struct bandit bandit;
-    open_bandit(&bandit, 4);
-    for (int i = 0; i < TRIALS_FIRST; i++)
-        cr_assert_eq(pull(&bandit, hundred, 2, 1), 2);
+    struct slot_machine machine;
+    open_machine(&machine, 4);
+    for (int i = 0; i < BANDIT_FIRST; i++)
+        cr_assert_eq(pull(&machine, hundred, 2, 1), 2);
     for (int i = 0; i < 30; i++)
-        cr_assert_eq(pull(&bandit, hundred, 2, 1), 1);
+        cr_assert_eq(pull(&machine, hundred, 2, 1), 1);
     struct cost_load other = {1000, 1000000};
-    cr_assert_eq(pull(&bandit, other, 2, 1), 2, "another size is another matter");
-    cr_assert_eq(pull(&bandit, (struct cost_load){1, 1}, 2, 1), 1, "one row cannot be split");
-    cr_assert_eq(pull(&bandit, other, 1, 1), 1);
+    cr_assert_eq(pull(&machine, other, 2, 1), 2, "another size is another matter");
+    cr_assert_eq(pull(&machine, (struct cost_load){1, 1}, 2, 1), 1, "one row cannot be split");
+    cr_assert_eq(pull(&machine, other, 1, 1), 1);
 }
 
-Test(trials, stays_with_what_pays)
+Test(bandit, stays_with_what_pays)
 {
-    struct bandit bandit;
-    open_bandit(&bandit, 1);
+    struct slot_machine machine;
+    open_machine(&machine, 1);
     int whole = 0;
     for (int i = 0; i < 3000; i++)
-        whole += pull(&bandit, hundred, 2, i % 4 == 1 ? 5 : 1) == 1; /* whatever stalls there are */
+        whole += pull(&machine, hundred, 2, i % 4 == 1 ? 5 : 1) == 1; /* whatever stalls there are */
     cr_assert_lt(whole, 60);
     cr_assert_gt(whole, 5, "it is looked at from time to time");
 }
 
-Test(trials, cost_a_small_share_of_the_time)
+Test(bandit, cost_a_small_share_of_the_time)
 {
     for (uint32_t boards = 2; boards <= 64; boards *= 2) {
-        struct bandit bandit;
-        open_bandit(&bandit, 70);
+        struct slot_machine machine;
+        open_machine(&machine, 70);
         for (int i = 0; i < 20000; i++)
-            pull(&bandit, hundred, boards, 1);
-        cr_assert_gt(bandit.lost_ns, 0);
-        cr_assert_leq(bandit.lost_ns, 1.0001 * TRIALS_SHARE * bandit.spent_ns);
+            pull(&machine, hundred, boards, 1);
+        cr_assert_gt(machine.lost_ns, 0);
+        cr_assert_leq(machine.lost_ns, 1.0001 * BANDIT_SHARE * machine.spent_ns);
     }
 }
 
-Test(trials, change_with_the_machine)
+Test(bandit, change_with_the_machine)
 {
-    struct bandit bandit;
-    open_bandit(&bandit, 4);
+    struct slot_machine machine;
+    open_machine(&machine, 4);
     for (int times = 0; times < 5; times++) {
         for (int i = 0; i < 1000; i++)
-            pull(&bandit, hundred, 2, 1);
+            pull(&machine, hundred, 2, 1);
         bool pays = times % 2;
-        cr_assert_eq(trials_choose(&bandit.trials, &bandit.cost, hundred, 6, 2).boards, pays ? 2 : 1);
-        bandit.truth[2] = pays ? 4 : 1;
+        cr_assert_eq(bandit_choose(&machine.bandit, &machine.cost, hundred, 6, 2).boards, pays ? 2 : 1);
+        machine.truth[2] = pays ? 4 : 1;
     }
 }
 
-Test(trials, predict_what_it_took_of_late)
+Test(bandit, predict_what_it_took_of_late)
 {
-    struct bandit bandit;
-    open_bandit(&bandit, 4);
-    bandit.cost.scale = 2;
-    bandit.truth[1] = 1.5;
-    double whole = cost_whole(&bandit.cost, hundred, 6), split = cost_split(&bandit.cost, hundred, 6, 2);
-    cr_assert_float_eq(trials_predict(&bandit.trials, &bandit.cost, hundred, 6, 1) / whole, 1, 1e-6);
-    cr_assert_float_eq(trials_predict(&bandit.trials, &bandit.cost, hundred, 6, 2) / split, 1, 1e-6);
+    struct slot_machine machine;
+    open_machine(&machine, 4);
+    machine.cost.scale = 2;
+    machine.truth[1] = 1.5;
+    double whole = cost_whole(&machine.cost, hundred, 6), split = cost_split(&machine.cost, hundred, 6, 2);
+    cr_assert_float_eq(bandit_predict(&machine.bandit, &machine.cost, hundred, 6, 1) / whole, 1, 1e-6);
+    cr_assert_float_eq(bandit_predict(&machine.bandit, &machine.cost, hundred, 6, 2) / split, 1, 1e-6);
     for (int i = 0; i < 10; i++)
-        pull(&bandit, hundred, 2, 1);
-    cr_assert_float_eq(trials_predict(&bandit.trials, &bandit.cost, hundred, 6, 1) / whole, 1.5, 1e-6);
-    cr_assert_float_eq(trials_predict(&bandit.trials, &bandit.cost, hundred, 6, 2) / split, 4, 1e-6);
-    trials_observe(&bandit.trials, &bandit.cost, hundred, 6, (struct trials_choice){.boards = 2, .weighed = true}, NAN);
-    trials_observe(&bandit.trials, &bandit.cost, hundred, 6, (struct trials_choice){.boards = 2}, 1);
-    cr_assert_float_eq(trials_predict(&bandit.trials, &bandit.cost, hundred, 6, 2) / split, 4, 1e-6);
+        pull(&machine, hundred, 2, 1);
+    cr_assert_float_eq(bandit_predict(&machine.bandit, &machine.cost, hundred, 6, 1) / whole, 1.5, 1e-6);
+    cr_assert_float_eq(bandit_predict(&machine.bandit, &machine.cost, hundred, 6, 2) / split, 4, 1e-6);
+    bandit_observe(&machine.bandit, &machine.cost, hundred, 6, (struct bandit_choice){.boards = 2, .weighed = true},
+                   NAN);
+    bandit_observe(&machine.bandit, &machine.cost, hundred, 6, (struct bandit_choice){.boards = 2}, 1);
+    cr_assert_float_eq(bandit_predict(&machine.bandit, &machine.cost, hundred, 6, 2) / split, 4, 1e-6);
 }
 
 static bool take_due(struct health *health, uint64_t now)
@@ -319,19 +339,36 @@ Test(health, waits_longer_each_time_and_forgives)
 
 Test(watchdog, waits_longer_for_what_was_slow_and_forgets_it)
 {
-    cr_expect_leq(watchdog_limit_ns(1e6, 1), 1.6e9);
-    cr_expect_geq(watchdog_limit_ns(1e6, 1), 1.3e9, "a stall is not a hang");
-    cr_expect_eq(watchdog_limit_ns(1e6, 16), watchdog_limit_ns(1e6, 1), "for short ones that is time enough");
-    cr_expect_eq(watchdog_was_slow(1, 1, 1e6), 1, "and tells nothing");
-    double patience = 1, first = watchdog_limit_ns(5e9, patience);
+    struct watchdog dog;
+    watchdog_init(&dog, 0);
+    cr_expect_leq(watchdog_limit_ns(&dog, 1e6, 1), 1.6e9);
+    cr_expect_geq(watchdog_limit_ns(&dog, 1e6, 1), 1.3e9, "a stall is not a hang");
+    cr_expect_eq(watchdog_limit_ns(&dog, 1e6, 16), watchdog_limit_ns(&dog, 1e6, 1), "for short ones that is enough");
+    watchdog_was_slow(&dog, 1e6, 1);
+    cr_expect_eq(dog.scale, 1, "and tells nothing");
+    double first = watchdog_limit_ns(&dog, 5e9, dog.scale);
+    cr_expect_float_eq(first, 1.3e9 + 4 * 5e9, 1);
     for (int i = 0; i < 3; i++)
-        patience = watchdog_was_slow(patience, 1, 5e9);
-    cr_expect_eq(patience, 2, "launches that began together count once");
-    cr_expect_gt(watchdog_limit_ns(5e9, patience), 1.5 * first);
+        watchdog_was_slow(&dog, 5e9, 1);
+    cr_expect_eq(dog.scale, 2, "launches that began together count once");
+    cr_expect_gt(watchdog_limit_ns(&dog, 5e9, dog.scale), 1.5 * first);
     for (int i = 0; i < 20; i++)
-        patience = watchdog_was_slow(patience, patience, 5e9);
-    cr_expect_eq(patience, WATCHDOG_MOST_PATIENCE);
+        watchdog_was_slow(&dog, 5e9, dog.scale);
+    cr_expect_eq(dog.scale, WATCHDOG_MAX_SCALE);
     for (int i = 0; i < 1000; i++)
-        patience = watchdog_was_fine(patience);
-    cr_expect_float_eq(patience, 1, 0.01);
+        watchdog_was_fine(&dog);
+    cr_expect_float_eq(dog.scale, 1, 0.01);
+}
+
+Test(watchdog, a_slow_machine_has_more_time_for_long_launches)
+{
+    struct watchdog usual, slow;
+    watchdog_init(&usual, 1);
+    watchdog_init(&slow, 10);
+    cr_expect_eq(watchdog_limit_ns(&slow, 1e6, 1), watchdog_limit_ns(&usual, 1e6, 1));
+    cr_expect_float_eq(watchdog_limit_ns(&slow, 5e9, 1) - 1.3e9, 10 * (watchdog_limit_ns(&usual, 5e9, 1) - 1.3e9), 1);
+    watchdog_was_slow(&usual, 2e7, 1);
+    watchdog_was_slow(&slow, 2e7, 1);
+    cr_expect_eq(usual.scale, 1);
+    cr_expect_eq(slow.scale, 2, "what is long there is shorter");
 }

@@ -1,4 +1,4 @@
-/* The batch room from many threads over boards that fail and hang, with its schedules shuffled: this executable's calls
+/* The scheduler from many threads over boards that fail and hang, with its schedules shuffled: this executable's calls
  * of pthread_mutex_lock and _unlock come here first (the linker's --wrap) and sometimes yield or sleep.
  *
  * BERTD_STRESS_SECONDS=60 goes on for so long, each round with another seed; BERTD_STRESS_SEED begins with a given one.
@@ -6,8 +6,8 @@
 #include <sched.h>
 #include <stdio.h>
 
-#include "server/batch/room.h"
-#include "tests/batch/room_fixture.h"
+#include "server/batch/invariants.h"
+#include "tests/batch/sched_fixture.h"
 #include "tests/batch/stress_board.h"
 
 enum { BOARDS = 3, CLIENTS = 4, ROUND_REQUESTS = 150, LIVE = 12, MAX_ITEMS = 40, TOKENS = 6 };
@@ -79,8 +79,8 @@ struct stress {
     struct client clients[CLIENTS];
     pthread_t auditor;
     atomic_bool closing, stop;
-    atomic_uint submitted, told, ok, refused, unhealthy, cancelled, late;
-    atomic_uint wrong, unexpected;
+    atomic_uint submitted, completed, ok, refused, unhealthy, cancelled, late;
+    atomic_uint wrong, unexpected, broken;
 };
 
 static uint32_t client_random(struct client *client, uint32_t below)
@@ -103,7 +103,7 @@ static void on_ask_done(struct batch_work *work, enum status status, const struc
     struct ask *ask = work->cookie;
     struct stress *stress = ask->stress;
     (void)err;
-    atomic_fetch_add(&stress->told, 1);
+    atomic_fetch_add(&stress->completed, 1);
     if (status == STATUS_OK)
         atomic_fetch_add(right(ask) ? &stress->ok : &stress->wrong, 1);
     else if (status == STATUS_UNHEALTHY)
@@ -115,7 +115,7 @@ static void on_ask_done(struct batch_work *work, enum status status, const struc
     else
         atomic_fetch_add(&stress->unexpected, 1);
     if (atomic_fetch_add(&ask->done, 1) > 0)
-        atomic_fetch_add(&stress->unexpected, 1); /* told twice */
+        atomic_fetch_add(&stress->unexpected, 1); /* completed twice */
 }
 
 static struct ask *new_ask(struct client *client)
@@ -161,6 +161,17 @@ static void submit(struct client *client, struct ask **slot)
     free(ask);
 }
 
+/* Invariants of sched.h, looked at by all clients and between -------------------------------------------------*/
+
+static void audit(struct stress *stress)
+{
+    pthread_mutex_lock(&stress->batch->lock);
+    const char *broken = sched_broken_invariant(stress->batch);
+    pthread_mutex_unlock(&stress->batch->lock);
+    if (broken && atomic_fetch_add(&stress->broken, 1) == 0)
+        printf("%s\n", broken);
+}
+
 static void *client_main(void *cookie)
 {
     struct client *client = cookie;
@@ -178,63 +189,17 @@ static void *client_main(void *cookie)
         } else if (client_random(client, 4) == 0) {
             usleep(client_random(client, 1000));
         }
+        if (client_random(client, 8) == 0)
+            audit(client->stress);
     }
     return NULL;
-}
-
-/* Invariants of room.h and queue.h, looked at from outside now and then ---------------------------------------------*/
-
-static void count_flight(const struct flight *flight, uint32_t *flights, uint32_t *items)
-{
-    (*flights)++;
-    *items += flight->n_entries;
-}
-
-static bool seen_before(const struct batch *batch, uint32_t b)
-{
-    for (uint32_t a = 0; a < b; a++)
-        if (batch->slots[a].flight == batch->slots[b].flight)
-            return true;
-    return false;
-}
-
-static bool audit(struct batch *batch)
-{
-    uint32_t flights = 0, items = 0, usable = 0;
-    for (uint32_t b = 0; b < batch->options.n_boards; b++) {
-        const struct flight *flight = batch->slots[b].flight;
-        usable += batch->slots[b].health.state == HEALTH_IN_SERVICE;
-        if (flight && !flight->abandoned && !seen_before(batch, b))
-            count_flight(flight, &flights, &items);
-    }
-    for (const struct flight *flight = batch->parted; flight; flight = flight->next)
-        count_flight(flight, &flights, &items);
-    bool ok = usable == batch->usable;
-    /* A flight whose results are being delivered is on no board and not parted. */
-    ok &= flights <= batch->n_flights && items <= batch->running_items;
-    for (int c = 0; c < BATCH_CLASSES; c++) {
-        uint32_t waiting = 0;
-        uint64_t tokens = 0;
-        for (struct batch_work *w = queue_first(&batch->queues[c]); w; w = queue_after(&batch->queues[c], w)) {
-            ok &= w->items_taken < w->n_items && w->status == STATUS_OK;
-            waiting += w->n_items - w->items_taken;
-            for (uint32_t i = w->items_taken; i < w->n_items; i++)
-                tokens += w->items[i].n_tokens;
-        }
-        ok &= waiting == batch->queues[c].items && tokens == batch->queues[c].tokens;
-    }
-    return ok;
 }
 
 static void *auditor_main(void *cookie)
 {
     struct stress *stress = cookie;
     while (!atomic_load(&stress->stop)) {
-        pthread_mutex_lock(&stress->batch->lock);
-        bool ok = audit(stress->batch);
-        pthread_mutex_unlock(&stress->batch->lock);
-        if (!ok)
-            atomic_fetch_add(&stress->unexpected, 1);
+        audit(stress);
         struct batch_board_info infos[BOARDS];
         batch_get_boards(stress->batch, infos);
         usleep(500);
@@ -299,13 +264,14 @@ static bool round_is_right(uint64_t seed)
             free(stress.clients[c].live[i]);
         }
     image_release(&stress.image);
-    bool fine = stress.told == stress.submitted && stress.wrong == 0 && stress.unexpected == 0 && bad_stamps == 0 &&
-                stress.ok > 0;
+    bool fine = stress.completed == stress.submitted && stress.wrong == 0 && stress.unexpected == 0 &&
+                bad_stamps == 0 && stress.ok > 0;
     if (!fine || getenv("BERTD_STRESS_SECONDS"))
-        printf("seed %lu: %u submitted, %u told, %u ok, %u wrong, %u refused, %u unhealthy, %u cancelled, %u late, "
-               "%u unexpected, %u bad stamps\n",
-               (unsigned long)seed, stress.submitted, stress.told, stress.ok, stress.wrong, stress.refused,
-               stress.unhealthy, stress.cancelled, stress.late, stress.unexpected, bad_stamps);
+        printf(
+            "seed %lu: %u submitted, %u completed, %u ok, %u wrong, %u refused, %u unhealthy, %u cancelled, %u late, "
+            "%u unexpected, %u broken invariants, %u bad stamps\n",
+            (unsigned long)seed, stress.submitted, stress.completed, stress.ok, stress.wrong, stress.refused,
+            stress.unhealthy, stress.cancelled, stress.late, stress.unexpected, stress.broken, bad_stamps);
     fflush(stdout);
     return fine;
 }

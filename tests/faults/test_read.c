@@ -91,7 +91,7 @@ Test(faults, what_is_not_json)
     refused("{\"faults\":[],\"faults\":[]}", STATUS_MALFORMED, "duplicate");
     refused("{\"faults\":[{\"board\":0,\"board\":1}]}", STATUS_MALFORMED, "duplicate");
     refused("{\"seed\": \"\xFF\xFE\"}", STATUS_MALFORMED, "line 1");
-    refused("{\"seed\": 99999999999999999999}", STATUS_MALFORMED, "line 1");
+    refused("{\"seed\": 99999999999999999999}", STATUS_VALIDATION, "`seed`: expected a whole number");
     char *deep = malloc(100001);
     memset(deep, '[', 100000);
     deep[100000] = '\0';

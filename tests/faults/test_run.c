@@ -1,6 +1,6 @@
 /* Schedules of faults as they run: when each is due, what a refusal does, and that answers keep their bits. */
 #include "server/faults/faults.h"
-#include "tests/batch/emu_room.h"
+#include "tests/batch/emu_sched.h"
 
 static void note_refusal(void *cookie, const char *reason)
 {
@@ -60,8 +60,8 @@ Test(schedule, times)
 
 Test(schedule, faults_happen_and_answers_keep_their_bits)
 {
-    struct emu_room room;
-    emu_room_open(&room, BATCH_REPLICATE, 0);
+    struct emu_sched sched;
+    emu_sched_open(&sched, BATCH_REPLICATE, 0);
     struct faults_rule rules[] = {
         {.fault = {.kind = BOARD_FAULT_FAIL}, .board = 0, .every_ns = 5000000, .times = 4},
         {.fault = {.kind = BOARD_FAULT_SLOW, .factor = 3, .for_ns = 3000000},
@@ -74,25 +74,25 @@ Test(schedule, faults_happen_and_answers_keep_their_bits)
     struct faults_runner *runner = NULL;
     const struct faults_schedule schedule = {rules, 3, 9}, empty = {.seed = 9};
     mem_fail_after(0);
-    cr_assert_eq(faults_start(&runner, room.batch, &schedule, NULL, NULL, NULL), STATUS_NO_MEMORY);
+    cr_assert_eq(faults_start(&runner, sched.batch, &schedule, NULL, NULL, NULL), STATUS_NO_MEMORY);
     mem_fail_after(-1);
-    cr_assert_eq(faults_start(&runner, room.batch, &empty, NULL, NULL, NULL), STATUS_OK);
+    cr_assert_eq(faults_start(&runner, sched.batch, &empty, NULL, NULL, NULL), STATUS_OK);
     cr_assert_null(runner);
-    cr_assert_eq(faults_start(&runner, room.batch, &schedule, NULL, NULL, NULL), STATUS_OK);
+    cr_assert_eq(faults_start(&runner, sched.batch, &schedule, NULL, NULL, NULL), STATUS_OK);
     for (int tries = 0; emu_events[BATCH_FAULT] < 10; tries++) {
         struct emu_request request;
         struct error err = {0};
         cr_assert_lt(tries, 100000);
-        if (emu_submit_request(&room, &request, &err) == STATUS_UNHEALTHY) {
+        if (emu_submit_request(&sched, &request, &err) == STATUS_UNHEALTHY) {
             usleep(1000); /* both at once */
             continue;
         }
         emu_wait(&request);
         if (request.status == STATUS_OK)
-            cr_assert_eq(memcmp(request.out, room.right, sizeof room.right), 0, "wrong bits");
+            cr_assert_eq(memcmp(request.out, sched.right, sizeof sched.right), 0, "wrong bits");
     }
     faults_stop(&runner);
-    cr_assert_eq(emu_info(&room, 0).faults + emu_info(&room, 1).faults, 10);
-    EMU_WAIT_FOR(emu_stats(&room).boards_ready == EMU_BOARDS);
-    emu_room_close(&room);
+    cr_assert_eq(emu_info(&sched, 0).faults + emu_info(&sched, 1).faults, 10);
+    EMU_WAIT_FOR(emu_stats(&sched).boards_ready == EMU_BOARDS);
+    emu_sched_close(&sched);
 }

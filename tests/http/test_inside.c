@@ -148,6 +148,7 @@ static void open_batch(struct inside *inside)
                                     .max_tokens = 4096,
                                     .max_queued_items = 100,
                                     .scrub_interval_ns = 100000000,
+                                    .timeout_scale = 10, /* sanitizers are slow */
                                     .on_event = on_event,
                                     .rebuild = rebuild,
                                     .cookie = inside};

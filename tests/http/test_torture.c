@@ -34,8 +34,12 @@ static void prepare(struct ground *ground)
                  STATUS_OK, "%s", err.message);
     struct board_options board = {.kind = "emu"};
     cr_assert_eq(board_open(&ground->board, &board, &err), STATUS_OK, "%s", err.message);
-    struct batch_options batch = {
-        .image = ground->image, .boards = &ground->board, .n_boards = 1, .max_tokens = 4096, .max_queued_items = 100};
+    struct batch_options batch = {.image = ground->image,
+                                  .boards = &ground->board,
+                                  .n_boards = 1,
+                                  .max_tokens = 4096,
+                                  .max_queued_items = 100,
+                                  .timeout_scale = 10 /* sanitizers are slow */};
     cr_assert_eq(batch_create(&ground->batch, &batch, &err), STATUS_OK, "%s", err.message);
 }
 

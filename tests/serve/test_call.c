@@ -3,24 +3,24 @@
 
 #include "server/serve/infer.h"
 #include "server/serve/serve.h"
-#include "tests/batch/emu_room.h"
+#include "tests/batch/emu_sched.h"
 #include "tests/serve/vocab.h"
 
 enum { MANY_MS = 600000 };
 
-static struct emu_room room;
+static struct emu_sched sched;
 static struct token_vocab *vocab;
 static struct metrics_registry *metrics;
 static struct serve_server *server;
 
 static void begin_with(uint32_t max_concurrent_requests)
 {
-    emu_room_open(&room, BATCH_REPLICATE, 0);
+    emu_sched_open(&sched, BATCH_REPLICATE, 0);
     vocab = letters_vocab();
     metrics = metrics_registry_create();
     const struct serve_options options = {.model_dir = "/nonexistent",
                                           .vocab = vocab,
-                                          .batch = room.batch,
+                                          .batch = sched.batch,
                                           .n_boards = EMU_BOARDS,
                                           .width = EMU_HIDDEN,
                                           .max_input_length = 20,
@@ -43,7 +43,7 @@ static void begin(void)
 static void end(void)
 {
     serve_server_destroy(&server);
-    emu_room_close(&room);
+    emu_sched_close(&sched);
     metrics_registry_destroy(&metrics);
     token_vocab_destroy(&vocab);
 }
@@ -107,12 +107,12 @@ static void slow_down(void)
 {
     const struct board_fault fault = {.kind = BOARD_FAULT_SLOW, .factor = 1000000, .for_ns = MANY_MS * 1000000ull};
     for (uint32_t b = 0; b < EMU_BOARDS; b++)
-        cr_assert_eq(batch_inject(room.batch, b, &fault, NULL), STATUS_OK);
+        cr_assert_eq(batch_inject(sched.batch, b, &fault, NULL), STATUS_OK);
 }
 
 static void wait_until_it_runs(void)
 {
-    EMU_WAIT_FOR(emu_stats(&room).running_items > 0);
+    EMU_WAIT_FOR(emu_stats(&sched).running_items > 0);
 }
 
 Test(call, an_answer_and_what_it_took)

@@ -198,7 +198,7 @@ Test(prepare, nothing_but_special_tokens)
     static const uint32_t unknown[] = {99};
     const struct serve_input none = {.ids = unknown, .n_ids = 1};
     cr_assert_eq(prepare(&none, 1, false, BATCH_POOL_MEAN), STATUS_VALIDATION);
-    cr_expect(strstr(err.message, "`inputs`: none of the token ids"), "%s", err.message);
+    cr_expect(strstr(err.message, "`inputs`: 99 is not the id of a token"), "%s", err.message);
 }
 
 /* Where the model says so, pooling leaves out [CLS] and the prompt, "a b " here, in front of every window. */

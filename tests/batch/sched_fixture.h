@@ -1,6 +1,6 @@
-/* A batch room over fake boards, and requests to give it. */
-#ifndef TESTS_BATCH_ROOM_FIXTURE_H
-#define TESTS_BATCH_ROOM_FIXTURE_H
+/* A scheduler over fake boards, and requests to give it. */
+#ifndef TESTS_BATCH_SCHED_FIXTURE_H
+#define TESTS_BATCH_SCHED_FIXTURE_H
 
 #include <criterion/criterion.h>
 #include <unistd.h>
@@ -8,11 +8,12 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "server/batch/batch.h"
+#include "server/batch/invariants.h"
 #include "tests/batch/fake_board.h"
 
-enum { WIDTH = 4, MAX_BOARDS = 3, LAYERS = 2 };
+enum { WIDTH = 4, MAX_BOARDS = 5, LAYERS = 2 };
 
-struct room {
+struct sched {
     struct batch *batch;
     struct board *boards[MAX_BOARDS];
     struct image *image;
@@ -61,33 +62,33 @@ static inline struct image *make_image(void)
     return image;
 }
 
-static inline void open_placed(struct room *room, uint32_t n_boards, uint32_t max_tokens, uint32_t max_queued,
+static inline void open_placed(struct sched *sched, uint32_t n_boards, uint32_t max_tokens, uint32_t max_queued,
                                enum batch_placement placement)
 {
-    *room = (struct room){.image = make_image()};
+    *sched = (struct sched){.image = make_image()};
     for (uint32_t b = 0; b < n_boards; b++)
-        room->boards[b] = fake_board_create();
-    struct batch_options options = {.image = room->image,
-                                    .boards = room->boards,
+        sched->boards[b] = fake_board_create();
+    struct batch_options options = {.image = sched->image,
+                                    .boards = sched->boards,
                                     .n_boards = n_boards,
                                     .max_tokens = max_tokens,
                                     .max_queued_items = max_queued,
                                     .placement = placement};
-    cr_assert_eq(batch_create(&room->batch, &options, NULL), STATUS_OK);
+    cr_assert_eq(batch_create(&sched->batch, &options, NULL), STATUS_OK);
     tokens_dispatched = 0;
-    batch_set_on_dispatch(room->batch, count_dispatch, NULL);
+    batch_set_on_dispatch(sched->batch, count_dispatch, NULL);
 }
 
-static inline void open_room(struct room *room, uint32_t n_boards, uint32_t max_tokens, uint32_t max_queued)
+static inline void open_sched(struct sched *sched, uint32_t n_boards, uint32_t max_tokens, uint32_t max_queued)
 {
-    open_placed(room, n_boards, max_tokens, max_queued, BATCH_REPLICATE);
+    open_placed(sched, n_boards, max_tokens, max_queued, BATCH_REPLICATE);
 }
 
-static inline void close_room(struct room *room)
+static inline void close_sched(struct sched *sched)
 {
-    batch_destroy(&room->batch, true);
-    cr_assert_null(room->batch);
-    image_release(&room->image);
+    batch_destroy(&sched->batch, true);
+    cr_assert_null(sched->batch);
+    image_release(&sched->image);
 }
 
 /* A work of `n` texts of `len` tokens; token t of text i has the id 10 * (i + 1) + t. */
@@ -122,16 +123,25 @@ static inline struct request *make_request(uint32_t n, uint32_t len, enum batch_
     return request;
 }
 
-static inline void finish_all(struct room *room)
+static inline void check_invariants(struct sched *sched)
+{
+    pthread_mutex_lock(&sched->batch->lock);
+    const char *broken = sched_broken_invariant(sched->batch);
+    pthread_mutex_unlock(&sched->batch->lock);
+    cr_assert_null(broken, "%s", broken);
+}
+
+static inline void finish_all(struct sched *sched)
 {
     for (bool any = true; any;) {
         any = false;
         for (int b = 0; b < MAX_BOARDS; b++)
-            any |= room->boards[b] && fake_board_finish(room->boards[b], STATUS_OK);
+            any |= sched->boards[b] && fake_board_finish(sched->boards[b], STATUS_OK);
+        check_invariants(sched);
     }
 }
 
-/* Let the room's own threads work until `condition` holds; fail after minutes. */
+/* Let the scheduler's own threads work until `condition` holds; fail after minutes. */
 #define WAIT_FOR(condition)                                                                                            \
     do {                                                                                                               \
         for (int tries = 0; !(condition); tries++) {                                                                   \

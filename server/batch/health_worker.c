@@ -1,55 +1,30 @@
-/* Boards go out of service here, and come back.
- *
- * Each has a medic, a thread of its own: it resets and tests the board while it is out of service and lets it
- * serve again; while the board serves it looks whether its memory is intact and, where nothing was asked of it for
- * long, whether it still computes.
- *
- * Invariants: nobody else resets, tests or scrubs a board, but for the repair of the image that boards share, which
- * waits until no medic is at work (`repair`); a board that is being tested is given nothing.
- */
-#include <stdio.h>
+#include "server/batch/health_worker.h"
+
 #include <string.h>
 
 #include "base/clock.h"
-#include "server/batch/room.h"
+#include "server/batch/dispatch.h"
+#include "server/batch/flights.h"
+#include "server/batch/repair.h"
+#include "server/batch/slots.h"
 
 /* Between two probes, so many times what one takes: a simulated board's takes long. */
 #define PROBE_PAUSE 20
-/* A board that fails its test as it did before is told of no more often. */
+/* A board that fails its test as it did before is announced no more often. */
 #define ANNOUNCE_NS 60000000000ull
 
-void room_note_error(struct room_slot *slot, uint64_t now_ns, const struct error *why)
-{
-    snprintf(slot->last_error, sizeof slot->last_error, "%.*s", (int)sizeof slot->last_error - 1, why->message);
-    slot->last_error_ns = now_ns;
-}
-
-void room_quarantine(struct batch *batch, uint32_t board, uint64_t now_ns, const struct error *why)
-{
-    struct room_slot *slot = &batch->slots[board];
-    if (slot->health.state == HEALTH_IN_SERVICE) {
-        slot->announced = false;
-        batch->usable--;
-        if (batch->usable == 0)
-            batch->none_usable_since_ns = now_ns;
-    }
-    room_note_error(slot, now_ns, why);
-    health_failed(&slot->health, now_ns);
-    pthread_cond_broadcast(&batch->wake);
-}
-
-static uint32_t index_of(const struct room_slot *slot)
+static uint32_t index_of(const struct sched_slot *slot)
 {
     return (uint32_t)(slot - slot->batch->slots);
 }
 
-static struct board *board_of(const struct room_slot *slot)
+static struct board *board_of(const struct sched_slot *slot)
 {
     return slot->batch->options.boards[index_of(slot)];
 }
 
 /* One of the board's functions, while the image is not being repaired. */
-static enum status undisturbed(struct room_slot *slot, enum status (*function)(struct board *board, struct error *err),
+static enum status undisturbed(struct sched_slot *slot, enum status (*function)(struct board *board, struct error *err),
                                struct error *err)
 {
     pthread_rwlock_rdlock(&slot->batch->repair);
@@ -58,7 +33,7 @@ static enum status undisturbed(struct room_slot *slot, enum status (*function)(s
     return status;
 }
 
-static bool image_is_damaged(struct room_slot *slot)
+static bool image_is_damaged(struct sched_slot *slot)
 {
     pthread_rwlock_rdlock(&slot->batch->repair);
     bool damaged = !image_verify(slot->batch->options.image);
@@ -67,19 +42,19 @@ static bool image_is_damaged(struct room_slot *slot)
 }
 
 /* Reset and test. A board that does not take its image may not be at fault: the image may be. */
-static enum status examine(struct room_slot *slot, struct error *err)
+static enum status examine(struct sched_slot *slot, struct error *err)
 {
     enum status status = undisturbed(slot, board_reset, err);
     if (status != STATUS_OK && image_is_damaged(slot)) {
-        status = room_heal(slot->batch, err);
+        status = sched_repair_image(slot->batch, err);
         if (status == STATUS_OK)
             status = undisturbed(slot, board_reset, err);
     }
     return status == STATUS_OK ? undisturbed(slot, board_selftest, err) : status;
 }
 
-/* The end of a test; with the lock. True where it is worth telling: a dead board fails in the same way for ever. */
-static bool conclude(struct room_slot *slot, enum status status, const struct error *err)
+/* The end of a test; with the lock. True where it is worth an event: a dead board fails in the same way for ever. */
+static bool conclude(struct sched_slot *slot, enum status status, const struct error *err)
 {
     uint64_t now = clock_now_ns();
     if (status == STATUS_OK) {
@@ -92,13 +67,13 @@ static bool conclude(struct room_slot *slot, enum status status, const struct er
                 now - slot->announced_ns >= ANNOUNCE_NS;
     if (news)
         slot->announced_ns = now;
-    room_note_error(slot, now, err);
+    sched_note_error(slot, now, err);
     health_failed(&slot->health, now);
     return news;
 }
 
 /* The board is out of service and its test is due; takes and returns the lock. */
-static void treat(struct room_slot *slot)
+static void treat(struct sched_slot *slot)
 {
     struct batch *batch = slot->batch;
     const char *name = board_name(board_of(slot));
@@ -109,28 +84,28 @@ static void treat(struct room_slot *slot)
     health_begin_test(&slot->health);
     pthread_mutex_unlock(&batch->lock);
     if (!announced)
-        room_announce(batch, BATCH_BOARD_OUT, name, why);
+        sched_announce(batch, BATCH_BOARD_OUT, name, why);
     struct error err = {0};
     enum status status = examine(slot, &err);
-    struct room_settled settled = {0};
+    struct sched_completions completions = {0};
     pthread_mutex_lock(&batch->lock);
     if (status == STATUS_OK && slot->flight)
         status = error_set(&err, STATUS_BACKEND, "board %s: its last task is still to come back", name);
     bool news = conclude(slot, status, &err);
-    room_plan(batch, &settled);
+    sched_dispatch(batch, &completions);
     pthread_mutex_unlock(&batch->lock);
-    room_tell(&settled);
+    sched_run_completions(&completions);
     if (news)
-        room_announce(batch, status == STATUS_OK ? BATCH_BOARD_BACK : BATCH_TEST_FAILED, name,
-                      status == STATUS_OK ? "" : err.message);
+        sched_announce(batch, status == STATUS_OK ? BATCH_BOARD_BACK : BATCH_TEST_FAILED, name,
+                       status == STATUS_OK ? "" : err.message);
     pthread_mutex_lock(&batch->lock);
 }
 
 /* The board serves: does it, in truth? Takes and returns the lock. */
-static void look(struct room_slot *slot, enum status (*function)(struct board *board, struct error *err))
+static void look(struct sched_slot *slot, enum status (*function)(struct board *board, struct error *err))
 {
     struct batch *batch = slot->batch;
-    struct room_settled settled = {0};
+    struct sched_completions completions = {0};
     struct error err;
     pthread_mutex_unlock(&batch->lock);
     enum status status = undisturbed(slot, function, &err);
@@ -138,17 +113,17 @@ static void look(struct room_slot *slot, enum status (*function)(struct board *b
     slot->probing = false;
     if (status != STATUS_OK && slot->health.state == HEALTH_IN_SERVICE) {
         batch->scrub_failures += function == board_scrub;
-        room_quarantine(batch, index_of(slot), clock_now_ns(), &err);
-        room_restart_parted(batch, &settled);
+        sched_quarantine(batch, index_of(slot), clock_now_ns(), &err);
+        sched_restart_suspended(batch);
     }
-    room_plan(batch, &settled);
+    sched_dispatch(batch, &completions);
     pthread_mutex_unlock(&batch->lock);
-    room_tell(&settled);
+    sched_run_completions(&completions);
     pthread_mutex_lock(&batch->lock);
 }
 
-/* When a board that serves is to be probed, as far as one can tell now. */
-static uint64_t probe_due_ns(const struct room_slot *slot, uint64_t now)
+/* When a board that serves is to be probed, as far as is known now. */
+static uint64_t probe_due_ns(const struct sched_slot *slot, uint64_t now)
 {
     uint64_t interval = slot->batch->options.probe_interval_ns;
     if (interval == 0)
@@ -158,7 +133,7 @@ static uint64_t probe_due_ns(const struct room_slot *slot, uint64_t now)
 }
 
 /* Do what is due, the lock let go meanwhile. Returns when the next thing is. */
-static uint64_t attend(struct room_slot *slot, uint64_t now)
+static uint64_t attend(struct sched_slot *slot, uint64_t now)
 {
     if (slot->health.state != HEALTH_IN_SERVICE) {
         uint64_t due_ns = health_due_ns(&slot->health, slot->batch->usable == 0);
@@ -167,7 +142,7 @@ static uint64_t attend(struct room_slot *slot, uint64_t now)
         treat(slot);
     } else if (slot->scrub_ns <= now) {
         look(slot, board_scrub);
-        slot->scrub_ns = room_next_scrub(slot->batch);
+        slot->scrub_ns = sched_next_scrub(slot->batch);
     } else if (probe_due_ns(slot, now) <= now) {
         slot->probing = true;
         look(slot, board_selftest);
@@ -180,15 +155,15 @@ static uint64_t attend(struct room_slot *slot, uint64_t now)
     return now;
 }
 
-void *room_medic_main(void *cookie)
+void *sched_health_worker_main(void *cookie)
 {
-    struct room_slot *slot = cookie;
+    struct sched_slot *slot = cookie;
     struct batch *batch = slot->batch;
     pthread_mutex_lock(&batch->lock);
     slot->used_ns = clock_now_ns();
-    slot->scrub_ns = room_next_scrub(batch);
+    slot->scrub_ns = sched_next_scrub(batch);
     while (!batch->stop_threads)
-        room_wait_until(batch, attend(slot, clock_now_ns()));
+        sched_wait_until(batch, attend(slot, clock_now_ns()));
     pthread_mutex_unlock(&batch->lock);
     return NULL;
 }

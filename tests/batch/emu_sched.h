@@ -1,6 +1,6 @@
-/* A batch room over emulated boards with a small random model, and texts whose right bits are known. */
-#ifndef TESTS_BATCH_EMU_ROOM_H
-#define TESTS_BATCH_EMU_ROOM_H
+/* A scheduler over emulated boards with a small random model, and texts whose right bits are known. */
+#ifndef TESTS_BATCH_EMU_SCHED_H
+#define TESTS_BATCH_EMU_SCHED_H
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "server/batch/batch.h"
 
 enum { EMU_HIDDEN = 32, EMU_WIDE = 64, EMU_VOCAB = 50, EMU_LAYERS = 3, EMU_BOARDS = 2, EMU_TOKENS = 12 };
-enum { N_EVENTS = BATCH_FAULT_REFUSED + 1 };
+enum { N_EVENTS = BATCH_FAULT + 1 };
 
 static atomic_int emu_events[N_EVENTS];
 static atomic_uint emu_rebuild_seed;
@@ -62,7 +62,7 @@ static inline struct image *emu_image(uint64_t seed)
     return image;
 }
 
-struct emu_room {
+struct emu_sched {
     struct batch *batch;
     struct image *image;
     float right[EMU_HIDDEN]; /* what emu_ask must come to */
@@ -86,7 +86,7 @@ static inline void emu_done(struct batch_work *work, enum status status, const s
     atomic_store(&request->done, 1);
 }
 
-static inline enum status emu_submit_request(struct emu_room *room, struct emu_request *request, struct error *err)
+static inline enum status emu_submit_request(struct emu_sched *sched, struct emu_request *request, struct error *err)
 {
     *request = (struct emu_request){0};
     for (uint32_t t = 0; t < EMU_TOKENS; t++)
@@ -94,7 +94,7 @@ static inline enum status emu_submit_request(struct emu_room *room, struct emu_r
     request->item = (struct batch_item){
         .ids = request->ids, .n_tokens = EMU_TOKENS, .pooling = BATCH_POOL_MEAN, .out = request->out};
     request->work = (struct batch_work){.items = &request->item, .n_items = 1, .on_done = emu_done, .cookie = request};
-    return batch_submit(room->batch, &request->work, err);
+    return batch_submit(sched->batch, &request->work, err);
 }
 
 static inline void emu_wait(const struct emu_request *request)
@@ -106,29 +106,29 @@ static inline void emu_wait(const struct emu_request *request)
 }
 
 /* What comes while no board is in service waits for one, then is told; what comes later is refused at once. */
-static inline void emu_expect_unhealthy(struct emu_room *room)
+static inline void emu_expect_unhealthy(struct emu_sched *sched)
 {
     struct emu_request request;
     struct error err;
-    if (emu_submit_request(room, &request, &err) == STATUS_OK) {
+    if (emu_submit_request(sched, &request, &err) == STATUS_OK) {
         emu_wait(&request);
         cr_assert_eq(request.status, STATUS_UNHEALTHY, "%s", request.err.message);
     }
-    cr_assert_eq(emu_submit_request(room, &request, &err), STATUS_UNHEALTHY);
+    cr_assert_eq(emu_submit_request(sched, &request, &err), STATUS_UNHEALTHY);
 }
 
 /* Two texts at once, so that both boards have one; the bits must be right. */
-static inline void emu_ask(struct emu_room *room)
+static inline void emu_ask(struct emu_sched *sched)
 {
     struct emu_request requests[EMU_BOARDS];
     for (int i = 0; i < EMU_BOARDS; i++) {
         struct error err = {0};
-        cr_assert_eq(emu_submit_request(room, &requests[i], &err), STATUS_OK, "%s", err.message);
+        cr_assert_eq(emu_submit_request(sched, &requests[i], &err), STATUS_OK, "%s", err.message);
     }
     for (int i = 0; i < EMU_BOARDS; i++) {
         emu_wait(&requests[i]);
         cr_assert_eq(requests[i].status, STATUS_OK, "%s", requests[i].err.message);
-        cr_assert_eq(memcmp(requests[i].out, room->right, sizeof room->right), 0, "wrong bits");
+        cr_assert_eq(memcmp(requests[i].out, sched->right, sizeof sched->right), 0, "wrong bits");
     }
 }
 
@@ -148,15 +148,15 @@ static inline enum status emu_rebuild(void *cookie, struct image **ret, struct e
     return STATUS_OK;
 }
 
-static inline void emu_room_open_with(struct emu_room *room, enum batch_placement placement, uint64_t scrub_ns,
-                                      void (*on_event)(void *cookie, const struct batch_event *event))
+static inline void emu_sched_open_with(struct emu_sched *sched, enum batch_placement placement, uint64_t scrub_ns,
+                                       void (*on_event)(void *cookie, const struct batch_event *event))
 {
     struct board *boards[EMU_BOARDS];
-    room->image = emu_image(1);
+    sched->image = emu_image(1);
     atomic_store(&emu_rebuild_seed, 1);
     for (uint32_t b = 0; b < EMU_BOARDS; b++)
         cr_assert_eq(board_open(&boards[b], &(struct board_options){.index = b}, NULL), STATUS_OK);
-    struct batch_options options = {.image = room->image,
+    struct batch_options options = {.image = sched->image,
                                     .boards = boards,
                                     .n_boards = EMU_BOARDS,
                                     .max_tokens = 100,
@@ -164,46 +164,47 @@ static inline void emu_room_open_with(struct emu_room *room, enum batch_placemen
                                     .max_queued_items = 100,
                                     .placement = placement,
                                     .scrub_interval_ns = scrub_ns,
+                                    .timeout_scale = 10, /* sanitizers are slow */
                                     .on_event = on_event,
                                     .rebuild = emu_rebuild};
-    cr_assert_eq(batch_create(&room->batch, &options, NULL), STATUS_OK);
+    cr_assert_eq(batch_create(&sched->batch, &options, NULL), STATUS_OK);
     struct emu_request request;
-    cr_assert_eq(emu_submit_request(room, &request, NULL), STATUS_OK);
+    cr_assert_eq(emu_submit_request(sched, &request, NULL), STATUS_OK);
     emu_wait(&request);
-    memcpy(room->right, request.out, sizeof room->right);
-    emu_ask(room);
+    memcpy(sched->right, request.out, sizeof sched->right);
+    emu_ask(sched);
 }
 
-static inline void emu_room_open(struct emu_room *room, enum batch_placement placement, uint64_t scrub_ns)
+static inline void emu_sched_open(struct emu_sched *sched, enum batch_placement placement, uint64_t scrub_ns)
 {
-    emu_room_open_with(room, placement, scrub_ns, emu_on_event);
+    emu_sched_open_with(sched, placement, scrub_ns, emu_on_event);
 }
 
-static inline void emu_room_close(struct emu_room *room)
+static inline void emu_sched_close(struct emu_sched *sched)
 {
-    batch_destroy(&room->batch, true);
-    image_release(&room->image);
+    batch_destroy(&sched->batch, true);
+    image_release(&sched->image);
 }
 
-static inline struct batch_board_info emu_info(struct emu_room *room, int board)
+static inline struct batch_board_info emu_info(struct emu_sched *sched, int board)
 {
     struct batch_board_info infos[EMU_BOARDS];
-    batch_get_boards(room->batch, infos);
+    batch_get_boards(sched->batch, infos);
     return infos[board];
 }
 
-static inline struct batch_stats emu_stats(struct emu_room *room)
+static inline struct batch_stats emu_stats(struct emu_sched *sched)
 {
     struct batch_stats stats;
-    batch_get_stats(room->batch, &stats);
+    batch_get_stats(sched->batch, &stats);
     return stats;
 }
 
-static inline enum status emu_inject_kind(struct emu_room *room, uint32_t board, enum board_fault_kind kind,
+static inline enum status emu_inject_kind(struct emu_sched *sched, uint32_t board, enum board_fault_kind kind,
                                           uint32_t count)
 {
     struct board_fault fault = {.kind = kind, .count = count, .factor = 30, .for_ns = 200000000, .seed = 5};
-    return batch_inject(room->batch, board, &fault, NULL);
+    return batch_inject(sched->batch, board, &fault, NULL);
 }
 
 #define EMU_WAIT_FOR(condition)                                                                                        \

@@ -1,0 +1,51 @@
+/* How long a request would take that came now, as a pure function: no clock, no lock, no memory of its own.
+ *
+ * It plays the planner forward on a virtual clock, from what runs, is suspended and waits, until the request is done.
+ * What waits already counts with its mean length. What comes later is not known. Of what waits far ahead only the time
+ * counts, so that the work of a prediction is limited however long the queue is.
+ */
+#ifndef BERTD_BATCH_ETA_H
+#define BERTD_BATCH_ETA_H
+
+#include <stdint.h>
+
+#include "server/batch/planner.h"
+#include "server/batch/queue.h"
+
+enum { ETA_MAX_FLIGHTS = 3 * PLANNER_MAX_BOARDS };
+
+/** A batch that has begun. */
+struct eta_flight {
+    enum batch_class class;
+    struct cost_load load;
+    uint32_t layer; /* the next to compute, when its launch has ended */
+    uint64_t avoid; /* bit b: board b failed it */
+    uint32_t last_board;
+    uint64_t boards; /* bit b: it runs on board b; 0: it is suspended */
+    double ends_ns;  /* from now until its launch ends; 0 where it is suspended */
+    uint32_t own;    /* items of the request in it: 0 to begin with */
+};
+
+/** The scheduler at one moment. */
+struct eta_state {
+    enum batch_placement placement;
+    const struct cost_model *cost;
+    const struct bandit *bandit;
+    uint32_t layers;        /* of the model */
+    uint32_t max_tokens;    /* in a batch */
+    uint32_t max_sequences; /* in a batch; at most PLANNER_WINDOW */
+    bool interactive_lately;
+    double concurrency;     /* the planner's estimate */
+    double interactive_ns;  /* served while bulk work waited and got nothing */
+    double bulk_quantum_ns; /* predicted for bulk's last launch */
+    uint32_t n_boards;
+    struct planner_board boards[PLANNER_MAX_BOARDS]; /* `free` is filled in from the flights */
+    uint32_t n_flights;
+    struct eta_flight flights[ETA_MAX_FLIGHTS]; /* oldest first */
+    struct queue_load queues[BATCH_CLASSES];    /* waits: of the request's class what goes before its last item */
+};
+
+/** Predicted nanoseconds until a request of `class` with `items` [n >= 1] would be done. `state` is used up. */
+double eta_predict(struct eta_state *state, enum batch_class class, const struct batch_item *items, uint32_t n);
+
+#endif

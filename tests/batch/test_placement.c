@@ -1,0 +1,137 @@
+/* How the scheduler lays batches over boards, and when bulk work yields. */
+#include "server/batch/sched.h"
+#include "tests/batch/sched_fixture.h"
+
+static struct batch_board_info info_of(struct sched *sched, int board)
+{
+    struct batch_board_info infos[MAX_BOARDS];
+    batch_get_boards(sched->batch, infos);
+    return infos[board];
+}
+
+static uint32_t in_service(struct sched *sched)
+{
+    struct batch_stats stats;
+    batch_get_stats(sched->batch, &stats);
+    return stats.boards_ready;
+}
+
+Test(placement, bulk_yields_after_a_layer)
+{
+    struct sched sched;
+    open_sched(&sched, 1, 4000, 100);
+    struct request *bulk = make_request(60, 16, BATCH_POOL_MEAN), *quick = make_request(1, 8, BATCH_POOL_MEAN);
+    bulk->work.class = BATCH_BULK;
+    batch_submit(sched.batch, &bulk->work, NULL);
+    struct board_task task = fake_board_peek(sched.boards[0]);
+    cr_assert_eq(task.layer_end - task.layer_begin, 1);
+    batch_submit(sched.batch, &quick->work, NULL);
+    fake_board_finish(sched.boards[0], STATUS_OK);
+    task = fake_board_peek(sched.boards[0]);
+    cr_assert_eq(task.row_end, 8, "the interactive text is next");
+    cr_assert_eq(task.layer_end, LAYERS);
+    fake_board_finish(sched.boards[0], STATUS_OK);
+    cr_assert_eq(quick->done, 1);
+    task = fake_board_peek(sched.boards[0]);
+    cr_assert_eq(task.layer_begin, 1, "bulk goes on where it was");
+    finish_all(&sched);
+    cr_assert_eq(bulk->status, STATUS_OK);
+    cr_assert_float_eq(bulk->out[59][0], 600 + 7.5f, 0);
+    free(bulk);
+    free(quick);
+    close_sched(&sched);
+}
+
+Test(placement, a_split_text_alternates_project_and_finish)
+{
+    struct sched sched;
+    open_placed(&sched, 2, 100, 100, BATCH_SPLIT);
+    struct request *request = make_request(1, 16, BATCH_POOL_MEAN);
+    batch_submit(sched.batch, &request->work, NULL);
+    for (int b = 0; b < 2; b++) {
+        struct board_task task = fake_board_peek(sched.boards[b]);
+        cr_assert_eq(task.kind, BOARD_PROJECT);
+        cr_assert_eq(task.row_begin, (uint32_t)b * 8);
+        cr_assert_eq(task.row_end, (uint32_t)b * 8 + 8);
+    }
+    fake_board_finish(sched.boards[0], STATUS_OK);
+    cr_assert_eq(fake_board_held(sched.boards[0]), 0, "it waits for the other's keys and values");
+    fake_board_finish(sched.boards[1], STATUS_OK);
+    for (int b = 0; b < 2; b++) {
+        cr_assert_eq(fake_board_held(sched.boards[b]), 2);
+        cr_assert_eq(fake_board_peek(sched.boards[b]).kind, BOARD_FINISH);
+    }
+    finish_all(&sched);
+    cr_assert_eq(request->status, STATUS_OK);
+    cr_assert_float_eq(request->out[0][0], 10 + 7.5f, 0);
+    cr_assert_eq(info_of(&sched, 0).splits, 1);
+    free(request);
+    close_sched(&sched);
+}
+
+Test(placement, a_split_that_was_suspended_projects_again)
+{
+    struct sched sched;
+    open_placed(&sched, 2, 4000, 100, BATCH_SPLIT);
+    pthread_mutex_lock(&sched.batch->lock);
+    sched.batch->cost.row_ns = 10e6; /* so that bulk goes layer by layer */
+    pthread_mutex_unlock(&sched.batch->lock);
+    struct request *bulk = make_request(10, 16, BATCH_POOL_MEAN);
+    bulk->work.class = BATCH_BULK;
+    batch_submit(sched.batch, &bulk->work, NULL);
+    for (int round = 0; round < 2; round++)
+        for (int b = 0; b < 2; b++)
+            cr_assert(fake_board_finish(sched.boards[b], STATUS_OK));
+    check_invariants(&sched);
+    for (int b = 0; b < 2; b++) {
+        struct board_task task = fake_board_peek(sched.boards[b]);
+        cr_assert_eq(task.kind, BOARD_PROJECT);
+        cr_assert_eq(task.layer_begin, 1);
+        cr_assert_eq(fake_board_held(sched.boards[b]), 1);
+    }
+    finish_all(&sched);
+    cr_assert_eq(bulk->status, STATUS_OK);
+    free(bulk);
+    close_sched(&sched);
+}
+
+Test(placement, a_split_that_fails_on_one_board_is_computed_again)
+{
+    struct sched sched;
+    open_placed(&sched, 2, 100, 100, BATCH_SPLIT);
+    struct request *request = make_request(1, 16, BATCH_POOL_MEAN);
+    batch_submit(sched.batch, &request->work, NULL);
+    fake_board_finish(sched.boards[0], STATUS_OK);
+    fake_board_finish(sched.boards[1], STATUS_BACKEND);
+    for (int tries = 0; !request->done; tries++) {
+        cr_assert_lt(tries, 300000);
+        finish_all(&sched);
+        usleep(1000);
+    }
+    cr_assert_eq(request->status, STATUS_OK);
+    cr_assert_float_eq(request->out[0][0], 10 + 7.5f, 0);
+    cr_assert_eq(info_of(&sched, 1).quarantined, 1);
+    WAIT_FOR(in_service(&sched) == 2);
+    free(request);
+    close_sched(&sched);
+}
+
+Test(placement, a_pipeline_goes_from_board_to_board)
+{
+    struct sched sched;
+    open_placed(&sched, 2, 100, 100, BATCH_PIPELINE);
+    struct request *request = make_request(1, 16, BATCH_POOL_MEAN), *behind = make_request(1, 16, BATCH_POOL_MEAN);
+    batch_submit(sched.batch, &request->work, NULL);
+    cr_assert_eq(fake_board_peek(sched.boards[0]).layer_end, LAYERS / 2);
+    batch_submit(sched.batch, &behind->work, NULL);
+    fake_board_finish(sched.boards[0], STATUS_OK);
+    cr_assert_eq(fake_board_peek(sched.boards[1]).layer_begin, LAYERS / 2);
+    cr_assert_eq(fake_board_held(sched.boards[0]), 1, "the next batch enters behind it");
+    finish_all(&sched);
+    cr_assert_eq(request->status, STATUS_OK);
+    cr_assert_eq(behind->status, STATUS_OK);
+    cr_assert_float_eq(behind->out[0][0], 10 + 7.5f, 0);
+    free(request);
+    free(behind);
+    close_sched(&sched);
+}
