@@ -1,4 +1,4 @@
-/* bertd: options, the model, the boards, the batch room, the HTTP server; then wait for a signal and drain. */
+/* bertd: options, the model, the boards, the scheduler, the HTTP server; then wait for a signal and drain. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -222,7 +222,7 @@ static enum status load_model(struct program *program, struct error *err)
     return STATUS_OK;
 }
 
-/* What the batch room has to tell. */
+/* What the scheduler has to tell. */
 static void on_event(void *cookie, const struct batch_event *event)
 {
     (void)cookie;

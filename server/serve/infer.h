@@ -1,4 +1,4 @@
-/* Inference: inputs are tokenised and submitted to the batch room; the results are held until they are encoded. */
+/* Inference: inputs are tokenised and submitted to the scheduler; the results are held until they are encoded. */
 #ifndef BERTD_SERVE_INFER_H
 #define BERTD_SERVE_INFER_H
 

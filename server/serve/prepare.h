@@ -1,4 +1,4 @@
-/* From the inputs of a request to items for the batch room. Private to the room. */
+/* From the inputs of a request to items for the scheduler. Private to the room. */
 #ifndef BERTD_SERVE_PREPARE_H
 #define BERTD_SERVE_PREPARE_H
 

@@ -1,6 +1,6 @@
 /* The request core: what becomes of a request once a transport has received it, whatever its protocol.
  *
- * It admits, validates, tokenises, submits to the batch room, and reports a status with words, or embeddings. It knows
+ * It admits, validates, tokenises, submits to the scheduler, and reports a status with words, or embeddings. It knows
  * no protocol and no encoding: a transport (server/http) brings requests as calls (call.h) and says how each is decoded
  * and its answer encoded. Endpoints use infer.h and tokens.h. Several transports may share one server.
  *
@@ -32,7 +32,7 @@ struct serve_options {
     const char *version;
     const struct token_vocab *vocab;
     struct batch *batch;
-    uint32_t n_boards;  /* of the batch room */
+    uint32_t n_boards;  /* of the scheduler */
     bool inject_faults; /* requests may make boards fail */
     uint32_t width;     /* values of an embedding */
     enum batch_pooling pooling;
@@ -47,8 +47,8 @@ struct serve_options {
     /* Limits. */
     uint32_t max_concurrent_requests;
     uint32_t max_client_batch_size; /* inputs of one request */
-    uint32_t max_batch_tokens;      /* to be told: the batch room keeps it */
-    uint32_t max_batch_requests;    /* to be told: the batch room keeps it; 0: no limit */
+    uint32_t max_batch_tokens;      /* to be told: the scheduler keeps it */
+    uint32_t max_batch_requests;    /* to be told: the scheduler keeps it; 0: no limit */
     uint64_t max_memory;            /* bytes that all requests hold at once */
     uint32_t request_timeout_ms;    /* 0: none */
     /* The server. */

@@ -27,7 +27,7 @@ struct serve_telemetry {
     struct metrics_histogram *batch_tokens;
 };
 
-/** Make all metrics of the server in its registry, and follow its batch room's dispatches. Errors: NO_MEMORY. */
+/** Make all metrics of the server in its registry, and follow its scheduler's dispatches. Errors: NO_MEMORY. */
 enum status serve_telemetry_init(struct serve_server *server, struct error *err);
 
 #endif

@@ -1,7 +1,7 @@
 /* Notices clients that left while their work waits for a board, and cancels it.
  *
  * The transport cannot: a suspended connection does not notice a disconnect. One thread; sockets are watched with epoll
- * for the other side's end. Deadlines are the batch room's. Private to the room.
+ * for the other side's end. Deadlines are the scheduler's. Private to the room.
  */
 #ifndef BERTD_SERVE_WATCH_H
 #define BERTD_SERVE_WATCH_H

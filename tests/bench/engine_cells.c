@@ -1,13 +1,13 @@
 /* bertd's side of tests/bench/peers: a process that stays alive and answers one command a line.
  *
- *     open NAME DIR BOARDS             load the model, open a pool of emulated boards and its batch room: "ok SECONDS"
+ *     open NAME DIR BOARDS             load the model, open a pool of emulated boards and its scheduler: "ok SECONDS"
  *     time NAME SEQS TOKENS COUNT      COUNT passes over SEQS texts of TOKENS tokens in one work: "ms T T T ..."
  *     ragged NAME COUNT LENGTH ...     COUNT passes over texts of these lengths, as works of 32 texts that wait
  *                                      together, as requests do: "ms T T T ..."
  *     embed NAME ID ID ...             the mean of the last hidden states: "values V V V ..."
  *     quit
  *
- * Whatever placement the batch room chooses counts. What goes wrong ends the process with a line on stderr.
+ * Whatever placement the scheduler chooses counts. What goes wrong ends the process with a line on stderr.
  */
 #include <semaphore.h>
 #include <stdio.h>

@@ -18,6 +18,11 @@ if {"-h", "--help"} & set(sys.argv[1:]):
     sys.exit(print(__doc__))
 
 import numpy as np
+import torch
+
+# Without CUDA's own libraries nothing is captured, but torch would call them to know.
+torch.cuda.is_current_stream_capturing = lambda: False
+
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from tokenizers import AddedToken
