@@ -83,7 +83,7 @@ module bertd_slice_put (
             .clk_i,
             .en_i   (1'b1),
             .x_i    (scaled),
-            .limit_i(digits_clamp ? 15'(ACCEL_PROBABILITY_MAX) : 15'd127),
+            .limit_i(digits_clamp ? 15'(bertd_pkg::ACCEL_PROBABILITY_MAX) : 15'd127),
             .y_o    (integer_value)
         );
         assign q[16*l+:16] = digits ? {1'b0, integer_value[13:7], 1'b0, integer_value[6:0]} : {8'd0, integer_value[7:0]};
