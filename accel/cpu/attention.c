@@ -82,7 +82,7 @@ static void multiply_keys(struct cpu_engine *engine, const struct cpu_kv *kv, co
     gemm.acc = (int32_t *)s->scores;
     gemm.acc_stride = score_stride;
     gemm.n_rows = head->rows;
-    cpu_gemm_attention(engine, &gemm, head->padded);
+    cpu_gemm_attention(engine, &gemm, head->padded, 32);
 }
 
 static void multiply_values(struct cpu_engine *engine, const struct cpu_kv *kv, const struct head *head,
@@ -95,7 +95,9 @@ static void multiply_values(struct cpu_engine *engine, const struct cpu_kv *kv, 
     gemm.acc = s->context;
     gemm.acc_stride = engine->base.image->head_dim_padded;
     gemm.n_rows = head->rows * engine->kernels.n_digits;
-    cpu_gemm_attention(engine, &gemm, engine->base.image->head_dim);
+    /* A sum of higher digits counts 128 times. */
+    const unsigned bits = engine->kernels.n_digits == 2 ? 25 : 32;
+    cpu_gemm_attention(engine, &gemm, engine->base.image->head_dim, bits);
 }
 
 /* `row`: the first of the head's rows in the job. */

@@ -130,10 +130,10 @@ enum status cpu_check_product(const struct cpu_step *step, const char *product, 
                               uint32_t expected);
 /** kernels.prepare, where there is one. */
 void cpu_gemm_prepare(const struct cpu_engine *engine, const struct cpu_gemm *gemm);
-/** kernels.linear and kernels.gemm, with the faults that are due, among so many inputs and outputs that are no padding.
- */
+/** kernels.linear and kernels.gemm, with the faults that are due, among so many inputs and outputs that are no padding,
+ *  and in the lower `bits` of an accumulator: what flips above them is in no result. */
 void cpu_gemm_linear(struct cpu_engine *engine, const struct cpu_gemm *gemm, size_t inputs, size_t outputs);
-void cpu_gemm_attention(struct cpu_engine *engine, const struct cpu_gemm *gemm, size_t outputs);
+void cpu_gemm_attention(struct cpu_engine *engine, const struct cpu_gemm *gemm, size_t outputs, unsigned bits);
 /** False where there is no memory. */
 bool cpu_faults_arm(struct cpu_engine *engine, unsigned mask, uint64_t seed);
 

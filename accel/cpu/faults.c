@@ -35,11 +35,11 @@ static void flip_activation(struct cpu_engine *engine, const struct cpu_gemm *g,
     cpu_gemm_prepare(engine, g);
 }
 
-static void flip_accumulator(struct engine_faults *faults, const struct cpu_gemm *g, size_t outputs)
+static void flip_accumulator(struct engine_faults *faults, const struct cpu_gemm *g, size_t outputs, unsigned bits)
 {
     int32_t *row = g->acc + engine_faults_below(faults, g->n_rows) * g->acc_stride;
     size_t o = engine_faults_below(faults, outputs);
-    row[o] = (int32_t)((uint32_t)row[o] ^ 1u << engine_faults_below(faults, 32));
+    row[o] = (int32_t)((uint32_t)row[o] ^ 1u << engine_faults_below(faults, bits));
 }
 
 /* A panel once more, from a copy with a flipped bit. */
@@ -73,12 +73,12 @@ void cpu_gemm_linear(struct cpu_engine *engine, const struct cpu_gemm *gemm, siz
     if (due & ENGINE_FLIP_WEIGHT)
         flip_weight(engine, gemm, inputs, outputs);
     if (due & ENGINE_FLIP_ACCUMULATOR)
-        flip_accumulator(&engine->faults, gemm, outputs);
+        flip_accumulator(&engine->faults, gemm, outputs, 32);
 }
 
-void cpu_gemm_attention(struct cpu_engine *engine, const struct cpu_gemm *gemm, size_t outputs)
+void cpu_gemm_attention(struct cpu_engine *engine, const struct cpu_gemm *gemm, size_t outputs, unsigned bits)
 {
     engine->kernels.gemm(gemm);
     if (engine->fault_in_attention && engine_faults_due(&engine->faults, ENGINE_FLIP_ACCUMULATOR))
-        flip_accumulator(&engine->faults, gemm, outputs);
+        flip_accumulator(&engine->faults, gemm, outputs, bits);
 }

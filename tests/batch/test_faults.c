@@ -8,9 +8,11 @@ static void suffer(struct emu_sched *sched, enum board_fault_kind kind, uint32_t
     uint64_t before = emu_info(sched, 0).quarantined;
     if (emu_inject_kind(sched, 0, kind, count) == STATUS_UNSUPPORTED)
         return; /* an engine without checksums */
-    for (int tries = 0; emu_info(sched, 0).quarantined == before; tries++) {
+    for (int tries = 1; emu_info(sched, 0).quarantined == before; tries++) {
         cr_assert_lt(tries, 1000, "%s is never noticed", board_fault_name(kind));
         emu_ask(sched);
+        if (tries % 100 == 0) /* a bit of a weight, say, whose inputs were all 0, changed nothing */
+            emu_inject_kind(sched, 0, kind, count);
     }
     EMU_WAIT_FOR(emu_stats(sched).boards_ready == EMU_BOARDS);
     struct batch_board_info info = emu_info(sched, 0);
