@@ -1,9 +1,15 @@
-/* What is kept of an answer: counts, and lines in the log. */
+/* What is kept of an answer: its code, counts, and lines in the log. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "server/http/address.h"
 #include "server/http/refusals.h"
 #include "server/http/transport.h"
+
+unsigned http_exchange_code(const struct http_exchange *exchange)
+{
+    bool options = exchange->call.status == STATUS_OK && !exchange->endpoint;
+    return options ? MHD_HTTP_NO_CONTENT : (unsigned)status_http(exchange->call.status);
+}
 
 static void log_answered(const struct http_exchange *exchange, const char *route, size_t len)
 {
@@ -35,5 +41,6 @@ void http_exchange_record(struct http_exchange *exchange, size_t len)
                   log_str("client", client), log_str("status", status_name(call->status)),
                   log_str("error", call->err.message));
     else
-        http_log_refusal(&(struct http_refusal){exchange->id, route, client, call->status, call->err.message});
+        http_log_refusal(&(struct http_refusal){exchange->id, route, client, call->status, call->err.message,
+                                                http_exchange_code(exchange)});
 }

@@ -38,6 +38,6 @@ void http_log_refusal(const struct http_refusal *refusal)
         return;
     log_info("request refused", log_str("request_id", refusal->id), log_str("route", refusal->route),
              log_str("client", refusal->client), log_str("status", status_name(refusal->status)),
-             log_int("code", status_http(refusal->status)), log_str("reason", refusal->reason),
-             log_int("left_out", (int64_t)left_out));
+             log_str("reason", refusal->reason), log_int("left_out", (int64_t)left_out),
+             refusal->code ? log_int("code", refusal->code) : (struct log_field){NULL, LOG_END, {0}});
 }

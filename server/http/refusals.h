@@ -17,6 +17,7 @@ struct http_refusal {
     const char *client; /* its address */
     enum status status;
     const char *reason;
+    unsigned code; /* of the answer; 0: not known */
 };
 
 /** A line at level info. Thread: any. */

@@ -103,12 +103,6 @@ static void add_headers(struct MHD_Response *response, const struct http_exchang
     add_cors(response, exchange);
 }
 
-unsigned http_exchange_code(const struct http_exchange *exchange)
-{
-    bool options = exchange->call.status == STATUS_OK && !exchange->endpoint;
-    return options ? MHD_HTTP_NO_CONTENT : (unsigned)status_http(exchange->call.status);
-}
-
 enum MHD_Result http_exchange_respond(struct http_exchange *exchange)
 {
     struct serve_call *call = &exchange->call;

@@ -137,7 +137,7 @@ static double request_memory(void *cookie)
 
 static double draining(void *cookie)
 {
-    return serve_server_is_draining(cookie);
+    return atomic_load(&((struct serve_server *)cookie)->draining);
 }
 
 static double boards(void *cookie)
