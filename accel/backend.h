@@ -8,6 +8,7 @@
 struct board_backend {
     const char *kind;         /* the word that opens it */
     const char *compute_type; /* what board_compute_type says */
+    const char *(*instruction_set)(void);
     /** Begin the new board with a `struct board`: the backend and a name. */
     enum status (*open)(struct board **ret, const struct board_options *options, struct error *err);
     void (*close)(struct board *board); /* frees the board */

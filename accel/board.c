@@ -122,6 +122,11 @@ const char *board_compute_type(const struct board *board)
     return board->backend->compute_type;
 }
 
+const char *board_instruction_set(const struct board *board)
+{
+    return board->backend->instruction_set();
+}
+
 /* Keys and values ------------------------------------------------------------------------------------------------- */
 
 static uint32_t blocks_of(uint32_t tokens)

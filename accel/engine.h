@@ -59,4 +59,8 @@ extern const struct engine_ops fp32_engine; /* binary32 on OpenBLAS: for verific
  *  board_sections. Static; NULL: nothing. Thread: any. */
 const struct image_sections *cpu_engine_sections(void);
 
+/** What engines created now compute with: see board_instruction_set. Static. Thread: any. */
+const char *cpu_engine_instruction_set(void);
+const char *fp32_engine_instruction_set(void);
+
 #endif

@@ -304,7 +304,8 @@ static enum status start_boards(struct program *program, struct error *err)
             return status;
     }
     log_info("boards ready", log_str("kind", config_board_kind(config)), log_int("boards", n),
-             log_int("cores", program->cores), log_real("seconds", seconds_since(begin)));
+             log_str("instruction_set", board_instruction_set(program->boards[0])), log_int("cores", program->cores),
+             log_real("seconds", seconds_since(begin)));
     static const enum batch_placement placements[] = {BATCH_AUTO, BATCH_REPLICATE, BATCH_PIPELINE, BATCH_SPLIT};
     uint64_t texts = config->max_client_batch_size < TYPICAL_TEXTS ? config->max_client_batch_size : TYPICAL_TEXTS;
     uint64_t queued = config->max_concurrent_requests * texts;
@@ -343,6 +344,7 @@ static enum status start_server(struct program *program, struct error *err)
         .served_model_name = config->served_model_name ? config->served_model_name : config->model_id,
         .model_dtype = config->dtype == CONFIG_FLOAT32 ? "float32" : "int8",
         .compute_type = board_compute_type(program->boards[0]),
+        .instruction_set = board_instruction_set(program->boards[0]),
         .version = CONFIG_VERSION,
         .vocab = program->vocab,
         .batch = program->batch,

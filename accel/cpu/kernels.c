@@ -38,3 +38,10 @@ const struct image_sections *cpu_engine_sections(void)
     cpu_kernels_init(&kernels, cpu_flags());
     return kernels.prepare ? &clipped : NULL;
 }
+
+const char *cpu_engine_instruction_set(void)
+{
+    struct cpu_kernels kernels;
+    cpu_kernels_init(&kernels, cpu_flags());
+    return kernels.isa;
+}

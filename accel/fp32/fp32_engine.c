@@ -199,3 +199,8 @@ static enum status fp32_run(struct engine *engine, const struct board_job *job, 
 }
 
 const struct engine_ops fp32_engine = {"fp32", IMAGE_FP32, fp32_create, fp32_destroy, fp32_run, NULL};
+
+const char *fp32_engine_instruction_set(void)
+{
+    return openblas_get_corename();
+}

@@ -403,18 +403,41 @@ static enum status open_rtl(struct board **ret, const struct board_options *opti
     .close = worker_close, .load = worker_load, .submit = worker_submit, .cancel = worker_cancel,                      \
     .reset = worker_reset, .stats = worker_stats, .scrub = worker_scrub, .inject = worker_inject
 
+static const char *portable(void)
+{
+    return "c";
+}
+
 const struct board_backend worker_emu_backend = {.kind = "emu",
                                                  .compute_type = "fpga+emulated",
+                                                 .instruction_set = cpu_engine_instruction_set,
                                                  .sections = cpu_engine_sections,
                                                  .open = open_emu,
                                                  .selftest = worker_selftest,
                                                  WORKER};
-const struct board_backend worker_ref_backend = {
-    .kind = "ref", .compute_type = "cpu", .open = open_ref, .selftest = worker_selftest, WORKER};
-const struct board_backend worker_fp32_backend = {
-    .kind = "fp32", .compute_type = "cpu", .open = open_fp32, .selftest = worker_selftest, WORKER};
+const struct board_backend worker_ref_backend = {.kind = "ref",
+                                                 .compute_type = "cpu",
+                                                 .instruction_set = portable,
+                                                 .open = open_ref,
+                                                 .selftest = worker_selftest,
+                                                 WORKER};
+const struct board_backend worker_fp32_backend = {.kind = "fp32",
+                                                  .compute_type = "cpu",
+                                                  .instruction_set = fp32_engine_instruction_set,
+                                                  .open = open_fp32,
+                                                  .selftest = worker_selftest,
+                                                  WORKER};
 #ifdef BERTD_RTL
+static const char *simulated(void)
+{
+    return "rtl";
+}
+
 /* Its self-test is a smaller one: simulation is slow, and the engine does not take every shape. */
-const struct board_backend worker_rtl_backend = {
-    .kind = "rtl-sim", .compute_type = "cpu", .open = open_rtl, .selftest = sim_selftest, WORKER};
+const struct board_backend worker_rtl_backend = {.kind = "rtl-sim",
+                                                 .compute_type = "cpu",
+                                                 .instruction_set = simulated,
+                                                 .open = open_rtl,
+                                                 .selftest = sim_selftest,
+                                                 WORKER};
 #endif

@@ -24,6 +24,7 @@ static enum status decode(struct serve_call *call, struct error *err)
         status = http_map_inputs(call, &decode.inputs, &inputs, err);
     if (status != STATUS_OK)
         return status;
+    http_note_unknown(call, &decode.unknown);
     buf_append(&call->reply, "[", 1);
     status = serve_decode(call, &inputs, decode.skip_special_tokens, write_text, err);
     buf_append(&call->reply, "]", 1);

@@ -4,12 +4,12 @@
 
 #include "server/serve/call.h"
 
-/** How one endpoint works. Its method reads and writes bodies; a failure becomes an error in JSON. */
+/** How one endpoint works. Its method reads and writes bodies; a failure becomes an error in JSON. An immediate one
+ * takes no headers of inference. */
 struct http_endpoint {
     struct serve_method method;
     const char *content_type; /* of the answer; NULL: JSON */
     bool public;              /* needs no API key */
-    bool immediate;           /* answers at once, even when the server is full; takes no headers of inference */
 };
 
 extern const struct http_endpoint http_embed;
@@ -26,5 +26,13 @@ extern const struct http_endpoint http_faults;
  *  Errors: NOT_FOUND; METHOD, with `ret_allow` set to the methods that there are, static. */
 enum status http_route_find(const struct http_endpoint **ret, const char **ret_allow, const char *method,
                             const char *path, struct error *err);
+
+/* The paths of the table, and one place for all others. */
+enum { HTTP_ROUTES = 12, HTTP_ROUTE_OTHER = HTTP_ROUTES - 1 };
+
+/** The place of a path in the table; HTTP_ROUTE_OTHER: it has none. */
+uint32_t http_route_index(const char *path);
+/** The path at a place, "/embed"; else "other". Static. */
+const char *http_route_name(uint32_t route);
 
 #endif

@@ -1,4 +1,3 @@
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "server/http/access.h"
+#include "server/http/address.h"
 #include "server/http/framing.h"
 #include "server/http/transport.h"
 #include "server/wire/response.h"
@@ -36,28 +36,11 @@ static void on_ready(struct serve_call *call)
     MHD_resume_connection(exchange->connection);
 }
 
-/* The client's address, whatever its port; the bytes are the connection's. */
-static const void *address_of(struct MHD_Connection *connection, size_t *ret_len)
-{
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    const struct sockaddr *address = info ? info->client_addr : NULL;
-    *ret_len = 0;
-    if (address && address->sa_family == AF_INET) {
-        *ret_len = sizeof(struct in_addr);
-        return &((const struct sockaddr_in *)address)->sin_addr;
-    }
-    if (address && address->sa_family == AF_INET6) {
-        *ret_len = sizeof(struct in6_addr);
-        return &((const struct sockaddr_in6 *)address)->sin6_addr;
-    }
-    return NULL;
-}
-
 static uint64_t client_of(struct http_exchange *exchange)
 {
     const struct http_server *server = exchange->server;
     size_t len = 0;
-    const void *address = address_of(exchange->connection, &len);
+    const void *address = http_address_bytes(exchange->connection, &len);
     return serve_server_client(server->serve, header(exchange, "Authorization"), server->options.api_key != NULL,
                                address, len);
 }
@@ -78,6 +61,8 @@ static struct http_exchange *create(struct http_server *server, struct MHD_Conne
     info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     exchange->call.socket = info ? info->connect_fd : -1;
     exchange->call.client = client_of(exchange);
+    http_request_id(exchange->id, header(exchange, "x-request-id"));
+    exchange->call.id = exchange->id;
     return exchange;
 }
 
@@ -127,7 +112,7 @@ static void check_headers(struct http_exchange *exchange, const char *path)
     }
     exchange->allow = NULL;
     call->method = &exchange->endpoint->method;
-    if (exchange->endpoint->immediate)
+    if (exchange->endpoint->method.immediate)
         return;
     if (!http_framing_is_json(header(exchange, "Content-Type")))
         serve_call_fail(call, STATUS_MEDIA_TYPE, "Expected request with `Content-Type: application/json`");
@@ -140,7 +125,8 @@ static void check_headers(struct http_exchange *exchange, const char *path)
 
 static void refuse_large(struct http_exchange *exchange)
 {
-    serve_call_fail(&exchange->call, STATUS_TOO_LARGE, "the body is larger than the limit of %llu bytes",
+    serve_call_fail(&exchange->call, STATUS_TOO_LARGE,
+                    "the body is larger than the limit of %llu bytes (see --payload-limit)",
                     (unsigned long long)exchange->server->options.payload_limit);
 }
 
@@ -153,8 +139,9 @@ static enum MHD_Result refuse_head(struct http_exchange *exchange)
     wire_write_error(&body, exchange->call.status, exchange->call.err.message);
     int len = snprintf(answer, sizeof answer,
                        "HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n"
-                       "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%.*s",
-                       body.len, (int)body.len, body.data ? body.data : "");
+                       "Content-Type: application/json\r\nContent-Length: %zu\r\nx-request-id: %s\r\n\r\n%.*s",
+                       body.len, exchange->id, (int)body.len, body.data ? body.data : "");
+    http_exchange_record(exchange, body.len);
     buf_finish(&body);
     if (len > 0 && (size_t)len < sizeof answer)
         send(exchange->call.socket, answer, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -176,13 +163,15 @@ static enum MHD_Result refuse_framing(struct http_exchange *exchange, const stru
 static enum MHD_Result begin(struct http_exchange *exchange, const char *target, const char *version)
 {
     struct error err;
+    const char *path = http_framing_path(target);
+    exchange->route = http_route_index(path);
     uint64_t limit = exchange->server->options.payload_limit;
     uint64_t declared = 0;
     exchange->allow_origin =
         http_access_origin(exchange->server->options.cors_allow_origin, header(exchange, "Origin"));
     if (http_framing_check(exchange->connection, version, &declared, &err) != STATUS_OK)
         return refuse_framing(exchange, &err);
-    check_headers(exchange, http_framing_path(target));
+    check_headers(exchange, path);
     if (declared == HTTP_LENGTH_UNKNOWN)
         declared = limit;
     if (declared > limit)
@@ -223,7 +212,7 @@ static enum MHD_Result run(struct http_exchange *exchange)
     http_connection_rest(exchange->timer);
     call->request = exchange->body.data ? exchange->body.data : "";
     call->request_len = exchange->body.len;
-    if (call->status != STATUS_OK || !exchange->endpoint || exchange->endpoint->immediate) {
+    if (call->status != STATUS_OK || !exchange->endpoint || exchange->endpoint->method.immediate) {
         serve_call_run_immediate(call);
         return http_exchange_respond(exchange);
     }

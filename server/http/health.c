@@ -8,4 +8,4 @@ static enum serve_progress start(struct serve_call *call)
     return SERVE_DONE;
 }
 
-const struct http_endpoint http_health = {.method = {.start = start}, .public = true, .immediate = true};
+const struct http_endpoint http_health = {.method = {.start = start, .immediate = true}, .public = true};

@@ -1,5 +1,6 @@
 /* GET /info: the model and the limits. */
 #include "server/http/endpoints.h"
+#include "server/http/http.h"
 #include "server/serve/serve.h"
 #include "server/wire/response.h"
 
@@ -36,8 +37,11 @@ static enum serve_progress start(struct serve_call *call)
                options->max_client_batch_size, options->auto_truncate ? "true" : "false", options->workers);
     buf_printf(out, "\"auto_chunk\":%s,\"chunk_overlap\":%u,\"max_chunks\":%u,", options->auto_chunk ? "true" : "false",
                options->chunk_overlap, options->max_chunks);
-    buf_printf(out, "\"version\":\"%s\"}", options->version);
+    write_text(out, "compute_type", options->compute_type);
+    write_text(out, "instruction_set", options->instruction_set);
+    write_text(out, "libmicrohttpd", http_library_version());
+    buf_printf(out, "\"boards\":%u,\"version\":\"%s\"}", options->n_boards, options->version);
     return SERVE_DONE;
 }
 
-const struct http_endpoint http_info = {.method = {.start = start}, .immediate = true};
+const struct http_endpoint http_info = {.method = {.start = start, .immediate = true}};

@@ -5,6 +5,8 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "server/http/http.h"
+#include "server/http/refusals.h"
+#include "server/http/request_id.h"
 #include "server/wire/response.h"
 
 const char *http_library_version(void)
@@ -28,6 +30,16 @@ static void plain_words(char *ret, size_t size, const char *page, size_t len)
     ret[n] = '\0';
 }
 
+/* Its head is not parsed to the end: nothing else is known of the request. */
+static void add_headers(struct MHD_Response *response, const char *reason)
+{
+    char id[HTTP_ID_SIZE];
+    http_request_id(id, NULL);
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+    MHD_add_response_header(response, "x-request-id", id);
+    http_log_refusal(&(struct http_refusal){.id = id, .status = STATUS_MALFORMED, .reason = reason});
+}
+
 /* The library refuses by itself what it cannot parse, in HTML, and has no option for another form. It makes these
  * answers with a public function of its own. The program's function of that name takes its place, and writes what a
  * route would. The room itself makes its responses otherwise. */
@@ -44,7 +56,7 @@ static struct MHD_Response *refusal(const char *page, size_t len)
     if (!response)
         mem_free(text);
     else
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+        add_headers(response, words);
     return response;
 }
 

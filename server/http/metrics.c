@@ -67,15 +67,10 @@ static const struct {
     {"bertd_board_faults_injected_total", "counter", "Faults injected on purpose", faults},
 };
 
-static void write_head(struct buf *out, const char *name, const char *type, const char *help)
-{
-    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
 static void write_tasks(struct buf *out, const struct batch_board_info *boards, uint32_t n)
 {
     static const char name[] = "bertd_board_tasks_total";
-    write_head(out, name, "counter", "Tasks that ended on the board");
+    metrics_write_head(out, name, "counter", "Tasks that ended on the board");
     for (uint32_t b = 0; b < n; b++) {
         const struct board_stats *stats = &boards[b].stats;
         const char *board = boards[b].name;
@@ -95,7 +90,7 @@ static void write_temperatures(struct buf *out, const struct batch_board_info *b
         if (!boards[b].stats.has_temperature)
             continue;
         if (!any)
-            write_head(out, name, "gauge", "Temperature of a board that has a sensor");
+            metrics_write_head(out, name, "gauge", "Temperature of a board that has a sensor");
         any = true;
         buf_printf(out, "%s{board=\"%s\"} %.1f\n", name, boards[b].name, boards[b].stats.temperature);
     }
@@ -104,7 +99,7 @@ static void write_temperatures(struct buf *out, const struct batch_board_info *b
 static void write_states(struct buf *out, const struct batch_board_info *boards, uint32_t n)
 {
     static const char *const states[] = {"idle", "busy", "quarantined", "testing"};
-    write_head(out, "bertd_board_state", "gauge", "1 for the state the board is in");
+    metrics_write_head(out, "bertd_board_state", "gauge", "1 for the state the board is in");
     for (uint32_t b = 0; b < n; b++) {
         for (size_t s = 0; s < sizeof states / sizeof *states; s++)
             buf_printf(out, "bertd_board_state{board=\"%s\",state=\"%s\"} %d\n", boards[b].name, states[s],
@@ -116,7 +111,7 @@ static void write_boards(struct buf *out, const struct batch_board_info *boards,
 {
     write_tasks(out, boards, n);
     for (size_t c = 0; c < sizeof series / sizeof *series; c++) {
-        write_head(out, series[c].name, series[c].type, series[c].help);
+        metrics_write_head(out, series[c].name, series[c].type, series[c].help);
         for (uint32_t b = 0; b < n; b++)
             buf_printf(out, "%s{board=\"%s\"} %.10g\n", series[c].name, boards[b].name, series[c].read(&boards[b]));
     }
@@ -130,21 +125,21 @@ static void write_room(struct buf *out, struct batch *batch)
     static const char *const placements[BATCH_PLACEMENTS] = {NULL, "replicate", "pipeline", "split"};
     struct batch_stats stats;
     batch_get_stats(batch, &stats);
-    write_head(out, "bertd_queue_items", "gauge", "Texts waiting for a board");
+    metrics_write_head(out, "bertd_queue_items", "gauge", "Texts waiting for a board");
     for (int c = 0; c < BATCH_CLASSES; c++)
         buf_printf(out, "bertd_queue_items{class=\"%s\"} %u\n", classes[c], stats.queued_items_of[c]);
-    write_head(out, "bertd_queue_tokens", "gauge", "Tokens waiting for a board");
+    metrics_write_head(out, "bertd_queue_tokens", "gauge", "Tokens waiting for a board");
     for (int c = 0; c < BATCH_CLASSES; c++)
         buf_printf(out, "bertd_queue_tokens{class=\"%s\"} %llu\n", classes[c],
                    (unsigned long long)stats.queued_tokens_of[c]);
-    write_head(out, "bertd_flights_total", "counter", "Batches begun, by how they were laid over boards");
+    metrics_write_head(out, "bertd_flights_total", "counter", "Batches begun, by how they were laid over boards");
     for (int p = BATCH_REPLICATE; p < BATCH_PLACEMENTS; p++)
         for (int c = 0; c < BATCH_CLASSES; c++)
             buf_printf(out, "bertd_flights_total{placement=\"%s\",class=\"%s\"} %llu\n", placements[p], classes[c],
                        (unsigned long long)stats.flights[p][c]);
-    write_head(out, "bertd_scrubs_total", "counter", "Times the checksum of the model in memory was verified");
+    metrics_write_head(out, "bertd_scrubs_total", "counter", "Times the checksum of the model in memory was verified");
     buf_printf(out, "bertd_scrubs_total %llu\n", (unsigned long long)stats.scrubs);
-    write_head(out, "bertd_scrub_failures_total", "counter", "Times the model in memory was found damaged");
+    metrics_write_head(out, "bertd_scrub_failures_total", "counter", "Times the model in memory was found damaged");
     buf_printf(out, "bertd_scrub_failures_total %llu\n", (unsigned long long)stats.scrub_failures);
 }
 
@@ -168,7 +163,6 @@ static enum serve_progress start(struct serve_call *call)
     return SERVE_DONE;
 }
 
-const struct http_endpoint http_metrics = {.method = {.start = start},
+const struct http_endpoint http_metrics = {.method = {.start = start, .immediate = true},
                                            .content_type = "text/plain; version=0.0.4; charset=utf-8",
-                                           .public = true,
-                                           .immediate = true};
+                                           .public = true};

@@ -1,5 +1,8 @@
 #include "server/http/requests.h"
 
+#include <stdio.h>
+
+#include "base/log.h"
 #include "server/serve/serve.h"
 
 enum status http_map_inputs(const struct serve_call *call, const struct wire_inputs *inputs, struct serve_inputs *ret,
@@ -14,6 +17,23 @@ enum status http_map_inputs(const struct serve_call *call, const struct wire_inp
     }
     *ret = (struct serve_inputs){items, inputs->n, inputs->single};
     return STATUS_OK;
+}
+
+void http_note_unknown(struct serve_call *call, const struct wire_unknown *unknown)
+{
+    enum { LONGEST_NAME = 40 };
+    char names[WIRE_UNKNOWN_NAMES * (LONGEST_NAME + 2)] = "";
+    int len = 0;
+    call->unknown_fields = unknown->n;
+    if (unknown->n == 0 || !log_enabled(LOG_DEBUG))
+        return;
+    for (uint32_t i = 0; i < unknown->n && i < WIRE_UNKNOWN_NAMES; i++) {
+        struct wire_string name = unknown->names[i];
+        int shown = name.len < LONGEST_NAME ? (int)name.len : LONGEST_NAME;
+        len += snprintf(names + len, sizeof names - (size_t)len, "%s%.*s", i ? ", " : "", shown, name.bytes);
+    }
+    log_debug("unknown fields of a request ignored", log_str("request_id", call->id), log_int("fields", unknown->n),
+              log_str("names", names));
 }
 
 struct wire_limits http_limits(const struct serve_call *call)
@@ -31,6 +51,7 @@ static enum status read_embed(struct serve_call *call, bool tokens, struct serve
         wire_embed_read(&embed, call->request, call->request_len, &limits, &defaults, !tokens, call->arena, err);
     if (status != STATUS_OK)
         return status;
+    http_note_unknown(call, &embed.unknown);
     *ret = (struct serve_infer_spec){.truncate = embed.truncate,
                                      .chunk = embed.chunk,
                                      .chunk_overlap = embed.chunk_overlap,

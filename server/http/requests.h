@@ -15,6 +15,8 @@ static inline struct serve_string http_map_string(struct wire_string string)
 
 /** Limits of the server for readers of bodies. */
 struct wire_limits http_limits(const struct serve_call *call);
+/** Fields of the body that nobody knows: to be counted, and at debug a line with their names. */
+void http_note_unknown(struct serve_call *call, const struct wire_unknown *unknown);
 /** The end of an embedding endpoint's start: read the body and infer. With `tokens` a vector a token, else one a text,
  *  pooled as the model says. */
 enum serve_progress http_start_embedding(struct serve_call *call, bool tokens);

@@ -1,8 +1,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "server/http/transport.h"
 #include "server/http/truncated.h"
@@ -34,6 +32,16 @@ static void add_truncated(struct MHD_Response *response, const struct serve_infe
     MHD_add_response_header(response, "x-truncated", text);
 }
 
+/* The same times with fractions, in the form that browsers and tracers read. */
+static void add_timing(struct MHD_Response *response, const struct serve_infer_report *report)
+{
+    char text[160];
+    snprintf(text, sizeof text, "tokenization;dur=%.3f, queue;dur=%.3f, inference;dur=%.3f, total;dur=%.3f",
+             (double)report->tokenization_ns * 1e-6, (double)report->queue_ns * 1e-6,
+             (double)report->inference_ns * 1e-6, (double)report->total_ns * 1e-6);
+    MHD_add_response_header(response, "Server-Timing", text);
+}
+
 /* What inference took, in whole milliseconds as clients of text-embeddings-inference know them. */
 static void add_inference(struct MHD_Response *response, const struct serve_call *call)
 {
@@ -47,6 +55,7 @@ static void add_inference(struct MHD_Response *response, const struct serve_call
     add_number(response, "x-tokenization-time", milliseconds(report.tokenization_ns));
     add_number(response, "x-queue-time", milliseconds(report.queue_ns));
     add_number(response, "x-inference-time", milliseconds(report.inference_ns));
+    add_timing(response, &report);
     add_truncated(response, call->infer, report.n_truncated);
 }
 
@@ -61,13 +70,13 @@ static void add_cors(struct MHD_Response *response, const struct http_exchange *
     if (strcmp(exchange->method, "OPTIONS") == 0) {
         MHD_add_response_header(response, "Access-Control-Allow-Methods", "GET, POST");
         MHD_add_response_header(response, "Access-Control-Allow-Headers",
-                                "authorization, content-type, x-bertd-priority, x-request-timeout-ms");
+                                "authorization, content-type, x-bertd-priority, x-request-id, x-request-timeout-ms");
         MHD_add_response_header(response, "Access-Control-Max-Age", "600");
     } else {
         MHD_add_response_header(response, "Access-Control-Expose-Headers",
                                 "x-compute-type, x-compute-time, x-compute-characters, x-compute-tokens, "
                                 "x-total-time, x-tokenization-time, x-queue-time, x-inference-time, x-truncated, "
-                                "x-truncated-count, retry-after");
+                                "x-truncated-count, x-request-id, server-timing, retry-after");
     }
 }
 
@@ -80,6 +89,7 @@ static void add_headers(struct MHD_Response *response, const struct http_exchang
         const char *type = ok && exchange->endpoint ? exchange->endpoint->content_type : NULL;
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type ? type : "application/json");
     }
+    MHD_add_response_header(response, "x-request-id", exchange->id);
     if (exchange->allow)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, exchange->allow);
     if (ok && call->infer)
@@ -91,24 +101,6 @@ static void add_headers(struct MHD_Response *response, const struct http_exchang
     if (exchange->closes || serve_server_is_draining(call->server))
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     add_cors(response, exchange);
-}
-
-static unsigned code_of(const struct http_exchange *exchange)
-{
-    bool options = exchange->call.status == STATUS_OK && !exchange->endpoint;
-    return options ? MHD_HTTP_NO_CONTENT : (unsigned)status_http(exchange->call.status);
-}
-
-static void log_answer(const struct http_exchange *exchange, size_t len)
-{
-    const struct serve_call *call = &exchange->call;
-    if (log_enabled(LOG_DEBUG))
-        log_debug("answered", log_str("method", exchange->method), log_int("code", code_of(exchange)),
-                  log_int("bytes", (int64_t)len),
-                  log_int("microseconds", (int64_t)((clock_now_ns() - call->started_ns) / 1000)));
-    if (call->status == STATUS_BACKEND || call->status == STATUS_INTERNAL)
-        log_error("a request failed", log_str("status", status_name(call->status)),
-                  log_str("error", call->err.message));
 }
 
 enum MHD_Result http_exchange_respond(struct http_exchange *exchange)
@@ -128,8 +120,8 @@ enum MHD_Result http_exchange_respond(struct http_exchange *exchange)
     }
     add_headers(response, exchange, len);
     http_connection_expect(&exchange->server->connections, exchange->timer, len);
-    enum MHD_Result queued = MHD_queue_response(exchange->connection, code_of(exchange), response);
+    enum MHD_Result queued = MHD_queue_response(exchange->connection, http_exchange_code(exchange), response);
     MHD_destroy_response(response);
-    log_answer(exchange, len);
+    http_exchange_record(exchange, len);
     return queued;
 }

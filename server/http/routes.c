@@ -16,13 +16,19 @@ static const struct route routes[] = {
     {"/metrics", &http_metrics, NULL}, {"/boards", &http_boards, NULL},       {"/admin/faults", NULL, &http_faults},
 };
 
-static const struct route *find(const char *path)
+_Static_assert(sizeof routes / sizeof *routes == HTTP_ROUTE_OTHER, "one place a path, and one for all others");
+
+uint32_t http_route_index(const char *path)
 {
-    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
-        if (strcmp(routes[i].path, path) == 0)
-            return &routes[i];
-    }
-    return NULL;
+    uint32_t route = 0;
+    while (route < HTTP_ROUTE_OTHER && strcmp(routes[route].path, path) != 0)
+        route++;
+    return route;
+}
+
+const char *http_route_name(uint32_t route)
+{
+    return route < HTTP_ROUTE_OTHER ? routes[route].path : "other";
 }
 
 static const char *allowed(const struct route *route)
@@ -35,9 +41,10 @@ static const char *allowed(const struct route *route)
 enum status http_route_find(const struct http_endpoint **ret, const char **ret_allow, const char *method,
                             const char *path, struct error *err)
 {
-    const struct route *route = find(path);
-    if (!route)
+    uint32_t index = http_route_index(path);
+    if (index == HTTP_ROUTE_OTHER)
         return error_set(err, STATUS_NOT_FOUND, "there is nothing at %.200s", path);
+    const struct route *route = &routes[index];
     const struct http_endpoint *endpoint = NULL;
     if (strcmp(method, "POST") == 0)
         endpoint = route->post;

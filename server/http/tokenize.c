@@ -28,6 +28,7 @@ static enum status tokenize(struct serve_call *call, struct error *err)
         status = http_map_inputs(call, &tokenize.inputs, &inputs, err);
     if (status != STATUS_OK)
         return status;
+    http_note_unknown(call, &tokenize.unknown);
     struct serve_tokenize_spec spec = {inputs, tokenize.add_special_tokens, http_map_string(tokenize.prompt_name)};
     buf_append(&call->reply, "[", 1);
     status = serve_tokenize(call, &spec, write_tokens, err);

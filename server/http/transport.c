@@ -90,6 +90,11 @@ enum status http_server_create(struct http_server **ret, struct serve_server *se
         mem_free(server);
         return status;
     }
+    status = http_telemetry_init(server, err);
+    if (status != STATUS_OK) {
+        free_server(server);
+        return status;
+    }
     server->daemon = start_daemon(server, listen_fd);
     if (!server->daemon) {
         free_server(server);

@@ -1,4 +1,4 @@
-/* Calls over HTTP/1.1: libmicrohttpd, which only transport.c, exchange.c and respond.c know. Private to the room. */
+/* Calls over HTTP/1.1 by libmicrohttpd, which no endpoint knows. Private to the room. */
 #ifndef BERTD_HTTP_TRANSPORT_H
 #define BERTD_HTTP_TRANSPORT_H
 
@@ -8,6 +8,8 @@
 #include "server/http/connections.h"
 #include "server/http/endpoints.h"
 #include "server/http/http.h"
+#include "server/http/request_id.h"
+#include "server/http/telemetry.h"
 #include "server/serve/call.h"
 
 struct http_server {
@@ -15,6 +17,7 @@ struct http_server {
     struct serve_server *serve;
     struct MHD_Daemon *daemon;
     struct http_connections connections;
+    struct http_telemetry telemetry;
     int quiesced_fd;  /* the listening socket after http_server_quiesce; -1 */
     atomic_uint open; /* requests whose answer is not yet sent */
     atomic_uint away; /* of these, suspended in libmicrohttpd */
@@ -23,6 +26,8 @@ struct http_server {
 /** One request on a connection, from its first header to the last byte of the answer. */
 struct http_exchange {
     struct serve_call call;
+    char id[HTTP_ID_SIZE];
+    uint32_t route;                       /* see http_route_index */
     const struct http_endpoint *endpoint; /* NULL: none, it was refused or is OPTIONS */
     struct http_server *server;
     struct MHD_Connection *connection;
@@ -46,5 +51,9 @@ void http_exchange_end(void *cls, struct MHD_Connection *connection, void **stat
                        enum MHD_RequestTerminationCode reason);
 /** Queue the answer: the call's reply, or its error in JSON. NO: the connection must be closed. */
 enum MHD_Result http_exchange_respond(struct http_exchange *exchange);
+/** The status code of the answer to a call that has its result. */
+unsigned http_exchange_code(const struct http_exchange *exchange);
+/** Count and log an answer with so many bytes of body. */
+void http_exchange_record(struct http_exchange *exchange, size_t len);
 
 #endif

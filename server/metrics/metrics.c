@@ -22,7 +22,12 @@ struct gauge {
     void *cookie;
 };
 
-enum kind { COUNTER, GAUGE, RISING_GAUGE, HISTOGRAM };
+struct writer {
+    metrics_write *write;
+    void *cookie;
+};
+
+enum kind { COUNTER, GAUGE, RISING_GAUGE, HISTOGRAM, WRITER };
 
 struct metric {
     struct metric *next;
@@ -32,6 +37,7 @@ struct metric {
         struct metrics_counter counter;
         struct gauge gauge;
         struct metrics_histogram histogram;
+        struct writer writer;
     } of;
 };
 
@@ -102,6 +108,15 @@ int metrics_gauge_create(struct metrics_registry *registry, struct metrics_name 
     return 0;
 }
 
+int metrics_writer_create(struct metrics_registry *registry, metrics_write *write, void *cookie)
+{
+    struct metric *metric = add_metric(registry, (struct metrics_name){"", NULL, ""}, WRITER, 0);
+    if (!metric)
+        return -1;
+    metric->of.writer = (struct writer){write, cookie};
+    return 0;
+}
+
 void metrics_counter_add(struct metrics_counter *counter, uint64_t n)
 {
     if (counter)
@@ -136,6 +151,10 @@ void metrics_histogram_observe(struct metrics_histogram *histogram, double value
 /* Counts in full; else ten digits: 0.1 and not 0.10000000000000001. */
 static void write_number(struct buf *out, double value)
 {
+    if (isnan(value)) {
+        buf_puts(out, "NaN");
+        return;
+    }
     if (isinf(value)) {
         buf_puts(out, value > 0 ? "+Inf" : "-Inf");
         return;
@@ -179,19 +198,25 @@ static void write_metric(struct buf *out, struct metric *metric)
     case HISTOGRAM:
         write_histogram(out, &metric->name, &metric->of.histogram);
         break;
+    case WRITER:
+        metric->of.writer.write(metric->of.writer.cookie, out);
+        break;
     }
+}
+
+void metrics_write_head(struct buf *out, const char *name, const char *type, const char *help)
+{
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
 void metrics_registry_write(struct metrics_registry *registry, struct buf *out)
 {
-    static const char *const types[] = {"counter", "gauge", "counter", "histogram"};
+    static const char *const types[] = {"counter", "gauge", "counter", "histogram", NULL};
     const char *last = "";
     for (struct metric *metric = registry->first; metric; metric = metric->next) {
-        if (strcmp(last, metric->name.name) != 0) {
-            buf_printf(out, "# HELP %s %s\n", metric->name.name, metric->name.help);
-            buf_printf(out, "# TYPE %s %s\n", metric->name.name, types[metric->kind]);
-            last = metric->name.name;
-        }
+        if (metric->kind != WRITER && strcmp(last, metric->name.name) != 0)
+            metrics_write_head(out, metric->name.name, types[metric->kind], metric->name.help);
+        last = metric->name.name;
         write_metric(out, metric);
     }
 }

@@ -21,8 +21,10 @@ struct metrics_name {
     const char *help;
 };
 
-/** Asked for a gauge's value while the text is written. */
+/** Asked for a gauge's value while the text is written; NAN: not known. */
 typedef double metrics_read(void *cookie);
+/** Writes samples of its own, each name's after metrics_write_head. */
+typedef void metrics_write(void *cookie, struct buf *out);
 
 /** New; NULL when out of memory. Free with metrics_registry_destroy. */
 struct metrics_registry *metrics_registry_create(void);
@@ -38,6 +40,11 @@ struct metrics_histogram *metrics_histogram_create(struct metrics_registry *regi
  *  Returns 0, or -1 when out of memory. `read` is called by whoever writes the text. */
 int metrics_gauge_create(struct metrics_registry *registry, struct metrics_name name, metrics_read *read, void *cookie,
                          int counter);
+/** Have `write` add to the text, for samples that are not known at start. Returns 0, or -1 when out of memory. */
+int metrics_writer_create(struct metrics_registry *registry, metrics_write *write, void *cookie);
+/** Metrics of the whole process under Prometheus' usual names: process_cpu_seconds_total, process_open_fds, ..
+ *  Returns 0, or -1 when out of memory. */
+int metrics_process_create(struct metrics_registry *registry);
 
 /** Thread: any. */
 void metrics_counter_add(struct metrics_counter *counter, uint64_t n);
@@ -47,5 +54,7 @@ void metrics_histogram_observe(struct metrics_histogram *histogram, double value
 
 /** All metrics as text. Thread: any. */
 void metrics_registry_write(struct metrics_registry *registry, struct buf *out);
+/** The lines before the first sample of a name. `type`: "counter" or "gauge". Thread: any. */
+void metrics_write_head(struct buf *out, const char *name, const char *type, const char *help);
 
 #endif

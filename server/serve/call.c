@@ -72,7 +72,9 @@ static void admit(struct serve_call *call)
     if (atomic_load(&server->closing))
         say_closing(call);
     else if (before >= limit)
-        serve_call_fail(call, STATUS_OVERLOADED, "%u requests are being worked on, the limit: try again later", limit);
+        serve_call_fail(call, STATUS_OVERLOADED,
+                        "%u requests are being worked on, the limit: try again later (see --max-concurrent-requests)",
+                        limit);
 }
 
 static void leave(struct serve_call *call)
@@ -147,8 +149,12 @@ void serve_call_complete(struct serve_call *call)
 
 static void count(const struct serve_call *call)
 {
+    const struct serve_telemetry *telemetry = &call->server->telemetry;
+    if (!call->method || call->method->immediate)
+        return;
+    metrics_counter_add(telemetry->unknown_fields, call->unknown_fields);
     if (call->status != STATUS_OK)
-        metrics_counter_add(call->server->telemetry.failures[call->status], 1);
+        metrics_counter_add(telemetry->failures[call->status], 1);
     else if (call->infer)
         serve_infer_count(call->infer);
 }

@@ -39,12 +39,15 @@ struct serve_method {
     /** Write call->reply from the results in call->infer. NULL where start never gives PENDING. Called once. */
     void (*encode)(struct serve_call *call);
     uint32_t value_cost; /* bytes of the reply that one value of the results takes at most, to reserve memory by */
+    bool immediate;      /* start never gives PENDING, and is no inference: done even when the server is full, and not
+                            counted among the requests that fail */
 };
 
 struct serve_call {
     struct serve_server *server;
     /* The transport's: */
     const struct serve_method *method;
+    const char *id;      /* of the request, for the log; borrowed until the call is finished; NULL: none */
     const char *request; /* [request_len], encoded; borrowed until the call is finished */
     size_t request_len;
     uint64_t started_ns;
@@ -59,6 +62,7 @@ struct serve_call {
     /* For methods: */
     struct arena
         *arena; /* what start needs until the end; NULL before serve_call_run and where it is run immediately */
+    uint32_t unknown_fields; /* of the request, which were ignored: to be counted */
     /* The result, complete after serve_call_answer: */
     enum status status;
     struct error err;          /* where status is not OK */
@@ -87,8 +91,8 @@ void serve_call_fail(struct serve_call *call, enum status status, const char *fo
 /** The whole request is there: do it. `on_ready` comes exactly once, perhaps before this returns. A call that has
  *  failed already only becomes ready. */
 void serve_call_run(struct serve_call *call);
-/** The same for a method that never gives PENDING, even when the server is full: ready when this returns, without
- *  on_ready. `method` may be NULL: then there is nothing to do. */
+/** The same for an immediate method: ready when this returns, without on_ready. `method` may be NULL: then there is
+ *  nothing to do. A call that has failed already may have any method. */
 void serve_call_run_immediate(struct serve_call *call);
 /** Complete the result of a ready call: encodes it here unless a worker already did. */
 void serve_call_answer(struct serve_call *call);

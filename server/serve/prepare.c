@@ -97,14 +97,17 @@ static enum status plan_windows(const struct preparation *p, uint32_t input, con
     uint32_t repeated = text->n_lead + text->n_trail;
     serve_text_name(p->spec->inputs.single ? -1 : (int64_t)input, name, sizeof name);
     if (repeated >= options->max_input_length)
-        return error_set(err, STATUS_VALIDATION, "%s: a prompt of %u tokens leaves no room for a text within %u tokens",
-                         name, repeated, options->max_input_length);
+        return error_set(
+            err, STATUS_VALIDATION,
+            "%s: a prompt of %u tokens leaves no room for a text within %u tokens (see --max-input-length)", name,
+            repeated, options->max_input_length);
     uint32_t tokens = text->encoding.n - repeated;
     *ret =
         serve_windows_plan(tokens, options->max_input_length - repeated, p->spec->chunk_overlap, options->max_chunks);
     if (ret->tokens < tokens && !p->spec->truncate)
-        return error_set(err, STATUS_VALIDATION, "%s must have at most %u tokens to fit into %u chunks. Given: %u",
-                         name, ret->tokens + repeated, options->max_chunks, text->encoding.n);
+        return error_set(err, STATUS_VALIDATION,
+                         "%s must have at most %u tokens to fit into %u chunks. Given: %u (see --max-chunks)", name,
+                         ret->tokens + repeated, options->max_chunks, text->encoding.n);
     return STATUS_OK;
 }
 

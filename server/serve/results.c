@@ -55,11 +55,14 @@ void serve_infer_count(const struct serve_infer *infer)
     serve_infer_report(infer, &report);
     metrics_counter_add(t->successes[infer->single ? SERVE_SINGLE : SERVE_BATCH], 1);
     metrics_counter_add(t->embedded, infer->n_inputs);
+    metrics_counter_add(t->truncated, report.n_truncated);
     metrics_histogram_observe(t->duration, seconds(report.total_ns));
+    metrics_histogram_observe(t->duration_of[infer->work.class], seconds(report.total_ns));
     metrics_histogram_observe(t->tokenization, seconds(report.tokenization_ns));
     metrics_histogram_observe(t->queue, seconds(report.queue_ns));
     metrics_histogram_observe(t->queue_of[infer->work.class], seconds(report.queue_ns));
     metrics_histogram_observe(t->inference, seconds(report.inference_ns));
+    metrics_histogram_observe(t->inference_of[infer->work.class], seconds(report.inference_ns));
     for (uint32_t i = 0; i < infer->n_inputs; i++)
         metrics_histogram_observe(t->input_length, infer->inputs[i].n_tokens);
 }

@@ -27,8 +27,9 @@ struct serve_options {
     const char *model_dir; /* for the prompts of config_sentence_transformers.json */
     const char *model_id;
     const char *served_model_name;
-    const char *model_dtype;  /* "int8", "float32" */
-    const char *compute_type; /* what the boards are: "cpu", "fpga+emulated" */
+    const char *model_dtype;     /* "int8", "float32" */
+    const char *compute_type;    /* what the boards are: "cpu", "fpga+emulated" */
+    const char *instruction_set; /* what they run on: "avx2" */
     const char *version;
     const struct token_vocab *vocab;
     struct batch *batch;

@@ -12,16 +12,21 @@ enum serve_request_kind { SERVE_SINGLE, SERVE_BATCH, SERVE_TOKENIZE, SERVE_DECOD
 
 struct serve_telemetry {
     struct metrics_registry *registry;
+    uint32_t n_durations; /* buckets of histograms of seconds */
     struct metrics_counter *requests[SERVE_REQUEST_KINDS];
     struct metrics_counter *successes[SERVE_REQUEST_KINDS];
     struct metrics_counter *failures[STATUS_COUNT];
     struct metrics_counter *inputs; /* te_embed_count: texts, not requests */
     struct metrics_counter *embedded;
+    struct metrics_counter *truncated;
+    struct metrics_counter *unknown_fields;
     struct metrics_histogram *duration;
+    struct metrics_histogram *duration_of[BATCH_CLASSES];
     struct metrics_histogram *tokenization;
     struct metrics_histogram *queue;
     struct metrics_histogram *queue_of[BATCH_CLASSES];
     struct metrics_histogram *inference;
+    struct metrics_histogram *inference_of[BATCH_CLASSES];
     struct metrics_histogram *input_length;
     struct metrics_histogram *batch_size;
     struct metrics_histogram *batch_tokens;

@@ -49,7 +49,9 @@ enum status serve_inputs_check(const struct serve_server *server, const struct s
     if (inputs->n == 0)
         return error_set(err, STATUS_EMPTY, "`%s` cannot be empty", name);
     if (inputs->n > limit)
-        return error_set(err, STATUS_VALIDATION, "batch size %u > maximum allowed batch size %u", inputs->n, limit);
+        return error_set(err, STATUS_VALIDATION,
+                         "batch size %u > maximum allowed batch size %u (see --max-client-batch-size)", inputs->n,
+                         limit);
     for (uint32_t i = 0; i < inputs->n; i++) {
         const struct serve_input *input = &inputs->items[i];
         if (input->ids ? input->n_ids > 0 : input->text.len > 0)
@@ -74,9 +76,10 @@ static enum status bound_chars(const struct serve_server *server, const struct s
     if (chars <= limit)
         return STATUS_OK;
     if (!options->truncate)
-        return error_set(err, STATUS_VALIDATION, "%s must have less than %llu characters. Given: %llu",
+        return error_set(err, STATUS_VALIDATION,
+                         "%s must have less than %llu characters. Given: %llu (see --max-input-length%s)",
                          serve_text_name(index, name, sizeof name), (unsigned long long)limit,
-                         (unsigned long long)chars);
+                         (unsigned long long)chars, options->chunk ? " and --max-chunks" : "");
     if (input->ids)
         return STATUS_OK;
     ret->text = options->direction == TOKEN_LEFT ? keep_last(ret->text, limit) : keep_first(ret->text, limit);
@@ -121,7 +124,7 @@ static enum status check_length(const struct serve_server *server, int64_t index
     char name[32];
     uint32_t limit = server->options.max_input_length;
     if (encoding->n > limit && !chunk)
-        return error_set(err, STATUS_VALIDATION, "%s must have at most %u tokens. Given: %u",
+        return error_set(err, STATUS_VALIDATION, "%s must have at most %u tokens. Given: %u (see --max-input-length)",
                          serve_text_name(index, name, sizeof name), limit, encoding->n);
     if (encoding->n == 0)
         return error_set(err, STATUS_VALIDATION, "%s: no tokens", serve_text_name(index, name, sizeof name));

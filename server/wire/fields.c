@@ -14,13 +14,21 @@ static const struct wire_field *find(const struct wire_field *fields, uint32_t n
     return NULL;
 }
 
+static bool skip_unknown(struct wire_json *json, struct wire_string key, struct wire_unknown *unknown)
+{
+    if (unknown->n < WIRE_UNKNOWN_NAMES)
+        unknown->names[unknown->n] = key;
+    unknown->n++;
+    return wire_json_skip(json);
+}
+
 static bool read_member(struct wire_json *json, struct wire_string key, const struct wire_field *fields, uint32_t n,
-                        const struct wire_limits *limits, uint32_t *seen)
+                        struct wire_unknown *unknown, const struct wire_limits *limits, uint32_t *seen)
 {
     uint32_t index = 0;
     const struct wire_field *field = find(fields, n, key, &index);
     if (!field)
-        return wire_json_skip(json);
+        return skip_unknown(json, key, unknown);
     if (*seen & 1u << index)
         return wire_json_fail(json, STATUS_VALIDATION, "`%s` is given twice", field->name);
     *seen |= 1u << index;
@@ -30,7 +38,8 @@ static bool read_member(struct wire_json *json, struct wire_string key, const st
 }
 
 enum status wire_fields_read(const char *body, size_t len, const struct wire_field *fields, uint32_t n,
-                             const struct wire_limits *limits, struct arena *arena, struct error *err)
+                             struct wire_unknown *unknown, const struct wire_limits *limits, struct arena *arena,
+                             struct error *err)
 {
     struct wire_json json;
     wire_json_init(&json, body, len, arena, err);
@@ -42,7 +51,7 @@ enum status wire_fields_read(const char *body, size_t len, const struct wire_fie
     struct wire_string key;
     bool more = true;
     while (more && wire_json_next_key(&json, &key))
-        more = read_member(&json, key, fields, n, limits, &seen);
+        more = read_member(&json, key, fields, n, unknown, limits, &seen);
     if (!wire_json_end(&json))
         return json.status;
     for (uint32_t i = 0; i < n; i++) {

@@ -17,9 +17,10 @@ struct wire_field {
 
 enum { WIRE_MAX_FIELDS = 16 };
 
-/** Read a whole body that is an object with these fields [n]. */
+/** Read a whole body that is an object with these fields [n]. Others are added to `unknown`. */
 enum status wire_fields_read(const char *body, size_t len, const struct wire_field *fields, uint32_t n,
-                             const struct wire_limits *limits, struct arena *arena, struct error *err);
+                             struct wire_unknown *unknown, const struct wire_limits *limits, struct arena *arena,
+                             struct error *err);
 
 bool wire_field_bool(struct wire_json *json, const char *name, const struct wire_limits *limits, void *target);
 bool wire_field_string(struct wire_json *json, const char *name, const struct wire_limits *limits, void *target);

@@ -113,7 +113,8 @@ static bool too_many(struct wire_json *json, const struct place *place)
     uint64_t n = place->limits->max_inputs + (uint64_t)1;
     while (wire_json_skip(json) && wire_json_next_item(json))
         n++;
-    return wire_json_fail(json, STATUS_VALIDATION, "batch size %llu > maximum allowed batch size %u",
+    return wire_json_fail(json, STATUS_VALIDATION,
+                          "batch size %llu > maximum allowed batch size %u (see --max-client-batch-size)",
                           (unsigned long long)n, place->limits->max_inputs);
 }
 

@@ -21,7 +21,7 @@ enum status wire_embed_read(struct wire_embed *ret, const char *body, size_t len
         {"dimensions", wire_field_positive, &embed.dimensions, false},
     };
     uint32_t n = sizeof fields / sizeof *fields - (with_output ? 0 : 2);
-    enum status status = wire_fields_read(body, len, fields, n, limits, arena, err);
+    enum status status = wire_fields_read(body, len, fields, n, &embed.unknown, limits, arena, err);
     if (status == STATUS_OK)
         *ret = embed;
     return status;
@@ -36,7 +36,8 @@ enum status wire_tokenize_read(struct wire_tokenize *ret, const char *body, size
         {"add_special_tokens", wire_field_bool, &tokenize.add_special_tokens, false},
         {"prompt_name", wire_field_string, &tokenize.prompt_name, false},
     };
-    enum status status = wire_fields_read(body, len, fields, sizeof fields / sizeof *fields, limits, arena, err);
+    enum status status =
+        wire_fields_read(body, len, fields, sizeof fields / sizeof *fields, &tokenize.unknown, limits, arena, err);
     if (status == STATUS_OK)
         *ret = tokenize;
     return status;
@@ -50,7 +51,8 @@ enum status wire_decode_read(struct wire_decode *ret, const char *body, size_t l
         {"ids", wire_field_ids, &decode.inputs, true},
         {"skip_special_tokens", wire_field_bool, &decode.skip_special_tokens, false},
     };
-    enum status status = wire_fields_read(body, len, fields, sizeof fields / sizeof *fields, limits, arena, err);
+    enum status status =
+        wire_fields_read(body, len, fields, sizeof fields / sizeof *fields, &decode.unknown, limits, arena, err);
     if (status == STATUS_OK)
         *ret = decode;
     return status;

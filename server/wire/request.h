@@ -1,7 +1,7 @@
 /* Requests as their endpoints want them, decoded from JSON bodies with the defaults of text-embeddings-inference.
  *
- * Unknown fields are ignored, null counts as absent, a field given twice is refused. Errors: MALFORMED (not JSON),
- * VALIDATION (a field of the wrong kind or out of its limits, named with what was expected), EMPTY, NO_MEMORY;
+ * Unknown fields are ignored but told, null counts as absent, a field given twice is refused. Errors: MALFORMED (not
+ * JSON), VALIDATION (a field of the wrong kind or out of its limits, named with what was expected), EMPTY, NO_MEMORY;
  * `ret` untouched on failure. Strings and arrays live in the body and the arena. Thread: any.
  */
 #ifndef BERTD_WIRE_REQUEST_H
@@ -12,6 +12,14 @@
 
 struct wire_limits {
     uint32_t max_inputs; /* --max-client-batch-size */
+};
+
+enum { WIRE_UNKNOWN_NAMES = 4 };
+
+/** Fields of a body that its endpoint does not have. */
+struct wire_unknown {
+    uint32_t n;
+    struct wire_string names[WIRE_UNKNOWN_NAMES]; /* of the first ones */
 };
 
 /** A text, or token ids. */
@@ -42,6 +50,7 @@ struct wire_embed {
     bool chunk;                     /* cut longer inputs up instead */
     uint32_t chunk_overlap;         /* tokens that neighbouring chunks share */
     struct wire_string prompt_name; /* bytes NULL: none */
+    struct wire_unknown unknown;
     /* Only where `with_output` was asked for: */
     bool normalize;
     uint32_t dimensions; /* 0: all; else how many to keep, cut before normalising */
@@ -51,11 +60,13 @@ struct wire_tokenize {
     struct wire_inputs inputs; /* texts only */
     bool add_special_tokens;
     struct wire_string prompt_name;
+    struct wire_unknown unknown;
 };
 
 struct wire_decode {
     struct wire_inputs inputs; /* ids only */
     bool skip_special_tokens;
+    struct wire_unknown unknown;
 };
 
 /** POST /embed, and with `with_output` false /embed_all: {inputs, truncate?, truncation_direction?, prompt_name?,

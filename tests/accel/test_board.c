@@ -170,6 +170,33 @@ Test(board, says_what_it_computes_with)
     }
 }
 
+Test(board, says_which_instruction_set_runs)
+{
+    static const struct {
+        unsigned mask;
+        const char *name;
+    } sets[] = {{0, "c"},
+                {CPU_AVX2, "avx2"},
+                {CPU_AVX2 | CPU_AVXVNNI, "avxvnni"},
+                {CPU_AVX2 | CPU_AVXVNNI | CPU_AVX512VNNI, "avx512vnni"}};
+    const unsigned all = cpu_flags();
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        if (sets[i].mask && !(cpu_flags_detected() & sets[i].mask & ~sets[i - 1].mask))
+            continue;
+        cpu_flags_set_mask(sets[i].mask);
+        struct board *board = open_board("emu");
+        cr_expect_str_eq(board_instruction_set(board), sets[i].name);
+        board_close(&board);
+    }
+    cpu_flags_set_mask(all);
+    struct board *board = open_board("ref");
+    cr_expect_str_eq(board_instruction_set(board), "c");
+    board_close(&board);
+    board = open_board("fp32");
+    cr_expect(*board_instruction_set(board));
+    board_close(&board);
+}
+
 /* Running ---------------------------------------------------------------------------------------------------------- */
 
 Test(board, runs_in_order_and_right)

@@ -81,6 +81,7 @@ static uint16_t start_server(void)
                                            .served_model_name = "m",
                                            .model_dtype = "int8",
                                            .compute_type = "cpu",
+                                           .instruction_set = "c",
                                            .version = "0",
                                            .n_boards = 1,
                                            .width = HIDDEN,

@@ -172,6 +172,7 @@ static void open_inside(struct inside *inside)
                                     .served_model_name = "m",
                                     .model_dtype = "int8",
                                     .compute_type = "cpu",
+                                    .instruction_set = "c",
                                     .version = "0",
                                     .vocab = inside->vocab,
                                     .batch = inside->batch,

@@ -10,6 +10,8 @@
 #include "server/http/connections.h"
 #include "server/http/endpoints.h"
 #include "server/http/http.h"
+#include "server/http/refusals.h"
+#include "server/http/telemetry.h"
 #include "server/http/truncated.h"
 
 Test(access, key)
@@ -52,6 +54,46 @@ Test(routes, found_or_named)
     cr_expect_str_eq(allow, "POST, OPTIONS");
     cr_expect_eq(http_route_find(&endpoint, &allow, "GET", "/Embed", &err), STATUS_NOT_FOUND);
     cr_expect_eq(endpoint, &http_health, "untouched");
+}
+
+Test(routes, have_one_name_each)
+{
+    cr_expect_str_eq(http_route_name(http_route_index("/embed")), "/embed");
+    cr_expect_str_eq(http_route_name(http_route_index("/")), "/");
+    cr_expect_eq(http_route_index("/Embed"), (uint32_t)HTTP_ROUTE_OTHER);
+    for (uint32_t route = 0; route < HTTP_ROUTE_OTHER; route++)
+        cr_expect_eq(http_route_index(http_route_name(route)), route);
+    cr_expect_str_eq(http_route_name(HTTP_ROUTE_OTHER), "other");
+}
+
+/* Every code that a status has is counted. */
+Test(telemetry, counts_every_code)
+{
+    static struct http_telemetry telemetry;
+    for (int status = 0; status < STATUS_COUNT; status++)
+        http_telemetry_count(&telemetry, HTTP_ROUTE_OTHER, (unsigned)status_http((enum status)status));
+    uint64_t sum = 0;
+    for (int c = 0; c < HTTP_CODES; c++)
+        sum += telemetry.responses[HTTP_ROUTE_OTHER][c];
+    cr_expect_eq(sum, (uint64_t)STATUS_COUNT);
+    cr_expect_eq(telemetry.responses[0][0], 0u);
+}
+
+Test(refusals, few_lines_a_second)
+{
+    uint64_t left_out = 99;
+    for (int i = 0; i < HTTP_REFUSALS_A_SECOND; i++) {
+        cr_expect(http_refusals_allow(STATUS_NOT_FOUND, 100, &left_out));
+        cr_expect_eq(left_out, 0u);
+    }
+    for (int i = 0; i < 25; i++)
+        cr_expect_not(http_refusals_allow(STATUS_NOT_FOUND, 100, &left_out));
+    cr_expect(http_refusals_allow(STATUS_TIMEOUT, 100, &left_out), "each status for itself");
+    cr_expect_eq(left_out, 0u);
+    cr_expect(http_refusals_allow(STATUS_NOT_FOUND, 101, &left_out));
+    cr_expect_eq(left_out, 25u);
+    cr_expect(http_refusals_allow(STATUS_NOT_FOUND, 101, &left_out));
+    cr_expect_eq(left_out, 0u);
 }
 
 Test(connections, late_ones_are_shut_down)

@@ -57,6 +57,7 @@ static struct serve_options options_of(const struct ground *ground, struct metri
                                   .served_model_name = "m",
                                   .model_dtype = "int8",
                                   .compute_type = "cpu",
+                                  .instruction_set = "c",
                                   .version = "0",
                                   .vocab = ground->vocab,
                                   .batch = ground->batch,

@@ -1,6 +1,13 @@
 #include <criterion/criterion.h>
+#include <fcntl.h>
+#include <math.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "server/metrics/metrics.h"
@@ -101,4 +108,77 @@ Test(metrics, memory_runs_out)
         mem_fail_after(-1);
         metrics_registry_destroy(&registry);
     }
+}
+
+static double value_of(struct metrics_registry *registry, const char *name)
+{
+    char *text = text_of(registry);
+    char line[64];
+    snprintf(line, sizeof line, "\n%s ", name);
+    const char *at = strstr(text, line);
+    cr_assert(at, "%s in %s", name, text);
+    double value = strtod(at + strlen(line), NULL);
+    mem_free(text);
+    return value;
+}
+
+static void *wait_for(void *lock)
+{
+    pthread_mutex_lock(lock);
+    pthread_mutex_unlock(lock);
+    return NULL;
+}
+
+Test(metrics, of_the_process)
+{
+    struct metrics_registry *registry = metrics_registry_create();
+    struct rlimit limit;
+    pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_t thread;
+    cr_assert_eq(metrics_process_create(registry), 0);
+    double files = value_of(registry, "process_open_fds");
+    double threads = value_of(registry, "process_threads");
+    int fd = open("/dev/null", O_RDONLY);
+    pthread_mutex_lock(&lock);
+    pthread_create(&thread, NULL, wait_for, &lock);
+    cr_expect_eq(value_of(registry, "process_open_fds"), files + 1);
+    cr_expect_eq(value_of(registry, "process_threads"), threads + 1);
+    pthread_mutex_unlock(&lock);
+    pthread_join(thread, NULL);
+    close(fd);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    cr_expect_eq(value_of(registry, "process_max_fds"), (double)limit.rlim_cur);
+    double resident = value_of(registry, "process_resident_memory_bytes");
+    cr_expect(resident > 100000 && resident < value_of(registry, "process_virtual_memory_bytes"), "%g", resident);
+    cr_expect(value_of(registry, "process_cpu_seconds_total") > 0);
+    double started = value_of(registry, "process_start_time_seconds");
+    cr_expect(started > 1.6e9 && started <= (double)time(NULL) + 1, "%g", started);
+    cr_expect_eq(started, value_of(registry, "process_start_time_seconds"));
+    metrics_registry_destroy(&registry);
+}
+
+static void write_two(void *cookie, struct buf *out)
+{
+    metrics_write_head(out, "two", "gauge", "Two");
+    buf_printf(out, "two %d\n", *(int *)cookie);
+}
+
+static double unknown(void *cookie)
+{
+    (void)cookie;
+    return NAN;
+}
+
+Test(metrics, writers_and_values_that_are_not_known)
+{
+    struct metrics_registry *registry = metrics_registry_create();
+    int two = 2;
+    metrics_gauge_create(registry, (struct metrics_name){"one", NULL, "One"}, unknown, NULL, 0);
+    metrics_writer_create(registry, write_two, &two);
+    metrics_counter_create(registry, (struct metrics_name){"three", NULL, "Three"});
+    char *text = text_of(registry);
+    cr_expect_str_eq(text, "# HELP one One\n# TYPE one gauge\none NaN\n# HELP two Two\n# TYPE two gauge\ntwo 2\n"
+                           "# HELP three Three\n# TYPE three counter\nthree 0\n");
+    mem_free(text);
+    metrics_registry_destroy(&registry);
 }

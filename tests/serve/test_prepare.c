@@ -111,8 +111,9 @@ Test(prepare, what_three_windows_do_not_reach)
 {
     const struct serve_input inputs[] = {text_of("a"), text_of("a b c d e f g h i j a b")};
     cr_assert_eq(prepare(inputs, 2, false, BATCH_POOL_MEAN), STATUS_VALIDATION);
-    cr_expect(strstr(err.message, "`inputs[1]` must have at most 12 tokens to fit into 3 chunks. Given: 14"), "%s",
-              err.message);
+    cr_expect(strstr(err.message,
+                     "`inputs[1]` must have at most 12 tokens to fit into 3 chunks. Given: 14 (see --max-chunks)"),
+              "%s", err.message);
     cr_assert_eq(prepare(inputs, 2, true, BATCH_POOL_MEAN), STATUS_OK, "%s", err.message);
     cr_assert_eq(infer.n_items, 4u);
     expect_item(3, 1, "2 10 11 12 13 3", 1, 5);
@@ -153,8 +154,10 @@ Test(prepare, a_prompt_leaves_room_for_one_token_or_none)
     expect_item(1, 0, "2 4 5 6 8 3", 4, 1);
     expect_item(2, 0, "2 4 5 6 9 3", 4, 2);
     cr_assert_eq(prepare_after("a b c d", " e", false), STATUS_VALIDATION);
-    cr_expect(strstr(err.message, "`inputs`: a prompt of 6 tokens leaves no room for a text within 6 tokens"), "%s",
-              err.message);
+    cr_expect(
+        strstr(err.message,
+               "`inputs`: a prompt of 6 tokens leaves no room for a text within 6 tokens (see --max-input-length)"),
+        "%s", err.message);
 }
 
 /* Four tokens beside [CLS] and [SEP] need no window, ten are what three windows reach. */

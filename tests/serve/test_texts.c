@@ -79,7 +79,7 @@ Test(texts, characters_refused)
     char *bytes = umlauts(CHARS - 1, &len);
     struct serve_text_options options = {0};
     cr_expect_eq(encode(bytes, len, options), STATUS_VALIDATION);
-    cr_expect_str_eq(err.message, "`inputs` must have less than 1500 characters. Given: 1501");
+    cr_expect_str_eq(err.message, "`inputs` must have less than 1500 characters. Given: 1501 (see --max-input-length)");
     cr_expect_eq(encode(bytes, len - 1, options), STATUS_OK, "%s", err.message);
     options.prompt = (struct serve_string){"a ", 2};
     cr_expect_eq(encode(bytes, len, options), STATUS_VALIDATION, "whatever the prompt");
@@ -88,7 +88,8 @@ Test(texts, characters_refused)
     uint32_t *ids = calloc(CHARS + 1, sizeof *ids);
     struct serve_input input = {.ids = ids, .n_ids = CHARS + 1};
     cr_expect_eq(serve_text_encode(&server, &input, 7, &options, arena, &text, &err), STATUS_VALIDATION);
-    cr_expect_str_eq(err.message, "`inputs[7]` must have less than 1500 characters. Given: 1501");
+    cr_expect_str_eq(err.message,
+                     "`inputs[7]` must have less than 1500 characters. Given: 1501 (see --max-input-length)");
     cr_expect_eq(serve_text_encode(&server, &input, 0, &options, arena, &text, &err), STATUS_VALIDATION);
     cr_expect(strstr(err.message, "`inputs[0]`"), "%s", err.message);
     input.n_ids = CHARS;
@@ -102,7 +103,7 @@ Test(texts, tokens_refused)
     cr_expect_eq(encode("a b c d", 7, options), STATUS_OK, "%s", err.message);
     cr_expect_eq(text.encoding.n, LIMIT);
     cr_expect_eq(encode("a b c d e", 9, options), STATUS_VALIDATION);
-    cr_expect_str_eq(err.message, "`inputs` must have at most 6 tokens. Given: 7");
+    cr_expect_str_eq(err.message, "`inputs` must have at most 6 tokens. Given: 7 (see --max-input-length)");
     options.truncate = true;
     cr_expect_eq(encode("a b c d e", 9, options), STATUS_OK, "%s", err.message);
     cr_expect(text.encoding.n == LIMIT && text.cut);
@@ -122,7 +123,7 @@ Test(texts, inputs_of_a_request)
     const struct serve_input bad[] = {{.text = {"a", 1}}, {.ids = ids}}, empty = {.text = {"", 0}};
     cr_expect_eq(serve_inputs_check(&server, &(struct serve_inputs){good, 2, false}, "x", &err), STATUS_OK);
     cr_expect_eq(serve_inputs_check(&server, &(struct serve_inputs){good, 3, false}, "x", &err), STATUS_VALIDATION);
-    cr_expect_str_eq(err.message, "batch size 3 > maximum allowed batch size 2");
+    cr_expect_str_eq(err.message, "batch size 3 > maximum allowed batch size 2 (see --max-client-batch-size)");
     cr_expect_eq(serve_inputs_check(&server, &(struct serve_inputs){good, 0, false}, "x", &err), STATUS_EMPTY);
     cr_expect_str_eq(err.message, "`x` cannot be empty");
     cr_expect_eq(serve_inputs_check(&server, &(struct serve_inputs){bad, 2, false}, "x", &err), STATUS_EMPTY);

@@ -122,9 +122,18 @@ Test(request, limits_are_named)
 {
     embed_of("{\"inputs\":[\"a\",\"b\",\"c\",\"d\"]}");
     refused("{\"inputs\":[\"a\",\"b\",\"c\",\"d\",\"e\",\"f\"]}", STATUS_VALIDATION,
-            "batch size 6 > maximum allowed batch size 4");
+            "batch size 6 > maximum allowed batch size 4 (see --max-client-batch-size)");
     refused("{\"inputs\":\"a\",\"dimensions\":0}", STATUS_VALIDATION, "`dimensions`");
     refused("{\"inputs\":\"a\",\"dimensions\":4294967296}", STATUS_VALIDATION, "1 to 4294967295");
+}
+
+Test(request, unknown_fields_are_told)
+{
+    struct wire_embed embed = embed_of("{\"a\":1,\"inputs\":\"x\",\"b\\u0041\":[{}],\"c\":null,\"d\":0,\"e\":0}");
+    cr_expect_eq(embed.unknown.n, 5u);
+    cr_expect(wire_string_is(embed.unknown.names[0], "a") && wire_string_is(embed.unknown.names[1], "bA"));
+    cr_expect(wire_string_is(embed.unknown.names[3], "d"));
+    cr_expect_eq(embed_of("{\"inputs\":\"x\",\"dimensions\":1}").unknown.n, 0u);
 }
 
 Test(request, wrong_kinds_are_named)
