@@ -15,9 +15,11 @@ struct http_server {
     struct serve_server *serve;
     struct MHD_Daemon *daemon;
     struct http_connections connections;
-    int quiesced_fd;  /* the listening socket after http_server_quiesce; -1 */
-    atomic_uint open; /* requests whose answer is not yet sent */
-    atomic_uint away; /* of these, suspended in libmicrohttpd */
+    int quiesced_fd;            /* the listening socket after http_server_quiesce; -1 */
+    atomic_uint open;           /* requests whose answer is not yet sent */
+    atomic_uint away;           /* of these, suspended in libmicrohttpd */
+    atomic_uint resuming;       /* threads inside MHD_resume_connection, which may outlast what it resumes */
+    struct MHD_Response *spare; /* the answer when there is no memory for one; queued any number of times */
 };
 
 /** One request on a connection, from its first header to the last byte of the answer. */
@@ -44,7 +46,9 @@ enum MHD_Result http_exchange_handle(void *cls, struct MHD_Connection *connectio
 /** The exchange is over, however it ended. */
 void http_exchange_end(void *cls, struct MHD_Connection *connection, void **state,
                        enum MHD_RequestTerminationCode reason);
-/** Queue the answer: the call's reply, or its error in JSON. NO: the connection must be closed. */
+/** Queue the answer: the call's reply, or its error in JSON, or the spare answer. NO: the connection must be closed. */
 enum MHD_Result http_exchange_respond(struct http_exchange *exchange);
+/** New: the spare answer, 500 and an error in JSON. NULL when there is no memory. */
+struct MHD_Response *http_spare_response(void);
 
 #endif
