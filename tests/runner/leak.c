@@ -5,5 +5,6 @@ Test(runner, a_leak_fails_the_test)
 {
     static void *volatile only;
     only = malloc(1000);
+    cr_assert_not_null(only);
     only = NULL;
 }
