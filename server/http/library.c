@@ -28,11 +28,18 @@ static void plain_words(char *ret, size_t size, const char *page, size_t len)
     ret[n] = '\0';
 }
 
+/* In place of mem_free, for words that are static. */
+static void keep(void *text)
+{
+    (void)text;
+}
+
 /* The library refuses by itself what it cannot parse, in HTML, and has no option for another form. It makes these
  * answers with a public function of its own. The program's function of that name takes its place, and writes what a
  * route would. The room itself makes its responses otherwise. */
 static struct MHD_Response *refusal(const char *page, size_t len)
 {
+    static char without_memory[] = "{\"error\":\"the request is malformed\",\"error_type\":\"Validation\"}";
     char words[256];
     struct buf buf = {0};
     plain_words(words, sizeof words, page, len);
@@ -40,7 +47,8 @@ static struct MHD_Response *refusal(const char *page, size_t len)
     size_t size = 0;
     char *text = buf_take(&buf, &size);
     struct MHD_Response *response =
-        text ? MHD_create_response_from_buffer_with_free_callback(size, text, mem_free) : NULL;
+        text ? MHD_create_response_from_buffer_with_free_callback(size, text, mem_free)
+             : MHD_create_response_from_buffer_with_free_callback(sizeof without_memory - 1, without_memory, keep);
     if (!response)
         mem_free(text);
     else

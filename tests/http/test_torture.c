@@ -12,6 +12,7 @@
 #include "server/serve/serve.h"
 #include "tests/http/client.h"
 #include "tests/http/process.h"
+#include "tests/http/raw.h"
 
 enum { MAX_BOARDS = 5, MAX_ALLOCATIONS = 400 };
 
@@ -184,6 +185,32 @@ static const char *texts(char *to, const char *options, int n, int words)
     return begin;
 }
 
+/* What the library refuses, and what the server does: the answer says so, or that there was no memory. */
+static void torture_refusals(int port, long blocks)
+{
+    static const char *const requests[] = {"GET /health\r\n\r\n",
+                                           "POST /embed HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"
+                                           "Content-Length: 3\r\n\r\n{}"};
+    static struct raw_answer answer;
+    for (size_t r = 0; r < sizeof requests / sizeof *requests; r++) {
+        bool failed = true;
+        for (long n = 0; failed; n++) {
+            long from = mem_alloc_count();
+            mem_fail_after(n);
+            int fd = client_connect(port);
+            raw_send(fd, requests[r], strlen(requests[r]));
+            raw_read(fd, &answer, false, 600000);
+            failed = mem_alloc_count() - from > n;
+            mem_fail_after(-1);
+            cr_expect(answer.code == 400 || (failed && answer.code == 500), "%d", answer.code);
+            cr_expect(raw_is_error(&answer), "%s%s", answer.head, answer.body);
+            close(fd);
+            cr_assert_lt(n, MAX_ALLOCATIONS);
+        }
+        cr_expect(memory_becomes(blocks), "%s", requests[r]);
+    }
+}
+
 static void torture_all(int port, long blocks)
 {
     static char many[8192], more[8192], chunked[8192];
@@ -203,6 +230,7 @@ static void torture_all(int port, long blocks)
     };
     for (size_t r = 0; r < sizeof requests / sizeof *requests; r++)
         torture(port, &requests[r], blocks);
+    torture_refusals(port, blocks);
 }
 
 static void torture_boards(uint32_t n_boards)
