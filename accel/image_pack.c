@@ -17,6 +17,7 @@ const int32_t image_check_factors[IMAGE_PANEL] = {
 
 typedef float lanes __attribute__((vector_size(4 * LANES)));
 typedef int32_t integers __attribute__((vector_size(4 * LANES)));
+typedef uint32_t words __attribute__((vector_size(4 * LANES)));
 
 static void gather(float *block, const struct image_pack *pack, uint32_t row, uint32_t begin, uint32_t count)
 {
@@ -77,18 +78,18 @@ static void quantise(const struct image_linear *linear, uint32_t panel, const la
         inverse[lane] = tiny ? 0 : 127.0f / amax[lane];
     }
     uint32_t groups = linear->in_padded / IMAGE_GROUP;
-    integers *words = (integers *)linear->weights + (size_t)panel * groups;
+    words *packed = (words *)linear->weights + (size_t)panel * groups;
     integers sums = {0};
     for (uint32_t g = 0; g < groups; g++) {
-        integers word = {0};
+        words word = {0};
         for (uint32_t i = 0; i < IMAGE_GROUP; i++) {
             integers q;
             round_even(&q, &values[g * IMAGE_GROUP + i], &inverse);
             sums += q;
             totals[g * IMAGE_GROUP + i] += q;
-            word |= (q & 255) << (8 * i);
+            word |= ((words)q & 255) << (8 * i);
         }
-        words[g] = word;
+        packed[g] = word;
     }
     memcpy((int32_t *)linear->row_sums + panel * LANES, &sums, sizeof sums);
 }

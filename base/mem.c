@@ -10,6 +10,7 @@
 
 static atomic_long allocations;
 static atomic_long fail_at = -1;
+static atomic_long in_use;
 
 static int must_fail(void)
 {
@@ -27,19 +28,34 @@ long mem_alloc_count(void)
     return atomic_load(&allocations);
 }
 
+long mem_in_use(void)
+{
+    return atomic_load(&in_use);
+}
+
+static void *counted(void *ptr)
+{
+    if (ptr)
+        atomic_fetch_add_explicit(&in_use, 1, memory_order_relaxed);
+    return ptr;
+}
+
 void *mem_alloc(size_t size)
 {
-    return must_fail() ? NULL : malloc(size ? size : 1);
+    return must_fail() ? NULL : counted(malloc(size ? size : 1));
 }
 
 void *mem_calloc(size_t count, size_t size)
 {
-    return must_fail() ? NULL : calloc(count ? count : 1, size ? size : 1);
+    return must_fail() ? NULL : counted(calloc(count ? count : 1, size ? size : 1));
 }
 
 void *mem_realloc(void *ptr, size_t size)
 {
-    return must_fail() ? NULL : realloc(ptr, size ? size : 1);
+    if (must_fail())
+        return NULL;
+    void *moved = realloc(ptr, size ? size : 1);
+    return ptr ? moved : counted(moved);
 }
 
 void *mem_alloc_aligned(size_t align, size_t size)
@@ -47,7 +63,7 @@ void *mem_alloc_aligned(size_t align, size_t size)
     if (must_fail() || size > SIZE_MAX - align)
         return NULL;
     void *ptr = NULL;
-    return posix_memalign(&ptr, align, size ? size : align) == 0 ? ptr : NULL;
+    return posix_memalign(&ptr, align, size ? size : align) == 0 ? counted(ptr) : NULL;
 }
 
 char *mem_strdup(const char *text)
@@ -59,6 +75,8 @@ char *mem_strdup(const char *text)
 
 void mem_free(void *ptr)
 {
+    if (ptr)
+        atomic_fetch_sub_explicit(&in_use, 1, memory_order_relaxed);
     free(ptr);
 }
 

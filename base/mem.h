@@ -25,5 +25,7 @@ void mem_return_large_blocks(void);
 void mem_fail_after(long n);
 /** Tests only: how many allocations this process has made. */
 long mem_alloc_count(void);
+/** Tests only: how many of them it has not freed. */
+long mem_in_use(void);
 
 #endif

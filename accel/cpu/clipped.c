@@ -20,6 +20,7 @@ static const uint8_t spans[SPANS][CPU_CLIPPED_SPAN] = {{0, 1, 4, 5}, {2, 3, 6, 7
 
 /* One lane an output of the panel. */
 typedef int32_t lanes __attribute__((vector_size(4 * IMAGE_PANEL)));
+typedef uint32_t bits __attribute__((vector_size(4 * IMAGE_PANEL)));
 
 /* What the weights of one output were clipped by. */
 struct entry {
@@ -97,14 +98,16 @@ static bool clip_output(struct list *list, int8_t *weights, const uint16_t *inpu
 /* Which outputs have a span that is too large: all ones. */
 static void find_wide(int32_t ret[IMAGE_PANEL], const int8_t *weights, bool last)
 {
-    lanes first, second = {0}, wide = {0};
+    bits first, second = {0};
+    lanes wide = {0};
     memcpy(&first, weights, sizeof first);
     if (!last)
         memcpy(&second, weights + GROUP_BYTES, sizeof second);
     for (int shift = 0; shift < 32; shift += 16) {
         lanes sum = {0}, positive = {0};
         for (int byte = 0; byte < 2; byte++) {
-            lanes w = first << (24 - shift - 8 * byte) >> 24, v = second << (24 - shift - 8 * byte) >> 24;
+            lanes w = (lanes)(first << (24 - shift - 8 * byte)) >> 24;
+            lanes v = (lanes)(second << (24 - shift - 8 * byte)) >> 24;
             sum += w + v;
             positive += (w & ~(w >> 31)) + (v & ~(v >> 31));
         }

@@ -10,7 +10,9 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "bytes are taken from lanes by shifts");
 
 typedef int16_t vector16 __attribute__((vector_size(16)));
+typedef uint16_t bits16 __attribute__((vector_size(16)));
 typedef int32_t vector32 __attribute__((vector_size(16)));
+typedef uint32_t bits32 __attribute__((vector_size(16)));
 
 enum { TILE_ROWS = 2, GROUP_BYTES = IMAGE_PANEL * IMAGE_GROUP, QUARTER_BYTES = GROUP_BYTES / 4 };
 
@@ -33,19 +35,22 @@ static inline struct operand load_operand(const int16_t *group)
     return (struct operand){(vector16)evens, (vector16)odds};
 }
 
+/* The sums of each pair of int16 lanes, of which one is the low half of an int32 lane and one the high half. */
+static inline vector32 add_pairs(vector32 pairs)
+{
+    return ((vector32)((bits32)pairs << 16) >> 16) + (pairs >> 16);
+}
+
 /* What the products of 4 inputs with 4 outputs of weights add to the accumulators of one or two rows. */
 CPU_TEMPLATE void multiply(const int rows, vector32 *acc0, vector32 *acc1, const int8_t *weights, struct operand x0,
                            struct operand x1)
 {
     vector16 both;
     memcpy(&both, weights, sizeof both);
-    vector16 even = both << 8 >> 8, odd = both >> 8;
-    vector32 pairs = (vector32)(even * x0.even + odd * x0.odd);
-    *acc0 += (pairs << 16 >> 16) + (pairs >> 16);
-    if (rows > 1) {
-        pairs = (vector32)(even * x1.even + odd * x1.odd);
-        *acc1 += (pairs << 16 >> 16) + (pairs >> 16);
-    }
+    vector16 even = (vector16)((bits16)both << 8) >> 8, odd = both >> 8;
+    *acc0 += add_pairs((vector32)(even * x0.even + odd * x0.odd));
+    if (rows > 1)
+        *acc1 += add_pairs((vector32)(even * x1.even + odd * x1.odd));
 }
 
 /* 1 or 2 rows by a panel. */

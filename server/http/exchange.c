@@ -33,7 +33,10 @@ static bool parse_number(const char *text, uint64_t *ret)
 static void on_ready(struct serve_call *call)
 {
     struct http_exchange *exchange = (struct http_exchange *)((char *)call - offsetof(struct http_exchange, call));
+    struct http_server *server = exchange->server; /* the exchange may end before this does */
+    atomic_fetch_add(&server->resuming, 1);
     MHD_resume_connection(exchange->connection);
+    atomic_fetch_sub(&server->resuming, 1);
 }
 
 static uint64_t client_of(struct http_exchange *exchange)
@@ -235,9 +238,11 @@ enum MHD_Result http_exchange_handle(void *cls, struct MHD_Connection *connectio
 {
     struct http_exchange *exchange = *state;
     if (!exchange) {
-        exchange = create(cls, connection, method);
+        struct http_server *server = cls;
+        exchange = create(server, connection, method);
         *state = exchange;
-        return exchange ? begin(exchange, url, version) : MHD_NO;
+        return exchange ? begin(exchange, url, version)
+                        : MHD_queue_response(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, server->spare);
     }
     if (*data_size > 0) {
         size_t size = *data_size;

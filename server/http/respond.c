@@ -103,6 +103,23 @@ static void add_headers(struct MHD_Response *response, const struct http_exchang
     add_cors(response, exchange);
 }
 
+struct MHD_Response *http_spare_response(void)
+{
+    struct buf buf = {0};
+    size_t len = 0;
+    wire_write_error(&buf, STATUS_NO_MEMORY, "no memory for the request");
+    char *body = buf_take(&buf, &len);
+    struct MHD_Response *response =
+        body ? MHD_create_response_from_buffer_with_free_callback(len, body, mem_free) : NULL;
+    if (!response) {
+        mem_free(body);
+        return NULL;
+    }
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    return response;
+}
+
 enum MHD_Result http_exchange_respond(struct http_exchange *exchange)
 {
     struct serve_call *call = &exchange->call;
@@ -111,12 +128,11 @@ enum MHD_Result http_exchange_respond(struct http_exchange *exchange)
         wire_write_error(&call->reply, call->status, call->err.message);
     size_t len = 0;
     char *body = buf_take(&call->reply, &len);
-    if (!body)
-        return MHD_NO;
-    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback(len, body, mem_free);
+    struct MHD_Response *response =
+        body ? MHD_create_response_from_buffer_with_free_callback(len, body, mem_free) : NULL;
     if (!response) {
         mem_free(body);
-        return MHD_NO;
+        return MHD_queue_response(exchange->connection, MHD_HTTP_INTERNAL_SERVER_ERROR, exchange->server->spare);
     }
     add_headers(response, exchange, len);
     http_connection_expect(&exchange->server->connections, exchange->timer, len);

@@ -67,6 +67,8 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, int fd)
 static void free_server(struct http_server *server)
 {
     http_connections_finish(&server->connections);
+    if (server->spare)
+        MHD_destroy_response(server->spare);
     mem_free(server);
 }
 
@@ -91,6 +93,9 @@ enum status http_server_create(struct http_server **ret, struct serve_server *se
         return status;
     }
     status = http_telemetry_init(server, err);
+    server->spare = status == STATUS_OK ? http_spare_response() : NULL;
+    if (status == STATUS_OK && !server->spare)
+        status = error_set(err, STATUS_NO_MEMORY, "no memory for the HTTP server");
     if (status != STATUS_OK) {
         free_server(server);
         return status;
@@ -129,7 +134,8 @@ void http_server_destroy(struct http_server **ref)
         return;
     http_server_quiesce(server);
     serve_server_close(server->serve, true);
-    while (atomic_load(&server->away) > 0) /* their results come, all of them, now that they are cancelled */
+    /* Their results come, all of them, now that they are cancelled. */
+    while (atomic_load(&server->away) > 0 || atomic_load(&server->resuming) > 0)
         usleep(1000);
     MHD_stop_daemon(server->daemon);
     if (server->quiesced_fd >= 0)

@@ -18,9 +18,11 @@ struct http_server {
     struct MHD_Daemon *daemon;
     struct http_connections connections;
     struct http_telemetry telemetry;
-    int quiesced_fd;  /* the listening socket after http_server_quiesce; -1 */
-    atomic_uint open; /* requests whose answer is not yet sent */
-    atomic_uint away; /* of these, suspended in libmicrohttpd */
+    int quiesced_fd;            /* the listening socket after http_server_quiesce; -1 */
+    atomic_uint open;           /* requests whose answer is not yet sent */
+    atomic_uint away;           /* of these, suspended in libmicrohttpd */
+    atomic_uint resuming;       /* threads inside MHD_resume_connection, which may outlast what it resumes */
+    struct MHD_Response *spare; /* the answer when there is no memory for one; queued any number of times */
 };
 
 /** One request on a connection, from its first header to the last byte of the answer. */
@@ -49,11 +51,13 @@ enum MHD_Result http_exchange_handle(void *cls, struct MHD_Connection *connectio
 /** The exchange is over, however it ended. */
 void http_exchange_end(void *cls, struct MHD_Connection *connection, void **state,
                        enum MHD_RequestTerminationCode reason);
-/** Queue the answer: the call's reply, or its error in JSON. NO: the connection must be closed. */
+/** Queue the answer: the call's reply, or its error in JSON, or the spare answer. NO: the connection must be closed. */
 enum MHD_Result http_exchange_respond(struct http_exchange *exchange);
 /** The status code of the answer to a call that has its result. */
 unsigned http_exchange_code(const struct http_exchange *exchange);
 /** Count and log an answer with so many bytes of body. */
 void http_exchange_record(struct http_exchange *exchange, size_t len);
+/** New: the spare answer, 500 and an error in JSON. NULL when there is no memory. */
+struct MHD_Response *http_spare_response(void);
 
 #endif

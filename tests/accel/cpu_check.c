@@ -4,19 +4,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "accel/cpu/cpu_flags.h"
 #include "accel/engine.h"
 #include "accel/float_mode.h"
+
+enum { USUAL_SEED = 1 };
 
 static uint64_t state;
 
 void check_begin(const char *what)
 {
     const char *seed = getenv("BERTD_TEST_SEED");
-    state = seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL) * 2654435761u;
+    state = seed ? strtoull(seed, NULL, 0) : USUAL_SEED;
     printf("%s: BERTD_TEST_SEED=%llu\n", what, (unsigned long long)state);
+    fflush(stdout); /* a kernel that crashes takes with it what is not written */
     state |= 1;
     float_mode_set();
 }

@@ -5,7 +5,8 @@
 #include "accel/cpu/kernels.h"
 #include "accel/image.h"
 
-/** Begin a test: float mode of the boards, and a seed, printed, that BERTD_TEST_SEED sets. */
+/** Begin a test: float mode of the boards, and a seed, printed, that BERTD_TEST_SEED sets. It is never drawn: what
+ * failed fails when it is run again. tests/run takes it from the commit. */
 void check_begin(const char *what);
 /** How many random cases a test tries: `usual`, or less where BERTD_TEST_PERCENT says so (an emulated machine). */
 int check_rounds(int usual);

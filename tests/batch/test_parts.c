@@ -11,12 +11,18 @@
 #include "server/batch/queue.h"
 #include "server/batch/watchdog.h"
 
+enum { MAX_WORKS = 256, MAX_ITEMS = 2048 };
+
+/* All that one test makes. */
 static struct batch_work *make_work(uint64_t key, uint32_t n, uint32_t tokens)
 {
-    struct batch_work *work = calloc(1, sizeof *work);
-    work->items = calloc(n, sizeof *work->items);
-    work->n_items = n;
-    work->key = key;
+    static struct batch_work works[MAX_WORKS];
+    static struct batch_item items[MAX_ITEMS];
+    static uint32_t n_works, n_items;
+    cr_assert(n_works < MAX_WORKS && n_items + n <= MAX_ITEMS);
+    struct batch_work *work = &works[n_works++];
+    *work = (struct batch_work){.items = &items[n_items], .n_items = n, .key = key};
+    n_items += n;
     for (uint32_t i = 0; i < n; i++)
         work->items[i].n_tokens = tokens + i;
     return work;
@@ -134,11 +140,8 @@ Test(queue, walking_visits_every_work)
         seen++;
     cr_assert_eq(seen, 200);
     struct queue_entry entry;
-    while (queue.items > 0) {
-        queue_take(&queue, &entry, 1);
-        free(entry.work->items);
-        free(entry.work);
-    }
+    while (queue.items > 0)
+        cr_assert_eq(queue_take(&queue, &entry, 1), 1);
 }
 
 Test(cost, fit_finds_the_terms_again)

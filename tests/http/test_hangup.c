@@ -93,7 +93,8 @@ Test(hangup, of_the_server)
 {
     size_t len;
     char *request = client_request(60, 100, "", &len);
-    struct process process = process_start("--boards 1 --drain-seconds 0 --max-client-batch-size 60");
+    struct process process =
+        process_start("--boards 1 --drain-seconds 0 --max-client-batch-size 60 --request-timeout-ms 0");
     int fd = client_connect(process.port);
     raw_send(fd, request, len);
     cr_assert(client_becomes(process.port, "te_embed_count", 60));

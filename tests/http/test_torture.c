@@ -1,5 +1,5 @@
-/* Memory runs out: a server in this process whose allocations fail one by one. Every request ends with an answer or a
- * closed connection, and afterwards all is as before. */
+/* Memory runs out: a server in this process whose allocations fail one by one, over pools of 1, 2 and 5 boards. Every
+ * request is answered, with the right bits or an error that says what happened, and afterwards all is as before. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,17 +12,21 @@
 #include "server/serve/serve.h"
 #include "tests/http/client.h"
 #include "tests/http/process.h"
+#include "tests/http/raw.h"
+
+enum { MAX_BOARDS = 5, MAX_ALLOCATIONS = 400 };
 
 /* What a server stands on. */
 struct ground {
     struct model_info info;
     struct token_vocab *vocab;
     struct image *image;
-    struct board *board;
+    struct board *boards[MAX_BOARDS];
+    uint32_t n_boards;
     struct batch *batch;
 };
 
-static void prepare(struct ground *ground)
+static void prepare(struct ground *ground, uint32_t n_boards)
 {
     struct error err;
     const char *model = process_model();
@@ -32,11 +36,14 @@ static void prepare(struct ground *ground)
     cr_assert_eq(token_vocab_load(&ground->vocab, model, &err), STATUS_OK, "%s", err.message);
     cr_assert_eq(model_load_image(&ground->image, model, &ground->info, IMAGE_INT8, board_sections("emu"), &err),
                  STATUS_OK, "%s", err.message);
-    struct board_options board = {.kind = "emu"};
-    cr_assert_eq(board_open(&ground->board, &board, &err), STATUS_OK, "%s", err.message);
+    ground->n_boards = n_boards;
+    for (uint32_t b = 0; b < n_boards; b++) {
+        struct board_options board = {.kind = "emu", .index = b};
+        cr_assert_eq(board_open(&ground->boards[b], &board, &err), STATUS_OK, "%s", err.message);
+    }
     struct batch_options batch = {.image = ground->image,
-                                  .boards = &ground->board,
-                                  .n_boards = 1,
+                                  .boards = ground->boards,
+                                  .n_boards = n_boards,
                                   .max_tokens = 4096,
                                   .max_queued_items = 100,
                                   .timeout_scale = 10 /* sanitizers are slow */};
@@ -61,7 +68,7 @@ static struct serve_options options_of(const struct ground *ground, struct metri
                                   .version = "0",
                                   .vocab = ground->vocab,
                                   .batch = ground->batch,
-                                  .n_boards = 1,
+                                  .n_boards = ground->n_boards,
                                   .inject_faults = true,
                                   .width = ground->info.shape.hidden,
                                   .pooling = BATCH_POOL_MEAN,
@@ -79,53 +86,158 @@ static struct serve_options options_of(const struct ground *ground, struct metri
 static const struct http_options http_options = {
     .payload_limit = 100000, .max_connections = 64, .idle_timeout_s = 10, .cores = 2};
 
-/* What a connection of its own hears: a code, or -1. */
-static int ask(int port, const char *method, const char *path, const char *body)
+/* Requests ----------------------------------------------------------------------------------------------------------*/
+
+struct request {
+    const char *method, *path, *body;
+    const char *part; /* of an answer whose bytes change; NULL: they never do */
+};
+
+static struct answer ask(int port, const struct request *request)
 {
-    static char request[65536];
-    static char answer[1 << 20];
-    int len = snprintf(request, sizeof request,
-                       "%s %s HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
-                       method, path, strlen(body), body);
-    int fd = client_connect(port);
-    client_send(fd, request, (size_t)len);
-    int code = client_read(fd, answer, sizeof answer);
-    close(fd);
-    return code;
+    return client_ask(port, request->method, request->path,
+                      &(struct sending){.body = *request->body ? request->body : NULL});
 }
 
-static bool may_be(int code, int good)
+static bool is_right(const struct request *request, const struct answer *answer, const struct answer *right)
 {
-    static const int ways[] = {-1, 500, 424, 503};
-    bool failed = false;
-    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
-        failed = failed || code == ways[i];
-    return code == good || failed;
+    if (answer->code != 200)
+        return false;
+    if (request->part)
+        return strstr(answer->body, request->part) != NULL;
+    return answer->len == right->len && memcmp(answer->body, right->body, right->len) == 0;
 }
 
-static void torture(int port, const char *method, const char *path, const char *body)
+static void expect_failure(struct answer answer, const struct request *request, long n)
 {
-    cr_assert_eq(ask(port, method, path, body), 200, "%s", path);
-    int failures = 0;
-    for (long n = 0; n < 40; n++) {
-        mem_fail_after(n);
-        int code = ask(port, method, path, body);
-        mem_fail_after(-1);
-        cr_expect(may_be(code, 200), "%s with allocation %ld failing: %d", path, n, code);
-        failures += code != 200;
-        int tries = 0; /* a board that was out of memory is tested before it serves again */
-        while ((code = ask(port, method, path, body)) == 503 && tries++ < 30000)
-            usleep(20000);
-        cr_expect_eq(code, 200, "%s after allocation %ld failed: %d", path, n, code);
+    cr_expect_eq(answer.code, 500, "%s, allocation %ld: %ld %.200s", request->path, n, answer.code, answer.body);
+    client_expect_error(answer, 500, "Internal", "no memory");
+}
+
+/* A board that was out of memory is tested before it serves again. */
+static void serves_again(int port, const struct request *request, const struct answer *right, long n)
+{
+    struct answer answer = ask(port, request);
+    for (int tries = 0; answer.code == 503 && tries < 30000; tries++) {
+        client_free(&answer);
+        usleep(2000);
+        answer = ask(port, request);
     }
-    cr_expect_gt(failures, 0, "%s", path);
+    cr_expect(is_right(request, &answer, right), "%s after allocation %ld: %ld %.200s", request->path, n, answer.code,
+              answer.body);
+    client_free(&answer);
 }
 
-Test(torture, requests)
+static bool memory_becomes(long blocks)
+{
+    for (int tries = 0; mem_in_use() != blocks; tries++) {
+        if (tries == 60000)
+            return false;
+        usleep(1000);
+    }
+    return true;
+}
+
+/* False: the request takes fewer allocations. */
+static bool one_fails(int port, const struct request *request, const struct answer *right, long n, int *failures)
+{
+    long from = mem_alloc_count();
+    mem_fail_after(n);
+    struct answer answer = ask(port, request);
+    bool failed = mem_alloc_count() - from > n;
+    mem_fail_after(-1);
+    if (is_right(request, &answer, right)) {
+        client_free(&answer);
+    } else {
+        cr_expect(failed, "%s failed by itself", request->path);
+        expect_failure(answer, request, n);
+        ++*failures;
+    }
+    serves_again(port, request, right, n);
+    return failed;
+}
+
+/* `blocks`: the memory in use when there is no request. */
+static void torture(int port, const struct request *request, long blocks)
+{
+    struct answer right = ask(port, request);
+    cr_assert_eq(right.code, 200, "%s: %ld %s", request->path, right.code, right.body);
+    int failures = 0;
+    long n = 0;
+    while (one_fails(port, request, &right, n, &failures))
+        cr_assert_lt(++n, MAX_ALLOCATIONS, "%s", request->path);
+    cr_expect_gt(failures, 0, "%s", request->path);
+    cr_expect(memory_becomes(blocks), "%s: %ld blocks, before there were %ld", request->path, mem_in_use(), blocks);
+    client_free(&right);
+}
+
+/* {"inputs":[..]} of so many texts of so many words. */
+static const char *texts(char *to, const char *options, int n, int words)
+{
+    char *begin = to;
+    to += sprintf(to, "{%s\"inputs\":[", options);
+    for (int t = 0; t < n; t++) {
+        to += sprintf(to, "%s\"text %d", t ? "," : "", t);
+        for (int w = 0; w < words; w++)
+            to += sprintf(to, " word");
+        to += sprintf(to, "\"");
+    }
+    sprintf(to, "]}");
+    return begin;
+}
+
+/* What the library refuses, and what the server does: the answer says so, or that there was no memory. */
+static void torture_refusals(int port, long blocks)
+{
+    static const char *const requests[] = {"GET /health\r\n\r\n",
+                                           "POST /embed HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"
+                                           "Content-Length: 3\r\n\r\n{}"};
+    static struct raw_answer answer;
+    for (size_t r = 0; r < sizeof requests / sizeof *requests; r++) {
+        bool failed = true;
+        for (long n = 0; failed; n++) {
+            long from = mem_alloc_count();
+            mem_fail_after(n);
+            int fd = client_connect(port);
+            raw_send(fd, requests[r], strlen(requests[r]));
+            raw_read(fd, &answer, false, 600000);
+            failed = mem_alloc_count() - from > n;
+            mem_fail_after(-1);
+            cr_expect(answer.code == 400 || (failed && answer.code == 500), "%d", answer.code);
+            cr_expect(raw_is_error(&answer), "%s%s", answer.head, answer.body);
+            close(fd);
+            cr_assert_lt(n, MAX_ALLOCATIONS);
+        }
+        cr_expect(memory_becomes(blocks), "%s", requests[r]);
+    }
+}
+
+static void torture_all(int port, long blocks)
+{
+    static char many[4096], chunked[4096];
+    const struct request requests[] = {
+        {"POST", "/embed", "{\"inputs\":[\"a\\u00e9\",[101,102]],\"dimensions\":4}", NULL},
+        {"POST", "/embed", "{\"inputs\":\"hello world\"}", NULL},
+        {"POST", "/embed", texts(many, "\"dimensions\":8,", 20, 4), NULL},
+        {"POST", "/embed", texts(chunked, "\"chunk\":true,", 2, 40), NULL},
+        {"POST", "/embed_all", "{\"inputs\":\"hello world\"}", NULL},
+        {"POST", "/tokenize", "{\"inputs\":\"hello\"}", NULL},
+        {"POST", "/decode", "{\"ids\":[101,7592,102]}", NULL},
+        {"GET", "/metrics", "", "\nbertd_board_readmissions_total{board=\"emu0\"}"},
+        {"GET", "/info", "", "\"model_id\":\"m\""},
+        {"GET", "/boards", "", "\"name\":\"emu0\""},
+        {"POST", "/admin/faults", "{\"board\":0,\"kind\":\"slow\",\"factor\":1,\"for_ms\":1}", NULL},
+    };
+    for (size_t r = 0; r < sizeof requests / sizeof *requests; r++)
+        torture(port, &requests[r], blocks);
+    torture_refusals(port, blocks);
+}
+
+static void torture_boards(uint32_t n_boards)
 {
     struct ground ground = {0};
     struct error err;
-    prepare(&ground);
+    prepare(&ground, n_boards);
     struct metrics_registry *metrics = metrics_registry_create();
     struct serve_options options = options_of(&ground, metrics);
     struct serve_server *serve = NULL;
@@ -135,31 +247,29 @@ Test(torture, requests)
     cr_assert_eq(http_listen(&fd, &port, "127.0.0.1", 0, &err), STATUS_OK, "%s", err.message);
     cr_assert_eq(serve_server_create(&serve, &options, &err), STATUS_OK, "%s", err.message);
     cr_assert_eq(http_server_create(&http, serve, &http_options, fd, &err), STATUS_OK, "%s", err.message);
-    char long_body[4096];
-    char *to = long_body + sprintf(long_body, "{\"inputs\":[");
-    for (int i = 0; i < 12; i++)
-        to += sprintf(to, "%s\"%0*d\"", i ? "," : "", 80, i);
-    sprintf(to, "]}");
-    torture(port, "POST", "/embed", "{\"inputs\":[\"a\\u00e9\",[101,102]],\"dimensions\":4}");
-    torture(port, "POST", "/embed", long_body);
-    to = long_body + sprintf(long_body, "{\"chunk\":true,\"inputs\":[\"x\",\"");
-    for (int i = 0; i < 40; i++)
-        to += sprintf(to, "word ");
-    sprintf(to, "\"]}");
-    torture(port, "POST", "/embed", long_body);
-    torture(port, "POST", "/embed_all", "{\"inputs\":\"hello world\"}");
-    torture(port, "POST", "/tokenize", "{\"inputs\":\"hello\"}");
-    torture(port, "POST", "/decode", "{\"ids\":[101,7592,102]}");
-    torture(port, "GET", "/metrics", "");
-    torture(port, "GET", "/info", "");
-    torture(port, "GET", "/boards", "");
-    torture(port, "POST", "/admin/faults", "{\"board\":0,\"kind\":\"slow\",\"factor\":1,\"for_ms\":1}");
+    torture_all(port, mem_in_use());
     http_server_destroy(&http);
     cr_expect_null(http);
     serve_server_destroy(&serve);
     cr_expect_null(serve);
     metrics_registry_destroy(&metrics);
     clear(&ground);
+    cr_expect_eq(mem_in_use(), 0);
+}
+
+Test(torture, requests_to_one_board)
+{
+    torture_boards(1);
+}
+
+Test(torture, requests_to_two_boards)
+{
+    torture_boards(2);
+}
+
+Test(torture, requests_to_five_boards)
+{
+    torture_boards(5);
 }
 
 /* Sockets and threads are left as they were; libmicrohttpd's own memory is not ours to fail. */
@@ -167,7 +277,7 @@ Test(torture, creation)
 {
     struct ground ground = {0};
     struct error err;
-    prepare(&ground);
+    prepare(&ground, 2);
     bool created = false;
     for (long n = 0; n < 200 && !created; n++) {
         struct metrics_registry *metrics = metrics_registry_create();

@@ -1,22 +1,22 @@
-/* The words of tests/tsan/criterion on a machine without processes: every test runs in turn, and one that stops jumps
+/* The words of tests/runner/criterion on a machine without processes: every test runs in turn, and one that stops jumps
  * back here. */
 #include <setjmp.h>
 #include <stdarg.h>
 
 #include "criterion/criterion.h"
 
-static struct tsan_test *tests, **end = &tests;
+static struct runner_test *tests, **end = &tests;
 static const char *current = "";
 static bool failed;
 static jmp_buf back;
 
-void tsan_add(struct tsan_test *test)
+void runner_add(struct runner_test *test)
 {
     *end = test;
     end = &test->next;
 }
 
-void tsan_failed(const char *file, int line, const char *what, const char *format, ...)
+void runner_failed(const char *file, int line, const char *what, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -27,12 +27,12 @@ void tsan_failed(const char *file, int line, const char *what, const char *forma
     failed = true;
 }
 
-void tsan_stop(void)
+void runner_stop(void)
 {
     longjmp(back, 1);
 }
 
-void tsan_skip(const char *format, ...)
+void runner_skip(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -43,7 +43,7 @@ void tsan_skip(const char *format, ...)
     longjmp(back, 1);
 }
 
-static bool run(const struct tsan_test *test)
+static bool run(const struct runner_test *test)
 {
     static char name[256];
     snprintf(name, sizeof name, "%s::%s", test->suite, test->name);
@@ -59,7 +59,7 @@ int main(void)
 {
     int count = 0, bad = 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
-    for (const struct tsan_test *test = tests; test; test = test->next) {
+    for (const struct runner_test *test = tests; test; test = test->next) {
         if (!test->run)
             continue;
         count++;

@@ -7,17 +7,17 @@
 
 enum { SKIPPED = 77 };
 
-static struct tsan_test *tests, **end = &tests;
+static struct runner_test *tests, **end = &tests;
 static const char *current = "";
 static atomic_bool failed; /* tests have threads */
 
-void tsan_add(struct tsan_test *test)
+void runner_add(struct runner_test *test)
 {
     *end = test;
     end = &test->next;
 }
 
-void tsan_failed(const char *file, int line, const char *what, const char *format, ...)
+void runner_failed(const char *file, int line, const char *what, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -31,15 +31,15 @@ void tsan_failed(const char *file, int line, const char *what, const char *forma
 static _Noreturn void leave(int code)
 {
     fflush(NULL);
-    exit(code); /* not _exit: ThreadSanitizer reports at exit */
+    exit(code); /* not _exit: sanitizers report at exit */
 }
 
-void tsan_stop(void)
+void runner_stop(void)
 {
     leave(1);
 }
 
-void tsan_skip(const char *format, ...)
+void runner_skip(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -51,17 +51,17 @@ void tsan_skip(const char *format, ...)
 }
 
 /* The options of the test's TestSuite line, or its own. */
-static const struct tsan_options *suite_options(const struct tsan_test *test)
+static const struct runner_options *suite_options(const struct runner_test *test)
 {
-    for (const struct tsan_test *suite = tests; suite; suite = suite->next)
+    for (const struct runner_test *suite = tests; suite; suite = suite->next)
         if (!suite->run && strcmp(suite->suite, test->suite) == 0)
             return &suite->options;
     return &test->options;
 }
 
-static void run_child(const struct tsan_test *test)
+static void run_child(const struct runner_test *test)
 {
-    const struct tsan_options *suite = suite_options(test);
+    const struct runner_options *suite = suite_options(test);
     void (*init)(void) = test->options.init ? test->options.init : suite->init;
     void (*fini)(void) = test->options.fini ? test->options.fini : suite->fini;
     if (init)
@@ -72,7 +72,7 @@ static void run_child(const struct tsan_test *test)
     leave(failed ? 1 : 0);
 }
 
-static int run(const struct tsan_test *test)
+static int run(const struct runner_test *test)
 {
     static char name[256];
     snprintf(name, sizeof name, "%s::%s", test->suite, test->name);
@@ -106,7 +106,7 @@ int criterion_run_all_tests(struct criterion_test_set *set)
 {
     (void)set;
     int passed = 0, skipped = 0, bad = 0;
-    for (const struct tsan_test *test = tests; test; test = test->next) {
+    for (const struct runner_test *test = tests; test; test = test->next) {
         if (!test->run || test->options.disabled)
             continue;
         int code = run(test);
