@@ -11,8 +11,10 @@
 #include "base/status.h"
 
 /** Parse UTF-8 JSON without duplicate keys, nested at most 2048 deep (the parser's own limit). An integer beyond 64
- * bits becomes a real number. data    [size] bytes; borrowed for the call ret     new; json_decref Errors: FORMAT, with
- * line and column; NO_MEMORY; `ret` untouched on failure. Thread: any */
+ *  bits becomes a real number.
+ *  ret     new; json_decref
+ *  data    [size] bytes; borrowed for the call
+ *  Errors: FORMAT, with line and column; NO_MEMORY; `ret` untouched on failure. Thread: any */
 enum status base_json_parse(json_t **ret, const void *data, size_t size, struct error *err);
 
 /** Called with a file's bytes. */
@@ -28,7 +30,7 @@ enum status base_json_file(const char *dir, const char *name, size_t limit, bool
  * every field is missing. Thread: any, while nobody changes the object. */
 
 /** A whole number, least <= n <= limit. Errors: FORMAT where missing, of another type or below `least`; UNSUPPORTED
- * over the limit. */
+ *  over the limit. */
 enum status base_json_count(const json_t *object, const char *field, uint32_t least, uint32_t limit, uint32_t *ret,
                             struct error *err);
 /** True or false; `ret` keeps its value where the field is missing or null. Errors: FORMAT. */

@@ -1,10 +1,10 @@
 /* The flights of the scheduler, and their states: begun, run, suspended between layers, computed again after a failure,
  * ended. All with the lock.
  *
- *   sched_begin_flight --> SUSPENDED --sched_run_flight--> RUNNING --sched_end_launch--> DELIVERING
- * --sched_end_flight-->
- *                              ^-----sched_end_launch---------|
- *                                                             |--sched_abandon--> ABANDONED --sched_end_launch-->
+ *   SUSPENDED    from sched_begin_flight on; sched_run_flight makes it RUNNING
+ *   RUNNING      sched_end_launch makes it SUSPENDED or DELIVERING, or ends it; sched_abandon makes it ABANDONED
+ *   DELIVERING   until sched_end_flight
+ *   ABANDONED    until sched_end_launch
  *
  * Invariants: whatever becomes of a flight, its entries end exactly once: in it, or in the flights that run them again.
  * Only results of boards that were in service all the while are delivered.
