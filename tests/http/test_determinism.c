@@ -13,8 +13,8 @@
 #include "tests/http/client.h"
 #include "tests/http/process.h"
 
-#ifdef __SANITIZE_THREAD__
-enum { TEXTS = 10 }; /* the longer ones take a hundred times as long there, and show nothing more */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+enum { TEXTS = 10 }; /* the longer ones take minutes there, and show nothing more */
 #else
 enum { TEXTS = 32 };
 #endif
