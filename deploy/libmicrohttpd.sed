@@ -6,8 +6,8 @@ s/chunk_size_line_len = i;/chunk_size_line_len = i + 1;/
 # A chunk's line that does not fit is answered once. The second answer makes the first vanish, and the connection hang.
 /ERR_MSG_REQUEST_CHUNK_LINE_EXT_TOO_BIG);/a return;
 
-# A chunk that no memory holds is refused when it is announced, as one of 17 digits is.
-s/broken = (0 == num_dig);/broken = (0 == num_dig) || (chunk_size >> 56);/
+# A chunk larger than any --payload-limit is refused when it is announced, as one of 17 digits is.
+s/broken = (0 == num_dig);/broken = (0 == num_dig) || (chunk_size > 0x40000000);/
 
 # What is no request is answered like any malformed one before its connection is closed.
 /^#define transmit_error_response_static(/i \

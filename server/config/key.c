@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "server/config/config.h"
 
+enum { MAX_KEY = 8192 };
+
 enum status config_check_key(const char *key, const char *origin, struct error *err)
 {
     size_t len = strlen(key);
@@ -26,8 +28,13 @@ enum status config_check_key(const char *key, const char *origin, struct error *
 static enum status copy_line(char **ret, const struct file_map *map, struct error *err)
 {
     size_t len = 0;
-    while (len < map->size && map->data[len] != '\n' && map->data[len] != '\r' && map->data[len] != '\0')
+    while (len < map->size && map->data[len] != '\n' && map->data[len] != '\r')
         len++;
+    if (len > 0 && memchr(map->data, '\0', len))
+        return error_set(err, STATUS_USAGE, "the first line, which should be the key, has a NUL");
+    if (len > MAX_KEY)
+        return error_set(err, STATUS_USAGE, "the key has %zu bytes, more than the %d that a header can carry", len,
+                         MAX_KEY);
     if (len == 0)
         return error_set(err, STATUS_USAGE, "the first line, which should be the key, is empty");
     char *key = mem_alloc(len + 1);

@@ -167,12 +167,14 @@ static enum MHD_Result begin(struct http_exchange *exchange, const char *target,
 {
     struct error err;
     const char *path = http_framing_path(target);
-    exchange->route = http_route_index(path);
+    exchange->route = http_route_index(path ? path : "");
     uint64_t limit = exchange->server->options.payload_limit;
     uint64_t declared = 0;
     exchange->allow_origin =
         http_access_origin(exchange->server->options.cors_allow_origin, header(exchange, "Origin"));
-    if (http_framing_check(exchange->connection, version, &declared, &err) != STATUS_OK)
+    enum status status = path ? http_framing_check(exchange->connection, version, &declared, &err)
+                              : error_set(&err, STATUS_MALFORMED, "the request's target has no valid host");
+    if (status != STATUS_OK)
         return refuse_framing(exchange, &err);
     check_headers(exchange, path);
     if (declared == HTTP_LENGTH_UNKNOWN)

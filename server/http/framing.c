@@ -18,13 +18,20 @@ struct head {
     const char *length;
     bool lengths_differ;
     bool bad_name;
+    unsigned seen;       /* a bit for each of `single` */
+    const char *doubled; /* the first of `single` that came twice; NULL: none did */
 };
 
-/* The characters that a field's name may have. */
+/* Fields of which two would leave open which one counts. */
+static const char *const single[] = {"Authorization",    "Content-Type",         "Content-Encoding", "Expect",
+                                     "x-bertd-priority", "x-request-timeout-ms", "x-request-id"};
+
+/* What names of fields and of media types are made of. */
+static const char token_characters[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
 static bool is_token(const char *name)
 {
-    static const char allowed[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    return name[0] && name[strspn(name, allowed)] == '\0';
+    return name[0] && name[strspn(name, token_characters)] == '\0';
 }
 
 static enum MHD_Result take_field(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
@@ -45,13 +52,46 @@ static enum MHD_Result take_field(void *cls, enum MHD_ValueKind kind, const char
         head->lengths_differ = head->lengths_differ || (head->length && strcmp(head->length, value) != 0);
         head->length = value;
     }
+    for (unsigned i = 0; i < sizeof single / sizeof *single; i++) {
+        if (strcasecmp(name, single[i]) != 0)
+            continue;
+        if (head->seen & 1u << i && !head->doubled)
+            head->doubled = single[i];
+        head->seen |= 1u << i;
+    }
     return MHD_YES;
 }
 
-/* A name or address with an optional port. */
-static bool is_host(const char *host)
+static bool is_hex(char c)
 {
-    return host[strcspn(host, " \t\"/\\?#@<>,;^`{|}")] == '\0';
+    return c && strchr("0123456789abcdefABCDEF", c);
+}
+
+/* Behind a name or address: nothing, or a port. */
+static bool is_port(const char *at, const char *end)
+{
+    if (at == end)
+        return true;
+    size_t digits = strspn(at + 1, "0123456789");
+    return *at == ':' && digits <= 5 && at + 1 + digits == end && strtoul(at + 1, NULL, 10) <= 65535;
+}
+
+/* A name, an IPv4 address or an IPv6 one in brackets, with an optional port: [len] bytes. A name may be empty. */
+static bool is_host(const char *host, size_t len)
+{
+    static const char name[] = "-._~!$&'()*+,;=0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    const char *at = host, *end = host + len;
+    if (len > 0 && *at == '[') {
+        at += 1 + strspn(at + 1, "0123456789abcdefABCDEF:.");
+        return at - host > 2 && at < end && *at == ']' && is_port(at + 1, end);
+    }
+    while (at < end && *at != ':') {
+        bool escape = *at == '%' && end - at > 2 && is_hex(at[1]) && is_hex(at[2]) && strncmp(at, "%00", 3) != 0;
+        if (!escape && !strchr(name, *at))
+            return false;
+        at += escape ? 3 : 1;
+    }
+    return is_port(at, end);
 }
 
 static enum status check_size(struct MHD_Connection *connection, const struct head *head, struct error *err)
@@ -99,13 +139,16 @@ enum status http_framing_check(struct MHD_Connection *connection, const char *ve
     enum status status = check_size(connection, &head, err);
     if (status == STATUS_OK && head.bad_name)
         status = error_set(err, STATUS_MALFORMED, "a header field's name has a character that none may have");
-    if (status == STATUS_OK && (head.hosts > 1 || (head.host && !is_host(head.host))))
+    if (status == STATUS_OK && (head.hosts > 1 || (head.host && !is_host(head.host, strlen(head.host)))))
         status = error_set(err, STATUS_MALFORMED, "the Host header must be one, and a host");
+    if (status == STATUS_OK && head.doubled)
+        status = error_set(err, STATUS_MALFORMED, "there is more than one %s", head.doubled);
     if (status == STATUS_OK)
         status = check_length(&head, version, err);
-    if (status == STATUS_OK)
-        *ret_length = length_of(&head);
-    return status;
+    if (status != STATUS_OK)
+        return status;
+    *ret_length = length_of(&head);
+    return STATUS_OK;
 }
 
 const char *http_framing_path(const char *target)
@@ -115,7 +158,10 @@ const char *http_framing_path(const char *target)
         size_t len = strlen(schemes[i]);
         if (strncasecmp(target, schemes[i], len) != 0)
             continue;
-        const char *path = strchr(target + len, '/');
+        const char *host = target + len, *path = strchr(host, '/');
+        size_t host_len = path ? (size_t)(path - host) : strlen(host);
+        if (host_len == 0 || host[0] == ':' || !is_host(host, host_len))
+            return NULL;
         return path ? path : "/";
     }
     return target;
@@ -136,7 +182,7 @@ bool http_framing_is_json(const char *type)
     const char *subtype = type + sizeof prefix - 1;
     size_t len = strcspn(subtype, "; \t");
     const char *last = subtype + len - 4;
-    if (len < 4 || strncasecmp(last, "json", 4) != 0)
+    if (len < 4 || strncasecmp(last, "json", 4) != 0 || strspn(subtype, token_characters) < len)
         return false;
     return len == 4 || (len > 5 && last[-1] == '+');
 }

@@ -21,7 +21,8 @@ enum { HTTP_CONNECTION_MEMORY = 65536, HTTP_HEAD_LIMIT = 16384 };
  *  Errors: MALFORMED; HEAD_TOO_LARGE (more than HTTP_HEAD_LIMIT bytes, or too many fields) */
 enum status http_framing_check(struct MHD_Connection *connection, const char *version, uint64_t *ret_length,
                                struct error *err);
-/** The path in a request's target, absolute or not: "http://a/embed" is "/embed". Borrowed or static. */
+/** The path in a request's target, absolute or not: "http://a/embed" is "/embed". NULL where the absolute one has no
+ *  valid host. Borrowed or static. */
 const char *http_framing_path(const char *target);
 /** Decode %HH in place, for the library. What has a %00 is left as it is: no path has one. Returns the length. */
 size_t http_framing_unescape(void *cls, struct MHD_Connection *connection, char *text);
