@@ -117,12 +117,17 @@ static uint16_t start_server(void)
     return port;
 }
 
+/* From another loopback address each time: ports of ended connections are taken for a minute. */
 static int connect_to(uint16_t port)
 {
+    static uint32_t number;
+    struct sockaddr_in source = {.sin_family = AF_INET};
+    source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + number++ % 60000);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    REQUIRE(fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0);
+    REQUIRE(fd >= 0 && bind(fd, (struct sockaddr *)&source, sizeof source) == 0);
+    REQUIRE(connect(fd, (struct sockaddr *)&address, sizeof address) == 0);
     return fd;
 }
 
