@@ -3,6 +3,7 @@
  * What must hold, whatever the bytes: once the client has sent its last byte, the server answers in whole responses,
  * one head each, and closes the connection; every refusal is JSON with an error. Silence is found by -timeout. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdint.h>
@@ -125,10 +126,16 @@ static int connect_to(uint16_t port)
     source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + number++ % 60000);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    REQUIRE(fd >= 0 && bind(fd, (struct sockaddr *)&source, sizeof source) == 0);
-    REQUIRE(connect(fd, (struct sockaddr *)&address, sizeof address) == 0);
-    return fd;
+    for (;;) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        REQUIRE(fd >= 0 && bind(fd, (struct sockaddr *)&source, sizeof source) == 0);
+        if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+            return fd;
+        if (errno != EINTR) /* the fuzzer's own clock */
+            perror("connect");
+        REQUIRE(errno == EINTR);
+        close(fd);
+    }
 }
 
 /* Send all, end, and read to the end. Returns how much was read. */
