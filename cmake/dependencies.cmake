@@ -7,7 +7,10 @@ if(DEFINED ENV{XDG_CACHE_HOME})
 else()
   set(cache "$ENV{HOME}/.cache")
 endif()
-set(BERTD_MICROHTTPD "${cache}/bertd/libmicrohttpd-1.0.1+2" CACHE PATH "Folder of a libmicrohttpd.a, or of nothing")
+# Not cached: a build folder that exists follows when the version changes. BERTD_MICROHTTPD names another folder.
+if(NOT DEFINED BERTD_MICROHTTPD)
+  set(BERTD_MICROHTTPD "${cache}/bertd/libmicrohttpd-1.0.1+2")
+endif()
 if(EXISTS "${BERTD_MICROHTTPD}/lib/libmicrohttpd.a")
   add_library(microhttpd STATIC IMPORTED)
   set_target_properties(microhttpd PROPERTIES IMPORTED_LOCATION "${BERTD_MICROHTTPD}/lib/libmicrohttpd.a"
