@@ -1,0 +1,168 @@
+/* HTTP requests and their answers, whatever carries them: HTTP/1.1 by libmicrohttpd or HTTP/2 by nghttp2, plain or in
+ * TLS, on one port. It knows connections, not what is asked: handlers take the requests (server/http, server/rpc).
+ *
+ * Life: net_listen (early: tells whether an address is free), net_server_create (serves from then on),
+ * net_server_drain, net_server_quiesce, net_server_active until 0, net_server_destroy.
+ *
+ * An exchange is one request and its answer. Its handler is called, in this order:
+ *
+ *   on_head    the method, the path, all headers are there
+ *   on_body    a piece of the body, any number of times
+ *   on_end     the request is whole
+ *   on_over    the answer is sent, or was given up: the exchange is freed after it
+ *
+ * The handler owes every exchange an answer: once, from on_head on, from any thread, even when the client has gone
+ * meanwhile. It gives it whole (net_respond) or as a stream (net_begin, net_write.., net_finish). After an answer in
+ * on_head the carrier deals with the rest of the request by itself: no on_body, no on_end.
+ *
+ * All callbacks of one exchange come on one thread, the event thread of its connection; they must not block. What the
+ * other functions say of threads stands with each.
+ */
+#ifndef BERTD_NET_NET_H
+#define BERTD_NET_NET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+struct net_server;
+struct net_exchange;
+
+/** Who takes requests. */
+struct net_handler {
+    /** True where this handler takes the request; called with its head, before on_head. NULL: it takes all. */
+    bool (*takes)(const struct net_exchange *exchange);
+    void (*on_head)(struct net_exchange *exchange);
+    void (*on_body)(struct net_exchange *exchange, const char *bytes, size_t len);
+    void (*on_end)(struct net_exchange *exchange);
+    /** The client has gone or has given up this request: what is computed for it may be cancelled. At most once,
+     *  before on_over; HTTP/2 alone (on HTTP/1.1 net_exchange_socket can be watched). NULL: it does not matter. */
+    void (*on_gone)(struct net_exchange *exchange);
+    /** Of what was written by net_write, less than NET_STREAM_LOW bytes wait to be sent: write more. Comes after
+     *  net_write has returned false. NULL where the handler does not stream. */
+    void (*on_writable)(struct net_exchange *exchange);
+    void (*on_over)(struct net_exchange *exchange);
+    size_t state_size; /* bytes of its own for each exchange, zeroed: net_exchange_state */
+    void *cookie;      /* for the handler: net_exchange_cookie */
+};
+
+/** For whom a listening socket is. */
+enum net_side {
+    NET_PUBLIC,
+    NET_ADMIN, /* for operators; never in TLS */
+};
+
+struct net_listener {
+    int fd; /* taken by net_server_create on success */
+    enum net_side side;
+};
+
+/** Everything pointed to is borrowed until net_server_destroy. */
+struct net_options {
+    const struct net_handler *handlers; /* [n_handlers], asked in this order; the last takes all */
+    uint32_t n_handlers;
+    uint32_t max_connections;
+    uint32_t max_connections_per_ip; /* 0: no limit */
+    uint32_t idle_timeout_s;         /* a connection without a request, or on which nothing moves */
+    const char *cors_allow_origin;   /* NULL: none; "*", or origins with commas between */
+    uint32_t cores;                  /* for the number of event threads */
+    /* HTTP/2: */
+    uint32_t max_streams;     /* at once on a connection */
+    uint32_t keepalive_s;     /* ping a silent connection after so long, end it when it does not answer; 0: never */
+    uint32_t max_age_s;       /* ask clients to connect anew after so long; 0: never */
+    struct net_tls *tls;      /* of public listeners; NULL: plain. See tls.h */
+};
+
+/** Bind a TCP socket without listening yet: others see the port taken, clients are refused.
+ *  ret_fd    new; net_server_create takes it, else close it
+ *  ret_port  the port, of use where `port` is 0
+ *  Errors: USAGE (no such address), IO (taken, not allowed), naming address and port */
+enum status net_listen(int *ret_fd, uint16_t *ret_port, const char *hostname, uint16_t port, struct error *err);
+/** The same for a socket in the file system. An old one that nobody listens on is replaced. Errors: USAGE, IO */
+enum status net_listen_unix(int *ret_fd, const char *path, struct error *err);
+
+/** Begin to serve. `ret`: new; net_server_destroy. Errors: NO_MEMORY, IO, INTERNAL (threads, sockets) */
+enum status net_server_create(struct net_server **ret, const struct net_options *options,
+                              const struct net_listener *listeners, uint32_t n_listeners, struct error *err);
+/** From now on every answer closes its connection, and HTTP/2 clients are told to go elsewhere (GOAWAY). Thread: any. */
+void net_server_drain(struct net_server *server);
+/** Accept no more connections; those that are open go on. Thread: one, once or more. */
+void net_server_quiesce(struct net_server *server);
+/** Requests that have begun and whose answer is not yet sent. Thread: any. */
+uint32_t net_server_active(struct net_server *server);
+/** Wait until every exchange has been given its answer (the handlers' work is to see to that), cut what is being sent,
+ *  free. Sets the pointer to NULL; NULL is fine. */
+void net_server_destroy(struct net_server **server);
+
+/** How many connections there are, and how many were taken and refused. Thread: any. */
+struct net_stats {
+    uint32_t connections_h1;
+    uint32_t connections_h2;
+    uint32_t streams; /* of HTTP/2, open now */
+};
+void net_server_get_stats(struct net_server *server, struct net_stats *ret);
+
+/** The version of libmicrohttpd that runs, "1.0.1"; static. Before 1.0 some malformed requests get no answer. */
+const char *net_library_version(void);
+
+/* The request. Thread: any, until the answer is given. Strings are borrowed until then. */
+
+const char *net_exchange_method(const struct net_exchange *exchange); /* "POST" */
+const char *net_exchange_path(const struct net_exchange *exchange);   /* decoded, without a query: "/embed" */
+const char *net_exchange_query(const struct net_exchange *exchange);  /* as sent, after the '?'; NULL: none */
+/** The value of a header, the first where there are several; NULL: none. `name` in any case. Before on_over. */
+const char *net_exchange_header(const struct net_exchange *exchange, const char *name);
+/** 10, 11 or 20. */
+unsigned net_exchange_version(const struct net_exchange *exchange);
+enum net_side net_exchange_side(const struct net_exchange *exchange);
+bool net_exchange_is_tls(const struct net_exchange *exchange);
+/** Bytes of the body as its head declares them, 0: none; NET_LENGTH_UNKNOWN. */
+uint64_t net_exchange_length(const struct net_exchange *exchange);
+#define NET_LENGTH_UNKNOWN UINT64_MAX
+/** To be watched for the client's end while the answer is being made; -1: on_gone tells. */
+int net_exchange_socket(const struct net_exchange *exchange);
+/** The client's address without a port, [*ret_len]; borrowed. */
+const void *net_exchange_address(const struct net_exchange *exchange, size_t *ret_len);
+enum { NET_ADDRESS_SIZE = 64 };
+/** The same for the log, "127.0.0.1"; "unix". */
+void net_exchange_address_text(const struct net_exchange *exchange, char ret[NET_ADDRESS_SIZE]);
+
+void *net_exchange_state(struct net_exchange *exchange);
+void *net_exchange_cookie(const struct net_exchange *exchange);
+struct net_exchange *net_exchange_of_state(void *state);
+
+/* Receiving slowly (HTTP/2 alone): the client may send so much as was consumed, and no more. */
+
+/** From on_head: pieces of the body count against the client's window until net_consume. */
+void net_exchange_hold(struct net_exchange *exchange);
+/** `bytes` of the body are done with. Thread: any. */
+void net_consume(struct net_exchange *exchange, size_t bytes);
+
+/* The answer. Given by one thread at a time. */
+
+/** Add a header, before net_respond or net_begin. Both strings are copied. Where memory is short the answer becomes an
+ *  error. `name` in lower case. Content-Length, Connection, Date, and CORS are the carrier's. */
+void net_add(struct net_exchange *exchange, const char *name, const char *value);
+void net_add_number(struct net_exchange *exchange, const char *name, uint64_t value);
+/** Add a trailer, before net_respond or net_finish. HTTP/2 alone; elsewhere it does nothing. */
+void net_add_trailer(struct net_exchange *exchange, const char *name, const char *value);
+/** Close the connection after the answer (HTTP/1.1). */
+void net_close_after(struct net_exchange *exchange);
+/** Answer with all of a body: `body` [len] is taken, to be freed by mem_free; NULL: none. After it the exchange may be
+ *  over: touch it no more (inside one of its callbacks: until that returns). Thread: any. */
+void net_respond(struct net_exchange *exchange, unsigned code, char *body, size_t len);
+/** Answer with a body that comes in pieces. Thread: any. */
+void net_begin(struct net_exchange *exchange, unsigned code);
+enum { NET_STREAM_HIGH = 256 << 10, NET_STREAM_LOW = 64 << 10 };
+/** Add a piece, copied. False: more than NET_STREAM_HIGH bytes wait to be sent, stop until on_writable. What is written
+ *  to a client that has gone is dropped. Thread: any. */
+bool net_write(struct net_exchange *exchange, const char *bytes, size_t len);
+/** The body is whole. As with net_respond, touch the exchange no more. Thread: any. */
+void net_finish(struct net_exchange *exchange);
+/** In place of net_finish: the answer cannot be ended well. HTTP/2: RST_STREAM with `error` (RFC 9113, 7); HTTP/1.1: the
+ *  connection is closed. Thread: any. */
+void net_abort(struct net_exchange *exchange, uint32_t error);
+
+#endif
