@@ -42,7 +42,8 @@ struct program {
 enum status program_load_model(struct program *program, struct error *err);
 /** Tell the log of settings that are probably not meant so. */
 void program_warn(const struct program *program);
-/** Open and test the boards, and start the scheduler. Errors: USAGE (the schedule of faults), BACKEND, NO_MEMORY, ... */
+/** Open and test the boards, and start the scheduler. Errors: USAGE (the schedule of faults), BACKEND, NO_MEMORY, ...
+ */
 enum status program_start_boards(struct program *program, struct error *err);
 /** Start the injection of faults, where there is a schedule. Errors: INTERNAL, NO_MEMORY. */
 enum status program_start_faults(struct program *program, struct error *err);
