@@ -13,6 +13,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "server/http/http.h"
+#include "server/net/net.h"
 #include "server/program/program.h"
 
 enum { FINISH_SECONDS = 10, LAST_RESORT_SECONDS = 30, LOG_MS = 1000, SPARE_FILES = 64 };

@@ -148,14 +148,18 @@ static void on_end(struct net_exchange *net)
 
 static void on_wake(struct net_exchange *net)
 {
-    http_exchange_respond(net_exchange_state(net));
+    struct http_exchange *exchange = net_exchange_state(net);
+    if (exchange->gone)
+        serve_call_fail(&exchange->call, STATUS_CANCELLED, "the client has gone"); /* nobody reads it */
+    http_exchange_respond(exchange);
 }
 
 static void on_gone(struct net_exchange *net)
 {
     struct http_exchange *exchange = net_exchange_state(net);
+    exchange->gone = true;
     if (exchange->running)
-        return; /* the watch has the socket */
+        return; /* the request core makes it ready */
     serve_call_fail(&exchange->call, STATUS_CANCELLED, "the client has gone");
     http_exchange_respond(exchange);
 }

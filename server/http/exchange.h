@@ -23,6 +23,7 @@ struct http_exchange {
     struct http_server *server;
     struct net_exchange *net;
     bool running;      /* handed to the core, which makes it ready */
+    bool gone;         /* the client has */
     const char *allow; /* for the Allow header, NULL: none; static */
 };
 

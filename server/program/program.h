@@ -12,6 +12,7 @@
 #include "server/faults/faults.h"
 #include "server/http/http.h"
 #include "server/model/model.h"
+#include "server/net/net.h"
 #include "server/serve/serve.h"
 #include "server/token/token.h"
 

@@ -85,8 +85,8 @@ void serve_call_init(struct serve_call *call, struct serve_server *server);
 void serve_call_limit_time(struct serve_call *call, uint64_t asked_ms);
 /** The request will have so many bytes (0: not known), and may have `limit`: a larger one fails with TOO_LARGE. */
 void serve_call_expect(struct serve_call *call, uint64_t bytes, uint64_t limit);
-/** Add a piece to the request, copied and reserved for; nothing where the call has failed. The call fails with TOO_LARGE
- *  (see serve_call_expect), OVERLOADED, VALIDATION or NO_MEMORY. */
+/** Add a piece to the request, copied and reserved for; nothing where the call has failed. The call fails with
+ * TOO_LARGE (see serve_call_expect), OVERLOADED, VALIDATION or NO_MEMORY. */
 void serve_call_take(struct serve_call *call, const char *bytes, size_t len);
 /** Reserve `bytes` against --max-request-memory until the call is finished. Errors: OVERLOADED; VALIDATION where it
  *  would not even fit alone. */
