@@ -33,6 +33,7 @@ void net_fields_finish(struct net_fields *fields);
 struct net_carrier_ops {
     const char *(*header)(const struct net_exchange *exchange, const char *name);
     void (*consume)(struct net_exchange *exchange, size_t bytes); /* NULL: nothing is held back */
+    void (*wake)(struct net_exchange *exchange);
     void (*respond)(struct net_exchange *exchange); /* code, fields, body are in the exchange */
     void (*begin)(struct net_exchange *exchange);
     bool (*write)(struct net_exchange *exchange, const char *bytes, size_t len);
@@ -56,6 +57,7 @@ struct net_exchange {
     bool answered; /* net_respond or net_begin was called */
     int socket;    /* to be watched; -1 */
     uint64_t length;
+    const struct error *error; /* what is wrong with the head; NULL: nothing */
     const struct sockaddr *address;
     const char *allow_origin; /* for CORS; NULL: none */
     bool preflight;           /* of CORS: answered by the room itself */
