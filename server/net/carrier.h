@@ -70,12 +70,12 @@ struct net_exchange {
 };
 
 /** The head is there: method, path, version, address, side, length and ops are filled in by the carrier. Finds the handler, makes
- *  its state, sees to CORS, and calls on_head; a preflight is answered at once. False: no memory, nothing is left to
- *  finish, and the carrier ends the request by itself. */
+ *  its state, sees to CORS, and calls on_head; a preflight is answered at once. Counts in server->active. False: no
+ *  memory, nothing is left to finish, and the carrier ends the request by itself. */
 bool net_exchange_begin(struct net_exchange *exchange, struct net_server *server);
 /** Add the fields that every answer gets (Date is the carrier's, CORS is done here). Before they are sent. */
 void net_exchange_complete_fields(struct net_exchange *exchange);
-/** on_over, and free what the exchange holds but not itself. */
+/** on_over, and free what the exchange holds but not itself. Counts in server->active. */
 void net_exchange_end(struct net_exchange *exchange);
 
 #endif
