@@ -21,5 +21,7 @@ void doorman_stop(struct net_server *server);
 void doorman_free(struct net_server *server);
 /** A connection that the doorman handed on has ended. `address`: as it was handed on. Thread: any. */
 void doorman_left(struct net_server *server, const struct sockaddr *address);
+/** Its part of the counts. */
+void doorman_get_stats(const struct net_server *server, struct net_stats *ret);
 
 #endif

@@ -1,0 +1,70 @@
+#include "server/net/server.h"
+
+#include "base/mem.h"
+#include "server/net/doorman.h"
+#include "server/net/h1.h"
+#include "server/net/h2.h"
+
+enum { CORES_PER_EVENT_THREAD = 4, MAX_EVENT_THREADS = 8 };
+
+uint32_t net_event_threads(const struct net_server *server)
+{
+    uint32_t n = server->options.cores / CORES_PER_EVENT_THREAD;
+    return n < 1 ? 1 : n > MAX_EVENT_THREADS ? MAX_EVENT_THREADS : n;
+}
+
+enum status net_server_create(struct net_server **ret, const struct net_options *options,
+                              const struct net_listener *listeners, uint32_t n_listeners, struct error *err)
+{
+    struct net_server *server = mem_calloc(1, sizeof *server);
+    if (!server)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for the HTTP server");
+    server->options = *options;
+    enum status status = h1_start(server, err);
+    if (status == STATUS_OK)
+        status = h2_start(server, err);
+    if (status == STATUS_OK)
+        status = doorman_start(server, listeners, n_listeners, err);
+    if (status != STATUS_OK) {
+        net_server_destroy(&server);
+        return status;
+    }
+    *ret = server;
+    return STATUS_OK;
+}
+
+void net_server_drain(struct net_server *server)
+{
+    atomic_store(&server->draining, true);
+    h2_drain(server);
+}
+
+void net_server_quiesce(struct net_server *server)
+{
+    doorman_quiesce(server);
+}
+
+uint32_t net_server_active(struct net_server *server)
+{
+    return atomic_load(&server->active);
+}
+
+void net_server_get_stats(struct net_server *server, struct net_stats *ret)
+{
+    *ret = (struct net_stats){.connections_h1 = h1_connections(server)};
+    h2_get_stats(server, ret);
+    doorman_get_stats(server, ret);
+}
+
+void net_server_destroy(struct net_server **ref)
+{
+    struct net_server *server = *ref;
+    *ref = NULL;
+    if (!server)
+        return;
+    doorman_stop(server);
+    h2_stop(server);
+    h1_stop(server);
+    doorman_free(server);
+    mem_free(server);
+}
