@@ -10,9 +10,9 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "server/net/h1.h"
 #include "server/net/h2.h"
 #include "server/net/hello.h"
+#include "server/net/server.h"
 #include "server/net/visitors.h"
 
 /* Operators reach a server whose clients have taken every connection. */
@@ -80,9 +80,9 @@ static void dismiss(struct doorman *doorman, struct guest *guest)
 
 static void hand_on(struct doorman *doorman, struct guest *guest, enum net_hello hello)
 {
-    bool (*take)(struct net_server *, int, const struct sockaddr *, socklen_t, enum net_side, bool) =
+    bool (*take)(struct net_server *, int, const struct sockaddr *, socklen_t, enum net_side) =
         hello == NET_HELLO_H2 ? h2_take : h1_take;
-    take(doorman->server, guest->fd, (struct sockaddr *)&guest->address, guest->len, guest->side, guest->tls);
+    take(doorman->server, guest->fd, (struct sockaddr *)&guest->address, guest->len, guest->side);
     mem_free(guest);
 }
 

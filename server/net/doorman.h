@@ -7,7 +7,7 @@
 
 #include <sys/socket.h>
 
-#include "server/net/server.h"
+#include "server/net/net.h"
 
 /** Begin, after the carriers; sets server->doorman. The listening sockets are taken on success.
  *  Errors: NO_MEMORY, IO, INTERNAL; then there is nothing to stop. */

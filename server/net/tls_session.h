@@ -1,8 +1,7 @@
 /* What both carriers do to a new TLS session. Private to the room.
  *
- * libmicrohttpd: start the daemon of public listeners with MHD_USE_TLS, MHD_OPTION_TLS_NO_ALPN, HTTPS_CERT_CALLBACK and
- * net_tls_no_certificate (it wants one or the other), and call net_tls_attach for the session of each new connection
- * (MHD_OPTION_NOTIFY_CONNECTION: STARTED comes before the handshake, CLOSED after the session is gone).
+ * libmicrohttpd tells of a new connection before its handshake and of its end after its session is gone; that it has
+ * credentials of its own it wants to be told when it starts (net_tls_no_certificate).
  */
 #ifndef BERTD_NET_TLS_SESSION_H
 #define BERTD_NET_TLS_SESSION_H

@@ -1,28 +1,36 @@
-#include "server/net/server.h"
+#include "server/net/net.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "server/net/doorman.h"
-#include "server/net/h1.h"
 #include "server/net/h2.h"
+#include "server/net/server.h"
 
-enum { CORES_PER_EVENT_THREAD = 4, MAX_EVENT_THREADS = 8 };
-
-uint32_t net_event_threads(const struct net_server *server)
+static void warn_of_library(void)
 {
-    uint32_t n = server->options.cores / CORES_PER_EVENT_THREAD;
-    return n < 1 ? 1 : n > MAX_EVENT_THREADS ? MAX_EVENT_THREADS : n;
+    if (net_library_version()[0] == '0')
+        log_warn("libmicrohttpd is older than 1.0: some malformed requests are answered late or not at all; do not put "
+                 "this server behind a proxy that shares connections",
+                 log_str("version", net_library_version()));
 }
 
 enum status net_server_create(struct net_server **ret, const struct net_options *options,
                               const struct net_listener *listeners, uint32_t n_listeners, struct error *err)
 {
+    bool admin = false;
+    for (uint32_t i = 0; i < n_listeners; i++)
+        admin = admin || listeners[i].side == NET_ADMIN;
     struct net_server *server = mem_calloc(1, sizeof *server);
     if (!server)
         return error_set(err, STATUS_NO_MEMORY, "no memory for the HTTP server");
     server->options = *options;
-    enum status status = h1_start(server, err);
-    if (status == STATUS_OK)
-        status = h2_start(server, err);
+    warn_of_library();
+    enum status status = h1_start(server, admin, err);
+    if (status != STATUS_OK) {
+        mem_free(server);
+        return status;
+    }
+    status = h2_start(server, err);
     if (status == STATUS_OK)
         status = doorman_start(server, listeners, n_listeners, err);
     if (status != STATUS_OK) {
@@ -41,6 +49,7 @@ void net_server_drain(struct net_server *server)
 
 void net_server_quiesce(struct net_server *server)
 {
+    net_server_drain(server);
     doorman_quiesce(server);
 }
 
@@ -51,7 +60,7 @@ uint32_t net_server_active(struct net_server *server)
 
 void net_server_get_stats(struct net_server *server, struct net_stats *ret)
 {
-    *ret = (struct net_stats){.connections_h1 = h1_connections(server)};
+    *ret = (struct net_stats){.connections_h1 = h1_count_connections(server)};
     h2_get_stats(server, ret);
     doorman_get_stats(server, ret);
 }
@@ -64,7 +73,7 @@ void net_server_destroy(struct net_server **ref)
         return;
     doorman_stop(server);
     h2_stop(server);
-    h1_stop(server);
+    h1_finish(server);
     doorman_free(server);
     mem_free(server);
 }

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "server/http/http.h"
+#include "server/net/net.h"
 
 static uint16_t port_of(int fd)
 {
@@ -39,7 +39,7 @@ static enum status bind_address(int *ret_fd, const struct addrinfo *info, const 
     return STATUS_OK;
 }
 
-enum status http_listen(int *ret_fd, uint16_t *ret_port, const char *hostname, uint16_t port, struct error *err)
+enum status net_listen(int *ret_fd, uint16_t *ret_port, const char *hostname, uint16_t port, struct error *err)
 {
     char service[8];
     snprintf(service, sizeof service, "%u", port);
