@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "server/net/net.h"
@@ -54,6 +55,30 @@ enum status net_listen(int *ret_fd, uint16_t *ret_port, const char *hostname, ui
     if (status != STATUS_OK)
         return status;
     *ret_port = port_of(fd);
+    *ret_fd = fd;
+    return STATUS_OK;
+}
+
+enum status net_listen_unix(int *ret_fd, const char *path, struct error *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address.sun_path)
+        return error_set(err, STATUS_USAGE, "%s is longer than the %zu bytes that a socket's path may have", path,
+                         sizeof address.sun_path - 1);
+    strcpy(address.sun_path, path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return error_set(err, STATUS_IO, "socket: %s", strerror(errno));
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0 && errno == ECONNREFUSED)
+        unlink(path); /* a socket whose server has ended */
+    close(fd);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+        int why = errno;
+        if (fd >= 0)
+            close(fd);
+        return error_set(err, STATUS_IO, "cannot listen on %s: %s", path, strerror(why));
+    }
     *ret_fd = fd;
     return STATUS_OK;
 }
