@@ -113,21 +113,27 @@ static uint32_t most_of(const struct doorman *doorman, const struct listener *li
     return doorman->server->options.max_connections + (listener->side == NET_ADMIN ? ADMIN_MORE : 0);
 }
 
-static void welcome(struct doorman *doorman, const struct listener *listener, int fd, struct guest *guest)
+static void welcome(struct doorman *doorman, const struct listener *listener, int fd,
+                    const struct sockaddr_storage *address, socklen_t len)
 {
     const struct net_options *options = &doorman->server->options;
-    uint32_t most = most_of(doorman, listener);
-    if (!guest || !net_visitors_enter(&doorman->visitors, (struct sockaddr *)&guest->address, most)) {
+    if (!net_visitors_enter(&doorman->visitors, (const struct sockaddr *)address, most_of(doorman, listener))) {
         atomic_fetch_add(&doorman->refused, 1);
-        mem_free(guest);
         close(fd);
         return;
     }
     atomic_fetch_add(&doorman->taken, 1);
-    guest->kind = GUEST;
-    guest->side = listener->side;
-    guest->tls = listener->side == NET_PUBLIC && options->tls;
-    guest->fd = fd;
+    struct guest *guest = mem_alloc(sizeof *guest);
+    if (!guest) { /* HTTP/1.1 has an answer for want of memory */
+        h1_take(doorman->server, fd, (const struct sockaddr *)address, len, listener->side);
+        return;
+    }
+    *guest = (struct guest){.kind = GUEST,
+                            .side = listener->side,
+                            .tls = listener->side == NET_PUBLIC && options->tls,
+                            .fd = fd,
+                            .len = len,
+                            .address = *address};
     if (look(doorman, guest, false, false))
         return;
     guest->deadline_ns = clock_now_ns() + options->idle_timeout_s * second_ns;
@@ -160,12 +166,7 @@ static void accept_from(struct doorman *doorman, const struct listener *listener
         socklen_t len = sizeof address;
         int fd = accept4(listener->fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            struct guest *guest = mem_calloc(1, sizeof *guest);
-            if (guest) {
-                guest->address = address;
-                guest->len = len;
-            }
-            welcome(doorman, listener, fd, guest);
+            welcome(doorman, listener, fd, &address, len);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             pause_listener(doorman, listener);
             return;
