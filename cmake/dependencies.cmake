@@ -1,6 +1,7 @@
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
+pkg_check_modules(GNUTLS REQUIRED IMPORTED_TARGET gnutls)
 # deploy/steps.sh puts a corrected libmicrohttpd there; without it the system's is used.
 if(DEFINED ENV{XDG_CACHE_HOME})
   set(cache "$ENV{XDG_CACHE_HOME}")

@@ -10,6 +10,7 @@
 #include "server/http/address.h"
 #include "server/http/framing.h"
 #include "server/http/transport.h"
+#include "server/serve/access.h"
 #include "server/wire/response.h"
 
 /* How much of a refused body is read and dropped, so that the client gets to the answer and the connection lives. */
@@ -39,13 +40,11 @@ static void on_ready(struct serve_call *call)
     atomic_fetch_sub(&server->resuming, 1);
 }
 
-static uint64_t client_of(struct http_exchange *exchange)
+static enum status identify(struct http_exchange *exchange, struct error *err)
 {
-    const struct http_server *server = exchange->server;
     size_t len = 0;
     const void *address = http_address_bytes(exchange->connection, &len);
-    return serve_server_client(server->serve, header(exchange, "Authorization"), server->options.api_key != NULL,
-                               address, len);
+    return serve_access_identify(&exchange->call, header(exchange, "Authorization"), address, len, err);
 }
 
 static struct http_exchange *create(struct http_server *server, struct MHD_Connection *connection, const char *method)
@@ -63,7 +62,6 @@ static struct http_exchange *create(struct http_server *server, struct MHD_Conne
     exchange->timer = info ? info->socket_context : NULL;
     info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     exchange->call.socket = info ? info->connect_fd : -1;
-    exchange->call.client = client_of(exchange);
     http_request_id(exchange->id, header(exchange, "x-request-id"));
     exchange->call.id = exchange->id;
     return exchange;
@@ -107,8 +105,9 @@ static void check_headers(struct http_exchange *exchange, const char *path)
     if (found == STATUS_METHOD && strcmp(exchange->method, "OPTIONS") == 0)
         return; /* answered with the Allow header */
     bool public = found == STATUS_OK && exchange->endpoint->public;
-    if (!public && !http_access_key(exchange->server->options.api_key, header(exchange, "Authorization")))
-        serve_call_fail(call, STATUS_UNAUTHENTICATED, "the Authorization header must be Bearer and the API key");
+    struct error unknown;
+    if (identify(exchange, &unknown) != STATUS_OK && !public)
+        serve_call_fail(call, unknown.status, "%s", unknown.message);
     if (found != STATUS_OK) {
         serve_call_fail(call, found, "%s", err.message);
         return;

@@ -19,7 +19,6 @@ struct http_options {
     uint32_t max_connections;
     uint32_t max_connections_per_ip; /* 0: no limit */
     uint32_t idle_timeout_s;
-    const char *api_key;           /* NULL: none asked for */
     const char *cors_allow_origin; /* NULL: none; "*", or origins with commas between */
     uint32_t cores;                /* for the number of event threads */
 };

@@ -19,7 +19,7 @@
 struct program {
     struct config config;
     char model_dir[4096];
-    char *key; /* from --api-key-file */
+    char *key; /* of --api-key or --api-key-file; NULL: none */
     int listen_fd;
     uint16_t port;
     struct token_vocab *vocab;
@@ -40,6 +40,11 @@ struct program {
 /** Find and read the model: `image`, `vocab`, `info`, `max_input_length`. Errors: USAGE, IO, FORMAT, UNSUPPORTED,
  *  NO_MEMORY; here and below, what was begun stays in `program`. */
 enum status program_load_model(struct program *program, struct error *err);
+/** Read the key of --api-key-file, or take that of --api-key. Errors: USAGE, IO, NO_MEMORY. */
+enum status program_read_key(struct program *program, struct error *err);
+/** Read again what SIGHUP is for: the files of keys. Where one is wrong the old keys stay; the log says which and why.
+ */
+void program_reload(struct program *program);
 /** Tell the log of settings that are probably not meant so. */
 void program_warn(const struct program *program);
 /** Open and test the boards, and start the scheduler. Errors: USAGE (the schedule of faults), BACKEND, NO_MEMORY, ...

@@ -1,4 +1,4 @@
-/* The room's parts by themselves: keys, origins, routes, connections, addresses, the list of truncated inputs. */
+/* The room's parts by themselves: origins, routes, connections, addresses, the list of truncated inputs. */
 #include <criterion/criterion.h>
 #include <poll.h>
 #include <string.h>
@@ -13,18 +13,6 @@
 #include "server/http/refusals.h"
 #include "server/http/telemetry.h"
 #include "server/http/truncated.h"
-
-Test(access, key)
-{
-    cr_expect(http_access_key(NULL, NULL), "none is asked for");
-    cr_expect(http_access_key("abc", "Bearer abc"));
-    cr_expect(http_access_key("abc", "bEARER abc"));
-    static const char *const wrong[] = {
-        NULL,          "",          "abc",         "Bearer",      "Bearer ",   "Bearer ab",
-        "Bearer abcd", "bearerabc", "Bearer  abc", "Bearer abc ", "Basic abc", "Bearer aaa"};
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        cr_expect_not(http_access_key("abc", wrong[i]), "%s", wrong[i] ? wrong[i] : "(none)");
-}
 
 Test(access, origin)
 {
