@@ -5,8 +5,8 @@
 #include <strings.h>
 
 #include "base/mem.h"
-#include "server/http/access.h"
 #include "server/http/media.h"
+#include "server/serve/access.h"
 
 static const char *header(struct http_exchange *exchange, const char *name)
 {
@@ -28,13 +28,11 @@ static void on_ready(struct serve_call *call)
     net_wake(((struct http_exchange *)((char *)call - offsetof(struct http_exchange, call)))->net);
 }
 
-static uint64_t client_of(struct http_exchange *exchange)
+static enum status identify(struct http_exchange *exchange, struct error *err)
 {
-    const struct http_server *server = exchange->server;
     size_t len = 0;
     const void *address = net_exchange_address(exchange->net, &len);
-    return serve_server_client(server->serve, header(exchange, "Authorization"), server->options.api_key != NULL,
-                               address, len);
+    return serve_access_identify(&exchange->call, header(exchange, "Authorization"), address, len, err);
 }
 
 static void init(struct http_exchange *exchange, struct net_exchange *net)
@@ -44,7 +42,6 @@ static void init(struct http_exchange *exchange, struct net_exchange *net)
     serve_call_init(&exchange->call, exchange->server->serve);
     exchange->call.on_ready = on_ready;
     exchange->call.socket = net_exchange_socket(net);
-    exchange->call.client = client_of(exchange);
     http_request_id(exchange->id, header(exchange, "x-request-id"));
     exchange->call.id = exchange->id;
 }
@@ -89,8 +86,9 @@ static void check_headers(struct http_exchange *exchange)
     if (found == STATUS_METHOD && strcmp(method, "OPTIONS") == 0)
         return; /* answered with the Allow header */
     bool public = found == STATUS_OK && exchange->endpoint->public;
-    if (!public && !http_access_key(exchange->server->options.api_key, header(exchange, "Authorization")))
-        serve_call_fail(call, STATUS_UNAUTHENTICATED, "the Authorization header must be Bearer and the API key");
+    struct error unknown;
+    if (identify(exchange, &unknown) != STATUS_OK && !public)
+        serve_call_fail(call, unknown.status, "%s", unknown.message);
     if (found != STATUS_OK) {
         serve_call_fail(call, found, "%s", err.message);
         return;

@@ -25,6 +25,7 @@
 struct serve_server;
 struct serve_call;
 struct serve_infer;
+struct serve_account;
 
 /** What `start` came to. */
 enum serve_progress {
@@ -51,9 +52,11 @@ struct serve_call {
     const char *request; /* [request_len], encoded; borrowed until the call is finished. NULL: what was taken */
     size_t request_len;
     uint64_t started_ns;
-    uint64_t deadline_ns; /* on clock_now_ns; 0: none. See serve_call_limit_time */
-    uint64_t client;      /* who asks, see serve_server_client; 0: not known */
-    bool has_class;       /* the request says its class; else its size does */
+    uint64_t deadline_ns;          /* on clock_now_ns; 0: none. See serve_call_limit_time */
+    uint64_t client;               /* who asks, to be fair between clients: see access.h; 0: not known */
+    uint64_t credential;           /* a number for the account of its API key, of no other in this process; 0: none */
+    struct serve_account *account; /* see access.h; NULL: none; let go of when the call is finished */
+    bool has_class;                /* the request says its class; else its size does */
     enum batch_class class;
     int socket; /* watched for the client going away; -1: none */
     /** The result is there but for serve_call_answer. Called once, from any thread; must not block. The call may be
@@ -73,7 +76,8 @@ struct serve_call {
     uint64_t taken_limit; /* bytes */
     bool admitted;        /* counts against --max-concurrent-requests */
     bool answered;
-    uint64_t memory; /* reserved bytes */
+    uint64_t memory;         /* reserved bytes */
+    uint64_t retry_after_ns; /* until a limit of its account allows it; 0: none refused it */
     struct serve_task task;
     struct serve_watched watched;
 };
