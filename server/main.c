@@ -63,13 +63,9 @@ static int print_help(void)
 {
     struct buf text = {0};
     config_write_help(&text);
-    size_t len = 0;
-    char *bytes = buf_take(&text, &len);
-    if (!bytes)
-        return 1;
-    fwrite(bytes, 1, len, stdout);
-    mem_free(bytes);
-    return 0;
+    bool written = !text.failed && fwrite(text.data, 1, text.len, stdout) == text.len;
+    buf_finish(&text);
+    return !written;
 }
 
 static int check(const struct config *config)
@@ -365,6 +361,8 @@ static enum status start_server(struct program *program, struct error *err)
         .max_batch_tokens = (uint32_t)config->max_batch_tokens,
         .max_batch_requests = (uint32_t)config->max_batch_requests,
         .max_memory = config->max_memory,
+        .cache_bytes = config->cache_bytes,
+        .cache_shared = config->cache_shared,
         .request_timeout_ms = (uint32_t)config->request_timeout,
         .workers = config->tokenization_workers ? (uint32_t)config->tokenization_workers : program->cores,
         .metrics = program->metrics,

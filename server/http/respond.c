@@ -57,6 +57,8 @@ static void add_inference(struct MHD_Response *response, const struct serve_call
     add_number(response, "x-inference-time", milliseconds(report.inference_ns));
     add_timing(response, &report);
     add_truncated(response, call->infer, report.n_truncated);
+    if (serve_server_options(call->server)->cache_bytes)
+        add_number(response, "x-cached-count", report.n_cached);
 }
 
 static void add_cors(struct MHD_Response *response, const struct http_exchange *exchange)
@@ -76,7 +78,7 @@ static void add_cors(struct MHD_Response *response, const struct http_exchange *
         MHD_add_response_header(response, "Access-Control-Expose-Headers",
                                 "x-compute-type, x-compute-time, x-compute-characters, x-compute-tokens, "
                                 "x-total-time, x-tokenization-time, x-queue-time, x-inference-time, x-truncated, "
-                                "x-truncated-count, x-request-id, server-timing, retry-after");
+                                "x-truncated-count, x-cached-count, x-request-id, server-timing, retry-after");
     }
 }
 
