@@ -10,7 +10,7 @@
 enum {
     BLOCK_BYTES = 248,  /* of an entry in a block */
     MOST_USES = 3,      /* that are counted */
-    MOST_SPARED = 128,   /* entries that one eviction gives another round: it is done with the lock */
+    MOST_SPARED = 128,  /* entries that one eviction gives another round: it is done with the lock */
     SMALL_SHARE = 10,   /* one of so many blocks may be the small queue's before the main queue loses any */
     LEAST_ENTRIES = 16, /* of the longest kind that there must be room for */
     NONE = 0,           /* no block */
