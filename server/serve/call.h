@@ -53,8 +53,7 @@ struct serve_call {
     uint64_t started_ns;
     uint64_t deadline_ns; /* on clock_now_ns; 0: none. See serve_call_limit_time */
     uint64_t client;      /* who asks, see serve_server_client; 0: not known */
-    uint64_t owner;       /* of its results: a number for the credential, another for each; 0: there is one or none.
-                             See serve_options.cache_shared */
+    uint64_t credential;  /* a number for the account of its API key, of no other in this process; 0: none */
     bool has_class;       /* the request says its class; else its size does */
     enum batch_class class;
     int socket; /* watched for the client going away; -1: none */

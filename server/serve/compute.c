@@ -155,7 +155,7 @@ static void make_part(struct serve_infer *infer, uint32_t index, uint64_t damage
                                         .first_row = item->first_row,
                                         .n_rows = item->n_rows,
                                         .pooling = item->pooling,
-                                        .owner = server->options.cache_shared ? 0 : infer->call->owner,
+                                        .owner = server->options.cache_shared ? 0 : infer->call->credential,
                                         .damages = damages},
                                 .item = item,
                                 .party = &infer->party};

@@ -52,10 +52,10 @@ Test(hits, poolings_are_kept_apart_and_token_vectors_are_not_kept)
     expect_counts(0, 2, 0);
 }
 
-static struct ask *ask_of(uint64_t owner, const char *texts)
+static struct ask *ask_of(uint64_t credential, const char *texts)
 {
     struct ask *ask = ask_for(texts);
-    ask->call.owner = owner;
+    ask->call.credential = credential;
     return ask;
 }
 

@@ -142,7 +142,7 @@ static struct ask *begin_ask(struct client *client)
     for (uint32_t i = 0; i < n; i++)
         add_text(ask, random_below(client, 1 + random_below(client, TEXTS)));
     uint32_t kind = random_below(client, 8);
-    ask->call.owner = random_below(client, 2);
+    ask->call.credential = random_below(client, 2);
     ask->call.client = 1 + random_below(client, 4) / 3;
     if (kind < 3)
         ask->call.deadline_ns = clock_now_ns() + (kind == 0 ? 200000 + random_below(client, 3000000) : 600000000000);
