@@ -56,6 +56,7 @@ static struct http_exchange *create(struct http_server *server, struct MHD_Conne
     serve_call_init(&exchange->call, server->serve);
     atomic_fetch_add(&server->open, 1);
     exchange->call.on_ready = on_ready;
+    exchange->call.transport = &exchange->request;
     exchange->server = server;
     exchange->connection = connection;
     exchange->method = method;
@@ -117,7 +118,7 @@ static void check_headers(struct http_exchange *exchange, const char *path)
     call->method = &exchange->endpoint->method;
     if (exchange->endpoint->method.immediate)
         return;
-    if (!http_framing_is_json(header(exchange, "Content-Type")))
+    if (!exchange->endpoint->any_type && !http_framing_is_json(header(exchange, "Content-Type")))
         serve_call_fail(call, STATUS_MEDIA_TYPE, "Expected request with `Content-Type: application/json`");
     const char *coding = header(exchange, "Content-Encoding");
     if (coding && strcasecmp(coding, "identity") != 0)
@@ -139,7 +140,8 @@ static enum MHD_Result refuse_head(struct http_exchange *exchange)
     struct buf body = {0};
     char answer[1024];
     serve_call_answer(&exchange->call);
-    wire_write_error(&body, exchange->call.status, exchange->call.err.message);
+    wire_write_error(&body, http_route_error_form(exchange->request.path), exchange->call.status,
+                     exchange->call.err.message);
     int len = snprintf(answer, sizeof answer,
                        "HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n"
                        "Content-Type: application/json\r\nContent-Length: %zu\r\nx-request-id: %s\r\n\r\n%.*s",
@@ -167,7 +169,9 @@ static enum MHD_Result begin(struct http_exchange *exchange, const char *target,
 {
     struct error err;
     const char *path = http_framing_path(target);
-    exchange->route = http_route_index(path ? path : "");
+    exchange->request =
+        (struct http_request){.path = path ? path : "", .json_length = header(exchange, HTTP_JSON_LENGTH)};
+    exchange->route = http_route_index(exchange->request.path);
     uint64_t limit = exchange->server->options.payload_limit;
     uint64_t declared = 0;
     exchange->allow_origin =

@@ -73,7 +73,7 @@ static struct MHD_Response *refusal(const char *page, size_t len)
     char words[256];
     struct buf buf = {0};
     plain_words(words, sizeof words, page, len);
-    wire_write_error(&buf, STATUS_MALFORMED, words);
+    wire_write_error(&buf, WIRE_ERROR_TEI, STATUS_MALFORMED, words);
     size_t size = 0;
     char *text = buf_take(&buf, &size);
     struct MHD_Response *response =

@@ -87,6 +87,8 @@ static void add_headers(struct MHD_Response *response, const struct http_exchang
     uint64_t retry_after = serve_call_retry_after_s(call);
     if (len > 0) {
         const char *type = ok && exchange->endpoint ? exchange->endpoint->content_type : NULL;
+        if (ok && exchange->request.json_len)
+            type = "application/octet-stream";
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type ? type : "application/json");
     }
     MHD_add_response_header(response, "x-request-id", exchange->id);
@@ -94,6 +96,8 @@ static void add_headers(struct MHD_Response *response, const struct http_exchang
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, exchange->allow);
     if (ok && call->infer)
         add_inference(response, call);
+    if (ok && exchange->request.json_len)
+        add_number(response, HTTP_JSON_LENGTH, exchange->request.json_len);
     if (retry_after)
         add_number(response, MHD_HTTP_HEADER_RETRY_AFTER, retry_after);
     if (call->status == STATUS_UNAUTHENTICATED)
@@ -107,7 +111,7 @@ struct MHD_Response *http_spare_response(void)
 {
     struct buf buf = {0};
     size_t len = 0;
-    wire_write_error(&buf, STATUS_NO_MEMORY, "no memory for the request");
+    wire_write_error(&buf, WIRE_ERROR_TEI, STATUS_NO_MEMORY, "no memory for the request");
     char *body = buf_take(&buf, &len);
     struct MHD_Response *response =
         body ? MHD_create_response_from_buffer_with_free_callback(len, body, mem_free) : NULL;
@@ -125,7 +129,7 @@ enum MHD_Result http_exchange_respond(struct http_exchange *exchange)
     struct serve_call *call = &exchange->call;
     serve_call_answer(call);
     if (call->status != STATUS_OK)
-        wire_write_error(&call->reply, call->status, call->err.message);
+        wire_write_error(&call->reply, http_route_error_form(exchange->request.path), call->status, call->err.message);
     size_t len = 0;
     char *body = buf_take(&call->reply, &len);
     struct MHD_Response *response =

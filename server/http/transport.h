@@ -28,6 +28,7 @@ struct http_server {
 /** One request on a connection, from its first header to the last byte of the answer. */
 struct http_exchange {
     struct serve_call call;
+    struct http_request request;
     char id[HTTP_ID_SIZE];
     uint32_t route;                       /* see http_route_index */
     const struct http_endpoint *endpoint; /* NULL: none, it was refused or is OPTIONS */

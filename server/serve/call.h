@@ -55,7 +55,8 @@ struct serve_call {
     uint64_t client;      /* who asks, see serve_server_client; 0: not known */
     bool has_class;       /* the request says its class; else its size does */
     enum batch_class class;
-    int socket; /* watched for the client going away; -1: none */
+    void *transport; /* what it tells its own methods besides */
+    int socket;      /* watched for the client going away; -1: none */
     /** The result is there but for serve_call_answer. Called once, from any thread; must not block. The call may be
      *  finished in it. */
     void (*on_ready)(struct serve_call *call);
