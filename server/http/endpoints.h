@@ -2,6 +2,7 @@
 #ifndef BERTD_HTTP_ENDPOINTS_H
 #define BERTD_HTTP_ENDPOINTS_H
 
+#include "server/net/net.h"
 #include "server/serve/call.h"
 #include "server/serve/input.h"
 #include "server/wire/response.h"
@@ -20,10 +21,9 @@ struct http_endpoint {
 
 /** What an endpoint knows of its request besides the call, and says of its answer. */
 struct http_request {
-    const char *path;        /* decoded */
-    const char *json_length; /* the header HTTP_JSON_LENGTH; NULL: none */
-    void *state;             /* the endpoint's own, in the call's arena */
-    size_t json_len;         /* of the answer, for the same header; 0: it is as the endpoint's content_type says */
+    struct net_exchange *net;
+    void *state;     /* the endpoint's own, in the call's arena */
+    size_t json_len; /* of the answer, for the header HTTP_JSON_LENGTH; 0: it is as the endpoint's content_type says */
 };
 
 static inline struct http_request *http_request_of(const struct serve_call *call)

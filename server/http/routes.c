@@ -78,7 +78,7 @@ uint32_t http_route_index(const char *path)
 struct serve_string http_request_part(const struct serve_call *call, uint32_t place)
 {
     struct serve_string parts[MAX_PARTS] = {0};
-    const char *path = http_request_of(call)->path;
+    const char *path = net_exchange_path(http_request_of(call)->net);
     for (uint32_t route = 0; route < HTTP_ROUTE_OTHER; route++) {
         if (matches(routes[route].path, path, parts, 0))
             break;

@@ -10,7 +10,7 @@
 /* The bytes of JSON at the beginning of the body. */
 static enum status json_length(const struct serve_call *call, size_t *ret, struct error *err)
 {
-    const char *text = http_request_of(call)->json_length;
+    const char *text = net_exchange_header(http_request_of(call)->net, HTTP_JSON_LENGTH);
     if (!text) {
         *ret = call->request_len;
         return STATUS_OK;

@@ -12,11 +12,19 @@
  *   on_over    the answer is sent, or was given up: the exchange is freed after it
  *
  * The handler owes every exchange an answer: once, from on_head on, from any thread, even when the client has gone
- * meanwhile. It gives it whole (net_respond) or as a stream (net_begin, net_write.., net_finish). After an answer in
- * on_head the carrier deals with the rest of the request by itself: no on_body, no on_end.
+ * meanwhile (on_gone): also when that was before on_end. It gives it whole (net_respond) or as a stream (net_begin,
+ * net_write.., net_finish). After an answer before on_end the carrier deals with the rest of the request by itself: no
+ * on_body, no on_end.
  *
- * All callbacks of one exchange come on one thread, the event thread of its connection; they must not block. What the
- * other functions say of threads stands with each.
+ * What is done elsewhere comes back by net_wake: then on_wake runs on the event thread, which may encode the answer and
+ * give it there, at no further change of threads.
+ *
+ * A head that breaks HTTP's rules comes to on_head, too, with net_exchange_error: the handler answers with that error,
+ * and the connection ends.
+ *
+ * All callbacks of one exchange come on one thread, the event thread of its connection (but for on_over when the client
+ * had gone before the answer was given: it may come on the thread that gives it). They must not block. What the other
+ * functions say of threads stands with each.
  */
 #ifndef BERTD_NET_NET_H
 #define BERTD_NET_NET_H
@@ -25,6 +33,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/status.h"
 
 struct net_server;
@@ -37,9 +46,12 @@ struct net_handler {
     void (*on_head)(struct net_exchange *exchange);
     void (*on_body)(struct net_exchange *exchange, const char *bytes, size_t len);
     void (*on_end)(struct net_exchange *exchange);
-    /** The client has gone or has given up this request: what is computed for it may be cancelled. At most once,
-     *  before on_over; HTTP/2 alone (on HTTP/1.1 net_exchange_socket can be watched). NULL: it does not matter. */
+    /** The client has gone or has given up this request before the answer was given: what is computed for it may be
+     *  cancelled. The answer is owed all the same, and dropped. At most once. HTTP/1.1 notices it before on_end and while
+     *  a stream is written; between, net_exchange_socket can be watched. */
     void (*on_gone)(struct net_exchange *exchange);
+    /** net_wake was called, once or several times since. NULL: it never is. */
+    void (*on_wake)(struct net_exchange *exchange);
     /** Of what was written by net_write, less than NET_STREAM_LOW bytes wait to be sent: write more. Comes after
      *  net_write has returned false. NULL where the handler does not stream. */
     void (*on_writable)(struct net_exchange *exchange);
@@ -53,6 +65,8 @@ enum net_side {
     NET_PUBLIC,
     NET_ADMIN, /* for operators; never in TLS */
 };
+
+enum { NET_ID_SIZE = 129 };
 
 struct net_listener {
     int fd; /* taken by net_server_create on success */
@@ -68,11 +82,16 @@ struct net_options {
     uint32_t idle_timeout_s;         /* a connection without a request, or on which nothing moves */
     const char *cors_allow_origin;   /* NULL: none; "*", or origins with commas between */
     uint32_t cores;                  /* for the number of event threads */
+    /** What HTTP/1.1's library cannot parse reaches no handler: write the answer's body, in JSON, and its x-request-id;
+     *  `words` say what is wrong. Thread: any. */
+    void (*write_refusal)(struct buf *out, char ret_id[NET_ID_SIZE], const char *words);
+    const char *spare_body;   /* JSON of a 500 when there is no memory for any other answer */
+    uint64_t discard_limit;   /* bytes of a body that was answered early and are read past, to keep the connection */
     /* HTTP/2: */
-    uint32_t max_streams;     /* at once on a connection */
-    uint32_t keepalive_s;     /* ping a silent connection after so long, end it when it does not answer; 0: never */
-    uint32_t max_age_s;       /* ask clients to connect anew after so long; 0: never */
-    struct net_tls *tls;      /* of public listeners; NULL: plain. See tls.h */
+    uint32_t max_streams; /* at once on a connection */
+    uint32_t keepalive_s; /* ping a silent connection after so long, end it when it does not answer; 0: never */
+    uint32_t max_age_s;   /* ask clients to connect anew after so long; 0: never */
+    struct net_tls *tls;  /* of public listeners; NULL: plain. See tls.h */
 };
 
 /** Bind a TCP socket without listening yet: others see the port taken, clients are refused.
@@ -129,6 +148,9 @@ enum { NET_ADDRESS_SIZE = 64 };
 /** The same for the log, "127.0.0.1"; "unix". */
 void net_exchange_address_text(const struct net_exchange *exchange, char ret[NET_ADDRESS_SIZE]);
 
+/** What is wrong with the head, as a status and words; NULL: nothing. */
+const struct error *net_exchange_error(const struct net_exchange *exchange);
+
 void *net_exchange_state(struct net_exchange *exchange);
 void *net_exchange_cookie(const struct net_exchange *exchange);
 struct net_exchange *net_exchange_of_state(void *state);
@@ -139,6 +161,9 @@ struct net_exchange *net_exchange_of_state(void *state);
 void net_exchange_hold(struct net_exchange *exchange);
 /** `bytes` of the body are done with. Thread: any. */
 void net_consume(struct net_exchange *exchange, size_t bytes);
+
+/** Have on_wake called on the event thread, soon. Not after the answer was given. Thread: any, at any time. */
+void net_wake(struct net_exchange *exchange);
 
 /* The answer. Given by one thread at a time. */
 
