@@ -64,6 +64,10 @@ static void add_headers(struct http_exchange *exchange, size_t len)
             type = "application/octet-stream";
         net_add(net, "content-type", type ? type : "application/json");
     }
+    if (exchange->codable)
+        net_add(net, "vary", "Accept-Encoding");
+    if (exchange->coding != NET_IDENTITY)
+        net_add(net, "content-encoding", net_coding_name(exchange->coding));
     net_add(net, "x-request-id", exchange->id);
     if (exchange->allow)
         net_add(net, "allow", exchange->allow);

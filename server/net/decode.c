@@ -1,3 +1,4 @@
+#define ZLIB_CONST /* input is const */
 #include <string.h>
 #include <strings.h>
 #include <zlib.h>

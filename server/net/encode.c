@@ -1,3 +1,4 @@
+#define ZLIB_CONST /* input is const */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

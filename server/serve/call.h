@@ -60,6 +60,9 @@ struct serve_call {
     /** The result is there but for serve_call_answer. Called once, from any thread; must not block. The call may be
      *  finished in it. */
     void (*on_ready)(struct serve_call *call);
+    /** The reply is whole, where status is OK: the transport may still change it, on the thread that wrote it. NULL: it
+     *  does not. */
+    void (*on_encoded)(struct serve_call *call);
     /* For methods: */
     struct arena
         *arena; /* what start needs until the end; NULL before serve_call_run and where it is run immediately */
