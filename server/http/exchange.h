@@ -29,6 +29,7 @@ struct http_exchange {
     enum net_coding coding;      /* of the answer */
     bool codable;                /* it is one of those that are coded when the client takes that */
     bool running;                /* handed to the core, which makes it ready */
+    bool gone;                   /* the client has */
     const char *allow;           /* for the Allow header, NULL: none; static */
 };
 

@@ -46,6 +46,8 @@ enum status program_start_server(struct program *program, struct error *err)
         .max_chunks = (uint32_t)config->max_chunks,
         .default_prompt = config->default_prompt,
         .default_prompt_name = default_prompt_name(program),
+        .api_key = program->key,
+        .api_keys_file = config->api_keys_file,
         .max_concurrent_requests = (uint32_t)config->max_concurrent_requests,
         .max_client_batch_size = (uint32_t)config->max_client_batch_size,
         .max_batch_tokens = (uint32_t)config->max_batch_tokens,

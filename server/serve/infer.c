@@ -1,5 +1,6 @@
 #include "server/serve/infer.h"
 
+#include "server/serve/accounts.h"
 #include "server/serve/prepare.h"
 #include "server/serve/server.h"
 #include "server/serve/texts.h"
@@ -90,6 +91,8 @@ static enum status prepare(struct serve_call *call, const struct serve_infer_spe
     status = serve_prepare_items(infer, spec, err);
     if (status == STATUS_OK)
         status = make_room(infer, err);
+    if (status == STATUS_OK)
+        status = serve_account_take_tokens(call, infer->tokens, err);
     if (status == STATUS_OK)
         call->infer = infer;
     return status;

@@ -45,6 +45,9 @@ struct serve_options {
     uint32_t max_chunks;             /* of one input */
     const char *default_prompt;      /* NULL: none */
     const char *default_prompt_name; /* NULL: none */
+    /* Who may call, see access.h. */
+    const char *api_key;       /* NULL: none */
+    const char *api_keys_file; /* NULL: none */
     /* Limits. */
     uint32_t max_concurrent_requests;
     uint32_t max_client_batch_size; /* inputs of one request */
@@ -58,7 +61,8 @@ struct serve_options {
 };
 
 /** Begin to serve calls. `ret`: new; serve_server_destroy.
- *  Errors: NO_MEMORY, INTERNAL (threads), FORMAT and IO (the prompts' file), USAGE (default_prompt_name unknown) */
+ *  Errors: NO_MEMORY, INTERNAL (threads), FORMAT and IO (the prompts' file), USAGE (default_prompt_name unknown;
+ *  what is wrong in the file of keys) */
 enum status serve_server_create(struct serve_server **ret, const struct serve_options *options, struct error *err);
 /** From now on serve_server_check fails; all else goes on. Thread: any. */
 void serve_server_drain(struct serve_server *server);
@@ -74,13 +78,5 @@ const struct serve_options *serve_server_options(const struct serve_server *serv
 enum status serve_server_check(struct serve_server *server, struct error *err);
 /** True from serve_server_drain or serve_server_close on. Thread: any. */
 bool serve_server_is_draining(const struct serve_server *server);
-/** A number for who asks, to be fair between clients; never 0, another one in each process.
- *  credential  what the client identifies itself by, NUL-terminated: behind a gateway all addresses are the same.
- *              NULL: nothing, the address counts
- *  shared      all clients have the same credential: both count
- *  address     [len], of the client
- *  Thread: any */
-uint64_t serve_server_client(const struct serve_server *server, const char *credential, bool shared,
-                             const void *address, size_t len);
 
 #endif

@@ -17,6 +17,17 @@ static enum status start_threads(struct serve_server *server, struct error *err)
     return status;
 }
 
+static enum status start_access(struct serve_server *server, struct error *err)
+{
+    enum status status = serve_access_init(server, err);
+    if (status != STATUS_OK)
+        return status;
+    status = serve_access_load(server, server->options.api_key, server->options.api_keys_file, err);
+    if (status != STATUS_OK)
+        serve_access_finish(&server->access);
+    return status;
+}
+
 enum status serve_server_create(struct serve_server **ret, const struct serve_options *options, struct error *err)
 {
     struct serve_server *server = mem_calloc(1, sizeof *server);
@@ -30,7 +41,12 @@ enum status serve_server_create(struct serve_server **ret, const struct serve_op
     if (status == STATUS_OK)
         status = serve_telemetry_init(server, err);
     if (status == STATUS_OK)
+        status = start_access(server, err);
+    if (status == STATUS_OK) {
         status = start_threads(server, err);
+        if (status != STATUS_OK)
+            serve_access_finish(&server->access);
+    }
     if (status != STATUS_OK) {
         batch_set_on_dispatch(options->batch, NULL, NULL);
         serve_prompts_finish(&server->prompts);
@@ -63,6 +79,7 @@ void serve_server_destroy(struct serve_server **ref)
     batch_set_on_dispatch(server->options.batch, NULL, NULL);
     serve_watch_finish(&server->watch);
     serve_pool_finish(&server->pool);
+    serve_access_finish(&server->access);
     serve_prompts_finish(&server->prompts);
     mem_free(server);
 }
@@ -96,13 +113,12 @@ static uint64_t hash(uint64_t hash, const void *bytes, size_t len)
     return hash;
 }
 
-uint64_t serve_server_client(const struct serve_server *server, const char *credential, bool shared,
-                             const void *address, size_t len)
+uint64_t serve_server_client(const struct serve_server *server, const char *credential, const void *address, size_t len)
 {
     uint64_t client = server->seed ^ 0xCBF29CE484222325u;
     if (credential)
         client = hash(client, credential, strlen(credential));
-    if (!credential || shared)
+    else
         client = hash(client, address, len);
     return client ? client : 1;
 }
