@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/mem.h"
+#include "server/http/coding.h"
 #include "server/http/media.h"
 #include "server/serve/access.h"
 
@@ -41,6 +42,9 @@ static void init(struct http_exchange *exchange, struct net_exchange *net)
     exchange->net = net;
     serve_call_init(&exchange->call, exchange->server->serve);
     exchange->call.on_ready = on_ready;
+    exchange->request.net = net;
+    exchange->call.on_encoded = http_coding_encode;
+    exchange->call.transport = &exchange->request;
     exchange->call.socket = net_exchange_socket(net);
     http_request_id(exchange->id, header(exchange, "x-request-id"));
     exchange->call.id = exchange->id;
@@ -97,11 +101,9 @@ static void check_headers(struct http_exchange *exchange)
     call->method = &exchange->endpoint->method;
     if (exchange->endpoint->method.immediate)
         return;
-    if (!http_media_is_json(header(exchange, "Content-Type")))
+    if (!exchange->endpoint->any_type && !http_media_is_json(header(exchange, "Content-Type")))
         serve_call_fail(call, STATUS_MEDIA_TYPE, "Expected request with `Content-Type: application/json`");
-    const char *coding = header(exchange, "Content-Encoding");
-    if (coding && strcasecmp(coding, "identity") != 0)
-        serve_call_fail(call, STATUS_MEDIA_TYPE, "Content-Encoding %.40s is not known: send the body as it is", coding);
+    http_coding_check(exchange);
     check_timeout(exchange);
     check_priority(exchange);
 }
@@ -126,7 +128,7 @@ static void on_head(struct net_exchange *net)
 static void on_body(struct net_exchange *net, const char *bytes, size_t len)
 {
     struct http_exchange *exchange = net_exchange_state(net);
-    serve_call_take(&exchange->call, bytes, len);
+    http_coding_take(exchange, bytes, len);
     if (exchange->call.status != STATUS_OK)
         http_exchange_respond(exchange);
 }
@@ -135,7 +137,8 @@ static void on_end(struct net_exchange *net)
 {
     struct http_exchange *exchange = net_exchange_state(net);
     struct serve_call *call = &exchange->call;
-    if (!exchange->endpoint || exchange->endpoint->method.immediate) {
+    http_coding_end(exchange);
+    if (call->status != STATUS_OK || !exchange->endpoint || exchange->endpoint->method.immediate) {
         serve_call_run_immediate(call);
         http_exchange_respond(exchange);
         return;
@@ -165,6 +168,7 @@ static void on_gone(struct net_exchange *net)
 static void on_over(struct net_exchange *net)
 {
     struct http_exchange *exchange = net_exchange_state(net);
+    net_decoder_destroy(&exchange->decoder);
     serve_call_finish(&exchange->call);
 }
 

@@ -137,8 +137,10 @@ static struct serve_call *call_of_task(struct serve_task *task)
 static void start_on_worker(struct serve_task *task)
 {
     struct serve_call *call = call_of_task(task);
-    if (start(call) == SERVE_DONE)
+    if (start(call) == SERVE_DONE) {
+        serve_call_answer(call);
         call->on_ready(call);
+    }
 }
 
 static void use_taken(struct serve_call *call)
@@ -207,6 +209,8 @@ void serve_call_answer(struct serve_call *call)
         return;
     if (call->status == STATUS_OK && call->infer)
         call->method->encode(call);
+    if (call->status == STATUS_OK && call->on_encoded)
+        call->on_encoded(call);
     if (call->reply.failed)
         serve_call_fail(call, STATUS_NO_MEMORY, "no memory for the response");
     if (call->status != STATUS_OK)

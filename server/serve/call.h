@@ -58,10 +58,14 @@ struct serve_call {
     struct serve_account *account; /* see access.h; NULL: none; let go of when the call is finished */
     bool has_class;                /* the request says its class; else its size does */
     enum batch_class class;
-    int socket; /* watched for the client going away; -1: none */
+    void *transport; /* what it tells its own methods besides */
+    int socket;      /* watched for the client going away; -1: none */
     /** The result is there but for serve_call_answer. Called once, from any thread; must not block. The call may be
      *  finished in it. */
     void (*on_ready)(struct serve_call *call);
+    /** The reply is whole, where status is OK: the transport may still change it, on the thread that wrote it. NULL: it
+     *  does not. */
+    void (*on_encoded)(struct serve_call *call);
     /* For methods: */
     struct arena
         *arena; /* what start needs until the end; NULL before serve_call_run and where it is run immediately */

@@ -71,6 +71,9 @@ enum serve_progress serve_infer_start(struct serve_call *call, const struct serv
 /** One vector an input [n_inputs][width], of each the first `keep` values: windows are pooled, vectors cut and
  *  normalised, in place. Once, for a call whose status is OK and whose pooling is not NONE. Borrowed from the call. */
 const float *serve_infer_rows(struct serve_infer *infer);
+/** The cosines of the first input's vector with each of the others', ret [n_inputs - 1]. As serve_infer_rows, in its
+ *  place. */
+void serve_infer_similarities(struct serve_infer *infer, float *ret);
 /** The vectors of one input's tokens [n_tokens][width], where the pooling is NONE. Borrowed from the call. */
 const float *serve_infer_tokens(const struct serve_infer *infer, uint32_t input);
 /** Of a call whose status is OK. */
@@ -78,6 +81,8 @@ void serve_infer_report(const struct serve_infer *infer, struct serve_infer_repo
 
 /** Add a successful inference to the metrics. The room's own. */
 void serve_infer_count(const struct serve_infer *infer);
+/** The cosine of two vectors [n], 0 where one of them is zero. Summed in double precision in order. The room's own. */
+float serve_cosine(const float *a, const float *b, uint32_t n);
 /** Divide the first `n` values by their length (L2); zero stays zero. Summed in double precision in order, so that
  *  the bits depend on the values alone. The room's own. */
 void serve_normalize(float *values, uint32_t n);

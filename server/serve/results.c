@@ -22,6 +22,13 @@ const float *serve_infer_rows(struct serve_infer *infer)
     return rows;
 }
 
+void serve_infer_similarities(struct serve_infer *infer, float *ret)
+{
+    const float *rows = serve_infer_rows(infer);
+    for (uint32_t i = 1; i < infer->n_inputs; i++)
+        ret[i - 1] = serve_cosine(rows, rows + (size_t)i * infer->width, infer->keep);
+}
+
 const float *serve_infer_tokens(const struct serve_infer *infer, uint32_t input)
 {
     return infer->items[infer->inputs[input].first_item].out;
@@ -91,6 +98,19 @@ void serve_infer_count(const struct serve_infer *infer)
         count_boards(t, infer->work.class, &report);
     for (uint32_t i = 0; i < infer->n_inputs; i++)
         metrics_histogram_observe(t->input_length, infer->inputs[i].n_tokens);
+}
+
+float serve_cosine(const float *a, const float *b, uint32_t n)
+{
+    double product = 0, square_a = 0, square_b = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        product += (double)a[i] * (double)b[i];
+        square_a += (double)a[i] * (double)a[i];
+        square_b += (double)b[i] * (double)b[i];
+    }
+    if (square_a == 0 || square_b == 0)
+        return 0;
+    return (float)(product / (sqrt(square_a) * sqrt(square_b)));
 }
 
 void serve_normalize(float *values, uint32_t n)

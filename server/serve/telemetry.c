@@ -49,6 +49,7 @@ static void make_counters(struct serve_telemetry *t)
     t->failures[STATUS_MALFORMED] = t->failures[STATUS_TOO_LARGE] = t->failures[STATUS_VALIDATION];
     t->failures[STATUS_MEDIA_TYPE] = t->failures[STATUS_NOT_FOUND] = t->failures[STATUS_VALIDATION];
     t->failures[STATUS_METHOD] = t->failures[STATUS_UNIMPLEMENTED] = t->failures[STATUS_VALIDATION];
+    t->failures[STATUS_OTHER_MODEL] = t->failures[STATUS_VALIDATION];
     t->failures[STATUS_FORBIDDEN] = t->failures[STATUS_UNAUTHENTICATED];
     t->failures[STATUS_NO_MEMORY] = t->failures[STATUS_INTERNAL];
     t->inputs =
