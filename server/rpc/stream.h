@@ -89,7 +89,7 @@ struct rpc_detail {
     const void *bytes; /* [len], proto encoding; copied */
     size_t len;
 };
-/** Have on_wake called on the event thread, soon. Not after rpc_finish. Thread: any, at any time. */
+/** Have on_wake called on the event thread, soon, but not inside of this call. Not after rpc_finish. Thread: any. */
 void rpc_wake(struct rpc_stream *stream);
 /** End the stream: `code` 0 after the messages that there were to send, else an error in words. Touch the stream no
  *  more. `message` may be NULL. Thread: any. */

@@ -11,6 +11,7 @@
 #ifndef BERTD_SERVE_CALL_H
 #define BERTD_SERVE_CALL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -71,7 +72,8 @@ struct serve_call {
     /* The core's own: */
     bool admitted; /* counts against --max-concurrent-requests */
     bool answered;
-    uint64_t memory; /* reserved bytes */
+    atomic_bool unwanted; /* serve_call_cancel */
+    uint64_t memory;      /* reserved bytes */
     struct serve_task task;
     struct serve_watched watched;
 };
@@ -81,6 +83,8 @@ void serve_call_init(struct serve_call *call, struct serve_server *server);
 /** Set the deadline from when the call began: the server's time limit, or `asked_ms` (0: not asked for) where that is
  *  less. */
 void serve_call_limit_time(struct serve_call *call, uint64_t asked_ms);
+/** What a request says of its class: "interactive" or "bulk"; NULL: nothing. Anything else fails the call. */
+void serve_call_read_class(struct serve_call *call, const char *text);
 /** Reserve `bytes` against --max-request-memory until the call is finished. Errors: OVERLOADED; VALIDATION where it
  *  would not even fit alone. */
 enum status serve_call_reserve(struct serve_call *call, uint64_t bytes, struct error *err);
@@ -94,6 +98,9 @@ void serve_call_run(struct serve_call *call);
 /** The same for an immediate method: ready when this returns, without on_ready. `method` may be NULL: then there is
  *  nothing to do. A call that has failed already may have any method. */
 void serve_call_run_immediate(struct serve_call *call);
+/** Nobody waits for the call any more: it ends soon, with CANCELLED unless it has just got another end. Before
+ *  serve_call_finish; does nothing for a call that is ready. Thread: any. */
+void serve_call_cancel(struct serve_call *call);
 /** Complete the result of a ready call: encodes it here unless a worker already did. */
 void serve_call_answer(struct serve_call *call);
 /** Seconds after which a failed call is worth trying again, at least 1; 0: trying again does not help. */

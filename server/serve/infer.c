@@ -48,7 +48,8 @@ static enum serve_progress submit(struct serve_infer *infer)
                             .deadline_ns = call->deadline_ns,
                             .on_done = on_done,
                             .cookie = call};
-    call->watched = (struct serve_watched){.work = &infer->work, .socket = call->socket, .on_released = on_released};
+    call->watched = (struct serve_watched){
+        .work = &infer->work, .socket = call->socket, .unwanted = &call->unwanted, .on_released = on_released};
     metrics_counter_add(server->telemetry.inputs, infer->n_inputs);
     serve_watch_add(&server->watch, &call->watched);
     struct error err;
