@@ -7,7 +7,7 @@ void base64_encode(struct buf *out, const void *bytes, size_t len)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const uint8_t *from = bytes;
-    char *to = buf_reserve(out, (len + 2) / 3 * 4);
+    char *to = len > 0 ? buf_reserve(out, (len + 2) / 3 * 4) : NULL;
     if (!to)
         return;
     for (size_t i = 0; i < len; i += 3) {

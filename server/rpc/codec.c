@@ -102,7 +102,7 @@ void rpc_encode(struct buf *out, enum rpc_codec codec, const ProtobufCMessage *m
         rpc_json_write(out, message);
         return;
     }
-    char *to = buf_reserve(out, protobuf_c_message_get_packed_size(message));
+    char *to = buf_reserve(out, protobuf_c_message_get_packed_size(message) + 1); /* an empty one is no failure */
     if (to)
         out->len += protobuf_c_message_pack(message, (uint8_t *)to);
 }

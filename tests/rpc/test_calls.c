@@ -29,7 +29,7 @@ static void expect_sent(int i, const char *text)
     cr_assert_not_null(response);
     float *right = direct_rows(text, false, true);
     cr_assert_eq(response->n_embeddings, (size_t)EMU_HIDDEN);
-    cr_expect_arr_eq(response->embeddings, right, EMU_HIDDEN * sizeof *right, "answer %d", i);
+    cr_expect_eq(memcmp(response->embeddings, right, EMU_HIDDEN * sizeof *right), 0, "answer %d", i);
     free(right);
     tei__v1__embed_response__free_unpacked(response, NULL);
 }
