@@ -1,8 +1,10 @@
-#include "server/http/framing.h"
+#include "server/net/h1_framing.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include "server/net/single_fields.h"
 
 /* The head of an answer, and the least piece of a body. */
 enum { ANSWER_ROOM = 12288 };
@@ -18,13 +20,8 @@ struct head {
     const char *length;
     bool lengths_differ;
     bool bad_name;
-    unsigned seen;       /* a bit for each of `single` */
-    const char *doubled; /* the first of `single` that came twice; NULL: none did */
+    struct net_single_fields single;
 };
-
-/* Fields of which two would leave open which one counts. */
-static const char *const single[] = {"Authorization",    "Content-Type",         "Content-Encoding", "Expect",
-                                     "x-bertd-priority", "x-request-timeout-ms", "x-request-id"};
 
 /* What names of fields and of media types are made of. */
 static const char token_characters[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -52,13 +49,7 @@ static enum MHD_Result take_field(void *cls, enum MHD_ValueKind kind, const char
         head->lengths_differ = head->lengths_differ || (head->length && strcmp(head->length, value) != 0);
         head->length = value;
     }
-    for (unsigned i = 0; i < sizeof single / sizeof *single; i++) {
-        if (strcasecmp(name, single[i]) != 0)
-            continue;
-        if (head->seen & 1u << i && !head->doubled)
-            head->doubled = single[i];
-        head->seen |= 1u << i;
-    }
+    net_single_fields_see(&head->single, name);
     return MHD_YES;
 }
 
@@ -98,10 +89,10 @@ static enum status check_size(struct MHD_Connection *connection, const struct he
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     size_t size = info ? info->header_size : 0;
-    if (size > HTTP_HEAD_LIMIT)
+    if (size > H1_HEAD_LIMIT)
         return error_set(err, STATUS_HEAD_TOO_LARGE, "the request's head has %zu bytes, the limit is %d", size,
-                         HTTP_HEAD_LIMIT);
-    if (2 * size + (size_t)FIELD_COST * head->fields > HTTP_CONNECTION_MEMORY - ANSWER_ROOM)
+                         H1_HEAD_LIMIT);
+    if (2 * size + (size_t)FIELD_COST * head->fields > H1_CONNECTION_MEMORY - ANSWER_ROOM)
         return error_set(err, STATUS_HEAD_TOO_LARGE, "the request's head has too many fields: %u", head->fields);
     return STATUS_OK;
 }
@@ -126,13 +117,13 @@ static enum status check_length(const struct head *head, const char *version, st
 static uint64_t length_of(const struct head *head)
 {
     if (head->coding)
-        return HTTP_LENGTH_UNKNOWN;
+        return NET_LENGTH_UNKNOWN;
     uint64_t length = head->length ? strtoull(head->length, NULL, 10) : 0; /* the largest where it is larger */
-    return length < HTTP_LENGTH_UNKNOWN ? length : HTTP_LENGTH_UNKNOWN - 1;
+    return length < NET_LENGTH_UNKNOWN ? length : NET_LENGTH_UNKNOWN - 1;
 }
 
-enum status http_framing_check(struct MHD_Connection *connection, const char *version, uint64_t *ret_length,
-                               struct error *err)
+enum status h1_framing_check(struct MHD_Connection *connection, const char *version, uint64_t *ret_length,
+                             struct error *err)
 {
     struct head head = {0};
     MHD_get_connection_values(connection, MHD_HEADER_KIND | MHD_COOKIE_KIND | MHD_GET_ARGUMENT_KIND, take_field, &head);
@@ -141,8 +132,8 @@ enum status http_framing_check(struct MHD_Connection *connection, const char *ve
         status = error_set(err, STATUS_MALFORMED, "a header field's name has a character that none may have");
     if (status == STATUS_OK && (head.hosts > 1 || (head.host && !is_host(head.host, strlen(head.host)))))
         status = error_set(err, STATUS_MALFORMED, "the Host header must be one, and a host");
-    if (status == STATUS_OK && head.doubled)
-        status = error_set(err, STATUS_MALFORMED, "there is more than one %s", head.doubled);
+    if (status == STATUS_OK && head.single.doubled)
+        status = error_set(err, STATUS_MALFORMED, "there is more than one %s", head.single.doubled);
     if (status == STATUS_OK)
         status = check_length(&head, version, err);
     if (status != STATUS_OK)
@@ -151,7 +142,7 @@ enum status http_framing_check(struct MHD_Connection *connection, const char *ve
     return STATUS_OK;
 }
 
-const char *http_framing_path(const char *target)
+const char *h1_framing_path(const char *target)
 {
     static const char *const schemes[] = {"http://", "https://"};
     for (int i = 0; i < 2; i++) {
@@ -167,22 +158,9 @@ const char *http_framing_path(const char *target)
     return target;
 }
 
-size_t http_framing_unescape(void *cls, struct MHD_Connection *connection, char *text)
+size_t h1_framing_unescape(void *cls, struct MHD_Connection *connection, char *text)
 {
     (void)cls;
     (void)connection;
     return strstr(text, "%00") ? strlen(text) : MHD_http_unescape(text);
-}
-
-bool http_framing_is_json(const char *type)
-{
-    static const char prefix[] = "application/";
-    if (!type || strncasecmp(type, prefix, sizeof prefix - 1) != 0)
-        return false;
-    const char *subtype = type + sizeof prefix - 1;
-    size_t len = strcspn(subtype, "; \t");
-    const char *last = subtype + len - 4;
-    if (len < 4 || strncasecmp(last, "json", 4) != 0 || strspn(subtype, token_characters) < len)
-        return false;
-    return len == 4 || (len > 5 && last[-1] == '+');
 }
