@@ -1,39 +1,14 @@
 #include "server/rpc/codec.h"
 
-#include <stdalign.h>
-
 #include "base/utf8.h"
 #include "server/rpc/json.h"
+#include "server/rpc/memory.h"
 #include "server/rpc/wire.h"
-
-/* What stands before everything that is allocated for a message: so a string's length is known though it holds NUL. */
-struct head {
-    alignas(max_align_t) size_t size;
-};
-
-void *rpc_codec_alloc(void *cookie, size_t size)
-{
-    struct rpc_codec_memory *memory = cookie;
-    struct head *head = size < SIZE_MAX - sizeof *head ? arena_alloc(memory->arena, sizeof *head + size) : NULL;
-    if (!head) {
-        memory->exhausted = true;
-        return NULL;
-    }
-    head->size = size;
-    return head + 1;
-}
 
 static void leave_to_arena(void *cookie, void *ptr)
 {
     (void)cookie;
     (void)ptr;
-}
-
-size_t rpc_text_len(const char *text)
-{
-    if (!text || text == protobuf_c_empty_string)
-        return 0;
-    return ((const struct head *)(const void *)text)[-1].size - 1;
 }
 
 static enum status no_memory(size_t len, struct error *err)
@@ -70,12 +45,12 @@ static enum status check(const ProtobufCMessageDescriptor *descriptor, const cha
 }
 
 static enum status decode_proto(ProtobufCMessage **ret, const ProtobufCMessageDescriptor *descriptor, const char *bytes,
-                                size_t len, struct rpc_codec_memory *memory, struct error *err)
+                                size_t len, struct rpc_memory *memory, struct error *err)
 {
     enum status status = check(descriptor, bytes, len, 1, err);
     if (status != STATUS_OK)
         return status;
-    ProtobufCAllocator allocator = {rpc_codec_alloc, leave_to_arena, memory};
+    ProtobufCAllocator allocator = {rpc_memory_alloc, leave_to_arena, memory};
     ProtobufCMessage *message = protobuf_c_message_unpack(descriptor, &allocator, len, (const uint8_t *)bytes);
     if (message) {
         *ret = message;
@@ -89,7 +64,7 @@ static enum status decode_proto(ProtobufCMessage **ret, const ProtobufCMessageDe
 enum status rpc_decode(ProtobufCMessage **ret, enum rpc_codec codec, const ProtobufCMessageDescriptor *descriptor,
                        const char *bytes, size_t len, struct arena *arena, struct error *err)
 {
-    struct rpc_codec_memory memory = {arena, false};
+    struct rpc_memory memory = {arena, false};
     if (codec == RPC_PROTO || len == 0)
         return decode_proto(ret, descriptor, bytes, len, &memory, err);
     enum status status = rpc_json_read(ret, descriptor, bytes, len, &memory, err);

@@ -3,19 +3,11 @@
 #define BERTD_RPC_JSON_H
 
 #include "server/rpc/codec.h"
-
-/** Where a message and all it points to come from. */
-struct rpc_codec_memory {
-    struct arena *arena;
-    bool exhausted; /* an allocation failed */
-};
-
-/** As ProtobufCAllocator has it; `cookie` is a struct rpc_codec_memory. */
-void *rpc_codec_alloc(void *cookie, size_t size);
+#include "server/rpc/memory.h"
 
 /** See rpc_decode; where memory is short, memory->exhausted is set and the status is any. */
 enum status rpc_json_read(ProtobufCMessage **ret, const ProtobufCMessageDescriptor *descriptor, const char *bytes,
-                          size_t len, struct rpc_codec_memory *memory, struct error *err);
+                          size_t len, struct rpc_memory *memory, struct error *err);
 void rpc_json_write(struct buf *out, const ProtobufCMessage *message);
 
 enum { RPC_JSON_NAME = 128 }; /* longest name of a field, with its NUL */

@@ -11,7 +11,7 @@
 #define MAX_EXACT 9007199254740992.0 /* 2^53: whole numbers below it are exact in binary64 */
 
 struct reader {
-    struct rpc_codec_memory *memory;
+    struct rpc_memory *memory;
     struct error *err;
     const ProtobufCMessageDescriptor *message; /* that is being read, for the words of errors */
     const ProtobufCFieldDescriptor *field;
@@ -123,7 +123,7 @@ static bool read_enum(const struct reader *reader, const json_t *json, int *ret)
 static char *copy_text(const struct reader *reader, const json_t *json)
 {
     size_t len = json_string_length(json);
-    char *copy = rpc_codec_alloc(reader->memory, len + 1);
+    char *copy = rpc_memory_alloc(reader->memory, len + 1);
     if (copy)
         memcpy(copy, json_string_value(json), len + 1);
     return copy;
@@ -142,7 +142,7 @@ static bool read_bytes(const struct reader *reader, const json_t *json, Protobuf
     if (!json_is_string(json))
         return wrong(reader, "a string of base64");
     size_t len = json_string_length(json);
-    ret->data = rpc_codec_alloc(reader->memory, len / 4 * 3 + 3);
+    ret->data = rpc_memory_alloc(reader->memory, len / 4 * 3 + 3);
     if (!ret->data)
         return false;
     return base64_decode(json_string_value(json), len, ret->data, &ret->len) ? true : wrong(reader, "base64");
@@ -195,7 +195,7 @@ static bool read_value(struct reader *reader, const json_t *json, void *to)
 
 static ProtobufCMessage *make_message(const struct reader *reader, const ProtobufCMessageDescriptor *descriptor)
 {
-    ProtobufCMessage *message = rpc_codec_alloc(reader->memory, descriptor->sizeof_message);
+    ProtobufCMessage *message = rpc_memory_alloc(reader->memory, descriptor->sizeof_message);
     if (message)
         protobuf_c_message_init(descriptor, message);
     return message;
@@ -205,7 +205,7 @@ static bool make_list(const struct reader *reader, ProtobufCMessage *message, si
 {
     *ret = NULL;
     if (n > 0) {
-        *ret = rpc_codec_alloc(reader->memory, n * rpc_json_size(reader->field->type));
+        *ret = rpc_memory_alloc(reader->memory, n * rpc_json_size(reader->field->type));
         if (!*ret)
             return false;
     }
@@ -338,7 +338,7 @@ static bool read_any(struct reader *reader, const json_t *object, ProtobufCMessa
         return false;
     ProtobufCBinaryData *bytes = rpc_json_member(any, value);
     bytes->len = protobuf_c_message_get_packed_size(inner);
-    bytes->data = rpc_codec_alloc(reader->memory, bytes->len);
+    bytes->data = rpc_memory_alloc(reader->memory, bytes->len);
     if (!bytes->data)
         return false;
     protobuf_c_message_pack(inner, bytes->data);
@@ -381,7 +381,7 @@ static enum status malformed(const ProtobufCMessageDescriptor *descriptor, const
 }
 
 enum status rpc_json_read(ProtobufCMessage **ret, const ProtobufCMessageDescriptor *descriptor, const char *bytes,
-                          size_t len, struct rpc_codec_memory *memory, struct error *err)
+                          size_t len, struct rpc_memory *memory, struct error *err)
 {
     json_error_t why;
     json_t *root = parse(bytes, len, &why);

@@ -9,6 +9,9 @@ import struct
 import subprocess
 import sys
 
+if "--help" in sys.argv:
+    print(__doc__)
+    sys.exit(0)
 try:
     from google.protobuf import json_format
 except ImportError:
