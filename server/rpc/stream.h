@@ -57,7 +57,8 @@ struct rpc_method {
     /** After rpc_send returned false: send more. NULL: not needed. */
     void (*on_writable)(struct rpc_stream *stream);
     /** The client has gone or reset the stream, its deadline is over, or what it sends is no good: cancel what runs. At
-     *  most once; no on_message and no on_half_close come after it. NULL: it does not matter, rpc_finish comes anyway. */
+     *  most once; no on_message and no on_half_close come after it. NULL: it does not matter, rpc_finish comes anyway.
+     */
     void (*on_cancel)(struct rpc_stream *stream);
     /** The last, after rpc_finish: free what the state holds. On any thread. NULL: nothing. */
     void (*on_over)(struct rpc_stream *stream);
