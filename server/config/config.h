@@ -19,6 +19,7 @@ enum config_placement { CONFIG_PLACE_AUTO, CONFIG_REPLICATE, CONFIG_PIPELINE, CO
 enum config_board { CONFIG_BOARD_AUTO, CONFIG_EMU, CONFIG_FP32, CONFIG_REF };
 enum config_pooling { CONFIG_POOL_MODEL, CONFIG_POOL_CLS, CONFIG_POOL_MEAN, CONFIG_POOL_MAX };
 enum { CONFIG_MAX_NOTES = 16 };
+#define CONFIG_NONE UINT64_MAX /* the default of a count that is not there unless it is given */
 
 /** One field an option, named as in the table; strings are borrowed from argv and the environment, or NULL. */
 struct config {

@@ -7,11 +7,11 @@ enum { INDENT = 6, WIDTH = 100 };
 
 static void write_wrapped(struct buf *out, const char *text)
 {
-    size_t column = WIDTH;
+    size_t column = WIDTH + 1; /* before the first line */
     while (*text) {
         size_t len = strcspn(text, " ");
         if (column + 1 + len > WIDTH) {
-            buf_printf(out, "%s%*s", column == WIDTH ? "" : "\n", INDENT, "");
+            buf_printf(out, "%s%*s", column > WIDTH ? "" : "\n", INDENT, "");
             column = INDENT;
         } else {
             buf_puts(out, " ");
@@ -32,8 +32,12 @@ static void write_default(struct buf *out, const struct option_row *row)
             buf_printf(out, "default %s; ", row->text);
         break;
     case OPTION_COUNT:
-        buf_printf(out, "default %llu, from %llu to %llu; ", (unsigned long long)row->number,
-                   (unsigned long long)row->least, (unsigned long long)row->most);
+        if (row->number == CONFIG_NONE)
+            buf_printf(out, "default none, from %llu to %llu; ", (unsigned long long)row->least,
+                       (unsigned long long)row->most);
+        else
+            buf_printf(out, "default %llu, from %llu to %llu; ", (unsigned long long)row->number,
+                       (unsigned long long)row->least, (unsigned long long)row->most);
         break;
     case OPTION_FLAG:
         buf_printf(out, "default %s; ", row->number ? "true" : "false");
@@ -73,7 +77,8 @@ void config_write_help(struct buf *out)
              "  --help, -h\n"
              "  --version, -V\n"
              "\nThe command line goes before the environment. --name=value and --name value are the same; a flag\n"
-             "takes true or false, and --no-FLAG turns it off. An empty variable counts as not given, but for keys.\n"
+             "takes true or false, and --no-FLAG turns it off. An empty variable counts as not given, but for keys\n"
+             "and TLS.\n"
              "\nOptions of text-embeddings-inference that bertd does not have\n");
     for (size_t i = 0; i < config_n_absent_rows; i++) {
         const struct absent_row *row = &config_absent_rows[i];

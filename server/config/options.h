@@ -5,7 +5,7 @@
  *
  *   GROUP(title)
  *   STRING(field, flag, environment, word for the value, default or NULL, help)
- *   COUNT(field, flag, environment, default, least, most, help)
+ *   COUNT(field, flag, environment, default or CONFIG_NONE, least, most, help)
  *   FLAG(field, flag, environment, default, help)
  *   CHOICE(field, flag, environment, choices joined by '|', default as an index, help)
  *   ABSENT(flag, environment, reaction, what to tell)   an option of text-embeddings-inference that bertd does not have
@@ -85,15 +85,39 @@
     STRING(hostname, "hostname", "BERTD_HOSTNAME", "ADDRESS", "127.0.0.1",                                             \
            "Address to listen on; 0.0.0.0 or :: for all. (Not HOSTNAME, which shells and containers set.)")            \
     COUNT(port, "port", "PORT", 3000, 0, 65535, "Port to listen on; 0: a free one, which the log names.")              \
-    STRING(api_key, "api-key", "API_KEY", "KEY", NULL,                                                                 \
-           "Clients must send Authorization: Bearer KEY (not for /health, /ping, /metrics).")                          \
-    STRING(api_key_file, "api-key-file", "BERTD_API_KEY_FILE", "FILE", NULL, "The key is the first line of FILE.")     \
+    STRING(unix_socket, "unix-socket", "BERTD_UNIX_SOCKET", "PATH", NULL,                                              \
+           "Listen on this socket in the file system, too.")                                                           \
+    COUNT(max_streams, "max-streams", "BERTD_MAX_STREAMS", 128, 1, 65536,                                              \
+          "HTTP/2 requests at once on one connection.")                                                                \
+    COUNT(keepalive, "keepalive-seconds", "BERTD_KEEPALIVE_SECONDS", 60, 0, 86400,                                     \
+          "Ask an HTTP/2 client that has been silent so long whether it is there; end the connection when it is not. " \
+          "0: never.")                                                                                                 \
+    COUNT(max_age, "max-age-seconds", "BERTD_MAX_AGE_SECONDS", 0, 0, 604800,                                           \
+          "Ask HTTP/2 clients to connect anew after so long, so that a balancer shares them out again; 0: never.")     \
     STRING(cors_allow_origin, "cors-allow-origin", "CORS_ALLOW_ORIGIN", "ORIGIN[,..]", NULL,                           \
            "Origins that browsers may call from, or *. Default: none.")                                                \
     COUNT(tokenization_workers, "tokenization-workers", "TOKENIZATION_WORKERS", 0, 0, 1024,                            \
           "Threads that decode, tokenize and encode; 0: one a core.")                                                  \
     COUNT(drain_seconds, "drain-seconds", "BERTD_DRAIN_SECONDS", 5, 0, 3600,                                           \
           "After SIGTERM or SIGINT: go on serving so long, with /health at 503. A second signal ends it.")             \
+    GROUP("Access")                                                                                                    \
+    STRING(api_key, "api-key", "API_KEY", "KEY", NULL,                                                                 \
+           "Clients must send Authorization: Bearer KEY (not for /health, /ping, /metrics).")                          \
+    STRING(api_key_file, "api-key-file", "BERTD_API_KEY_FILE", "FILE", NULL,                                           \
+           "The key is the first line of FILE. Read again on SIGHUP.")                                                 \
+    STRING(api_keys_file, "api-keys-file", "BERTD_API_KEYS_FILE", "FILE", NULL,                                        \
+           "Several keys, each a line: NAME KEY [requests_per_second=N] [tokens_per_minute=N] [priority=bulk]. Read "  \
+           "again on SIGHUP.")                                                                                         \
+    STRING(tls_cert, "tls-cert", "BERTD_TLS_CERT", "FILE", NULL,                                                       \
+           "Serve in TLS with this certificate: PEM, with the chain. Read again on SIGHUP.")                           \
+    STRING(tls_key, "tls-key", "BERTD_TLS_KEY", "FILE", NULL, "The certificate's key: PEM. Read again on SIGHUP.")     \
+    STRING(tls_client_ca, "tls-client-ca", "BERTD_TLS_CLIENT_CA", "FILE", NULL,                                        \
+           "Clients must show a certificate that one of these has signed: PEM.")                                       \
+    COUNT(admin_port, "admin-port", "BERTD_ADMIN_PORT", CONFIG_NONE, 0, 65535,                                         \
+          "Port for /metrics, /boards and /admin/faults, which then answer there alone; 0: a free one, which the log " \
+          "names. Never in TLS.")                                                                                      \
+    STRING(admin_hostname, "admin-hostname", "BERTD_ADMIN_HOSTNAME", "ADDRESS", "127.0.0.1",                           \
+           "Address of --admin-port.")                                                                                 \
     GROUP("Log")                                                                                                       \
     CHOICE(log_level, "log-level", "BERTD_LOG_LEVEL", "error|warn|info|debug", 2, "Least important lines to write.")   \
     FLAG(json_output, "json-output", "JSON_OUTPUT", false, "JSON lines on a terminal too; elsewhere they always are.")
@@ -101,9 +125,9 @@
 #define CONFIG_ABSENT_OPTIONS(ABSENT)                                                                                  \
     ABSENT("revision", "REVISION", REFUSE, "models are local directories: fetch the revision you want")                \
     ABSENT("dense-path", "DENSE_PATH", REFUSE, "Dense modules are not supported")                                      \
-    ABSENT("otlp-endpoint", "OTLP_ENDPOINT", REFUSE, "no telemetry is sent: scrape /metrics")                          \
-    ABSENT("otlp-service-name", "OTLP_SERVICE_NAME", IGNORE, "no telemetry is sent: scrape /metrics")                  \
-    ABSENT("prometheus-port", "PROMETHEUS_PORT", IGNORE, "metrics are at /metrics on --port")                          \
+    ABSENT("otlp-endpoint", "OTLP_ENDPOINT", REFUSE, "set OTEL_EXPORTER_OTLP_ENDPOINT instead (OTLP/HTTP)")            \
+    ABSENT("otlp-service-name", "OTLP_SERVICE_NAME", IGNORE, "see the variable OTEL_SERVICE_NAME")                     \
+    ABSENT("prometheus-port", "PROMETHEUS_PORT", IGNORE, "metrics are at /metrics on --admin-port, else --port")       \
     ABSENT("hf-token", "HF_TOKEN", IGNORE, "nothing is downloaded")                                                    \
     ABSENT("hf-api-token", "HF_API_TOKEN", IGNORE, "nothing is downloaded")                                            \
     ABSENT("huggingface-hub-cache", "HUGGINGFACE_HUB_CACHE", IGNORE, "nothing is downloaded")                          \

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "server/config/key.h"
 #include "server/config/suggest.h"
@@ -135,12 +136,17 @@ static enum status note_absent(struct config *config, const struct absent_row *r
 }
 
 /* An empty variable counts as unset, as compose files and unit files write "not given"; but a server that was meant to
- * have a key must not run without one. */
+ * have a key or TLS must not run without. */
 static bool counts_as_unset(const struct option_row *row, const char *value)
 {
-    bool is_key =
-        row->offset == offsetof(struct config, api_key) || row->offset == offsetof(struct config, api_key_file);
-    return !value || (!*value && !is_key);
+    static const size_t protecting[] = {offsetof(struct config, api_key),       offsetof(struct config, api_key_file),
+                                        offsetof(struct config, api_keys_file), offsetof(struct config, tls_cert),
+                                        offsetof(struct config, tls_key),       offsetof(struct config, tls_client_ca)};
+    for (size_t i = 0; value && i < sizeof protecting / sizeof *protecting; i++) {
+        if (row->offset == protecting[i])
+            return false;
+    }
+    return !value || !*value;
 }
 
 static enum status read_environment(struct config *config, const char *(*get_env)(const char *), struct error *err)
@@ -288,6 +294,30 @@ static enum status read_argument(struct config *config, struct arguments *args, 
     return read_option(config, args, word + 2, err);
 }
 
+/* Of access, what no row can say alone. */
+static enum status check_access(const struct config *config, struct error *err)
+{
+    if (config->api_key && config->api_key_file)
+        return error_set(err, STATUS_USAGE, "--api-key and --api-key-file exclude each other");
+    if (config->api_key && config_check_key(config->api_key, "--api-key", err) != STATUS_OK)
+        return STATUS_USAGE;
+    if (config->tls_cert && !config->tls_key)
+        return error_set(err, STATUS_USAGE, "--tls-cert needs --tls-key");
+    if (config->tls_key && !config->tls_cert)
+        return error_set(err, STATUS_USAGE, "--tls-key needs --tls-cert");
+    if (config->tls_client_ca && !config->tls_cert)
+        return error_set(err, STATUS_USAGE, "--tls-client-ca needs --tls-cert and --tls-key");
+    if (config->admin_port == CONFIG_NONE && strcmp(config->admin_hostname, "127.0.0.1") != 0)
+        return error_set(err, STATUS_USAGE, "--admin-hostname needs --admin-port");
+    if (config->admin_port == config->port && config->port && strcmp(config->admin_hostname, config->hostname) == 0)
+        return error_set(err, STATUS_USAGE, "--admin-port and --port are the same, %llu",
+                         (unsigned long long)config->port);
+    if (config->unix_socket && strlen(config->unix_socket) >= sizeof((struct sockaddr_un *)NULL)->sun_path)
+        return error_set(err, STATUS_USAGE, "--unix-socket: the path has more than the %zu bytes that a socket's may",
+                         sizeof((struct sockaddr_un *)NULL)->sun_path - 1);
+    return STATUS_OK;
+}
+
 /* What no row can say alone. */
 static enum status check_together(const struct config *config, struct error *err)
 {
@@ -299,14 +329,10 @@ static enum status check_together(const struct config *config, struct error *err
                          "$HOME/.cache/bertd/models");
     if (config->default_prompt && config->default_prompt_name)
         return error_set(err, STATUS_USAGE, "--default-prompt and --default-prompt-name exclude each other");
-    if (config->api_key && config->api_key_file)
-        return error_set(err, STATUS_USAGE, "--api-key and --api-key-file exclude each other");
-    if (config->api_key && config_check_key(config->api_key, "--api-key", err) != STATUS_OK)
-        return STATUS_USAGE;
     if (config->max_input_length > config->max_batch_tokens)
         return error_set(err, STATUS_USAGE, "--max-input-length %llu does not fit into --max-batch-tokens %llu",
                          (unsigned long long)config->max_input_length, (unsigned long long)config->max_batch_tokens);
-    return STATUS_OK;
+    return check_access(config, err);
 }
 
 /* Make dtype and board agree where either was left open. */

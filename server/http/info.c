@@ -1,6 +1,7 @@
 /* GET /info: the model and the limits. */
 #include "server/http/endpoints.h"
 #include "server/http/http.h"
+#include "server/net/net.h"
 #include "server/serve/serve.h"
 #include "server/wire/response.h"
 
@@ -39,7 +40,7 @@ static enum serve_progress start(struct serve_call *call)
                options->chunk_overlap, options->max_chunks);
     write_text(out, "compute_type", options->compute_type);
     write_text(out, "instruction_set", options->instruction_set);
-    write_text(out, "libmicrohttpd", http_library_version());
+    write_text(out, "libmicrohttpd", net_library_version());
     buf_printf(out, "\"boards\":%u,\"version\":\"%s\"}", options->n_boards, options->version);
     return SERVE_DONE;
 }

@@ -1,20 +1,19 @@
 /* What is kept of an answer: its code, counts, and lines in the log. */
 #include "base/clock.h"
 #include "base/log.h"
-#include "server/http/address.h"
 #include "server/http/refusals.h"
-#include "server/http/transport.h"
+#include "server/http/exchange.h"
 
 unsigned http_exchange_code(const struct http_exchange *exchange)
 {
     bool options = exchange->call.status == STATUS_OK && !exchange->endpoint;
-    return options ? MHD_HTTP_NO_CONTENT : (unsigned)status_http(exchange->call.status);
+    return options ? 204 : (unsigned)status_http(exchange->call.status);
 }
 
 static void log_answered(const struct http_exchange *exchange, const char *route, size_t len)
 {
     log_debug("answered", log_str("request_id", exchange->id), log_str("route", route),
-              log_str("method", exchange->method), log_int("code", http_exchange_code(exchange)),
+              log_str("method", net_exchange_method(exchange->net)), log_int("code", http_exchange_code(exchange)),
               log_int("bytes", (int64_t)len),
               log_int("microseconds", (int64_t)((clock_now_ns() - exchange->call.started_ns) / 1000)));
 }
@@ -29,13 +28,13 @@ void http_exchange_record(struct http_exchange *exchange, size_t len)
 {
     const struct serve_call *call = &exchange->call;
     const char *route = http_route_name(exchange->route);
-    char client[HTTP_ADDRESS_SIZE];
+    char client[NET_ADDRESS_SIZE];
     http_telemetry_count(&exchange->server->telemetry, exchange->route, http_exchange_code(exchange));
     if (log_enabled(LOG_DEBUG))
         log_answered(exchange, route, len);
     if (!is_refused(exchange))
         return;
-    http_address_write(exchange->connection, client);
+    net_exchange_address_text(exchange->net, client);
     if (call->status == STATUS_BACKEND || call->status == STATUS_INTERNAL)
         log_error("a request failed", log_str("request_id", exchange->id), log_str("route", route),
                   log_str("client", client), log_str("status", status_name(call->status)),

@@ -2,16 +2,9 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "server/http/transport.h"
+#include "server/http/exchange.h"
 #include "server/http/truncated.h"
 #include "server/wire/response.h"
-
-static void add_number(struct MHD_Response *response, const char *name, uint64_t value)
-{
-    char text[24];
-    snprintf(text, sizeof text, "%llu", (unsigned long long)value);
-    MHD_add_response_header(response, name, text);
-}
 
 static uint64_t milliseconds(uint64_t ns)
 {
@@ -22,122 +15,79 @@ static uint64_t milliseconds(uint64_t ns)
 enum { MAX_TRUNCATED = 1024 };
 
 /* Which inputs the vectors do not stand for as a whole. */
-static void add_truncated(struct MHD_Response *response, const struct serve_infer *infer, uint32_t n_truncated)
+static void add_truncated(struct net_exchange *net, const struct serve_infer *infer, uint32_t n_truncated)
 {
     char text[MAX_TRUNCATED];
-    add_number(response, "x-truncated-count", n_truncated);
+    net_add_number(net, "x-truncated-count", n_truncated);
     if (n_truncated == 0)
         return;
     http_write_truncated(infer->inputs, infer->n_inputs, text, sizeof text);
-    MHD_add_response_header(response, "x-truncated", text);
+    net_add(net, "x-truncated", text);
 }
 
 /* The same times with fractions, in the form that browsers and tracers read. */
-static void add_timing(struct MHD_Response *response, const struct serve_infer_report *report)
+static void add_timing(struct net_exchange *net, const struct serve_infer_report *report)
 {
     char text[160];
     snprintf(text, sizeof text, "tokenization;dur=%.3f, queue;dur=%.3f, inference;dur=%.3f, total;dur=%.3f",
              (double)report->tokenization_ns * 1e-6, (double)report->queue_ns * 1e-6,
              (double)report->inference_ns * 1e-6, (double)report->total_ns * 1e-6);
-    MHD_add_response_header(response, "Server-Timing", text);
+    net_add(net, "server-timing", text);
 }
 
 /* What inference took, in whole milliseconds as clients of text-embeddings-inference know them. */
-static void add_inference(struct MHD_Response *response, const struct serve_call *call)
+static void add_inference(struct net_exchange *net, const struct serve_call *call)
 {
     struct serve_infer_report report;
     serve_infer_report(call->infer, &report);
-    MHD_add_response_header(response, "x-compute-type", serve_server_options(call->server)->compute_type);
-    add_number(response, "x-compute-time", milliseconds(report.total_ns));
-    add_number(response, "x-compute-characters", report.chars);
-    add_number(response, "x-compute-tokens", report.tokens);
-    add_number(response, "x-total-time", milliseconds(report.total_ns));
-    add_number(response, "x-tokenization-time", milliseconds(report.tokenization_ns));
-    add_number(response, "x-queue-time", milliseconds(report.queue_ns));
-    add_number(response, "x-inference-time", milliseconds(report.inference_ns));
-    add_timing(response, &report);
-    add_truncated(response, call->infer, report.n_truncated);
+    net_add(net, "x-compute-type", serve_server_options(call->server)->compute_type);
+    net_add_number(net, "x-compute-time", milliseconds(report.total_ns));
+    net_add_number(net, "x-compute-characters", report.chars);
+    net_add_number(net, "x-compute-tokens", report.tokens);
+    net_add_number(net, "x-total-time", milliseconds(report.total_ns));
+    net_add_number(net, "x-tokenization-time", milliseconds(report.tokenization_ns));
+    net_add_number(net, "x-queue-time", milliseconds(report.queue_ns));
+    net_add_number(net, "x-inference-time", milliseconds(report.inference_ns));
+    add_timing(net, &report);
+    add_truncated(net, call->infer, report.n_truncated);
 }
 
-static void add_cors(struct MHD_Response *response, const struct http_exchange *exchange)
+static void add_headers(struct http_exchange *exchange, size_t len)
 {
-    if (!exchange->server->options.cors_allow_origin)
-        return;
-    MHD_add_response_header(response, "Vary", "Origin");
-    if (!exchange->allow_origin)
-        return;
-    MHD_add_response_header(response, "Access-Control-Allow-Origin", exchange->allow_origin);
-    if (strcmp(exchange->method, "OPTIONS") == 0) {
-        MHD_add_response_header(response, "Access-Control-Allow-Methods", "GET, POST");
-        MHD_add_response_header(response, "Access-Control-Allow-Headers",
-                                "authorization, content-type, x-bertd-priority, x-request-id, x-request-timeout-ms");
-        MHD_add_response_header(response, "Access-Control-Max-Age", "600");
-    } else {
-        MHD_add_response_header(response, "Access-Control-Expose-Headers",
-                                "x-compute-type, x-compute-time, x-compute-characters, x-compute-tokens, "
-                                "x-total-time, x-tokenization-time, x-queue-time, x-inference-time, x-truncated, "
-                                "x-truncated-count, x-request-id, server-timing, retry-after");
-    }
-}
-
-static void add_headers(struct MHD_Response *response, const struct http_exchange *exchange, size_t len)
-{
+    struct net_exchange *net = exchange->net;
     const struct serve_call *call = &exchange->call;
     bool ok = call->status == STATUS_OK;
     uint64_t retry_after = serve_call_retry_after_s(call);
     if (len > 0) {
         const char *type = ok && exchange->endpoint ? exchange->endpoint->content_type : NULL;
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type ? type : "application/json");
+        net_add(net, "content-type", type ? type : "application/json");
     }
-    MHD_add_response_header(response, "x-request-id", exchange->id);
+    net_add(net, "x-request-id", exchange->id);
     if (exchange->allow)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, exchange->allow);
+        net_add(net, "allow", exchange->allow);
     if (ok && call->infer)
-        add_inference(response, call);
+        add_inference(net, call);
     if (retry_after)
-        add_number(response, MHD_HTTP_HEADER_RETRY_AFTER, retry_after);
+        net_add_number(net, "retry-after", retry_after);
     if (call->status == STATUS_UNAUTHENTICATED)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
-    if (exchange->closes || serve_server_is_draining(call->server))
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-    add_cors(response, exchange);
+        net_add(net, "www-authenticate", "Bearer");
 }
 
-struct MHD_Response *http_spare_response(void)
-{
-    struct buf buf = {0};
-    size_t len = 0;
-    wire_write_error(&buf, STATUS_NO_MEMORY, "no memory for the request");
-    char *body = buf_take(&buf, &len);
-    struct MHD_Response *response =
-        body ? MHD_create_response_from_buffer_with_free_callback(len, body, mem_free) : NULL;
-    if (!response) {
-        mem_free(body);
-        return NULL;
-    }
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-    return response;
-}
-
-enum MHD_Result http_exchange_respond(struct http_exchange *exchange)
+void http_exchange_respond(struct http_exchange *exchange)
 {
     struct serve_call *call = &exchange->call;
     serve_call_answer(call);
     if (call->status != STATUS_OK)
         wire_write_error(&call->reply, call->status, call->err.message);
+    unsigned code = http_exchange_code(exchange);
     size_t len = 0;
     char *body = buf_take(&call->reply, &len);
-    struct MHD_Response *response =
-        body ? MHD_create_response_from_buffer_with_free_callback(len, body, mem_free) : NULL;
-    if (!response) {
-        mem_free(body);
-        return MHD_queue_response(exchange->connection, MHD_HTTP_INTERNAL_SERVER_ERROR, exchange->server->spare);
+    if (!body) {
+        code = (unsigned)status_http(STATUS_NO_MEMORY);
+        body = mem_strdup(http_spare_body);
+        len = body ? strlen(body) : 0;
     }
-    add_headers(response, exchange, len);
-    http_connection_expect(&exchange->server->connections, exchange->timer, len);
-    enum MHD_Result queued = MHD_queue_response(exchange->connection, http_exchange_code(exchange), response);
-    MHD_destroy_response(response);
+    add_headers(exchange, len);
     http_exchange_record(exchange, len);
-    return queued;
+    net_respond(exchange->net, code, body, len);
 }

@@ -1,6 +1,6 @@
 #include "server/http/telemetry.h"
 
-#include "server/http/transport.h"
+#include "server/http/exchange.h"
 #include "server/serve/serve.h"
 
 /* All that a response may have: those of base/status.h, and of OPTIONS. */
@@ -43,7 +43,7 @@ static void write_all(void *cookie, struct buf *out)
     metrics_write_head(out, "bertd_build_info", "gauge", "1; what runs here");
     buf_printf(out,
                "bertd_build_info{version=\"%s\",libmicrohttpd=\"%s\",compute_type=\"%s\",instruction_set=\"%s\"} 1\n",
-               serve->version, http_library_version(), serve->compute_type, serve->instruction_set);
+               serve->version, net_library_version(), serve->compute_type, serve->instruction_set);
     write_limit(out, "bertd_limit_request_body_bytes", "--payload-limit", server->options.payload_limit);
     write_limit(out, "bertd_limit_connections", "--max-connections", server->options.max_connections);
     write_limit(out, "bertd_limit_idle_seconds", "--idle-timeout-seconds", server->options.idle_timeout_s);

@@ -62,7 +62,6 @@ struct net_exchange {
     const struct error *error; /* what is wrong with the head; NULL: nothing */
     const struct sockaddr *address;
     const char *allow_origin; /* for CORS; NULL: none */
-    bool preflight;           /* of CORS: answered by the room itself */
     /* The answer: */
     unsigned code;
     struct net_fields fields;
@@ -71,12 +70,10 @@ struct net_exchange {
     size_t body_len;
 };
 
-/** The head is there: method, path, version, address, side, length and ops are filled in by the carrier. Finds the handler, makes
- *  its state, sees to CORS, and calls on_head; a preflight is answered at once. False: no memory, nothing is left to
- *  finish, and the carrier ends the request by itself. */
+/** The head is there: ops, method, path, query, version, address, side, tls, length, socket and error are filled in by
+ *  the carrier. Finds the handler, makes its state, calls on_head. False: no memory; nothing is left to finish, and the
+ *  carrier ends the request by itself. */
 bool net_exchange_begin(struct net_exchange *exchange, struct net_server *server);
-/** Add the fields that every answer gets (Date is the carrier's, CORS is done here). Before they are sent. */
-void net_exchange_complete_fields(struct net_exchange *exchange);
 /** on_over, and free what the exchange holds but not itself. */
 void net_exchange_end(struct net_exchange *exchange);
 

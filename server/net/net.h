@@ -66,7 +66,7 @@ enum net_side {
     NET_ADMIN, /* for operators; never in TLS */
 };
 
-enum { NET_ID_SIZE = 65 };
+enum { NET_ID_SIZE = 129 };
 
 struct net_listener {
     int fd; /* taken by net_server_create on success */

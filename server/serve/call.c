@@ -58,6 +58,34 @@ enum status serve_call_reserve(struct serve_call *call, uint64_t bytes, struct e
     return STATUS_OK;
 }
 
+static void refuse_large(struct serve_call *call)
+{
+    serve_call_fail(call, STATUS_TOO_LARGE, "the body is larger than the limit of %llu bytes (see --payload-limit)",
+                    (unsigned long long)call->taken_limit);
+}
+
+void serve_call_expect(struct serve_call *call, uint64_t bytes, uint64_t limit)
+{
+    call->taken_limit = limit;
+    if (bytes > limit)
+        refuse_large(call);
+}
+
+void serve_call_take(struct serve_call *call, const char *bytes, size_t len)
+{
+    struct error err;
+    if (call->status == STATUS_OK && len > call->taken_limit - call->taken.len)
+        refuse_large(call);
+    if (call->status == STATUS_OK && serve_call_reserve(call, len, &err) != STATUS_OK)
+        serve_call_fail(call, err.status, "%s", err.message);
+    if (call->status == STATUS_OK)
+        buf_append(&call->taken, bytes, len);
+    if (call->taken.failed)
+        serve_call_fail(call, STATUS_NO_MEMORY, "no memory for the body");
+    if (call->status != STATUS_OK)
+        buf_finish(&call->taken);
+}
+
 static void say_closing(struct serve_call *call)
 {
     serve_call_fail(call, STATUS_UNHEALTHY, "the server is shutting down");
@@ -109,9 +137,18 @@ static void start_on_worker(struct serve_task *task)
         call->on_ready(call);
 }
 
+static void use_taken(struct serve_call *call)
+{
+    if (call->request)
+        return;
+    call->request = call->taken.data ? call->taken.data : "";
+    call->request_len = call->taken.len;
+}
+
 void serve_call_run(struct serve_call *call)
 {
     call->started_ns = clock_now_ns();
+    use_taken(call);
     if (call->status == STATUS_OK)
         admit(call);
     if (call->status == STATUS_OK && make_arena(call) && call->request_len > SHORT_REQUEST) {
@@ -124,6 +161,7 @@ void serve_call_run(struct serve_call *call)
 
 void serve_call_run_immediate(struct serve_call *call)
 {
+    use_taken(call);
     if (atomic_load(&call->server->closing))
         say_closing(call);
     if (call->method)
@@ -192,5 +230,6 @@ void serve_call_finish(struct serve_call *call)
         atomic_fetch_sub(&call->server->memory, call->memory);
     call->memory = 0;
     buf_finish(&call->reply);
+    buf_finish(&call->taken);
     arena_destroy(&call->arena);
 }

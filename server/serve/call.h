@@ -48,7 +48,7 @@ struct serve_call {
     /* The transport's: */
     const struct serve_method *method;
     const char *id;      /* of the request, for the log; borrowed until the call is finished; NULL: none */
-    const char *request; /* [request_len], encoded; borrowed until the call is finished */
+    const char *request; /* [request_len], encoded; borrowed until the call is finished. NULL: what was taken */
     size_t request_len;
     uint64_t started_ns;
     uint64_t deadline_ns; /* on clock_now_ns; 0: none. See serve_call_limit_time */
@@ -69,7 +69,9 @@ struct serve_call {
     struct serve_infer *infer; /* what was inferred, in the arena; NULL: nothing */
     struct buf reply;          /* encoded, where status is OK; the transport may take it */
     /* The core's own: */
-    bool admitted; /* counts against --max-concurrent-requests */
+    struct buf taken;     /* see serve_call_take */
+    uint64_t taken_limit; /* bytes */
+    bool admitted;        /* counts against --max-concurrent-requests */
     bool answered;
     uint64_t memory; /* reserved bytes */
     struct serve_task task;
@@ -81,6 +83,11 @@ void serve_call_init(struct serve_call *call, struct serve_server *server);
 /** Set the deadline from when the call began: the server's time limit, or `asked_ms` (0: not asked for) where that is
  *  less. */
 void serve_call_limit_time(struct serve_call *call, uint64_t asked_ms);
+/** The request will have so many bytes (0: not known), and may have `limit`: a larger one fails with TOO_LARGE. */
+void serve_call_expect(struct serve_call *call, uint64_t bytes, uint64_t limit);
+/** Add a piece to the request, copied and reserved for; nothing where the call has failed. The call fails with TOO_LARGE
+ *  (see serve_call_expect), OVERLOADED, VALIDATION or NO_MEMORY. */
+void serve_call_take(struct serve_call *call, const char *bytes, size_t len);
 /** Reserve `bytes` against --max-request-memory until the call is finished. Errors: OVERLOADED; VALIDATION where it
  *  would not even fit alone. */
 enum status serve_call_reserve(struct serve_call *call, uint64_t bytes, struct error *err);

@@ -19,7 +19,7 @@ static const char *get_env(const char *name)
     return NULL;
 }
 
-enum { MAX_ARGS = 16 };
+enum { MAX_ARGS = 32 };
 
 /* Reads a command line written as one string, words apart by spaces. */
 static enum status read_line(struct config *config, const char *line, struct error *err)
@@ -131,6 +131,47 @@ Test(config, an_empty_key_is_none_that_was_meant)
     refused("--model-id m", "begins or ends with a space");
     environment = control;
     refused("--model-id m", "control character (byte 2)");
+}
+
+Test(config, what_protects_is_not_dropped_when_empty)
+{
+    static const char *const names[] = {"BERTD_API_KEYS_FILE", "BERTD_TLS_CERT", "BERTD_TLS_KEY",
+                                        "BERTD_TLS_CLIENT_CA"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *const empty[] = {names[i], "", NULL};
+        environment = empty;
+        refused("--model-id m", "in the environment: the value is empty");
+    }
+    environment = NULL;
+}
+
+Test(config, access)
+{
+    struct config config = config_of("--model-id m");
+    cr_expect_eq(config.admin_port, CONFIG_NONE);
+    cr_expect_str_eq(config.admin_hostname, "127.0.0.1");
+    cr_expect_null(config.tls_cert);
+    cr_expect_null(config.api_keys_file);
+    cr_expect_null(config.unix_socket);
+    config = config_of("--model-id m --admin-port 0 --tls-cert c --tls-key k --tls-client-ca a --api-keys-file f "
+                       "--api-key x --unix-socket s --max-streams 9 --keepalive-seconds 0 --max-age-seconds 3600");
+    cr_expect_eq(config.admin_port, 0u);
+    cr_expect_str_eq(config.tls_client_ca, "a");
+    cr_expect_str_eq(config.api_keys_file, "f");
+    cr_expect_eq(config.max_streams, 9u);
+    cr_expect_eq(config.keepalive, 0u);
+    cr_expect_eq(config.max_age, 3600u);
+    refused("--model-id m --tls-cert c", "--tls-cert needs --tls-key");
+    refused("--model-id m --tls-key k", "--tls-key needs --tls-cert");
+    refused("--model-id m --tls-client-ca a", "--tls-client-ca needs --tls-cert and --tls-key");
+    refused("--model-id m --admin-hostname 0.0.0.0", "--admin-hostname needs --admin-port");
+    refused("--model-id m --port 81 --admin-port 81", "--admin-port and --port are the same, 81");
+    config_of("--model-id m --port 81 --hostname 10.0.0.1 --admin-port 81");
+    config_of("--model-id m --port 0 --admin-port 0");
+    refused("--model-id m --admin-port 18446744073709551615", "is not a whole number from 0 to 65535");
+    char line[256] = "--model-id m --unix-socket /";
+    memset(line + strlen(line), 's', 107);
+    refused(line, "more than the 107 bytes");
 }
 
 Test(config, words_that_help)

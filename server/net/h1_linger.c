@@ -1,4 +1,4 @@
-#include "server/http/linger.h"
+#include "server/net/h1_linger.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,18 +22,18 @@ static bool drain(int socket)
     return false;
 }
 
-void http_linger_add(struct http_linger *linger, int socket)
+void h1_linger_add(struct h1_linger *linger, int socket)
 {
-    if (linger->n == HTTP_LINGER_MAX || drain(socket))
+    if (linger->n == H1_LINGER_MAX || drain(socket))
         return;
     int copy = fcntl(socket, F_DUPFD_CLOEXEC, 0);
     if (copy < 0)
         return;
     shutdown(copy, SHUT_WR);
-    linger->items[linger->n++] = (struct http_lingering){copy, clock_now_ns() + most_ns};
+    linger->items[linger->n++] = (struct h1_lingering){copy, clock_now_ns() + most_ns};
 }
 
-void http_linger_sweep(struct http_linger *linger)
+void h1_linger_sweep(struct h1_linger *linger)
 {
     uint64_t now = clock_now_ns();
     for (unsigned i = 0; i < linger->n;) {
@@ -46,7 +46,7 @@ void http_linger_sweep(struct http_linger *linger)
     }
 }
 
-void http_linger_finish(struct http_linger *linger)
+void h1_linger_finish(struct h1_linger *linger)
 {
     while (linger->n > 0)
         close(linger->items[--linger->n].socket);

@@ -1,4 +1,4 @@
-#include "server/http/framing.h"
+#include "server/net/h1_framing.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -98,10 +98,10 @@ static enum status check_size(struct MHD_Connection *connection, const struct he
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     size_t size = info ? info->header_size : 0;
-    if (size > HTTP_HEAD_LIMIT)
+    if (size > H1_HEAD_LIMIT)
         return error_set(err, STATUS_HEAD_TOO_LARGE, "the request's head has %zu bytes, the limit is %d", size,
-                         HTTP_HEAD_LIMIT);
-    if (2 * size + (size_t)FIELD_COST * head->fields > HTTP_CONNECTION_MEMORY - ANSWER_ROOM)
+                         H1_HEAD_LIMIT);
+    if (2 * size + (size_t)FIELD_COST * head->fields > H1_CONNECTION_MEMORY - ANSWER_ROOM)
         return error_set(err, STATUS_HEAD_TOO_LARGE, "the request's head has too many fields: %u", head->fields);
     return STATUS_OK;
 }
@@ -126,12 +126,12 @@ static enum status check_length(const struct head *head, const char *version, st
 static uint64_t length_of(const struct head *head)
 {
     if (head->coding)
-        return HTTP_LENGTH_UNKNOWN;
+        return NET_LENGTH_UNKNOWN;
     uint64_t length = head->length ? strtoull(head->length, NULL, 10) : 0; /* the largest where it is larger */
-    return length < HTTP_LENGTH_UNKNOWN ? length : HTTP_LENGTH_UNKNOWN - 1;
+    return length < NET_LENGTH_UNKNOWN ? length : NET_LENGTH_UNKNOWN - 1;
 }
 
-enum status http_framing_check(struct MHD_Connection *connection, const char *version, uint64_t *ret_length,
+enum status h1_framing_check(struct MHD_Connection *connection, const char *version, uint64_t *ret_length,
                                struct error *err)
 {
     struct head head = {0};
@@ -151,7 +151,7 @@ enum status http_framing_check(struct MHD_Connection *connection, const char *ve
     return STATUS_OK;
 }
 
-const char *http_framing_path(const char *target)
+const char *h1_framing_path(const char *target)
 {
     static const char *const schemes[] = {"http://", "https://"};
     for (int i = 0; i < 2; i++) {
@@ -167,22 +167,9 @@ const char *http_framing_path(const char *target)
     return target;
 }
 
-size_t http_framing_unescape(void *cls, struct MHD_Connection *connection, char *text)
+size_t h1_framing_unescape(void *cls, struct MHD_Connection *connection, char *text)
 {
     (void)cls;
     (void)connection;
     return strstr(text, "%00") ? strlen(text) : MHD_http_unescape(text);
-}
-
-bool http_framing_is_json(const char *type)
-{
-    static const char prefix[] = "application/";
-    if (!type || strncasecmp(type, prefix, sizeof prefix - 1) != 0)
-        return false;
-    const char *subtype = type + sizeof prefix - 1;
-    size_t len = strcspn(subtype, "; \t");
-    const char *last = subtype + len - 4;
-    if (len < 4 || strncasecmp(last, "json", 4) != 0 || strspn(subtype, token_characters) < len)
-        return false;
-    return len == 4 || (len > 5 && last[-1] == '+');
 }

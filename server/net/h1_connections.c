@@ -1,4 +1,4 @@
-#include "server/http/connections.h"
+#include "server/net/h1_connections.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/cond.h"
 #include "base/mem.h"
+#include "server/net/h1.h"
 
 enum { LEAST_BYTES_PER_SECOND = 16384, MAX_EVENTS = 64 };
 
@@ -18,20 +19,24 @@ static const uint64_t second_ns = 1000000000u, tick_ns = 100000000u;
 /* The other side has sent its last byte. libmicrohttpd waits for edges, and takes a read that does not fill its buffer
  * for the last of one: an end that came together with bytes is never seen. To shut down our reading side loses no byte,
  * and makes another edge. It is made again until the connection is closed: it may come before the read, too. */
-static void tell_ends(struct http_connections *connections)
+static void tell_ends(struct h1_connections *connections)
 {
     struct epoll_event events[MAX_EVENTS];
     int n = epoll_wait(connections->epoll, events, MAX_EVENTS, 0);
-    for (int i = 0; i < n; i++)
-        shutdown(events[i].data.fd, SHUT_RD);
+    for (int i = 0; i < n; i++) {
+        struct h1_connection *connection = events[i].data.ptr;
+        shutdown(connection->socket, SHUT_RD);
+        if (connection->stream)
+            h1_stir(connection->stream, H1_LEFT);
+    }
 }
 
-static void sweep(struct http_connections *connections)
+static void sweep(struct h1_connections *connections)
 {
     uint64_t now = clock_now_ns();
     tell_ends(connections);
-    http_linger_sweep(&connections->linger);
-    for (struct http_connection *c = connections->first; c; c = c->next) {
+    h1_linger_sweep(&connections->linger);
+    for (struct h1_connection *c = connections->first; c; c = c->next) {
         uint64_t deadline = atomic_load(&c->deadline_ns);
         if (deadline && deadline < now)
             shutdown(c->socket, SHUT_RDWR);
@@ -40,7 +45,7 @@ static void sweep(struct http_connections *connections)
 
 static void *sweep_on(void *cookie)
 {
-    struct http_connections *connections = cookie;
+    struct h1_connections *connections = cookie;
     pthread_mutex_lock(&connections->lock);
     while (!connections->stop) {
         sweep(connections);
@@ -50,9 +55,9 @@ static void *sweep_on(void *cookie)
     return NULL;
 }
 
-enum status http_connections_start(struct http_connections *connections, uint32_t idle_seconds, struct error *err)
+enum status h1_connections_start(struct h1_connections *connections, uint32_t idle_seconds, struct error *err)
 {
-    *connections = (struct http_connections){.idle_ns = idle_seconds * second_ns};
+    *connections = (struct h1_connections){.idle_ns = idle_seconds * second_ns};
     connections->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (connections->epoll < 0)
         return error_set(err, STATUS_INTERNAL, "epoll_create1: %s", strerror(errno));
@@ -68,7 +73,7 @@ enum status http_connections_start(struct http_connections *connections, uint32_
                      strerror(failed));
 }
 
-void http_connections_finish(struct http_connections *connections)
+void h1_connections_finish(struct h1_connections *connections)
 {
     pthread_mutex_lock(&connections->lock);
     connections->stop = true;
@@ -76,38 +81,38 @@ void http_connections_finish(struct http_connections *connections)
     pthread_mutex_unlock(&connections->lock);
     pthread_join(connections->sweeper, NULL);
     while (connections->first)
-        http_connection_close(connections, connections->first);
+        h1_connection_close(connections, connections->first);
     pthread_cond_destroy(&connections->wake);
     pthread_mutex_destroy(&connections->lock);
-    http_linger_finish(&connections->linger);
+    h1_linger_finish(&connections->linger);
     close(connections->epoll);
 }
 
-struct http_connection *http_connection_open(struct http_connections *connections, int socket)
+struct h1_connection *h1_connection_open(struct h1_connections *connections, int socket)
 {
-    struct http_connection *connection = mem_calloc(1, sizeof *connection);
+    struct h1_connection *connection = mem_calloc(1, sizeof *connection);
     if (!connection)
         return NULL;
     connection->socket = socket;
-    http_connection_expect(connections, connection, 0);
+    h1_connection_expect(connections, connection, 0);
     pthread_mutex_lock(&connections->lock);
     connection->next = connections->first;
     if (connections->first)
         connections->first->previous = connection;
     connections->first = connection;
-    struct epoll_event event = {.events = EPOLLRDHUP, .data.fd = socket};
+    struct epoll_event event = {.events = EPOLLRDHUP, .data.ptr = connection};
     epoll_ctl(connections->epoll, EPOLL_CTL_ADD, socket, &event); /* without it, the deadline is still kept */
     pthread_mutex_unlock(&connections->lock);
     return connection;
 }
 
-void http_connection_close(struct http_connections *connections, struct http_connection *connection)
+void h1_connection_close(struct h1_connections *connections, struct h1_connection *connection)
 {
     if (!connection)
         return;
     pthread_mutex_lock(&connections->lock);
     epoll_ctl(connections->epoll, EPOLL_CTL_DEL, connection->socket, NULL);
-    http_linger_add(&connections->linger, connection->socket);
+    h1_linger_add(&connections->linger, connection->socket);
     if (connection->next)
         connection->next->previous = connection->previous;
     if (connection->previous)
@@ -118,7 +123,7 @@ void http_connection_close(struct http_connections *connections, struct http_con
     mem_free(connection);
 }
 
-void http_connection_expect(const struct http_connections *connections, struct http_connection *connection,
+void h1_connection_expect(const struct h1_connections *connections, struct h1_connection *connection,
                             uint64_t bytes)
 {
     uint64_t moving = bytes / LEAST_BYTES_PER_SECOND * second_ns;
@@ -126,7 +131,17 @@ void http_connection_expect(const struct http_connections *connections, struct h
         atomic_store(&connection->deadline_ns, clock_now_ns() + connections->idle_ns + moving);
 }
 
-void http_connection_rest(struct http_connection *connection)
+void h1_connection_stream(struct h1_connections *connections, struct h1_connection *connection,
+                          struct h1_exchange *exchange)
+{
+    if (!connection || (!exchange && !connection->stream))
+        return;
+    pthread_mutex_lock(&connections->lock);
+    connection->stream = exchange;
+    pthread_mutex_unlock(&connections->lock);
+}
+
+void h1_connection_rest(struct h1_connection *connection)
 {
     if (connection)
         atomic_store(&connection->deadline_ns, 0);

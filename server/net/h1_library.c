@@ -4,12 +4,9 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "server/http/http.h"
-#include "server/http/refusals.h"
-#include "server/http/request_id.h"
-#include "server/wire/response.h"
+#include "server/net/h1.h"
 
-const char *http_library_version(void)
+const char *net_library_version(void)
 {
     return MHD_get_version();
 }
@@ -48,14 +45,12 @@ static void plain_words(char *ret, size_t size, const char *page, size_t len)
     ret[n] = '\0';
 }
 
-/* Its head is not parsed to the end: nothing else is known of the request. */
-static void add_headers(struct MHD_Response *response, const char *reason)
+/* One for the process, as the functions below are. */
+static void (*write_words)(struct buf *out, char ret_id[NET_ID_SIZE], const char *words);
+
+void h1_library_set_refusals(void (*write_refusal)(struct buf *out, char ret_id[NET_ID_SIZE], const char *words))
 {
-    char id[HTTP_ID_SIZE];
-    http_request_id(id, NULL);
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
-    MHD_add_response_header(response, "x-request-id", id);
-    http_log_refusal(&(struct http_refusal){.id = id, .status = STATUS_MALFORMED, .reason = reason});
+    write_words = write_refusal;
 }
 
 /* In place of mem_free, for words that are static. */
@@ -70,19 +65,22 @@ static void keep(void *text)
 static struct MHD_Response *refusal(const char *page, size_t len)
 {
     static char without_memory[] = "{\"error\":\"the request is malformed\",\"error_type\":\"Validation\"}";
-    char words[256];
+    char words[256], id[NET_ID_SIZE] = "";
     struct buf buf = {0};
     plain_words(words, sizeof words, page, len);
-    wire_write_error(&buf, STATUS_MALFORMED, words);
+    write_words(&buf, id, words);
     size_t size = 0;
     char *text = buf_take(&buf, &size);
     struct MHD_Response *response =
         text ? MHD_create_response_from_buffer_with_free_callback(size, text, mem_free)
              : MHD_create_response_from_buffer_with_free_callback(sizeof without_memory - 1, without_memory, keep);
-    if (!response)
+    if (!response) {
         mem_free(text);
-    else
-        add_headers(response, words);
+        return NULL;
+    }
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+    if (id[0])
+        MHD_add_response_header(response, "x-request-id", id);
     return response;
 }
 

@@ -4,9 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-#include "server/http/http.h"
+#include "server/net/net.h"
 
 static uint16_t port_of(int fd)
 {
@@ -39,7 +40,7 @@ static enum status bind_address(int *ret_fd, const struct addrinfo *info, const 
     return STATUS_OK;
 }
 
-enum status http_listen(int *ret_fd, uint16_t *ret_port, const char *hostname, uint16_t port, struct error *err)
+enum status net_listen(int *ret_fd, uint16_t *ret_port, const char *hostname, uint16_t port, struct error *err)
 {
     char service[8];
     snprintf(service, sizeof service, "%u", port);
@@ -54,6 +55,30 @@ enum status http_listen(int *ret_fd, uint16_t *ret_port, const char *hostname, u
     if (status != STATUS_OK)
         return status;
     *ret_port = port_of(fd);
+    *ret_fd = fd;
+    return STATUS_OK;
+}
+
+enum status net_listen_unix(int *ret_fd, const char *path, struct error *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address.sun_path)
+        return error_set(err, STATUS_USAGE, "%s is longer than the %zu bytes that a socket's path may have", path,
+                         sizeof address.sun_path - 1);
+    strcpy(address.sun_path, path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return error_set(err, STATUS_IO, "socket: %s", strerror(errno));
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0 && errno == ECONNREFUSED)
+        unlink(path); /* a socket whose server has ended */
+    close(fd);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+        int why = errno;
+        if (fd >= 0)
+            close(fd);
+        return error_set(err, STATUS_IO, "cannot listen on %s: %s", path, strerror(why));
+    }
     *ret_fd = fd;
     return STATUS_OK;
 }

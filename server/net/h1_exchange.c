@@ -1,0 +1,277 @@
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/mem.h"
+#include "server/net/h1.h"
+#include "server/net/h1_framing.h"
+#include "server/net/server.h"
+
+static struct h1_exchange *of(struct net_exchange *exchange)
+{
+    return (struct h1_exchange *)exchange;
+}
+
+/* What net.h's functions come to. */
+
+static const char *get_header(const struct net_exchange *exchange, const char *name)
+{
+    const struct h1_exchange *x = (const struct h1_exchange *)exchange;
+    return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
+}
+
+void h1_stir(struct h1_exchange *x, unsigned flags)
+{
+    struct h1 *h1 = x->h1; /* the exchange may end before this does */
+    struct MHD_Connection *connection = x->connection;
+    atomic_fetch_add(&h1->resuming, 1);
+    unsigned before = atomic_fetch_or(&x->flags, flags | H1_STIRRED);
+    if (before & H1_AWAY && !(before & H1_STIRRED))
+        MHD_resume_connection(connection);
+    atomic_fetch_sub(&h1->resuming, 1);
+}
+
+unsigned h1_look(struct h1_exchange *x)
+{
+    return atomic_fetch_and(&x->flags, ~(unsigned)(H1_AWAY | H1_STIRRED | H1_WOKEN));
+}
+
+void h1_rest(struct h1_exchange *x)
+{
+    MHD_suspend_connection(x->connection);
+    if (!(atomic_fetch_or(&x->flags, H1_AWAY) & H1_STIRRED))
+        return;
+    atomic_fetch_and(&x->flags, ~(unsigned)H1_AWAY); /* it came just now */
+    MHD_resume_connection(x->connection);
+}
+
+static void free_exchange(struct h1_exchange *x)
+{
+    net_exchange_end(&x->base);
+    h1_stream_destroy(x->stream);
+    mem_free(x->query);
+    mem_free(x);
+}
+
+/* The handler is done with the exchange. */
+static void give(struct h1_exchange *x)
+{
+    struct h1 *h1 = x->h1;
+    if (atomic_fetch_or(&x->flags, H1_GIVEN) & H1_OVER)
+        free_exchange(x);
+    atomic_fetch_sub(&h1->owed, 1);
+}
+
+static void wake(struct net_exchange *exchange)
+{
+    h1_stir(of(exchange), H1_WOKEN);
+}
+
+static void respond(struct net_exchange *exchange)
+{
+    struct h1_exchange *x = of(exchange);
+    struct h1 *h1 = x->h1;
+    struct MHD_Connection *connection = x->connection;
+    atomic_fetch_add(&h1->resuming, 1);
+    unsigned before = atomic_fetch_or(&x->flags, H1_BEGUN | H1_GIVEN | H1_STIRRED);
+    if (before & H1_OVER)
+        free_exchange(x);
+    else if (before & H1_AWAY && !(before & H1_STIRRED))
+        MHD_resume_connection(connection);
+    atomic_fetch_sub(&h1->owed, 1);
+    atomic_fetch_sub(&h1->resuming, 1);
+}
+
+static void begin(struct net_exchange *exchange)
+{
+    struct h1_exchange *x = of(exchange);
+    x->stream = h1_stream_create();
+    if (!x->stream)
+        x->base.fields.failed = true;
+    h1_stir(x, H1_BEGUN);
+}
+
+static bool write_stream(struct net_exchange *exchange, const char *bytes, size_t len)
+{
+    return h1_stream_write(of(exchange), bytes, len);
+}
+
+static void finish(struct net_exchange *exchange)
+{
+    h1_stream_end(of(exchange), false);
+    give(of(exchange));
+}
+
+static void abort_stream(struct net_exchange *exchange, uint32_t error)
+{
+    (void)error;
+    struct h1_exchange *x = of(exchange);
+    if (!(atomic_load(&x->flags) & H1_BEGUN)) {
+        x->base.fields.failed = true; /* there is nothing but the spare answer */
+        respond(exchange);
+        return;
+    }
+    h1_stream_end(x, true);
+    give(x);
+}
+
+static const struct net_carrier_ops ops = {.header = get_header,
+                                           .wake = wake,
+                                           .respond = respond,
+                                           .begin = begin,
+                                           .write = write_stream,
+                                           .finish = finish,
+                                           .abort = abort_stream};
+
+/* The request, on the event thread. */
+
+static const union MHD_ConnectionInfo *info_of(struct h1_exchange *x, enum MHD_ConnectionInfoType type)
+{
+    return MHD_get_connection_info(x->connection, type);
+}
+
+void *h1_see_target(void *cls, const char *target, struct MHD_Connection *connection)
+{
+    (void)cls;
+    (void)connection;
+    struct h1_exchange *x = mem_calloc(1, sizeof *x);
+    const char *query = strchr(target, '?');
+    if (x && query)
+        x->query = mem_strdup(query + 1);
+    return x;
+}
+
+static void read_head(struct h1_exchange *x, struct h1_daemon *daemon, const char *url, const char *method,
+                      const char *version)
+{
+    const union MHD_ConnectionInfo *info = info_of(x, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    x->timer = info ? info->socket_context : NULL;
+    info = info_of(x, MHD_CONNECTION_INFO_CONNECTION_FD);
+    x->base = (struct net_exchange){.ops = &ops,
+                                    .method = method,
+                                    .path = h1_framing_path(url),
+                                    .query = x->query,
+                                    .version = strcmp(version, "HTTP/1.0") == 0 ? 10 : 11,
+                                    .side = daemon->side,
+                                    .tls = daemon->tls,
+                                    .socket = info ? info->connect_fd : -1};
+    info = info_of(x, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    x->base.address = info ? info->client_addr : NULL;
+    enum status status =
+        x->base.path ? h1_framing_check(x->connection, version, &x->base.length, &x->malformed)
+                     : error_set(&x->malformed, STATUS_MALFORMED, "the request's target has no valid host");
+    if (status != STATUS_OK)
+        x->base.error = &x->malformed;
+    if (!x->base.path)
+        x->base.path = "";
+}
+
+static bool start(struct h1_exchange *x, struct h1_daemon *daemon, struct MHD_Connection *connection, const char *url,
+                  const char *method, const char *version)
+{
+    x->connection = connection;
+    x->h1 = &daemon->server->h1;
+    read_head(x, daemon, url, method, version);
+    atomic_fetch_add(&x->h1->owed, 1);
+    if (net_exchange_begin(&x->base, daemon->server))
+        return true;
+    atomic_fetch_sub(&x->h1->owed, 1);
+    x->h1 = NULL;
+    return false;
+}
+
+static bool has_begun(struct h1_exchange *x)
+{
+    return atomic_load(&x->flags) & H1_BEGUN;
+}
+
+/* The head is there. An answer that comes so early waits until the body has been read past, unless the client waits for
+ * our word before it sends the body, or the body is not worth reading, or where it ends is not certain. */
+static enum MHD_Result answer_head(struct h1_exchange *x)
+{
+    uint64_t limit = x->base.server->options.discard_limit;
+    bool waits = net_exchange_header(&x->base, "Expect") != NULL;
+    bool known = x->base.length != NET_LENGTH_UNKNOWN;
+    h1_connection_expect(&x->h1->connections, x->timer, known ? x->base.length : limit);
+    if (!x->base.error && !waits && (!known || x->base.length <= limit))
+        return MHD_YES;
+    x->early = x->base.closes = true;
+    return h1_queue(x);
+}
+
+static enum MHD_Result take_body(struct h1_exchange *x, const char *data, size_t size)
+{
+    if (!has_begun(x)) {
+        x->base.handler->on_body(&x->base, data, size);
+        return MHD_YES;
+    }
+    x->received += size;
+    return x->received <= x->base.server->options.discard_limit ? MHD_YES : MHD_NO;
+}
+
+/* Wait for the answer, or take it when it is there. */
+static enum MHD_Result wait_answer(struct h1_exchange *x)
+{
+    while (h1_look(x) & H1_WOKEN)
+        x->base.handler->on_wake(&x->base);
+    if (has_begun(x))
+        return h1_queue(x);
+    h1_rest(x);
+    return MHD_YES;
+}
+
+static enum MHD_Result handle_head(struct h1_exchange *x)
+{
+    bool known = x->base.length != NET_LENGTH_UNKNOWN;
+    if (has_begun(x))
+        return answer_head(x);
+    h1_connection_expect(&x->h1->connections, x->timer, known ? x->base.length : x->base.server->options.discard_limit);
+    return MHD_YES;
+}
+
+enum MHD_Result h1_handle(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
+                          const char *version, const char *data, size_t *data_size, void **state)
+{
+    struct h1_exchange *x = *state;
+    if (!x || !x->h1) {
+        struct h1_daemon *daemon = cls;
+        return x && start(x, daemon, connection, url, method, version)
+                   ? handle_head(x)
+                   : MHD_queue_response(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, daemon->server->h1.spare);
+    }
+    if (*data_size > 0) {
+        size_t size = *data_size;
+        *data_size = 0;
+        return x->early ? MHD_YES : take_body(x, data, size);
+    }
+    if (!x->ended) {
+        x->ended = true;
+        h1_connection_rest(x->timer);
+        if (!has_begun(x))
+            x->base.handler->on_end(&x->base);
+    }
+    return wait_answer(x);
+}
+
+void h1_end(void *cls, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode reason)
+{
+    (void)cls;
+    (void)connection;
+    (void)reason;
+    struct h1_exchange *x = *state;
+    if (!x)
+        return;
+    *state = NULL;
+    if (!x->h1) { /* the library has refused it */
+        mem_free(x->query);
+        mem_free(x);
+        return;
+    }
+    h1_connection_stream(&x->h1->connections, x->timer, NULL);
+    h1_connection_expect(&x->h1->connections, x->timer, 0);
+    bool given = atomic_load(&x->flags) & H1_GIVEN || h1_stream_is_ended(x);
+    if (!given && x->base.handler->on_gone)
+        x->base.handler->on_gone(&x->base);
+    if (atomic_fetch_or(&x->flags, H1_OVER) & H1_GIVEN)
+        free_exchange(x);
+}

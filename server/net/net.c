@@ -1,0 +1,64 @@
+#include "server/net/net.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "server/net/server.h"
+
+static void warn_of_library(void)
+{
+    if (net_library_version()[0] == '0')
+        log_warn("libmicrohttpd is older than 1.0: some malformed requests are answered late or not at all; do not put "
+                 "this server behind a proxy that shares connections",
+                 log_str("version", net_library_version()));
+}
+
+enum status net_server_create(struct net_server **ret, const struct net_options *options,
+                              const struct net_listener *listeners, uint32_t n_listeners, struct error *err)
+{
+    bool admin = false;
+    for (uint32_t i = 0; i < n_listeners; i++)
+        admin = admin || listeners[i].side == NET_ADMIN;
+    if (n_listeners > NET_MAX_LISTENERS)
+        return error_set(err, STATUS_USAGE, "there are more than %d addresses to listen on", NET_MAX_LISTENERS);
+    struct net_server *server = mem_calloc(1, sizeof *server);
+    if (!server)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for the HTTP server");
+    server->options = *options;
+    warn_of_library();
+    enum status status = h1_start(server, admin, err);
+    if (status == STATUS_OK && (status = net_doorman_start(server, listeners, n_listeners, err)) != STATUS_OK)
+        h1_finish(server);
+    if (status != STATUS_OK) {
+        mem_free(server);
+        return status;
+    }
+    *ret = server;
+    return STATUS_OK;
+}
+
+void net_server_drain(struct net_server *server)
+{
+    atomic_store(&server->draining, true);
+}
+
+void net_server_quiesce(struct net_server *server)
+{
+    net_server_drain(server);
+    net_doorman_stop(server);
+}
+
+uint32_t net_server_active(struct net_server *server)
+{
+    return atomic_load(&server->active);
+}
+
+void net_server_destroy(struct net_server **ref)
+{
+    struct net_server *server = *ref;
+    *ref = NULL;
+    if (!server)
+        return;
+    net_server_quiesce(server);
+    h1_finish(server);
+    mem_free(server);
+}

@@ -1,0 +1,17 @@
+/* The server as the room's files see it. Private to the room. */
+#ifndef BERTD_NET_SERVER_H
+#define BERTD_NET_SERVER_H
+
+#include "server/net/carrier.h"
+#include "server/net/doorman.h"
+#include "server/net/h1.h"
+
+struct net_server {
+    struct net_options options; /* read-only */
+    struct net_doorman doorman;
+    struct h1 h1;
+    atomic_bool draining;
+    atomic_uint active; /* exchanges that have begun and are not over */
+};
+
+#endif

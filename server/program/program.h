@@ -1,0 +1,74 @@
+/* The program's parts, from options to a running server: the model, the boards with their scheduler, the server. main.c
+ * begins them in this order and ends them.
+ */
+#ifndef BERTD_PROGRAM_PROGRAM_H
+#define BERTD_PROGRAM_PROGRAM_H
+
+#include "accel/board.h"
+#include "base/clock.h"
+#include "base/status.h"
+#include "server/batch/batch.h"
+#include "server/config/config.h"
+#include "server/faults/faults.h"
+#include "server/http/http.h"
+#include "server/model/model.h"
+#include "server/serve/serve.h"
+#include "server/token/token.h"
+
+enum { PROGRAM_LISTENERS = 3 };
+
+/** All that is to be ended, in the order it was begun. */
+struct program {
+    struct config config;
+    char model_dir[4096];
+    char *key; /* from --api-key-file */
+    struct net_listener listeners[PROGRAM_LISTENERS];
+    uint32_t n_listeners;
+    bool serving; /* the listeners' sockets are the transports' */
+    uint16_t port;
+    uint16_t admin_port; /* 0: there is none */
+    struct token_vocab *vocab;
+    struct model_info info;
+    uint32_t max_input_length;
+    struct image *image;
+    struct board **boards;
+    uint32_t n_boards;
+    uint32_t cores;
+    struct batch *batch;
+    struct faults_schedule schedule;
+    struct faults_runner *faults;
+    struct metrics_registry *metrics;
+    struct serve_server *serve;
+    struct http_server *http;
+    struct net_handler handlers[1];
+    struct net_server *net;
+};
+
+/** Take the addresses, so that one that is not free is told of before the model is loaded. Errors: USAGE, IO */
+enum status program_listen(struct program *program, struct error *err);
+
+/** Find and read the model: `image`, `vocab`, `info`, `max_input_length`. Errors: USAGE, IO, FORMAT, UNSUPPORTED,
+ *  NO_MEMORY; here and below, what was begun stays in `program`. */
+enum status program_load_model(struct program *program, struct error *err);
+/** Tell the log of settings that are probably not meant so. */
+void program_warn(const struct program *program);
+/** Open and test the boards, and start the scheduler. Errors: USAGE (the schedule of faults), BACKEND, NO_MEMORY, ...
+ */
+enum status program_start_boards(struct program *program, struct error *err);
+/** Start the injection of faults, where there is a schedule. Errors: INTERNAL, NO_MEMORY. */
+enum status program_start_faults(struct program *program, struct error *err);
+/** Start the request core. Errors: USAGE, IO, FORMAT, INTERNAL, NO_MEMORY. */
+enum status program_start_server(struct program *program, struct error *err);
+
+/** Start the transports over the request core. Errors: IO, INTERNAL, NO_MEMORY. */
+enum status program_start_transports(struct program *program, struct error *err);
+/** End them; the request core cancels what it still does. */
+void program_stop_transports(struct program *program);
+
+/** Seconds since `begin_ns` on clock_now_ns, for the log. */
+static inline double program_seconds_since(uint64_t begin_ns)
+{
+    return (double)(clock_now_ns() - begin_ns) * 1e-9;
+}
+
+#endif

@@ -1,0 +1,80 @@
+/* Addresses, and what answers there. */
+#include <unistd.h>
+
+#include "server/program/program.h"
+
+/* Of a body that was refused, beyond the limit of one that is not: read past, to keep the connection. */
+enum { DISCARD_MARGIN = 16 << 20 };
+
+static void add(struct program *program, int fd, enum net_side side)
+{
+    program->listeners[program->n_listeners++] = (struct net_listener){fd, side};
+}
+
+enum status program_listen(struct program *program, struct error *err)
+{
+    const struct config *config = &program->config;
+    int fd = -1;
+    enum status status = net_listen(&fd, &program->port, config->hostname, (uint16_t)config->port, err);
+    if (status != STATUS_OK)
+        return error_prefix(err, status, "--hostname, --port: ");
+    add(program, fd, NET_PUBLIC);
+    if (config->admin_port != CONFIG_NONE) {
+        status = net_listen(&fd, &program->admin_port, config->admin_hostname, (uint16_t)config->admin_port, err);
+        if (status != STATUS_OK)
+            return error_prefix(err, status, "--admin-hostname, --admin-port: ");
+        add(program, fd, NET_ADMIN);
+    }
+    if (config->unix_socket) {
+        status = net_listen_unix(&fd, config->unix_socket, err);
+        if (status != STATUS_OK)
+            return error_prefix(err, status, "--unix-socket: ");
+        add(program, fd, NET_PUBLIC);
+    }
+    return STATUS_OK;
+}
+
+enum status program_start_transports(struct program *program, struct error *err)
+{
+    const struct config *config = &program->config;
+    struct http_options http = {
+        .payload_limit = config->payload_limit,
+        .api_key = config->api_key,
+        .max_connections = (uint32_t)config->max_connections,
+        .idle_timeout_s = (uint32_t)config->idle_timeout,
+    };
+    enum status status = http_server_create(&program->http, program->serve, &http, err);
+    if (status != STATUS_OK)
+        return status;
+    http_server_handler(program->http, &program->handlers[0]);
+    struct net_options net = {
+        .handlers = program->handlers,
+        .n_handlers = 1,
+        .max_connections = (uint32_t)config->max_connections,
+        .max_connections_per_ip = (uint32_t)config->max_connections_per_ip,
+        .idle_timeout_s = (uint32_t)config->idle_timeout,
+        .cors_allow_origin = config->cors_allow_origin,
+        .cores = program->cores,
+        .write_refusal = http_write_refusal,
+        .spare_body = http_spare_body,
+        .discard_limit = config->payload_limit + DISCARD_MARGIN,
+        .max_streams = (uint32_t)config->max_streams,
+        .keepalive_s = (uint32_t)config->keepalive,
+        .max_age_s = (uint32_t)config->max_age,
+    };
+    status = net_server_create(&program->net, &net, program->listeners, program->n_listeners, err);
+    program->serving = status == STATUS_OK;
+    return status;
+}
+
+void program_stop_transports(struct program *program)
+{
+    if (program->net) {
+        net_server_quiesce(program->net);
+        serve_server_close(program->serve, true); /* every answer is given, now that the work is cancelled */
+    }
+    net_server_destroy(&program->net);
+    http_server_destroy(&program->http);
+    for (uint32_t i = 0; i < program->n_listeners && !program->serving; i++)
+        close(program->listeners[i].fd);
+}
