@@ -1,77 +1,309 @@
 #include "server/net/doorman.h"
 
 #include <errno.h>
-#include <poll.h>
+#include <pthread.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/mem.h"
+#include "server/net/h2.h"
+#include "server/net/hello.h"
 #include "server/net/server.h"
+#include "server/net/visitors.h"
 
-enum { BACKLOG = 1024, PAUSE_US = 10000 };
+/* Operators reach a server whose clients have taken every connection. */
+enum { BACKLOG = 1024, MAX_EVENTS = 64, ADMIN_MORE = 32 };
 
-static void take(struct net_server *server, const struct net_listener *listener)
+static const uint64_t second_ns = 1000000000u, pause_ns = 100000000u;
+
+enum visitor_kind { LISTENER, GUEST };
+
+struct listener {
+    enum visitor_kind kind;
+    enum net_side side;
+    int fd;
+};
+
+/** A connection that has not yet told what it speaks. */
+struct guest {
+    enum visitor_kind kind;
+    enum net_side side;
+    bool tls;
+    int fd;
+    struct guest *next, *previous;
+    uint64_t deadline_ns;
+    socklen_t len;
+    struct sockaddr_storage address;
+};
+
+struct doorman {
+    struct net_server *server;
+    struct net_visitors visitors;
+    pthread_t thread;
+    bool runs;
+    int epoll;
+    int wake; /* eventfd: to stop */
+    atomic_bool stop;
+    atomic_bool quiesced;
+    atomic_uint_fast64_t taken, refused;
+    uint64_t resume_ns; /* no listener is looked at until then, there are no descriptors; 0: all are */
+    struct guest *first, *last; /* by deadline */
+    uint32_t n_listeners;
+    struct listener listeners[];
+};
+
+static void watch_listeners(struct doorman *doorman, int operation, uint32_t events)
 {
-    struct sockaddr_storage address = {0};
-    socklen_t len = sizeof address;
-    int fd = accept4(listener->fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0)
-        h1_take(server, fd, (struct sockaddr *)&address, len, listener->side);
-    else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
-        usleep(PAUSE_US);
+    for (uint32_t i = 0; i < doorman->n_listeners; i++) {
+        struct epoll_event event = {.events = events, .data.ptr = &doorman->listeners[i]};
+        epoll_ctl(doorman->epoll, operation, doorman->listeners[i].fd, &event);
+    }
+}
+
+static void unlink_guest(struct doorman *doorman, struct guest *guest)
+{
+    *(guest->previous ? &guest->previous->next : &doorman->first) = guest->next;
+    *(guest->next ? &guest->next->previous : &doorman->last) = guest->previous;
+    epoll_ctl(doorman->epoll, EPOLL_CTL_DEL, guest->fd, NULL);
+}
+
+static void dismiss(struct doorman *doorman, struct guest *guest)
+{
+    net_visitors_leave(&doorman->visitors, (struct sockaddr *)&guest->address);
+    close(guest->fd);
+    mem_free(guest);
+}
+
+static void hand_on(struct doorman *doorman, struct guest *guest, enum net_hello hello)
+{
+    bool (*take)(struct net_server *, int, const struct sockaddr *, socklen_t, enum net_side) =
+        hello == NET_HELLO_H2 ? h2_take : h1_take;
+    take(doorman->server, guest->fd, (struct sockaddr *)&guest->address, guest->len, guest->side);
+    mem_free(guest);
+}
+
+/* Its first bytes, which stay in the socket. True: the guest is gone. */
+static bool look(struct doorman *doorman, struct guest *guest, bool linked, bool ended)
+{
+    unsigned char bytes[NET_HELLO_MOST];
+    ssize_t n = recv(guest->fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
+    bool waits = n < 0 && (errno == EAGAIN || errno == EINTR);
+    if (waits && !ended)
+        return false;
+    enum net_hello hello = n > 0 ? net_hello_read(bytes, (size_t)n, guest->tls) : NET_HELLO_NEITHER;
+    if (hello == NET_HELLO_MORE && !ended)
+        return false;
+    if (linked)
+        unlink_guest(doorman, guest);
+    if (hello == NET_HELLO_MORE) /* it will send no more: HTTP/1.1 has an answer to that */
+        hello = guest->tls ? NET_HELLO_NEITHER : NET_HELLO_H1;
+    if (hello == NET_HELLO_NEITHER)
+        dismiss(doorman, guest);
+    else
+        hand_on(doorman, guest, hello);
+    return true;
+}
+
+static void welcome(struct doorman *doorman, const struct listener *listener, int fd, struct guest *guest)
+{
+    const struct net_options *options = &doorman->server->options;
+    uint32_t most = options->max_connections + (listener->side == NET_ADMIN ? ADMIN_MORE : 0);
+    if (!guest || !net_visitors_enter(&doorman->visitors, (struct sockaddr *)&guest->address, most)) {
+        atomic_fetch_add(&doorman->refused, 1);
+        mem_free(guest);
+        close(fd);
+        return;
+    }
+    atomic_fetch_add(&doorman->taken, 1);
+    guest->kind = GUEST;
+    guest->side = listener->side;
+    guest->tls = listener->side == NET_PUBLIC && options->tls;
+    guest->fd = fd;
+    if (look(doorman, guest, false, false))
+        return;
+    guest->deadline_ns = clock_now_ns() + options->idle_timeout_s * second_ns;
+    guest->previous = doorman->last;
+    *(doorman->last ? &doorman->last->next : &doorman->first) = guest;
+    doorman->last = guest;
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.ptr = guest}; /* what came, stays */
+    if (epoll_ctl(doorman->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
+        unlink_guest(doorman, guest);
+        dismiss(doorman, guest);
+    }
+}
+
+static void accept_from(struct doorman *doorman, const struct listener *listener)
+{
+    for (int i = 0; i < MAX_EVENTS && !atomic_load(&doorman->quiesced); i++) {
+        struct sockaddr_storage address = {0};
+        socklen_t len = sizeof address;
+        int fd = accept4(listener->fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            struct guest *guest = mem_calloc(1, sizeof *guest);
+            if (guest) {
+                guest->address = address;
+                guest->len = len;
+            }
+            welcome(doorman, listener, fd, guest);
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            doorman->resume_ns = clock_now_ns() + pause_ns;
+            watch_listeners(doorman, EPOLL_CTL_MOD, 0);
+            return;
+        } else if (errno == EAGAIN) {
+            return;
+        }
+    }
+}
+
+static void expire(struct doorman *doorman)
+{
+    uint64_t now = clock_now_ns();
+    while (doorman->first && doorman->first->deadline_ns <= now) {
+        struct guest *guest = doorman->first;
+        unlink_guest(doorman, guest);
+        dismiss(doorman, guest);
+    }
+    if (doorman->resume_ns && doorman->resume_ns <= now) {
+        doorman->resume_ns = 0;
+        watch_listeners(doorman, EPOLL_CTL_MOD, EPOLLIN);
+    }
+}
+
+static int wait_ms(const struct doorman *doorman)
+{
+    uint64_t until = doorman->first ? doorman->first->deadline_ns : UINT64_MAX;
+    if (doorman->resume_ns && doorman->resume_ns < until)
+        until = doorman->resume_ns;
+    if (until == UINT64_MAX)
+        return -1;
+    uint64_t now = clock_now_ns();
+    return until <= now ? 0 : (int)((until - now) / 1000000 + 1);
 }
 
 static void *run(void *cookie)
 {
-    struct net_server *server = cookie;
-    struct net_doorman *doorman = &server->doorman;
-    struct pollfd fds[NET_MAX_LISTENERS + 1];
-    for (uint32_t i = 0; i < doorman->n_listeners; i++)
-        fds[i] = (struct pollfd){.fd = doorman->listeners[i].fd, .events = POLLIN};
-    fds[doorman->n_listeners] = (struct pollfd){.fd = doorman->wake, .events = POLLIN};
+    struct doorman *doorman = cookie;
+    struct epoll_event events[MAX_EVENTS];
     while (!atomic_load(&doorman->stop)) {
-        if (poll(fds, doorman->n_listeners + 1, -1) <= 0)
-            continue;
-        for (uint32_t i = 0; i < doorman->n_listeners; i++) {
-            if (fds[i].revents)
-                take(server, &doorman->listeners[i]);
+        int n = epoll_wait(doorman->epoll, events, MAX_EVENTS, wait_ms(doorman));
+        if (atomic_load(&doorman->quiesced))
+            watch_listeners(doorman, EPOLL_CTL_DEL, 0); /* a socket that was shut down is always ready */
+        for (int i = 0; i < n; i++) {
+            enum visitor_kind *kind = events[i].data.ptr;
+            if (kind && *kind == LISTENER)
+                accept_from(doorman, events[i].data.ptr);
+            else if (kind)
+                look(doorman, events[i].data.ptr, true, events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
         }
+        expire(doorman);
+    }
+    while (doorman->first) {
+        struct guest *guest = doorman->first;
+        unlink_guest(doorman, guest);
+        dismiss(doorman, guest);
     }
     return NULL;
 }
 
-enum status net_doorman_start(struct net_server *server, const struct net_listener *listeners, uint32_t n_listeners,
-                              struct error *err)
+static enum status prepare(struct doorman *doorman, const struct net_listener *listeners, struct error *err)
 {
-    struct net_doorman *doorman = &server->doorman;
-    memcpy(doorman->listeners, listeners, n_listeners * sizeof *listeners);
-    doorman->n_listeners = n_listeners;
-    for (uint32_t i = 0; i < n_listeners; i++) {
+    doorman->epoll = epoll_create1(EPOLL_CLOEXEC);
+    doorman->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    struct epoll_event event = {.events = EPOLLIN};
+    if (doorman->epoll < 0 || doorman->wake < 0 ||
+        epoll_ctl(doorman->epoll, EPOLL_CTL_ADD, doorman->wake, &event) != 0)
+        return error_set(err, STATUS_INTERNAL, "epoll or eventfd: %s", strerror(errno));
+    for (uint32_t i = 0; i < doorman->n_listeners; i++) {
+        doorman->listeners[i] = (struct listener){LISTENER, listeners[i].side, listeners[i].fd};
         if (listen(listeners[i].fd, BACKLOG) != 0)
             return error_set(err, STATUS_IO, "listen: %s", strerror(errno));
     }
-    doorman->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (doorman->wake < 0)
-        return error_set(err, STATUS_INTERNAL, "eventfd: %s", strerror(errno));
-    int failed = pthread_create(&doorman->thread, NULL, run, server);
-    if (!failed)
-        return STATUS_OK;
-    close(doorman->wake);
-    return error_set(err, STATUS_INTERNAL, "the thread that takes connections could not be started: %s",
-                     strerror(failed));
+    watch_listeners(doorman, EPOLL_CTL_ADD, EPOLLIN);
+    int failed = pthread_create(&doorman->thread, NULL, run, doorman);
+    if (failed)
+        return error_set(err, STATUS_INTERNAL, "the thread that accepts connections could not be started: %s",
+                         strerror(failed));
+    doorman->runs = true;
+    return STATUS_OK;
 }
 
-void net_doorman_stop(struct net_server *server)
+enum status doorman_start(struct net_server *server, const struct net_listener *listeners, uint32_t n_listeners,
+                          struct error *err)
 {
-    struct net_doorman *doorman = &server->doorman;
-    if (doorman->stopped)
+    struct doorman *doorman = mem_calloc(1, sizeof *doorman + n_listeners * sizeof doorman->listeners[0]);
+    if (!doorman)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for the HTTP server");
+    doorman->server = server;
+    doorman->n_listeners = n_listeners;
+    doorman->wake = -1;
+    net_visitors_init(&doorman->visitors, server->options.max_connections_per_ip);
+    server->doorman = doorman;
+    enum status status = prepare(doorman, listeners, err);
+    if (status != STATUS_OK) {
+        doorman->n_listeners = 0; /* the caller's */
+        doorman_free(server);
+    }
+    return status;
+}
+
+/* The path of a socket in the file system goes with it. Its socket stays open until the thread has ended. */
+void doorman_quiesce(struct net_server *server)
+{
+    struct doorman *doorman = server->doorman;
+    if (atomic_exchange(&doorman->quiesced, true))
         return;
-    doorman->stopped = true;
+    for (uint32_t i = 0; i < doorman->n_listeners; i++) {
+        struct sockaddr_un address = {0};
+        socklen_t len = sizeof address;
+        int fd = doorman->listeners[i].fd;
+        if (getsockname(fd, (struct sockaddr *)&address, &len) == 0 && address.sun_family == AF_UNIX &&
+            address.sun_path[0])
+            unlink(address.sun_path);
+        shutdown(fd, SHUT_RDWR);
+    }
+}
+
+void doorman_stop(struct net_server *server)
+{
+    struct doorman *doorman = server->doorman;
+    if (!doorman || !doorman->runs)
+        return;
+    doorman_quiesce(server);
     atomic_store(&doorman->stop, true);
-    eventfd_write(doorman->wake, 1);
+    uint64_t one = 1;
+    while (write(doorman->wake, &one, sizeof one) < 0 && errno == EINTR) {
+    }
     pthread_join(doorman->thread, NULL);
+    doorman->runs = false;
+}
+
+void doorman_free(struct net_server *server)
+{
+    struct doorman *doorman = server->doorman;
+    if (!doorman)
+        return;
     for (uint32_t i = 0; i < doorman->n_listeners; i++)
         close(doorman->listeners[i].fd);
-    close(doorman->wake);
+    if (doorman->epoll >= 0)
+        close(doorman->epoll);
+    if (doorman->wake >= 0)
+        close(doorman->wake);
+    net_visitors_finish(&doorman->visitors);
+    server->doorman = NULL;
+    mem_free(doorman);
+}
+
+void doorman_left(struct net_server *server, const struct sockaddr *address)
+{
+    net_visitors_leave(&server->doorman->visitors, address);
+}
+
+void doorman_get_stats(const struct net_server *server, struct net_stats *ret)
+{
+    ret->taken = atomic_load(&server->doorman->taken);
+    ret->refused = atomic_load(&server->doorman->refused);
 }

@@ -1,27 +1,27 @@
-/* Takes new connections and hands each to the carrier that speaks its protocol. Private to the room. */
+/* Takes the connections of all listening sockets, sees by their first bytes what they speak, and hands them on: HTTP/2
+ * where its preface comes, or a TLS ClientHello that offers "h2"; else HTTP/1.1. One thread, which waits for nobody.
+ * Private to the room.
+ */
 #ifndef BERTD_NET_DOORMAN_H
 #define BERTD_NET_DOORMAN_H
 
-#include <pthread.h>
-#include <stdatomic.h>
+#include <sys/socket.h>
 
 #include "server/net/net.h"
 
-enum { NET_MAX_LISTENERS = 8 };
-
-struct net_doorman {
-    struct net_listener listeners[NET_MAX_LISTENERS];
-    uint32_t n_listeners;
-    int wake; /* an eventfd */
-    atomic_bool stop;
-    bool stopped;
-    pthread_t thread;
-};
-
-/** Listen, and start the thread. Errors: IO, INTERNAL; then the sockets are still the caller's. */
-enum status net_doorman_start(struct net_server *server, const struct net_listener *listeners, uint32_t n_listeners,
-                              struct error *err);
-/** End the thread and close the listening sockets: clients are refused at once, and go elsewhere. Once or more. */
-void net_doorman_stop(struct net_server *server);
+/** Begin, after the carriers; sets server->doorman. The listening sockets are taken on success.
+ *  Errors: NO_MEMORY, IO, INTERNAL; then there is nothing to stop. */
+enum status doorman_start(struct net_server *server, const struct net_listener *listeners, uint32_t n_listeners,
+                          struct error *err);
+/** Listen no more: clients are refused from now on. Thread: one. */
+void doorman_quiesce(struct net_server *server);
+/** End the thread and close the connections that it still has; before the carriers end. */
+void doorman_stop(struct net_server *server);
+/** Free it; after the carriers, which call doorman_left until they have ended. NULL at server->doorman is fine. */
+void doorman_free(struct net_server *server);
+/** A connection that the doorman handed on has ended. `address`: as it was handed on. Thread: any. */
+void doorman_left(struct net_server *server, const struct sockaddr *address);
+/** Its part of the counts. */
+void doorman_get_stats(const struct net_server *server, struct net_stats *ret);
 
 #endif

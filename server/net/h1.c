@@ -1,6 +1,7 @@
 #include "server/net/h1.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,21 +9,45 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "server/net/doorman.h"
 #include "server/net/event_threads.h"
 #include "server/net/h1_framing.h"
 #include "server/net/server.h"
+#include "server/net/tls_session.h"
+
+/* Without keys the handshake fails. */
+static struct h1_connection *open_connection(const struct h1_daemon *daemon, struct MHD_Connection *connection)
+{
+    struct h1 *h1 = &daemon->server->h1;
+    atomic_fetch_add(&h1->open, 1);
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct h1_connection *timer = info ? h1_connection_open(&h1->connections, info->connect_fd) : NULL;
+    info = daemon->tls ? MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION) : NULL;
+    if (timer && info)
+        timer->keys = net_tls_attach(daemon->server->options.tls, info->tls_session, false);
+    return timer;
+}
+
+static void close_connection(const struct h1_daemon *daemon, struct MHD_Connection *connection,
+                             struct h1_connection *timer)
+{
+    struct h1 *h1 = &daemon->server->h1;
+    net_tls_release(timer ? timer->keys : NULL);
+    h1_connection_close(&h1->connections, timer);
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    if (info)
+        doorman_left(daemon->server, info->client_addr);
+    atomic_fetch_sub(&h1->open, 1);
+}
 
 static void on_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
                           enum MHD_ConnectionNotificationCode code)
 {
-    struct h1 *h1 = &((struct h1_daemon *)cls)->server->h1;
-    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-        *socket_context = info ? h1_connection_open(&h1->connections, info->connect_fd) : NULL;
-    } else {
-        h1_connection_close(&h1->connections, *socket_context);
-        *socket_context = NULL;
-    }
+    const struct h1_daemon *daemon = cls;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        *socket_context = open_connection(daemon, connection);
+    else
+        close_connection(daemon, connection, *socket_context);
 }
 
 __attribute__((format(printf, 2, 0))) static void log_library(void *cls, const char *format, va_list args)
@@ -39,7 +64,7 @@ static struct MHD_Daemon *start_daemon(struct h1_daemon *daemon)
     const struct net_options *options = &daemon->server->options;
     uint32_t threads = net_count_event_threads(options->cores);
     struct MHD_OptionItem items[] = {
-        {MHD_OPTION_CONNECTION_LIMIT, options->max_connections, NULL},
+        {MHD_OPTION_CONNECTION_LIMIT, INT_MAX, NULL}, /* the doorman sees to that */
         {MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s, NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, H1_CONNECTION_MEMORY, NULL},
         {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)h1_see_target, daemon},
@@ -48,11 +73,13 @@ static struct MHD_Daemon *start_daemon(struct h1_daemon *daemon)
         {MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, NULL},
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, daemon},
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)h1_end, daemon},
+        {daemon->tls ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_SIGPIPE_HANDLED_BY_APP,
+         daemon->tls ? (intptr_t)net_tls_no_certificate : 1, NULL},
         {threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, threads, NULL},
         {MHD_OPTION_END, 0, NULL},
     };
     return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG |
-                                MHD_USE_NO_LISTEN_SOCKET,
+                                MHD_USE_NO_LISTEN_SOCKET | (daemon->tls ? MHD_USE_TLS : 0),
                             0, NULL, NULL, h1_handle, daemon, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
                             MHD_OPTION_ARRAY, items, MHD_OPTION_END);
 }
@@ -112,7 +139,15 @@ enum status h1_start(struct net_server *server, bool admin, struct error *err)
 
 bool h1_take(struct net_server *server, int fd, const struct sockaddr *address, socklen_t len, enum net_side side)
 {
-    return MHD_add_connection(server->h1.daemons[side].library, fd, address, len) == MHD_YES;
+    if (MHD_add_connection(server->h1.daemons[side].library, fd, address, len) == MHD_YES)
+        return true;
+    doorman_left(server, address);
+    return false;
+}
+
+uint32_t h1_count_connections(const struct net_server *server)
+{
+    return atomic_load(&server->h1.open);
 }
 
 void h1_finish(struct net_server *server)

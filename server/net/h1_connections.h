@@ -13,11 +13,13 @@
 #include "server/net/h1_linger.h"
 
 struct h1_exchange;
+struct net_tls_keys;
 
 struct h1_connection {
     struct h1_connection *next;
     struct h1_connection *previous;
     int socket;
+    struct net_tls_keys *keys; /* of its TLS; NULL: plain */
     struct h1_exchange *stream; /* to be told when the client ends; NULL: none. Guarded by the lock */
     atomic_uint_fast64_t deadline_ns; /* 0: none, the request's own holds */
 };

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "server/net/single_fields.h"
+
 /* The head of an answer, and the least piece of a body. */
 enum { ANSWER_ROOM = 12288 };
 /* What the library keeps of each field, query argument and cookie besides its text. */
@@ -18,13 +20,8 @@ struct head {
     const char *length;
     bool lengths_differ;
     bool bad_name;
-    unsigned seen;       /* a bit for each of `single` */
-    const char *doubled; /* the first of `single` that came twice; NULL: none did */
+    struct net_single_fields single;
 };
-
-/* Fields of which two would leave open which one counts. */
-static const char *const single[] = {"Authorization",    "Content-Type",         "Content-Encoding", "Expect",
-                                     "x-bertd-priority", "x-request-timeout-ms", "x-request-id"};
 
 /* What names of fields and of media types are made of. */
 static const char token_characters[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -52,13 +49,7 @@ static enum MHD_Result take_field(void *cls, enum MHD_ValueKind kind, const char
         head->lengths_differ = head->lengths_differ || (head->length && strcmp(head->length, value) != 0);
         head->length = value;
     }
-    for (unsigned i = 0; i < sizeof single / sizeof *single; i++) {
-        if (strcasecmp(name, single[i]) != 0)
-            continue;
-        if (head->seen & 1u << i && !head->doubled)
-            head->doubled = single[i];
-        head->seen |= 1u << i;
-    }
+    net_single_fields_see(&head->single, name);
     return MHD_YES;
 }
 
@@ -141,8 +132,8 @@ enum status h1_framing_check(struct MHD_Connection *connection, const char *vers
         status = error_set(err, STATUS_MALFORMED, "a header field's name has a character that none may have");
     if (status == STATUS_OK && (head.hosts > 1 || (head.host && !is_host(head.host, strlen(head.host)))))
         status = error_set(err, STATUS_MALFORMED, "the Host header must be one, and a host");
-    if (status == STATUS_OK && head.doubled)
-        status = error_set(err, STATUS_MALFORMED, "there is more than one %s", head.doubled);
+    if (status == STATUS_OK && head.single.doubled)
+        status = error_set(err, STATUS_MALFORMED, "there is more than one %s", head.single.doubled);
     if (status == STATUS_OK)
         status = check_length(&head, version, err);
     if (status != STATUS_OK)

@@ -2,6 +2,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "server/net/doorman.h"
+#include "server/net/h2.h"
 #include "server/net/server.h"
 
 static void warn_of_library(void)
@@ -18,18 +20,21 @@ enum status net_server_create(struct net_server **ret, const struct net_options 
     bool admin = false;
     for (uint32_t i = 0; i < n_listeners; i++)
         admin = admin || listeners[i].side == NET_ADMIN;
-    if (n_listeners > NET_MAX_LISTENERS)
-        return error_set(err, STATUS_USAGE, "there are more than %d addresses to listen on", NET_MAX_LISTENERS);
     struct net_server *server = mem_calloc(1, sizeof *server);
     if (!server)
         return error_set(err, STATUS_NO_MEMORY, "no memory for the HTTP server");
     server->options = *options;
     warn_of_library();
     enum status status = h1_start(server, admin, err);
-    if (status == STATUS_OK && (status = net_doorman_start(server, listeners, n_listeners, err)) != STATUS_OK)
-        h1_finish(server);
     if (status != STATUS_OK) {
         mem_free(server);
+        return status;
+    }
+    status = h2_start(server, err);
+    if (status == STATUS_OK)
+        status = doorman_start(server, listeners, n_listeners, err);
+    if (status != STATUS_OK) {
+        net_server_destroy(&server);
         return status;
     }
     *ret = server;
@@ -39,17 +44,25 @@ enum status net_server_create(struct net_server **ret, const struct net_options 
 void net_server_drain(struct net_server *server)
 {
     atomic_store(&server->draining, true);
+    h2_drain(server);
 }
 
 void net_server_quiesce(struct net_server *server)
 {
     net_server_drain(server);
-    net_doorman_stop(server);
+    doorman_quiesce(server);
 }
 
 uint32_t net_server_active(struct net_server *server)
 {
     return atomic_load(&server->active);
+}
+
+void net_server_get_stats(struct net_server *server, struct net_stats *ret)
+{
+    *ret = (struct net_stats){.connections_h1 = h1_count_connections(server)};
+    h2_get_stats(server, ret);
+    doorman_get_stats(server, ret);
 }
 
 void net_server_destroy(struct net_server **ref)
@@ -58,7 +71,9 @@ void net_server_destroy(struct net_server **ref)
     *ref = NULL;
     if (!server)
         return;
-    net_server_quiesce(server);
+    doorman_stop(server);
+    h2_stop(server);
     h1_finish(server);
+    doorman_free(server);
     mem_free(server);
 }

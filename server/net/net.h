@@ -120,6 +120,8 @@ struct net_stats {
     uint32_t connections_h1;
     uint32_t connections_h2;
     uint32_t streams; /* of HTTP/2, open now */
+    uint64_t taken;   /* connections, ever */
+    uint64_t refused; /* closed at once, over a limit */
 };
 void net_server_get_stats(struct net_server *server, struct net_stats *ret);
 

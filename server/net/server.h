@@ -3,13 +3,16 @@
 #define BERTD_NET_SERVER_H
 
 #include "server/net/carrier.h"
-#include "server/net/doorman.h"
 #include "server/net/h1.h"
+
+struct doorman;
+struct h2;
 
 struct net_server {
     struct net_options options; /* read-only */
-    struct net_doorman doorman;
+    struct doorman *doorman;
     struct h1 h1;
+    struct h2 *h2;
     atomic_bool draining;
     atomic_uint active; /* exchanges that have begun and are not over */
 };

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "accel/backend.h"
-#include "server/http/http.h"
+#include "tests/http/serving.h"
 #include "server/model/model.h"
 
 #define REQUIRE(condition)                                                                                             \
@@ -94,15 +94,13 @@ static uint16_t start_server(void)
                                            .max_client_batch_size = 8,
                                            .max_memory = 1 << 26,
                                            .workers = 1};
-    const struct http_options http = {.payload_limit = 10000, .max_connections = 64, .idle_timeout_s = 600, .cores = 1};
+    const struct http_options http = {.payload_limit = 10000, .max_connections = 64, .idle_timeout_s = 600};
     static struct serve_server *serve;
     static struct token_vocab *vocab;
     static struct batch *batch;
-    static struct http_server *server;
+    static struct serving serving;
     struct board *board = NULL;
     struct image *image = make_image();
-    uint16_t port = 0;
-    int fd = -1;
     REQUIRE(token_vocab_parse(&vocab, tokenizer, sizeof tokenizer - 1, NULL) == STATUS_OK);
     REQUIRE(board_open(&board, &(struct board_options){.kind = "emu"}, NULL) == STATUS_OK);
     struct batch_options rooms = {
@@ -112,10 +110,10 @@ static uint16_t start_server(void)
     options.vocab = vocab;
     options.batch = batch;
     options.metrics = metrics_registry_create();
-    REQUIRE(options.metrics && http_listen(&fd, &port, "127.0.0.1", 0, NULL) == STATUS_OK);
+    REQUIRE(options.metrics);
     REQUIRE(serve_server_create(&serve, &options, NULL) == STATUS_OK);
-    REQUIRE(http_server_create(&server, serve, &http, fd, NULL) == STATUS_OK);
-    return port;
+    REQUIRE(serving_start(&serving, serve, &http, NULL) == STATUS_OK);
+    return serving.port;
 }
 
 /* From another loopback address each time: ports of ended connections are taken for a minute. */

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/http/http.h"
+#include "server/net/net.h"
 #include "tests/http/client.h"
 #include "tests/http/framing.h"
 #include "tests/http/process.h"
@@ -24,7 +24,7 @@ static struct raw_answer answer;
 
 static enum framing_library library(void)
 {
-    const char *version = http_library_version();
+    const char *version = net_library_version();
     return strchr(version, '+') ? OURS : version[0] == '0' ? ANY : NEWER;
 }
 
@@ -77,7 +77,7 @@ Test(framing, rules)
     }
     if (left_out)
         fprintf(stderr, "%zu of %zu rows left out: libmicrohttpd %s\n", left_out, framing_n_rows,
-                http_library_version());
+                net_library_version());
 }
 
 /* Whatever the size of a head, it is answered: served, or 431. */

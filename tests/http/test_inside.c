@@ -8,11 +8,11 @@
 #include <unistd.h>
 
 #include "accel/backend.h"
-#include "server/http/http.h"
 #include "server/model/model.h"
 #include "server/serve/serve.h"
 #include "tests/http/client.h"
 #include "tests/http/process.h"
+#include "tests/http/serving.h"
 
 enum { BOARDS = 3, TEXTS = 48, POISONED = 17, CLIENTS = 3 };
 enum { HELLO = 7592, UNUSED = 29000 }; /* tokens of BERT's vocabulary */
@@ -118,8 +118,7 @@ struct inside {
     struct batch *batch;
     struct metrics_registry *metrics;
     struct serve_server *serve;
-    struct http_server *http;
-    uint16_t port;
+    struct serving serving;
     atomic_int repaired;
 };
 
@@ -186,16 +185,14 @@ static void open_inside(struct inside *inside)
                                     .max_memory = 1 << 28,
                                     .workers = 2,
                                     .metrics = inside->metrics};
-    int fd = -1;
-    cr_assert_eq(http_listen(&fd, &inside->port, "127.0.0.1", 0, &err), STATUS_OK, "%s", err.message);
     cr_assert_eq(serve_server_create(&inside->serve, &options, &err), STATUS_OK, "%s", err.message);
-    const struct http_options http = {.payload_limit = 100000, .max_connections = 64, .idle_timeout_s = 60, .cores = 2};
-    cr_assert_eq(http_server_create(&inside->http, inside->serve, &http, fd, &err), STATUS_OK, "%s", err.message);
+    const struct http_options http = {.payload_limit = 100000, .max_connections = 64, .idle_timeout_s = 60};
+    cr_assert_eq(serving_start(&inside->serving, inside->serve, &http, &err), STATUS_OK, "%s", err.message);
 }
 
 static void close_inside(struct inside *inside)
 {
-    http_server_destroy(&inside->http);
+    serving_stop(&inside->serving);
     serve_server_destroy(&inside->serve);
     metrics_registry_destroy(&inside->metrics);
     batch_destroy(&inside->batch, true);
@@ -211,7 +208,7 @@ static struct answer ask_many(const struct inside *inside, int poisoned)
     for (int i = 0; i < TEXTS; i++)
         to += i == poisoned ? sprintf(to, ",\"hello\"") : sprintf(to, "%s\"text %d of many\"", i ? "," : "", i);
     sprintf(to, "]}");
-    return client_post(inside->port, "/embed", body);
+    return client_post(inside->serving.port, "/embed", body);
 }
 
 /* The batch is shared out over the boards, each of which fails the part with that text, then the text alone. */
@@ -223,7 +220,7 @@ Test(inside, a_text_that_no_board_computes_is_named)
     client_expect_error(ask_many(&inside, POISONED), 424, "Backend", "`inputs[17]` failed 8 times");
     client_expect_error(ask_many(&inside, POISONED), 424, "Backend", "it does not like this text");
     client_expect_ok(ask_many(&inside, -1));
-    cr_expect(client_becomes(inside.port, "bertd_boards_ready", BOARDS));
+    cr_expect(client_becomes(inside.serving.port, "bertd_boards_ready", BOARDS));
     close_inside(&inside);
 }
 
@@ -241,7 +238,7 @@ static void *ask_on(void *cookie)
 {
     struct asking *asking = cookie;
     while (!atomic_load(&asking->stop)) {
-        struct answer answer = client_post(asking->inside->port, "/embed", body);
+        struct answer answer = client_post(asking->inside->serving.port, "/embed", body);
         if (answer.code == 200 && strcmp(answer.body, asking->right) == 0)
             atomic_fetch_add(&asking->good, 1);
         else if (answer.code == 503 && strcasestr(answer.headers, "\nretry-after: "))
@@ -282,7 +279,7 @@ Test(inside, a_shared_image_is_repaired_while_requests_run)
     static struct inside inside;
     static struct asking asking[CLIENTS];
     open_inside(&inside);
-    struct answer right = client_post(inside.port, "/embed", body);
+    struct answer right = client_post(inside.serving.port, "/embed", body);
     cr_assert_eq(right.code, 200, "%s", right.body);
     for (int c = 0; c < CLIENTS; c++) {
         asking[c] = (struct asking){.inside = &inside, .right = right.body};
@@ -301,9 +298,9 @@ Test(inside, a_shared_image_is_repaired_while_requests_run)
     for (int c = 0; c < CLIENTS; c++)
         pthread_join(asking[c].thread, NULL);
     cr_expect_eq(total(asking, "bad"), 0, "each answer has the right bits, or says when to come again");
-    cr_expect_eq(client_metric(inside.port, "bertd_scrub_failures_total"), 3);
+    cr_expect_eq(client_metric(inside.serving.port, "bertd_scrub_failures_total"), 3);
     cr_expect(image_verify(inside.image));
-    cr_expect(client_becomes(inside.port, "bertd_boards_ready", BOARDS));
+    cr_expect(client_becomes(inside.serving.port, "bertd_boards_ready", BOARDS));
     client_free(&right);
     close_inside(&inside);
 }

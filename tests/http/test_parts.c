@@ -1,13 +1,8 @@
-/* The room's parts by themselves: keys, origins, routes, connections, addresses, the list of truncated inputs. */
+/* The room's parts by themselves: keys, routes, the list of truncated inputs. */
 #include <criterion/criterion.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "base/mem.h"
 #include "server/http/access.h"
-#include "server/http/connections.h"
 #include "server/http/endpoints.h"
 #include "server/http/http.h"
 #include "server/http/refusals.h"
@@ -24,19 +19,6 @@ Test(access, key)
         "Bearer abcd", "bearerabc", "Bearer  abc", "Bearer abc ", "Basic abc", "Bearer aaa"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         cr_expect_not(http_access_key("abc", wrong[i]), "%s", wrong[i] ? wrong[i] : "(none)");
-}
-
-Test(access, origin)
-{
-    static const char list[] = "http://a.example, http://b.example:8080";
-    cr_expect_null(http_access_origin(NULL, "http://a.example"));
-    cr_expect_null(http_access_origin(list, NULL));
-    cr_expect_null(http_access_origin(list, "http://b.example"));
-    cr_expect_null(http_access_origin(list, "http://a.exampl"));
-    cr_expect_null(http_access_origin(list, ""));
-    cr_expect_str_eq(http_access_origin(list, "http://a.example"), "http://a.example");
-    cr_expect_str_eq(http_access_origin(list, "http://b.example:8080"), "http://b.example:8080");
-    cr_expect_str_eq(http_access_origin("*", "http://c.example"), "*");
 }
 
 Test(routes, found_or_named)
@@ -96,52 +78,12 @@ Test(refusals, few_lines_a_second)
     cr_expect_eq(left_out, 0u);
 }
 
-Test(connections, late_ones_are_shut_down)
-{
-    struct http_connections connections;
-    int late[2];
-    int resting[2];
-    char byte;
-    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, late), 0);
-    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, resting), 0);
-    struct error err;
-    cr_assert_eq(http_connections_start(&connections, 0, &err), STATUS_OK);
-    http_connection_open(&connections, late[0]);
-    http_connection_rest(http_connection_open(&connections, resting[0]));
-    struct pollfd end = {.fd = late[1], .events = POLLIN};
-    cr_assert_eq(poll(&end, 1, -1), 1);
-    cr_expect_eq(recv(late[1], &byte, 1, 0), 0, "shut down");
-    cr_expect_eq(recv(resting[1], &byte, 1, 0), -1, "open");
-    mem_fail_after(0);
-    cr_expect_null(http_connection_open(&connections, late[0]));
-    mem_fail_after(-1);
-    http_connection_rest(NULL);
-    http_connection_expect(&connections, NULL, 1);
-    http_connection_close(&connections, NULL);
-    http_connections_finish(&connections);
-}
-
 Test(check, names_what_came)
 {
     struct error err;
     cr_expect_eq(http_check("127.0.0.1", 1, &err), STATUS_UNHEALTHY);
     cr_expect(strstr(err.message, "port 1") != NULL, "%s", err.message);
     cr_expect_eq(http_check("no such host.invalid", 1, &err), STATUS_USAGE);
-}
-
-Test(listen, port_is_told_and_taken)
-{
-    int fd = -1;
-    int other = -1;
-    uint16_t port = 0;
-    struct error err;
-    cr_assert_eq(http_listen(&fd, &port, "127.0.0.1", 0, &err), STATUS_OK, "%s", err.message);
-    cr_expect_gt(port, 0);
-    cr_assert_eq(listen(fd, 1), 0);
-    cr_expect_eq(http_listen(&other, &port, "127.0.0.1", port, &err), STATUS_IO);
-    cr_expect(strstr(err.message, "in use") != NULL, "%s", err.message);
-    cr_expect_eq(other, -1);
-    close(fd);
 }
 
 static void expect_truncated(const char *flags, size_t size, const char *want)

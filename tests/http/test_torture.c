@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "server/http/http.h"
 #include "server/model/model.h"
 #include "server/serve/serve.h"
 #include "tests/http/client.h"
+#include "tests/http/serving.h"
 #include "tests/http/process.h"
 #include "tests/http/raw.h"
 
@@ -84,7 +84,7 @@ static struct serve_options options_of(const struct ground *ground, struct metri
 }
 
 static const struct http_options http_options = {
-    .payload_limit = 100000, .max_connections = 64, .idle_timeout_s = 10, .cores = 2};
+    .payload_limit = 100000, .max_connections = 64, .idle_timeout_s = 10};
 
 /* Requests ----------------------------------------------------------------------------------------------------------*/
 
@@ -247,15 +247,12 @@ static void torture_boards(uint32_t n_boards)
     struct metrics_registry *metrics = metrics_registry_create();
     struct serve_options options = options_of(&ground, metrics);
     struct serve_server *serve = NULL;
-    struct http_server *http = NULL;
-    int fd = -1;
-    uint16_t port = 0;
-    cr_assert_eq(http_listen(&fd, &port, "127.0.0.1", 0, &err), STATUS_OK, "%s", err.message);
+    struct serving serving = {0};
     cr_assert_eq(serve_server_create(&serve, &options, &err), STATUS_OK, "%s", err.message);
-    cr_assert_eq(http_server_create(&http, serve, &http_options, fd, &err), STATUS_OK, "%s", err.message);
-    torture_all(port, mem_in_use());
-    http_server_destroy(&http);
-    cr_expect_null(http);
+    cr_assert_eq(serving_start(&serving, serve, &http_options, &err), STATUS_OK, "%s", err.message);
+    torture_all(serving.port, mem_in_use());
+    serving_stop(&serving);
+    cr_expect_null(serving.net);
     serve_server_destroy(&serve);
     cr_expect_null(serve);
     metrics_registry_destroy(&metrics);
@@ -289,21 +286,16 @@ Test(torture, creation)
         struct metrics_registry *metrics = metrics_registry_create();
         struct serve_options options = options_of(&ground, metrics);
         struct serve_server *serve = NULL;
-        struct http_server *http = NULL;
-        int fd = -1;
-        uint16_t port = 0;
-        cr_assert_eq(http_listen(&fd, &port, "127.0.0.1", 0, &err), STATUS_OK, "%s", err.message);
+        struct serving serving = {0};
         mem_fail_after(n);
         enum status status = serve_server_create(&serve, &options, &err);
         if (status == STATUS_OK)
-            status = http_server_create(&http, serve, &http_options, fd, &err);
+            status = serving_start(&serving, serve, &http_options, &err);
         mem_fail_after(-1);
         created = status == STATUS_OK;
         cr_assert(created || status == STATUS_NO_MEMORY || status == STATUS_FORMAT, "%s", err.message);
-        http_server_destroy(&http);
+        serving_stop(&serving);
         serve_server_destroy(&serve);
-        if (!created)
-            close(fd);
         metrics_registry_destroy(&metrics);
     }
     cr_expect(created);
