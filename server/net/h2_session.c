@@ -19,6 +19,16 @@ static void count(struct h2_connection *connection, struct h2_bucket *bucket)
         nghttp2_session_terminate_session(connection->session, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
+/* Of priorities, which nghttp2 passes over, it passes over what is wrong with them, too. */
+static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *cookie)
+{
+    struct h2_connection *connection = cookie;
+    if (head->type != NGHTTP2_PRIORITY)
+        return 0;
+    count(connection, &connection->others);
+    return head->stream_id == 0 ? nghttp2_session_terminate_session(session, NGHTTP2_PROTOCOL_ERROR) : 0;
+}
+
 /* Clients may open streams again elsewhere, or later. Those whose answer is owed count, open or not. */
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *cookie)
 {
@@ -144,7 +154,6 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
             h2_connection_leave(connection);
         break;
     case NGHTTP2_SETTINGS:
-    case NGHTTP2_PRIORITY:
         count(connection, &connection->others);
         break;
     default:
@@ -203,6 +212,7 @@ nghttp2_session_callbacks *h2_session_callbacks(void)
     nghttp2_session_callbacks *callbacks = NULL;
     if (nghttp2_session_callbacks_new(&callbacks) != 0)
         return NULL;
+    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
     nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_invalid_header);
