@@ -1,8 +1,8 @@
 /* What is kept of an answer: its code, counts, and lines in the log. */
 #include "base/clock.h"
 #include "base/log.h"
-#include "server/http/refusals.h"
 #include "server/http/exchange.h"
+#include "server/http/refusals.h"
 
 unsigned http_exchange_code(const struct http_exchange *exchange)
 {

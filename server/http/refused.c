@@ -11,6 +11,6 @@ const char http_spare_body[] = "{\"error\":\"no memory for the request\",\"error
 void http_write_refusal(struct buf *out, char ret_id[NET_ID_SIZE], const char *words)
 {
     http_request_id(ret_id, NULL);
-    wire_write_error(out, STATUS_MALFORMED, words);
+    wire_write_error(out, WIRE_ERROR_TEI, STATUS_MALFORMED, words);
     http_log_refusal(&(struct http_refusal){.id = ret_id, .status = STATUS_MALFORMED, .reason = words});
 }

@@ -1,7 +1,7 @@
 /* What both carriers of exchanges share: h1*.c (HTTP/1.1) and h2*.c (HTTP/2). Private to the room.
  *
- * A carrier embeds struct net_exchange as the first member of its own struct, calls net_exchange_init with the head, and
- * the handler's callbacks; net.h's functions on exchanges end in its ops.
+ * A carrier embeds struct net_exchange as the first member of its own struct, calls net_exchange_init with the head,
+ * and the handler's callbacks; net.h's functions on exchanges end in its ops.
  */
 #ifndef BERTD_NET_CARRIER_H
 #define BERTD_NET_CARRIER_H

@@ -47,8 +47,8 @@ struct net_handler {
     void (*on_body)(struct net_exchange *exchange, const char *bytes, size_t len);
     void (*on_end)(struct net_exchange *exchange);
     /** The client has gone or has given up this request before the answer was given: what is computed for it may be
-     *  cancelled. The answer is owed all the same, and dropped. At most once. HTTP/1.1 notices it before on_end and while
-     *  a stream is written; between, net_exchange_socket can be watched. */
+     *  cancelled. The answer is owed all the same, and dropped. At most once. HTTP/1.1 notices it before on_end and
+     * while a stream is written; between, net_exchange_socket can be watched. */
     void (*on_gone)(struct net_exchange *exchange);
     /** net_wake was called, once or several times since. NULL: it never is. */
     void (*on_wake)(struct net_exchange *exchange);
@@ -85,8 +85,8 @@ struct net_options {
     /** What HTTP/1.1's library cannot parse reaches no handler: write the answer's body, in JSON, and its x-request-id;
      *  `words` say what is wrong. Thread: any. */
     void (*write_refusal)(struct buf *out, char ret_id[NET_ID_SIZE], const char *words);
-    const char *spare_body;   /* JSON of a 500 when there is no memory for any other answer */
-    uint64_t discard_limit;   /* bytes of a body that was answered early and are read past, to keep the connection */
+    const char *spare_body; /* JSON of a 500 when there is no memory for any other answer */
+    uint64_t discard_limit; /* bytes of a body that was answered early and are read past, to keep the connection */
     /* HTTP/2: */
     uint32_t max_streams; /* at once on a connection */
     uint32_t keepalive_s; /* ping a silent connection after so long, end it when it does not answer; 0: never */
@@ -105,7 +105,8 @@ enum status net_listen_unix(int *ret_fd, const char *path, struct error *err);
 /** Begin to serve. `ret`: new; net_server_destroy. Errors: NO_MEMORY, IO, INTERNAL (threads, sockets) */
 enum status net_server_create(struct net_server **ret, const struct net_options *options,
                               const struct net_listener *listeners, uint32_t n_listeners, struct error *err);
-/** From now on every answer closes its connection, and HTTP/2 clients are told to go elsewhere (GOAWAY). Thread: any. */
+/** From now on every answer closes its connection, and HTTP/2 clients are told to go elsewhere (GOAWAY). Thread: any.
+ */
 void net_server_drain(struct net_server *server);
 /** Accept no more connections; those that are open go on. Thread: one, once or more. */
 void net_server_quiesce(struct net_server *server);
@@ -191,8 +192,8 @@ enum { NET_STREAM_HIGH = 256 << 10, NET_STREAM_LOW = 64 << 10 };
 bool net_write(struct net_exchange *exchange, const char *bytes, size_t len);
 /** The body is whole. As with net_respond, touch the exchange no more. Thread: any. */
 void net_finish(struct net_exchange *exchange);
-/** In place of net_finish: the answer cannot be ended well. HTTP/2: RST_STREAM with `error` (RFC 9113, 7); HTTP/1.1: the
- *  connection is closed. Thread: any. */
+/** In place of net_finish: the answer cannot be ended well. HTTP/2: RST_STREAM with `error` (RFC 9113, 7); HTTP/1.1:
+ * the connection is closed. Thread: any. */
 void net_abort(struct net_exchange *exchange, uint32_t error);
 
 #endif

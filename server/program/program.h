@@ -12,6 +12,7 @@
 #include "server/faults/faults.h"
 #include "server/http/http.h"
 #include "server/model/model.h"
+#include "server/net/net.h"
 #include "server/serve/serve.h"
 #include "server/token/token.h"
 
@@ -21,7 +22,7 @@ enum { PROGRAM_LISTENERS = 3 };
 struct program {
     struct config config;
     char model_dir[4096];
-    char *key; /* from --api-key-file */
+    char *key; /* of --api-key or --api-key-file; NULL: none */
     struct net_listener listeners[PROGRAM_LISTENERS];
     uint32_t n_listeners;
     bool serving; /* the listeners' sockets are the transports' */
@@ -50,6 +51,11 @@ enum status program_listen(struct program *program, struct error *err);
 /** Find and read the model: `image`, `vocab`, `info`, `max_input_length`. Errors: USAGE, IO, FORMAT, UNSUPPORTED,
  *  NO_MEMORY; here and below, what was begun stays in `program`. */
 enum status program_load_model(struct program *program, struct error *err);
+/** Read the key of --api-key-file, or take that of --api-key. Errors: USAGE, IO, NO_MEMORY. */
+enum status program_read_key(struct program *program, struct error *err);
+/** Read again what SIGHUP is for: the files of keys. Where one is wrong the old keys stay; the log says which and why.
+ */
+void program_reload(struct program *program);
 /** Tell the log of settings that are probably not meant so. */
 void program_warn(const struct program *program);
 /** Open and test the boards, and start the scheduler. Errors: USAGE (the schedule of faults), BACKEND, NO_MEMORY, ...

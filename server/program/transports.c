@@ -39,7 +39,6 @@ enum status program_start_transports(struct program *program, struct error *err)
     const struct config *config = &program->config;
     struct http_options http = {
         .payload_limit = config->payload_limit,
-        .api_key = config->api_key,
         .max_connections = (uint32_t)config->max_connections,
         .idle_timeout_s = (uint32_t)config->idle_timeout,
     };

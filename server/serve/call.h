@@ -25,6 +25,7 @@
 struct serve_server;
 struct serve_call;
 struct serve_infer;
+struct serve_account;
 
 /** What `start` came to. */
 enum serve_progress {
@@ -51,14 +52,20 @@ struct serve_call {
     const char *request; /* [request_len], encoded; borrowed until the call is finished. NULL: what was taken */
     size_t request_len;
     uint64_t started_ns;
-    uint64_t deadline_ns; /* on clock_now_ns; 0: none. See serve_call_limit_time */
-    uint64_t client;      /* who asks, see serve_server_client; 0: not known */
-    bool has_class;       /* the request says its class; else its size does */
+    uint64_t deadline_ns;          /* on clock_now_ns; 0: none. See serve_call_limit_time */
+    uint64_t client;               /* who asks, to be fair between clients: see access.h; 0: not known */
+    uint64_t credential;           /* a number for the account of its API key, of no other in this process; 0: none */
+    struct serve_account *account; /* see access.h; NULL: none; let go of when the call is finished */
+    bool has_class;                /* the request says its class; else its size does */
     enum batch_class class;
-    int socket; /* watched for the client going away; -1: none */
+    void *transport; /* what it tells its own methods besides */
+    int socket;      /* watched for the client going away; -1: none */
     /** The result is there but for serve_call_answer. Called once, from any thread; must not block. The call may be
      *  finished in it. */
     void (*on_ready)(struct serve_call *call);
+    /** The reply is whole, where status is OK: the transport may still change it, on the thread that wrote it. NULL: it
+     *  does not. */
+    void (*on_encoded)(struct serve_call *call);
     /* For methods: */
     struct arena
         *arena; /* what start needs until the end; NULL before serve_call_run and where it is run immediately */
@@ -73,7 +80,8 @@ struct serve_call {
     uint64_t taken_limit; /* bytes */
     bool admitted;        /* counts against --max-concurrent-requests */
     bool answered;
-    uint64_t memory; /* reserved bytes */
+    uint64_t memory;         /* reserved bytes */
+    uint64_t retry_after_ns; /* until a limit of its account allows it; 0: none refused it */
     struct serve_task task;
     struct serve_watched watched;
 };
@@ -85,8 +93,8 @@ void serve_call_init(struct serve_call *call, struct serve_server *server);
 void serve_call_limit_time(struct serve_call *call, uint64_t asked_ms);
 /** The request will have so many bytes (0: not known), and may have `limit`: a larger one fails with TOO_LARGE. */
 void serve_call_expect(struct serve_call *call, uint64_t bytes, uint64_t limit);
-/** Add a piece to the request, copied and reserved for; nothing where the call has failed. The call fails with TOO_LARGE
- *  (see serve_call_expect), OVERLOADED, VALIDATION or NO_MEMORY. */
+/** Add a piece to the request, copied and reserved for; nothing where the call has failed. The call fails with
+ * TOO_LARGE (see serve_call_expect), OVERLOADED, VALIDATION or NO_MEMORY. */
 void serve_call_take(struct serve_call *call, const char *bytes, size_t len);
 /** Reserve `bytes` against --max-request-memory until the call is finished. Errors: OVERLOADED; VALIDATION where it
  *  would not even fit alone. */

@@ -37,7 +37,7 @@ static void cancel_gone(struct serve_watch *watch)
         if (!watched)
             return;
         done_up_to = watched->id;
-        batch_cancel(watch->batch, watched->work);
+        watched->cancel(watched);
         pthread_mutex_lock(&watch->lock);
         watched->pinned = false;
         bool removed = watched->removed;
@@ -60,9 +60,9 @@ static void *run(void *cookie)
     return NULL;
 }
 
-enum status serve_watch_init(struct serve_watch *watch, struct batch *batch, struct error *err)
+enum status serve_watch_init(struct serve_watch *watch, struct error *err)
 {
-    *watch = (struct serve_watch){.batch = batch};
+    *watch = (struct serve_watch){0};
     watch->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (watch->epoll < 0)
         return error_set(err, STATUS_INTERNAL, "epoll_create1: %s", strerror(errno));

@@ -1,25 +1,12 @@
-/* The room's parts by themselves: keys, routes, the list of truncated inputs. */
+/* The room's parts by themselves: routes, the list of truncated inputs. */
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "server/http/access.h"
 #include "server/http/endpoints.h"
 #include "server/http/http.h"
 #include "server/http/refusals.h"
 #include "server/http/telemetry.h"
 #include "server/http/truncated.h"
-
-Test(access, key)
-{
-    cr_expect(http_access_key(NULL, NULL), "none is asked for");
-    cr_expect(http_access_key("abc", "Bearer abc"));
-    cr_expect(http_access_key("abc", "bEARER abc"));
-    static const char *const wrong[] = {
-        NULL,          "",          "abc",         "Bearer",      "Bearer ",   "Bearer ab",
-        "Bearer abcd", "bearerabc", "Bearer  abc", "Bearer abc ", "Basic abc", "Bearer aaa"};
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        cr_expect_not(http_access_key("abc", wrong[i]), "%s", wrong[i] ? wrong[i] : "(none)");
-}
 
 Test(routes, found_or_named)
 {
