@@ -13,10 +13,11 @@
 #include "server/http/http.h"
 #include "server/model/model.h"
 #include "server/net/net.h"
+#include "server/rpc/rpc.h"
 #include "server/serve/serve.h"
 #include "server/token/token.h"
 
-enum { PROGRAM_LISTENERS = 3 };
+enum { PROGRAM_LISTENERS = 3, PROGRAM_HANDLERS = 2 };
 
 /** All that is to be ended, in the order it was begun. */
 struct program {
@@ -41,7 +42,8 @@ struct program {
     struct metrics_registry *metrics;
     struct serve_server *serve;
     struct http_server *http;
-    struct net_handler handlers[1];
+    struct rpc_server *rpc;
+    struct net_handler handlers[PROGRAM_HANDLERS];
     struct net_server *net;
 };
 

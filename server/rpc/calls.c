@@ -247,10 +247,9 @@ static void answer(struct rpc_stream *stream, struct calls *calls, struct call *
     if (serve->infer && rpc_method_of(stream)->kind == RPC_UNARY)
         rpc_report_add_headers(stream, serve->infer);
     calls->slow = !rpc_send(stream, bytes, len);
-    size_t consumed = call->message->len;
     end_call(call);
     if (rpc_method_of(stream)->kind == RPC_BIDI_STREAM)
-        rpc_consume(stream, consumed);
+        rpc_consume(stream);
 }
 
 static void finish(struct rpc_stream *stream, struct calls *calls)
@@ -298,7 +297,7 @@ void rpc_calls_on_start(struct rpc_stream *stream)
     struct calls *calls = rpc_state(stream);
     pthread_mutex_init(&calls->lock, NULL);
     if (rpc_method_of(stream)->kind == RPC_BIDI_STREAM)
-        rpc_hold(stream);
+        rpc_hold(stream, RPC_CALLS_AT_ONCE);
 }
 
 void rpc_calls_on_message(struct rpc_stream *stream, const char *bytes, size_t len)

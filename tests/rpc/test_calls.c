@@ -73,7 +73,7 @@ Test(calls, messages_are_consumed_when_answered)
                      "\x0a\x01"
                      "a",
                      3);
-    FAKE_WAIT_FOR(&stream, stream.consumed == 9);
+    FAKE_WAIT_FOR(&stream, stream.consumed == 3);
     fake_half_close(&stream);
     fake_end(&stream);
     cr_expect_eq(stream.n_sent, 3);
