@@ -62,8 +62,9 @@ static struct http_exchange *create(struct http_server *server, struct MHD_Conne
     exchange->timer = info ? info->socket_context : NULL;
     info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     exchange->call.socket = info ? info->connect_fd : -1;
-    http_request_id(exchange->id, header(exchange, "x-request-id"));
+    serve_request_id(exchange->id, header(exchange, "x-request-id"));
     exchange->call.id = exchange->id;
+    serve_call_trace(&exchange->call, header(exchange, "traceparent"), header(exchange, "tracestate"));
     return exchange;
 }
 

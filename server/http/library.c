@@ -5,8 +5,8 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "server/http/http.h"
-#include "server/http/refusals.h"
-#include "server/http/request_id.h"
+#include "server/serve/refusals.h"
+#include "server/serve/request_id.h"
 #include "server/wire/response.h"
 
 const char *http_library_version(void)
@@ -51,11 +51,11 @@ static void plain_words(char *ret, size_t size, const char *page, size_t len)
 /* Its head is not parsed to the end: nothing else is known of the request. */
 static void add_headers(struct MHD_Response *response, const char *reason)
 {
-    char id[HTTP_ID_SIZE];
-    http_request_id(id, NULL);
+    char id[SERVE_ID_SIZE];
+    serve_request_id(id, NULL);
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
     MHD_add_response_header(response, "x-request-id", id);
-    http_log_refusal(&(struct http_refusal){.id = id, .status = STATUS_MALFORMED, .reason = reason});
+    serve_log_refusal(&(struct serve_refusal){.id = id, .status = STATUS_MALFORMED, .reason = reason});
 }
 
 /* In place of mem_free, for words that are static. */

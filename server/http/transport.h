@@ -8,9 +8,9 @@
 #include "server/http/connections.h"
 #include "server/http/endpoints.h"
 #include "server/http/http.h"
-#include "server/http/request_id.h"
 #include "server/http/telemetry.h"
 #include "server/serve/call.h"
+#include "server/serve/request_id.h"
 
 struct http_server {
     struct http_options options; /* read-only */
@@ -28,7 +28,7 @@ struct http_server {
 /** One request on a connection, from its first header to the last byte of the answer. */
 struct http_exchange {
     struct serve_call call;
-    char id[HTTP_ID_SIZE];
+    char id[SERVE_ID_SIZE];
     uint32_t route;                       /* see http_route_index */
     const struct http_endpoint *endpoint; /* NULL: none, it was refused or is OPTIONS */
     struct http_server *server;

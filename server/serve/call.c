@@ -26,6 +26,11 @@ void serve_call_limit_time(struct serve_call *call, uint64_t asked_ms)
     call->deadline_ns = limit ? call->started_ns + limit * 1000000u : 0;
 }
 
+void serve_call_trace(struct serve_call *call, const char *traceparent, const char *tracestate)
+{
+    trace_begin(&call->trace, call->server->options.traces, traceparent, tracestate);
+}
+
 void serve_call_fail(struct serve_call *call, enum status status, const char *format, ...)
 {
     if (call->status != STATUS_OK)
@@ -199,6 +204,7 @@ void serve_call_finish(struct serve_call *call)
     call->memory = 0;
     serve_account_release(call->account);
     call->account = NULL;
+    trace_finish(&call->trace);
     buf_finish(&call->reply);
     arena_destroy(&call->arena);
 }

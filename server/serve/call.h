@@ -21,6 +21,7 @@
 #include "server/batch/batch.h"
 #include "server/serve/pool.h"
 #include "server/serve/watch.h"
+#include "server/trace/trace.h"
 
 struct serve_server;
 struct serve_call;
@@ -52,16 +53,18 @@ struct serve_call {
     const char *request; /* [request_len], encoded; borrowed until the call is finished */
     size_t request_len;
     uint64_t started_ns;
-    uint64_t deadline_ns;          /* on clock_now_ns; 0: none. See serve_call_limit_time */
-    uint64_t client;               /* who asks, to be fair between clients: see access.h; 0: not known */
-    uint64_t credential;           /* a number for the account of its API key, of no other in this process; 0: none */
-    struct serve_account *account; /* see access.h; NULL: none; let go of when the call is finished */
-    bool has_class;                /* the request says its class; else its size does */
+    uint64_t deadline_ns; /* on clock_now_ns; 0: none. See serve_call_limit_time */
+    uint64_t client;      /* who asks, to be fair between clients: see access.h; 0: not known */
+    bool has_class;       /* the request says its class; else its size does */
     enum batch_class class;
     int socket; /* watched for the client going away; -1: none */
     /** The result is there but for serve_call_answer. Called once, from any thread; must not block. The call may be
      *  finished in it. */
     void (*on_ready)(struct serve_call *call);
+    /* By serve_access_identify and serve_call_trace: */
+    struct serve_account *account; /* let go of when the call is finished; NULL: it has none */
+    uint64_t credential;           /* a number for its account, of no other in this process; 0: it has none */
+    struct trace_context trace;    /* of its caller, and its own span */
     /* For methods: */
     struct arena
         *arena; /* what start needs until the end; NULL before serve_call_run and where it is run immediately */
@@ -85,6 +88,9 @@ void serve_call_init(struct serve_call *call, struct serve_server *server);
 /** Set the deadline from when the call began: the server's time limit, or `asked_ms` (0: not asked for) where that is
  *  less. */
 void serve_call_limit_time(struct serve_call *call, uint64_t asked_ms);
+/** Continue its caller's trace, or begin one: `traceparent` and `tracestate` as W3C Trace Context has them, NULL: none
+ *  was sent. Once, before serve_call_run. */
+void serve_call_trace(struct serve_call *call, const char *traceparent, const char *tracestate);
 /** Reserve `bytes` against --max-request-memory until the call is finished. Errors: OVERLOADED; VALIDATION where it
  *  would not even fit alone. */
 enum status serve_call_reserve(struct serve_call *call, uint64_t bytes, struct error *err);
