@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "server/serve/record.h"
+#include "server/serve/log_fields.h"
 #include "server/serve/serve.h"
 
 enum status http_map_inputs(const struct serve_call *call, const struct wire_inputs *inputs, struct serve_inputs *ret,

@@ -5,7 +5,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/log.h"
 #include "server/serve/call.h"
 
 /** What a transport knows of an answer. Borrowed for the call. */
@@ -24,17 +23,5 @@ struct serve_record {
 /** Say that a call has been answered, once, after serve_call_answer and before serve_call_finish: a line at level
  * debug; where it failed also one at info or error; spans where the call's trace is sampled. */
 void serve_record(const struct serve_call *call, const struct serve_record *record);
-
-/* Fields that every line about a call has. */
-enum { SERVE_CALL_FIELDS = 3 };
-
-struct serve_call_words {
-    char trace_id[TRACE_ID_SIZE];
-    char span_id[TRACE_SPAN_ID_SIZE];
-};
-
-/** Add trace_id, span_id and key (where there is one) to `fields`, which end with LOG_END and have room for
- *  SERVE_CALL_FIELDS more. `words` holds their text. `call` NULL: none. */
-void serve_add_call_fields(struct log_field *fields, const struct serve_call *call, struct serve_call_words *words);
 
 #endif

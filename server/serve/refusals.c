@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "server/serve/record.h"
+#include "server/serve/log_fields.h"
 
 /* One for the process, as the log is. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
