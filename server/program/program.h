@@ -40,6 +40,7 @@ struct program {
     struct faults_schedule schedule;
     struct faults_runner *faults;
     struct metrics_registry *metrics;
+    struct trace_exporter *traces; /* NULL: no spans are sent */
     struct serve_server *serve;
     struct http_server *http;
     struct rpc_server *rpc;
@@ -65,6 +66,9 @@ void program_warn(const struct program *program);
 enum status program_start_boards(struct program *program, struct error *err);
 /** Start the injection of faults, where there is a schedule. Errors: INTERNAL, NO_MEMORY. */
 enum status program_start_faults(struct program *program, struct error *err);
+/** Start sending spans, where the environment asks for it. Its variables are OpenTelemetry's and may be meant for other
+ *  programs: one that is wrong ends nothing but the traces, and the log says so. */
+void program_start_traces(struct program *program);
 /** Start the request core. Errors: USAGE, IO, FORMAT, INTERNAL, NO_MEMORY. */
 enum status program_start_server(struct program *program, struct error *err);
 
