@@ -5,10 +5,10 @@ const CLASSES = ["interactive", "bulk"];
 const CHARTS = {
   texts: "Texts a second",
   tokens: "Tokens a second",
-  median: "Median latency",
-  p95: "Latency that 95% of requests are below",
+  median: "Latency, 50th percentile",
+  p95: "Latency, 95th percentile",
   waiting: "Texts waiting",
-  failed: "Requests refused a second",
+  failed: "Failed requests a second",
 };
 
 const element = (id) => document.getElementById(id);
@@ -212,9 +212,10 @@ function showBoard(board) {
   const facts = {
     Load: `${Math.round(100 * board.busy_share)} %`,
     Temperature: board.temperature === null ? "no sensor" : `${board.temperature} °C`,
-    Tasks: `${formatNumber(board.queue)} now, ${formatNumber(board.tasks.done)} done`,
-    Failed: formatNumber(board.tasks.failed),
-    "Out of service": `${formatNumber(board.quarantines)} times`,
+    Queue: formatNumber(board.queue),
+    "Tasks done": formatNumber(board.tasks.done),
+    "Tasks failed": formatNumber(board.tasks.failed),
+    "Times out of service": formatNumber(board.quarantines),
     Layers: `${board.layer_begin} to ${board.layer_end}`,
   };
   card.facts.replaceChildren(...Object.entries(facts).flatMap(([name, value]) =>
