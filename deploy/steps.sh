@@ -156,6 +156,40 @@ fetch_clang_format() {
     echo "$pin" > "$folder/.pin"
 }
 
+# fetch_schemathesis: the pinned packages of tests/openapi in a Python environment of their own, build/openapi-env.
+fetch_schemathesis() {
+    local pins environment=$root/build/openapi-env list=$root/tests/openapi/requirements.txt
+    pins=$(sha256sum < "$list")
+    [ "$(cat "$environment/.pins" 2>/dev/null)" = "$pins" ] && return
+    say "Installing schemathesis (90 MB, in build/openapi-env)"
+    rm -rf "$environment"
+    if ! { /usr/bin/python3 -m venv "$environment" && "$environment/bin/python" -m pip install --quiet \
+        --disable-pip-version-check --only-binary :all: --no-deps -r "$list"; } >&2; then
+        rm -rf "$environment"
+        say "Could not install schemathesis: is the package registry within reach? openapi will be skipped without it"
+        return 0
+    fi
+    echo "$pins" > "$environment/.pins"
+}
+
+# fetch_browser_packages: the pinned packages of tests/browser, into build/browser; nothing to do without npm.
+fetch_browser_packages() {
+    local folder=$root/build/browser pins
+    command -v npm >/dev/null || return 0
+    pins=$(sha256sum < "$root/tests/browser/package-lock.json")
+    [ "$(cat "$folder/.pins" 2>/dev/null)" = "$pins" ] && return
+    say "Installing playwright-core and axe-core (in build/browser)"
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    cp "$root/tests/browser/package.json" "$root/tests/browser/package-lock.json" "$folder"
+    if ! npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --silent >&2; then
+        rm -rf "$folder"
+        say "Could not install them: is the package registry within reach? browser will be skipped without them"
+        return 0
+    fi
+    echo "$pins" > "$folder/.pins"
+}
+
 model_dir() { echo "${XDG_CACHE_HOME:-$HOME/.cache}/bertd/models/$MODEL_NAME"; }
 
 # fetch_model: the pinned model into the cache; nothing to do when it is there.

@@ -40,7 +40,7 @@ static double weight(const char *parameters, size_t len)
         if (*at != ';')
             continue;
         const char *name = at + 1 + strspn(at + 1, " \t");
-        if (end - name > 2 && (name[0] == 'q' || name[0] == 'Q') && name[1] == '=') {
+        if (end - name >= 2 && (name[0] == 'q' || name[0] == 'Q') && name[1] == '=') {
             double q = strtod(name + 2, NULL);
             return q >= 0 && q <= 1 ? q : 0;
         }

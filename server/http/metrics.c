@@ -166,16 +166,16 @@ static void turn_into_openmetrics(struct serve_call *call)
     metrics_write_openmetrics(&call->reply, text.data ? text.data : "", text.len);
     call->reply.failed |= text.failed;
     buf_finish(&text);
-    http_call_answer(call)->content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    http_request_of(call)->content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 }
 
 static enum serve_progress start(struct serve_call *call)
 {
-    const char *accept = http_call_header(call, "accept");
+    const char *accept = net_exchange_header(http_request_of(call)->net, "accept");
     call->status = write_all(call, &call->err);
     if (http_media_quality(accept, "application/openmetrics-text") > http_media_quality(accept, "text/plain"))
         turn_into_openmetrics(call);
-    http_call_add(call, "vary", "accept");
+    net_add(http_request_of(call)->net, "vary", "Accept");
     return SERVE_DONE;
 }
 
