@@ -1,7 +1,7 @@
 /* What both carriers of exchanges share: h1*.c (HTTP/1.1) and h2*.c (HTTP/2). Private to the room.
  *
- * A carrier embeds struct net_exchange as the first member of its own struct, calls net_exchange_init with the head, and
- * the handler's callbacks; net.h's functions on exchanges end in its ops.
+ * A carrier embeds struct net_exchange as the first member of its own struct, calls net_exchange_init with the head,
+ * and the handler's callbacks; net.h's functions on exchanges end in its ops.
  */
 #ifndef BERTD_NET_CARRIER_H
 #define BERTD_NET_CARRIER_H
@@ -32,6 +32,8 @@ void net_fields_finish(struct net_fields *fields);
 /** How one carrier does what net.h promises; the members have the names of its functions. */
 struct net_carrier_ops {
     const char *(*header)(const struct net_exchange *exchange, const char *name);
+    void (*each_header)(const struct net_exchange *exchange,
+                        void (*visit)(void *cookie, const char *name, const char *value), void *cookie);
     void (*consume)(struct net_exchange *exchange, size_t bytes); /* NULL: nothing is held back */
     void (*wake)(struct net_exchange *exchange);
     void (*respond)(struct net_exchange *exchange); /* code, fields, body are in the exchange */

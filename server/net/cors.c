@@ -27,18 +27,18 @@ void net_cors_check(struct net_exchange *exchange)
 {
     const char *list = exchange->server->options.cors_allow_origin;
     if (list)
-        exchange->allow_origin = net_cors_origin(list, net_exchange_header(exchange, "origin"));
+        exchange->allow_origin = net_cors_origin(list, exchange->ops->header(exchange, "origin"));
 }
 
 /* A browser asks before it sends what a form could not send. It may ask for any header: none of ours is dangerous to
  * be sent, and protocols bring their own. */
 static void add_preflight(struct net_exchange *exchange)
 {
-    const char *headers = net_exchange_header(exchange, "access-control-request-headers");
-    net_add(exchange, "access-control-allow-methods", "GET, POST");
+    const char *headers = exchange->ops->header(exchange, "access-control-request-headers");
+    net_fields_add(&exchange->fields, "access-control-allow-methods", "GET, POST");
     if (headers && strlen(headers) <= LONGEST_REQUESTED)
-        net_add(exchange, "access-control-allow-headers", headers);
-    net_add(exchange, "access-control-max-age", "600");
+        net_fields_add(&exchange->fields, "access-control-allow-headers", headers);
+    net_fields_add(&exchange->fields, "access-control-max-age", "600");
 }
 
 /* A page may read the headers that are named: all that this answer has. */
@@ -51,7 +51,7 @@ static void add_exposed(struct net_exchange *exchange)
     }
     buf_append(&names, "", 1);
     if (!names.failed)
-        net_add(exchange, "access-control-expose-headers", names.data);
+        net_fields_add(&exchange->fields, "access-control-expose-headers", names.data);
     buf_finish(&names);
 }
 
@@ -62,10 +62,10 @@ void net_cors_add(struct net_exchange *exchange)
     bool options = strcmp(exchange->method, "OPTIONS") == 0;
     if (exchange->allow_origin && !options)
         add_exposed(exchange);
-    net_add(exchange, "vary", "Origin");
+    net_fields_add(&exchange->fields, "vary", "Origin");
     if (!exchange->allow_origin)
         return;
-    net_add(exchange, "access-control-allow-origin", exchange->allow_origin);
+    net_fields_add(&exchange->fields, "access-control-allow-origin", exchange->allow_origin);
     if (options)
         add_preflight(exchange);
 }

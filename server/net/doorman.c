@@ -18,7 +18,7 @@
 /* Operators reach a server whose clients have taken every connection. */
 enum { BACKLOG = 1024, MAX_EVENTS = 64, ADMIN_MORE = 32 };
 
-static const uint64_t second_ns = 1000000000u, pause_ns = 100000000u;
+static const uint64_t second_ns = 1000000000u, pause_ns = 20000000u;
 
 enum visitor_kind { LISTENER, GUEST };
 
@@ -50,7 +50,7 @@ struct doorman {
     atomic_bool stop;
     atomic_bool quiesced;
     atomic_uint_fast64_t taken, refused;
-    uint64_t resume_ns; /* no listener is looked at until then, there are no descriptors; 0: all are */
+    uint64_t resume_ns;         /* some listener rests until then, for want of room or descriptors; 0: none does */
     struct guest *first, *last; /* by deadline */
     uint32_t n_listeners;
     struct listener listeners[];
@@ -108,21 +108,32 @@ static bool look(struct doorman *doorman, struct guest *guest, bool linked, bool
     return true;
 }
 
-static void welcome(struct doorman *doorman, const struct listener *listener, int fd, struct guest *guest)
+static uint32_t most_of(const struct doorman *doorman, const struct listener *listener)
+{
+    return doorman->server->options.max_connections + (listener->side == NET_ADMIN ? ADMIN_MORE : 0);
+}
+
+static void welcome(struct doorman *doorman, const struct listener *listener, int fd,
+                    const struct sockaddr_storage *address, socklen_t len)
 {
     const struct net_options *options = &doorman->server->options;
-    uint32_t most = options->max_connections + (listener->side == NET_ADMIN ? ADMIN_MORE : 0);
-    if (!guest || !net_visitors_enter(&doorman->visitors, (struct sockaddr *)&guest->address, most)) {
+    if (!net_visitors_enter(&doorman->visitors, (const struct sockaddr *)address, most_of(doorman, listener))) {
         atomic_fetch_add(&doorman->refused, 1);
-        mem_free(guest);
         close(fd);
         return;
     }
     atomic_fetch_add(&doorman->taken, 1);
-    guest->kind = GUEST;
-    guest->side = listener->side;
-    guest->tls = listener->side == NET_PUBLIC && options->tls;
-    guest->fd = fd;
+    struct guest *guest = mem_alloc(sizeof *guest);
+    if (!guest) { /* HTTP/1.1 has an answer for want of memory */
+        h1_take(doorman->server, fd, (const struct sockaddr *)address, len, listener->side);
+        return;
+    }
+    *guest = (struct guest){.kind = GUEST,
+                            .side = listener->side,
+                            .tls = listener->side == NET_PUBLIC && options->tls,
+                            .fd = fd,
+                            .len = len,
+                            .address = *address};
     if (look(doorman, guest, false, false))
         return;
     guest->deadline_ns = clock_now_ns() + options->idle_timeout_s * second_ns;
@@ -136,22 +147,28 @@ static void welcome(struct doorman *doorman, const struct listener *listener, in
     }
 }
 
+/* Clients wait in the backlog meanwhile. */
+static void pause_listener(struct doorman *doorman, const struct listener *listener)
+{
+    struct epoll_event event = {.data.ptr = (void *)listener};
+    epoll_ctl(doorman->epoll, EPOLL_CTL_MOD, listener->fd, &event);
+    doorman->resume_ns = clock_now_ns() + pause_ns;
+}
+
 static void accept_from(struct doorman *doorman, const struct listener *listener)
 {
     for (int i = 0; i < MAX_EVENTS && !atomic_load(&doorman->quiesced); i++) {
+        if (net_visitors_are(&doorman->visitors, most_of(doorman, listener))) {
+            pause_listener(doorman, listener);
+            return;
+        }
         struct sockaddr_storage address = {0};
         socklen_t len = sizeof address;
         int fd = accept4(listener->fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            struct guest *guest = mem_calloc(1, sizeof *guest);
-            if (guest) {
-                guest->address = address;
-                guest->len = len;
-            }
-            welcome(doorman, listener, fd, guest);
+            welcome(doorman, listener, fd, &address, len);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            doorman->resume_ns = clock_now_ns() + pause_ns;
-            watch_listeners(doorman, EPOLL_CTL_MOD, 0);
+            pause_listener(doorman, listener);
             return;
         } else if (errno == EAGAIN) {
             return;
@@ -214,8 +231,7 @@ static enum status prepare(struct doorman *doorman, const struct net_listener *l
     doorman->epoll = epoll_create1(EPOLL_CLOEXEC);
     doorman->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct epoll_event event = {.events = EPOLLIN};
-    if (doorman->epoll < 0 || doorman->wake < 0 ||
-        epoll_ctl(doorman->epoll, EPOLL_CTL_ADD, doorman->wake, &event) != 0)
+    if (doorman->epoll < 0 || doorman->wake < 0 || epoll_ctl(doorman->epoll, EPOLL_CTL_ADD, doorman->wake, &event) != 0)
         return error_set(err, STATUS_INTERNAL, "epoll or eventfd: %s", strerror(errno));
     for (uint32_t i = 0; i < doorman->n_listeners; i++) {
         doorman->listeners[i] = (struct listener){LISTENER, listeners[i].side, listeners[i].fd};

@@ -110,10 +110,15 @@ static void stop(struct h1 *h1)
         MHD_destroy_response(h1->spare);
 }
 
+static void on_left(struct h1_exchange *exchange)
+{
+    h1_stir(exchange, H1_LEFT);
+}
+
 enum status h1_start(struct net_server *server, bool admin, struct error *err)
 {
     struct h1 *h1 = &server->h1;
-    enum status status = h1_connections_start(&h1->connections, server->options.idle_timeout_s, err);
+    enum status status = h1_connections_start(&h1->connections, server->options.idle_timeout_s, on_left, err);
     if (status != STATUS_OK)
         return status;
     h1_library_set_refusals(server->options.write_refusal);

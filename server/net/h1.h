@@ -26,7 +26,8 @@ struct h1 {
     atomic_uint resuming;       /* threads inside MHD_resume_connection, which may outlast what it resumes */
 };
 
-/** Begin with a daemon for each side that has a listener. Errors: NO_MEMORY, INTERNAL; then there is nothing to finish */
+/** Begin with a daemon for each side that has a listener. Errors: NO_MEMORY, INTERNAL; then there is nothing to finish
+ */
 enum status h1_start(struct net_server *server, bool admin, struct error *err);
 /** A new connection, of which nothing was read yet; its socket is taken even on failure. False: refused, and closed.
  *  When it ends, doorman_left is called, after a failure too. Thread: any. */
@@ -66,9 +67,10 @@ struct h1_exchange {
     char *query;       /* owned; NULL: none */
     uint64_t received; /* bytes of the body since the answer */
     struct error malformed;
-    bool ended; /* the request is whole */
-    bool early; /* answered before its body was read */
+    bool ended;               /* the request is whole */
+    bool early;               /* answered before its body was read */
     struct h1_stream *stream; /* NULL: the answer is whole */
+    struct h1_exchange *next; /* of those that were woken when the library was done with them */
 };
 
 /** libmicrohttpd's handlers; `cls` is the daemon. Called with the target as it was sent, before all else. */

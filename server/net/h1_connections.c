@@ -27,7 +27,7 @@ static void tell_ends(struct h1_connections *connections)
         struct h1_connection *connection = events[i].data.ptr;
         shutdown(connection->socket, SHUT_RD);
         if (connection->stream)
-            h1_stir(connection->stream, H1_LEFT);
+            connections->on_left(connection->stream);
     }
 }
 
@@ -43,21 +43,36 @@ static void sweep(struct h1_connections *connections)
     }
 }
 
+/* The lock is given up for each: what is woken may end. */
+static void call_woken(struct h1_connections *connections)
+{
+    struct h1_exchange *x;
+    while ((x = connections->woken)) {
+        connections->woken = x->next;
+        pthread_mutex_unlock(&connections->lock);
+        atomic_fetch_and(&x->flags, ~(unsigned)H1_WOKEN);
+        x->base.handler->on_wake(&x->base);
+        pthread_mutex_lock(&connections->lock);
+    }
+}
+
 static void *sweep_on(void *cookie)
 {
     struct h1_connections *connections = cookie;
     pthread_mutex_lock(&connections->lock);
     while (!connections->stop) {
         sweep(connections);
+        call_woken(connections);
         cond_wait_until(&connections->wake, &connections->lock, clock_now_ns() + tick_ns);
     }
     pthread_mutex_unlock(&connections->lock);
     return NULL;
 }
 
-enum status h1_connections_start(struct h1_connections *connections, uint32_t idle_seconds, struct error *err)
+enum status h1_connections_start(struct h1_connections *connections, uint32_t idle_seconds,
+                                 void (*on_left)(struct h1_exchange *exchange), struct error *err)
 {
-    *connections = (struct h1_connections){.idle_ns = idle_seconds * second_ns};
+    *connections = (struct h1_connections){.idle_ns = idle_seconds * second_ns, .on_left = on_left};
     connections->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (connections->epoll < 0)
         return error_set(err, STATUS_INTERNAL, "epoll_create1: %s", strerror(errno));
@@ -123,8 +138,7 @@ void h1_connection_close(struct h1_connections *connections, struct h1_connectio
     mem_free(connection);
 }
 
-void h1_connection_expect(const struct h1_connections *connections, struct h1_connection *connection,
-                            uint64_t bytes)
+void h1_connection_expect(const struct h1_connections *connections, struct h1_connection *connection, uint64_t bytes)
 {
     uint64_t moving = bytes / LEAST_BYTES_PER_SECOND * second_ns;
     if (connection)
@@ -138,6 +152,15 @@ void h1_connection_stream(struct h1_connections *connections, struct h1_connecti
         return;
     pthread_mutex_lock(&connections->lock);
     connection->stream = exchange;
+    pthread_mutex_unlock(&connections->lock);
+}
+
+void h1_connections_wake(struct h1_connections *connections, struct h1_exchange *exchange)
+{
+    pthread_mutex_lock(&connections->lock);
+    exchange->next = connections->woken;
+    connections->woken = exchange;
+    pthread_cond_signal(&connections->wake);
     pthread_mutex_unlock(&connections->lock);
 }
 

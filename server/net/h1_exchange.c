@@ -20,29 +20,25 @@ static const char *get_header(const struct net_exchange *exchange, const char *n
     return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
 }
 
-void h1_stir(struct h1_exchange *x, unsigned flags)
+struct visit {
+    void (*visit)(void *cookie, const char *name, const char *value);
+    void *cookie;
+};
+
+static enum MHD_Result visit_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
 {
-    struct h1 *h1 = x->h1; /* the exchange may end before this does */
-    struct MHD_Connection *connection = x->connection;
-    atomic_fetch_add(&h1->resuming, 1);
-    unsigned before = atomic_fetch_or(&x->flags, flags | H1_STIRRED);
-    if (before & H1_AWAY && !(before & H1_STIRRED))
-        MHD_resume_connection(connection);
-    atomic_fetch_sub(&h1->resuming, 1);
+    const struct visit *visit = cls;
+    (void)kind;
+    visit->visit(visit->cookie, name, value ? value : "");
+    return MHD_YES;
 }
 
-unsigned h1_look(struct h1_exchange *x)
+static void each_header(const struct net_exchange *exchange,
+                        void (*visit)(void *cookie, const char *name, const char *value), void *cookie)
 {
-    return atomic_fetch_and(&x->flags, ~(unsigned)(H1_AWAY | H1_STIRRED | H1_WOKEN));
-}
-
-void h1_rest(struct h1_exchange *x)
-{
-    MHD_suspend_connection(x->connection);
-    if (!(atomic_fetch_or(&x->flags, H1_AWAY) & H1_STIRRED))
-        return;
-    atomic_fetch_and(&x->flags, ~(unsigned)H1_AWAY); /* it came just now */
-    MHD_resume_connection(x->connection);
+    const struct h1_exchange *x = (const struct h1_exchange *)exchange;
+    struct visit visitor = {visit, cookie};
+    MHD_get_connection_values(x->connection, MHD_HEADER_KIND, visit_header, &visitor);
 }
 
 static void free_exchange(struct h1_exchange *x)
@@ -116,6 +112,7 @@ static void abort_stream(struct net_exchange *exchange, uint32_t error)
 }
 
 static const struct net_carrier_ops ops = {.header = get_header,
+                                           .each_header = each_header,
                                            .wake = wake,
                                            .respond = respond,
                                            .begin = begin,
@@ -157,9 +154,9 @@ static void read_head(struct h1_exchange *x, struct h1_daemon *daemon, const cha
                                     .socket = info ? info->connect_fd : -1};
     info = info_of(x, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     x->base.address = info ? info->client_addr : NULL;
-    enum status status =
-        x->base.path ? h1_framing_check(x->connection, version, &x->base.length, &x->malformed)
-                     : error_set(&x->malformed, STATUS_MALFORMED, "the request's target has no valid host");
+    enum status status = x->base.path
+                             ? h1_framing_check(x->connection, version, &x->base.length, &x->malformed)
+                             : error_set(&x->malformed, STATUS_MALFORMED, "the request's target has no valid host");
     if (status != STATUS_OK)
         x->base.error = &x->malformed;
     if (!x->base.path)
@@ -272,6 +269,9 @@ void h1_end(void *cls, struct MHD_Connection *connection, void **state, enum MHD
     bool given = atomic_load(&x->flags) & H1_GIVEN || h1_stream_is_ended(x);
     if (!given && x->base.handler->on_gone)
         x->base.handler->on_gone(&x->base);
-    if (atomic_fetch_or(&x->flags, H1_OVER) & H1_GIVEN)
+    unsigned before = atomic_fetch_or(&x->flags, H1_OVER);
+    if (before & H1_GIVEN)
         free_exchange(x);
+    else if (before & H1_WOKEN)
+        h1_connections_wake(&x->h1->connections, x);
 }

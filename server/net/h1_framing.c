@@ -123,7 +123,7 @@ static uint64_t length_of(const struct head *head)
 }
 
 enum status h1_framing_check(struct MHD_Connection *connection, const char *version, uint64_t *ret_length,
-                               struct error *err)
+                             struct error *err)
 {
     struct head head = {0};
     MHD_get_connection_values(connection, MHD_HEADER_KIND | MHD_COOKIE_KIND | MHD_GET_ARGUMENT_KIND, take_field, &head);

@@ -18,7 +18,7 @@ enum { H1_CONNECTION_MEMORY = 65536, H1_HEAD_LIMIT = 16384 };
  *  ret_length  bytes of the body, 0: none; NET_LENGTH_UNKNOWN
  *  Errors: MALFORMED; HEAD_TOO_LARGE (more than H1_HEAD_LIMIT bytes, or too many fields) */
 enum status h1_framing_check(struct MHD_Connection *connection, const char *version, uint64_t *ret_length,
-                               struct error *err);
+                             struct error *err);
 /** The path in a request's target, absolute or not: "http://a/embed" is "/embed". NULL where the absolute one has no
  *  valid host. Borrowed or static. */
 const char *h1_framing_path(const char *target);

@@ -13,8 +13,8 @@
  *
  * The handler owes every exchange an answer: once, from on_head on, from any thread, even when the client has gone
  * meanwhile (on_gone): also when that was before on_end. It gives it whole (net_respond) or as a stream (net_begin,
- * net_write.., net_finish). After an answer before on_end the carrier deals with the rest of the request by itself: no
- * on_body, no on_end. Over HTTP/2 that is so from net_finish on: a stream that has begun still receives.
+ * net_write.., net_finish). After all of an answer before on_end (on HTTP/1.1: after net_begin already) the carrier
+ * deals with the rest of the request by itself: no on_body, no on_end.
  *
  * What is done elsewhere comes back by net_wake: then on_wake runs on the event thread, which may encode the answer and
  * give it there, at no further change of threads.
@@ -47,8 +47,8 @@ struct net_handler {
     void (*on_body)(struct net_exchange *exchange, const char *bytes, size_t len);
     void (*on_end)(struct net_exchange *exchange);
     /** The client has gone or has given up this request before the answer was given: what is computed for it may be
-     *  cancelled. The answer is owed all the same, and dropped. At most once. HTTP/1.1 notices it before on_end and while
-     *  a stream is written; between, net_exchange_socket can be watched. */
+     *  cancelled. The answer is owed all the same, and dropped. At most once. HTTP/1.1 notices it before on_end and
+     * while a stream is written; between, net_exchange_socket can be watched. */
     void (*on_gone)(struct net_exchange *exchange);
     /** net_wake was called, once or several times since. NULL: it never is. */
     void (*on_wake)(struct net_exchange *exchange);
@@ -85,8 +85,8 @@ struct net_options {
     /** What HTTP/1.1's library cannot parse reaches no handler: write the answer's body, in JSON, and its x-request-id;
      *  `words` say what is wrong. Thread: any. */
     void (*write_refusal)(struct buf *out, char ret_id[NET_ID_SIZE], const char *words);
-    const char *spare_body;   /* JSON of a 500 when there is no memory for any other answer */
-    uint64_t discard_limit;   /* bytes of a body that was answered early and are read past, to keep the connection */
+    const char *spare_body; /* JSON of a 500 when there is no memory for any other answer */
+    uint64_t discard_limit; /* bytes of a body that was answered early and are read past, to keep the connection */
     /* HTTP/2: */
     uint32_t max_streams; /* at once on a connection */
     uint32_t keepalive_s; /* ping a silent connection after so long, end it when it does not answer; 0: never */
@@ -105,7 +105,8 @@ enum status net_listen_unix(int *ret_fd, const char *path, struct error *err);
 /** Begin to serve. `ret`: new; net_server_destroy. Errors: NO_MEMORY, IO, INTERNAL (threads, sockets) */
 enum status net_server_create(struct net_server **ret, const struct net_options *options,
                               const struct net_listener *listeners, uint32_t n_listeners, struct error *err);
-/** From now on every answer closes its connection, and HTTP/2 clients are told to go elsewhere (GOAWAY). Thread: any. */
+/** From now on every answer closes its connection, and HTTP/2 clients are told to go elsewhere (GOAWAY). Thread: any.
+ */
 void net_server_drain(struct net_server *server);
 /** Accept no more connections; those that are open go on. Thread: one, once or more. */
 void net_server_quiesce(struct net_server *server);
@@ -135,6 +136,9 @@ const char *net_exchange_path(const struct net_exchange *exchange);   /* decoded
 const char *net_exchange_query(const struct net_exchange *exchange);  /* as sent, after the '?'; NULL: none */
 /** The value of a header, the first where there are several; NULL: none. `name` in any case. Before on_over. */
 const char *net_exchange_header(const struct net_exchange *exchange, const char *name);
+/** Call `visit` with every header, in their order, also where a name comes several times. Before on_over. */
+void net_exchange_each_header(const struct net_exchange *exchange,
+                              void (*visit)(void *cookie, const char *name, const char *value), void *cookie);
 /** 10, 11 or 20. */
 unsigned net_exchange_version(const struct net_exchange *exchange);
 enum net_side net_exchange_side(const struct net_exchange *exchange);
@@ -188,8 +192,8 @@ enum { NET_STREAM_HIGH = 256 << 10, NET_STREAM_LOW = 64 << 10 };
 bool net_write(struct net_exchange *exchange, const char *bytes, size_t len);
 /** The body is whole. As with net_respond, touch the exchange no more. Thread: any. */
 void net_finish(struct net_exchange *exchange);
-/** In place of net_finish: the answer cannot be ended well. HTTP/2: RST_STREAM with `error` (RFC 9113, 7); HTTP/1.1: the
- *  connection is closed. Thread: any. */
+/** In place of net_finish: the answer cannot be ended well. HTTP/2: RST_STREAM with `error` (RFC 9113, 7); HTTP/1.1:
+ * the connection is closed. Thread: any. */
 void net_abort(struct net_exchange *exchange, uint32_t error);
 
 #endif

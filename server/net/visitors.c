@@ -100,3 +100,11 @@ void net_visitors_leave(struct net_visitors *visitors, const struct sockaddr *ad
     }
     pthread_mutex_unlock(&visitors->lock);
 }
+
+bool net_visitors_are(struct net_visitors *visitors, uint32_t most)
+{
+    pthread_mutex_lock(&visitors->lock);
+    bool full = visitors->n >= most;
+    pthread_mutex_unlock(&visitors->lock);
+    return full;
+}

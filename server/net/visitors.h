@@ -21,6 +21,8 @@ void net_visitors_finish(struct net_visitors *visitors);
 /** Count one more, of at most `most` in all. False: a limit is reached, or memory is short. Sockets in the file system
  *  have no address to count by. Thread: any. */
 bool net_visitors_enter(struct net_visitors *visitors, const struct sockaddr *address, uint32_t most);
+/** Whether there are `most` in all. Thread: any. */
+bool net_visitors_are(struct net_visitors *visitors, uint32_t most);
 /** One that entered has gone. Thread: any. */
 void net_visitors_leave(struct net_visitors *visitors, const struct sockaddr *address);
 

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "accel/backend.h"
-#include "tests/http/serving.h"
 #include "server/model/model.h"
+#include "tests/http/serving.h"
 
 #define REQUIRE(condition)                                                                                             \
     do {                                                                                                               \

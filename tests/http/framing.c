@@ -29,7 +29,6 @@ const struct framing_row framing_rows[] = {
     {"other protocol", BYTES("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"), CLOSED(400), .needs = OURS},
     {"no version", BYTES("GET /health\r\n\r\n"), CLOSED(400)},
     {"HTTP/2.0", BYTES("GET /health HTTP/2.0\r\nHost: a\r\n\r\n"), CLOSED(505)},
-    {"preface of HTTP/2", BYTES("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), CLOSED(505)},
     {"HTTP/1.9", BYTES("GET /health HTTP/1.9\r\nHost: a\r\n\r\n"), OPEN(200)},
     {"version in lower case", BYTES("GET /health http/1.1\r\nHost: a\r\n\r\n"), CLOSED(400)},
     {"version of two digits", BYTES("GET /health HTTP/1.10\r\nHost: a\r\n\r\n"), CLOSED(400)},

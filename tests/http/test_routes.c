@@ -465,7 +465,9 @@ Test(routes, content_type)
 Test(routes, cors)
 {
     struct answer answer =
-        client_ask(process_shared(), "OPTIONS", "/embed", &(struct sending){.headers = {"Origin: http://b.example"}});
+        client_ask(process_shared(), "OPTIONS", "/embed",
+                   &(struct sending){.headers = {"Origin: http://b.example",
+                                                 "Access-Control-Request-Headers: content-type,x-bertd-priority"}});
     cr_expect_str_eq(client_header(&answer, "Access-Control-Allow-Origin"), "http://b.example");
     cr_expect(strstr(client_header(&answer, "Access-Control-Allow-Headers"), "content-type") != NULL);
     cr_expect(strstr(client_header(&answer, "Access-Control-Allow-Headers"), "x-bertd-priority") != NULL);

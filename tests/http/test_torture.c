@@ -10,9 +10,9 @@
 #include "server/model/model.h"
 #include "server/serve/serve.h"
 #include "tests/http/client.h"
-#include "tests/http/serving.h"
 #include "tests/http/process.h"
 #include "tests/http/raw.h"
+#include "tests/http/serving.h"
 
 enum { MAX_BOARDS = 5, MAX_ALLOCATIONS = 400 };
 
@@ -83,8 +83,7 @@ static struct serve_options options_of(const struct ground *ground, struct metri
                                   .metrics = metrics};
 }
 
-static const struct http_options http_options = {
-    .payload_limit = 100000, .max_connections = 64, .idle_timeout_s = 10};
+static const struct http_options http_options = {.payload_limit = 100000, .max_connections = 64, .idle_timeout_s = 10};
 
 /* Requests ----------------------------------------------------------------------------------------------------------*/
 
