@@ -92,8 +92,7 @@ void http_exchange_respond(struct http_exchange *exchange)
     struct serve_call *call = &exchange->call;
     serve_call_answer(call);
     if (call->status != STATUS_OK)
-        wire_write_error(&call->reply, http_route_error_form(net_exchange_path(exchange->net)), call->status,
-                         call->err.message);
+        wire_write_error(&call->reply, exchange->error_form, call->status, call->err.message);
     unsigned code = http_exchange_code(exchange);
     size_t len = 0;
     char *body = buf_take(&call->reply, &len);
