@@ -65,6 +65,12 @@ const char *net_exchange_header(const struct net_exchange *exchange, const char 
     return exchange->ops->header(exchange, name);
 }
 
+void net_exchange_each_header(const struct net_exchange *exchange,
+                              void (*visit)(void *cookie, const char *name, const char *value), void *cookie)
+{
+    exchange->ops->each_header(exchange, visit, cookie);
+}
+
 unsigned net_exchange_version(const struct net_exchange *exchange)
 {
     return exchange->version;

@@ -201,5 +201,8 @@ void h2_head_add(struct h2_stream *stream, const uint8_t *name, size_t name_len,
 bool h2_head_finish(struct h2_stream *stream, bool ended);
 /** net_exchange_header. */
 const char *h2_head_find(const struct net_exchange *exchange, const char *name);
+/** net_exchange_each_header. */
+void h2_head_each(const struct net_exchange *exchange,
+                  void (*visit)(void *cookie, const char *name, const char *value), void *cookie);
 
 #endif

@@ -346,6 +346,7 @@ static void abort_stream(struct net_exchange *exchange, uint32_t error)
 }
 
 static const struct net_carrier_ops ops = {.header = h2_head_find,
+                                           .each_header = h2_head_each,
                                            .consume = consume,
                                            .wake = wake,
                                            .respond = respond,

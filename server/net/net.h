@@ -136,6 +136,9 @@ const char *net_exchange_path(const struct net_exchange *exchange);   /* decoded
 const char *net_exchange_query(const struct net_exchange *exchange);  /* as sent, after the '?'; NULL: none */
 /** The value of a header, the first where there are several; NULL: none. `name` in any case. Before on_over. */
 const char *net_exchange_header(const struct net_exchange *exchange, const char *name);
+/** Call `visit` with every header, in their order, also where a name comes several times. Before on_over. */
+void net_exchange_each_header(const struct net_exchange *exchange,
+                              void (*visit)(void *cookie, const char *name, const char *value), void *cookie);
 /** 10, 11 or 20. */
 unsigned net_exchange_version(const struct net_exchange *exchange);
 enum net_side net_exchange_side(const struct net_exchange *exchange);

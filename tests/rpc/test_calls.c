@@ -4,7 +4,7 @@
 
 TestSuite(calls, .init = begin, .fini = end);
 
-enum { MANY = 200, AT_ONCE = 64 };
+enum { MANY = 200 };
 
 static void send_text(const char *text)
 {
@@ -58,12 +58,11 @@ Test(calls, answers_come_in_order)
 Test(calls, messages_are_consumed_when_answered)
 {
     fake_open(&stream, "tei.v1.Embed/EmbedStream");
-    cr_assert(stream.held);
+    cr_assert(stream.most > 0 && stream.most <= MANY);
     slow_down();
-    for (int i = 0; i < MANY; i++)
+    for (uint32_t i = 0; i < stream.most; i++)
         send_text("a");
     cr_expect_eq(stream.consumed, 0u);
-    cr_expect_leq(emu_stats(&sched).queued_items + emu_stats(&sched).running_items, (uint32_t)AT_ONCE);
     fake_cancel(&stream);
     fake_end(&stream);
     fake_close(&stream);
@@ -73,7 +72,7 @@ Test(calls, messages_are_consumed_when_answered)
                      "\x0a\x01"
                      "a",
                      3);
-    FAKE_WAIT_FOR(&stream, stream.consumed == 9);
+    FAKE_WAIT_FOR(&stream, stream.consumed == 3);
     fake_half_close(&stream);
     fake_end(&stream);
     cr_expect_eq(stream.n_sent, 3);

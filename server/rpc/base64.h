@@ -1,0 +1,27 @@
+/* Bytes in base64 (RFC 4648). Private to the room. */
+#ifndef BERTD_RPC_BASE64_H
+#define BERTD_RPC_BASE64_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+/** Append `bytes` [len] in the standard alphabet, with '=' at the end or without. */
+void rpc_base64_encode(struct buf *out, const void *bytes, size_t len, bool pad);
+
+/** A text being decoded piece by piece. Zeroed: at its beginning. */
+struct rpc_base64 {
+    uint32_t bits; /* of the group so far */
+    unsigned n;    /* characters of the group so far */
+    unsigned pads; /* '=' among them */
+};
+
+/** Append what a further piece of a text decodes to. Both alphabets are known; after '=' another text may follow.
+ *  False: it is not base64. */
+bool rpc_base64_decode(struct rpc_base64 *state, struct buf *out, const char *text, size_t len);
+/** The text is over: append what its last group stands for, which may lack its '='. False: it ends inside a group. */
+bool rpc_base64_end(struct rpc_base64 *state, struct buf *out);
+
+#endif
