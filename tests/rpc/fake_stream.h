@@ -1,5 +1,5 @@
 /* A stream without a protocol: the test is the client and the event thread. It defines the functions of
- * server/rpc/stream.h, so one file of a program may include it. */
+ * server/rpc/stream.h, so one file of a program may include it. Before it: emu_server.h. */
 #ifndef TESTS_RPC_FAKE_STREAM_H
 #define TESTS_RPC_FAKE_STREAM_H
 
@@ -283,6 +283,14 @@ static inline const char *fake_header(const struct rpc_stream *stream, const cha
         if (strncmp(stream->added[i], name, strlen(name)) == 0 && stream->added[i][strlen(name)] == ':')
             return stream->added[i] + strlen(name) + 2;
     return NULL;
+}
+
+static struct rpc_stream stream; /* for the test */
+
+static inline void begin_stream(void)
+{
+    begin();
+    stream = (struct rpc_stream){.server = server, .socket = -1};
 }
 
 #endif

@@ -1,8 +1,9 @@
 /* Streams of calls: order, what runs at once, flow control, failures in between, clients that leave. */
 #include "tei.pb-c.h"
 #include "tests/rpc/emu_server.h"
+#include "tests/rpc/fake_stream.h"
 
-TestSuite(calls, .init = begin, .fini = end);
+TestSuite(calls, .init = begin_stream, .fini = end);
 
 enum { MANY = 200 };
 
@@ -183,6 +184,7 @@ Test(calls, unary_waits_for_the_end_of_the_request)
 Test(limited, the_servers_own_time_limit, .fini = end)
 {
     begin_with(4, 300);
+    stream = (struct rpc_stream){.server = server, .socket = -1};
     slow_down();
     fake_open(&stream, "tei.v1.Embed/Embed");
     stream.deadline_ns = clock_now_ns() + 600000000000u;
