@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/mem.h"
 #include "server/rpc/protocol.h"
 
@@ -65,7 +66,7 @@ static void encode(const struct rpc_stream *stream, struct buf *bytes)
     if (!stream->protocol->text)
         return;
     struct buf text = {.failed = bytes->failed};
-    rpc_base64_encode(&text, bytes->data, bytes->len, true);
+    base64_encode(&text, bytes->data, bytes->len);
     buf_finish(bytes);
     *bytes = text;
 }

@@ -220,7 +220,8 @@ void serve_compute_start(struct serve_infer *infer)
         serve_call_complete(call);
         return;
     }
-    call->watched = (struct serve_watched){.socket = call->socket, .cancel = cancel, .on_released = on_released};
+    call->watched = (struct serve_watched){
+        .socket = call->socket, .unwanted = &call->unwanted, .cancel = cancel, .on_released = on_released};
     serve_watch_add(&server->watch, &call->watched);
     if (is_shared(infer))
         run_round(infer, true);
