@@ -10,6 +10,7 @@ struct http_endpoint {
     struct serve_method method;
     const char *content_type; /* of the answer; NULL: JSON */
     bool public;              /* needs no API key */
+    bool admin;               /* for operators: answers on the admin listener alone, where there is one */
 };
 
 extern const struct http_endpoint http_embed;
