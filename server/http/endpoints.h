@@ -14,6 +14,7 @@ struct http_endpoint {
     const char *content_type; /* of the answer; NULL: JSON */
     bool public;              /* needs no API key */
     bool any_type;            /* the Content-Type of a request does not matter */
+    bool admin;               /* for operators: answers on the admin listener alone, where there is one */
 };
 
 /* Where JSON is followed by the bytes of tensors: how many bytes of the body it is. */
