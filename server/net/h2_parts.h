@@ -14,9 +14,6 @@
 
 enum { H2_HEAD_LIMIT = 16384, H2_PIECE = 65536, H2_DATE_SIZE = 96 };
 
-/** What moves slower than 16 KiB a second, after one idle time, is cut. */
-enum { H2_BYTE_NS = 1000000000 / 16384 };
-
 /** Something to be done on an event thread. */
 struct h2_job {
     struct h2_job *next;
@@ -149,6 +146,10 @@ bool h2_loop_is_here(const struct h2_loop *loop);
 void h2_loop_mark(struct h2_connection *connection);
 /** Look, at the end of the round, whether the stream is over or writable. */
 void h2_loop_mark_stream(struct h2_stream *stream);
+/** The time by which the first of some bytes must move, an idle time from now. */
+uint64_t h2_loop_expect(const struct h2_loop *loop);
+/** The same when `n` have moved: 16 KiB a second must, and no more than one idle time can be saved up. */
+uint64_t h2_loop_extend(const struct h2_loop *loop, uint64_t by_ns, size_t n);
 const char *h2_loop_date(struct h2_loop *loop);
 
 /* h2_connection.c */

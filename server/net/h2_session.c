@@ -84,7 +84,6 @@ static void end_request(struct h2_stream *stream)
 
 static void begin_request(struct h2_connection *connection, struct h2_stream *stream, bool ended)
 {
-    const struct net_options *options = &connection->loop->h2->server->options;
     stream->begun = h2_head_finish(stream, ended);
     connection->loop->owed++;
     if (!stream->begun || !net_exchange_begin(&stream->base, connection->loop->h2->server)) {
@@ -97,7 +96,7 @@ static void begin_request(struct h2_connection *connection, struct h2_stream *st
         end_request(stream);
         return;
     }
-    stream->receive_by_ns = connection->loop->now_ns + options->idle_timeout_s * 1000000000ull;
+    stream->receive_by_ns = h2_loop_expect(connection->loop);
     const char *expect = net_exchange_header(&stream->base, "expect");
     static const nghttp2_nv go_on = {(uint8_t *)":status", (uint8_t *)"100", 7, 3, NGHTTP2_NV_FLAG_NONE};
     if (expect && strcasecmp(expect, "100-continue") == 0 && !atomic_load(&stream->answered))
@@ -114,7 +113,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
         return 0;
     }
     stream->held += len;
-    stream->receive_by_ns += len * H2_BYTE_NS;
+    stream->receive_by_ns = h2_loop_extend(stream->connection->loop, stream->receive_by_ns, len);
     bool wanted = !atomic_load(&stream->answered);
     if (wanted)
         stream->base.handler->on_body(&stream->base, (const char *)data, len);
