@@ -100,7 +100,8 @@ void h2_connection_close(struct h2_connection *connection)
     h2_loop_mark(connection); /* it is released there, when its streams are */
 }
 
-/* To close a socket on which the client still sends resets the connection, and with it goes what it has not read yet. */
+/* To close a socket on which the client still sends resets the connection, and with it goes what it has not read yet.
+ */
 static void linger(struct h2_connection *connection)
 {
     close_streams(connection);
@@ -195,8 +196,8 @@ static void take(struct h2_connection *connection, const char *bytes, size_t len
     connection->heard_ns = connection->loop->now_ns;
     connection->ping_ns = 0;
     ssize_t n = nghttp2_session_mem_recv(connection->session, (const uint8_t *)bytes, len);
-    if (n == NGHTTP2_ERR_FLOODED && nghttp2_session_terminate_session(connection->session,
-                                                                      NGHTTP2_ENHANCE_YOUR_CALM) == 0)
+    if (n == NGHTTP2_ERR_FLOODED &&
+        nghttp2_session_terminate_session(connection->session, NGHTTP2_ENHANCE_YOUR_CALM) == 0)
         n = 0;
     if (n < 0 || nghttp2_session_get_outbound_queue_size(connection->session) > MAX_OUTBOUND)
         h2_connection_close(connection); /* what is wrong with its frames, nghttp2 has said in a GOAWAY before */

@@ -161,15 +161,16 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     return 0;
 }
 
-/* An answer before the end of its request: the rest of the body is not wanted (RFC 9113, 8.1). A reset that the client's
- * frames have made us send costs it as much as one of its own. */
+/* An answer before the end of its request: the rest of the body is not wanted (RFC 9113, 8.1). A reset that the
+ * client's frames have made us send costs it as much as one of its own. */
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *cookie)
 {
     struct h2_connection *connection = cookie;
     int32_t id = frame->hd.stream_id;
     struct h2_stream *stream = id ? find_stream(session, id) : NULL;
     bool may_end = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
-    if (may_end && frame->hd.flags & NGHTTP2_FLAG_END_STREAM && nghttp2_session_get_stream_remote_close(session, id) == 0)
+    if (may_end && frame->hd.flags & NGHTTP2_FLAG_END_STREAM &&
+        nghttp2_session_get_stream_remote_close(session, id) == 0)
         return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
     if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code != NGHTTP2_NO_ERROR &&
         !(stream && stream->aborted))

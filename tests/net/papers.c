@@ -19,9 +19,8 @@ static void write_pem(const char *path, gnutls_datum_t *pem)
 }
 
 /* A certificate for `name`, signed by that of `ca_path` and its key, or by itself. */
-static void issue(const char *path, const char *key_path, const char *name, const char *purpose,
-                  gnutls_x509_crt_t ca, gnutls_x509_privkey_t ca_key, gnutls_x509_crt_t *ret,
-                  gnutls_x509_privkey_t *ret_key)
+static void issue(const char *path, const char *key_path, const char *name, const char *purpose, gnutls_x509_crt_t ca,
+                  gnutls_x509_privkey_t ca_key, gnutls_x509_crt_t *ret, gnutls_x509_privkey_t *ret_key)
 {
     gnutls_x509_crt_t cert;
     gnutls_x509_privkey_t key;
@@ -29,8 +28,8 @@ static void issue(const char *path, const char *key_path, const char *name, cons
     static unsigned char serial = 1;
     cr_assert_eq(gnutls_x509_crt_init(&cert), 0);
     cr_assert_eq(gnutls_x509_privkey_init(&key), 0);
-    cr_assert_eq(gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0),
-                 0);
+    cr_assert_eq(
+        gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0), 0);
     serial++;
     gnutls_x509_crt_set_version(cert, 3);
     gnutls_x509_crt_set_serial(cert, &serial, 1);

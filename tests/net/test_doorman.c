@@ -305,8 +305,9 @@ Test(doorman, no_descriptors)
     usleep(1000000);
     getrusage(RUSAGE_SELF, &after);
     cr_expect_eq(stats().taken, 1);
-    long busy_ms = (after.ru_utime.tv_sec - before.ru_utime.tv_sec + after.ru_stime.tv_sec - before.ru_stime.tv_sec) * 1000 +
-                   (after.ru_utime.tv_usec - before.ru_utime.tv_usec + after.ru_stime.tv_usec - before.ru_stime.tv_usec) / 1000;
+    long busy_ms =
+        (after.ru_utime.tv_sec - before.ru_utime.tv_sec + after.ru_stime.tv_sec - before.ru_stime.tv_sec) * 1000 +
+        (after.ru_utime.tv_usec - before.ru_utime.tv_usec + after.ru_stime.tv_usec - before.ru_stime.tv_usec) / 1000;
     cr_expect_lt(busy_ms, 500, "it does not spin: %ld ms of a second", busy_ms);
     setrlimit(RLIMIT_NOFILE, &limit);
     send(fd, "GET /bytes?5 HTTP/1.0\r\n\r\n", 25, 0);

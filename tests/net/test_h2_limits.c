@@ -49,7 +49,8 @@ Test(h2_limits, streams_over_the_limit_wait)
     place_close(&place);
 }
 
-/* Clients that open a stream and reset it, again and again: the stream's handler is at work, and the next one begins. */
+/* Clients that open a stream and reset it, again and again: the stream's handler is at work, and the next one begins.
+ */
 Test(h2_limits, rapid_resets_end_the_connection)
 {
     OPEN(options.max_streams = 100);

@@ -53,7 +53,8 @@ static void name_of(struct client *client, char *ret, size_t size)
 /* A request and its answer over HTTP/1.1 in the client's TLS: the answer's first line and body. */
 static void ask_h1(struct client *client, char *ret, size_t size)
 {
-    static const char request[] = "POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello";
+    static const char request[] =
+        "POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello";
     size_t len = 0;
     ssize_t n;
     cr_assert_eq(gnutls_record_send(client->tls, request, sizeof request - 1), (ssize_t)sizeof request - 1);
@@ -250,8 +251,8 @@ Test(tls, files_that_are_wrong)
         {papers.cert, papers.cert, NULL},      {papers.cert, papers.key, "/nowhere/ca"},
         {papers.cert, papers.key, papers.key},
     };
-    const char *const named[] = {"/nowhere/cert",   "/nowhere/key", papers.key, papers.client_key,
-                                 papers.cert, "/nowhere/ca",  papers.key};
+    const char *const named[] = {"/nowhere/cert", "/nowhere/key", papers.key, papers.client_key,
+                                 papers.cert,     "/nowhere/ca",  papers.key};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         cr_expect_eq(net_tls_create(&made, &cases[i], &err), STATUS_USAGE, "case %zu", i);
         cr_expect(strncmp(err.message, named[i], strlen(named[i])) == 0, "case %zu: %s", i, err.message);
