@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "server/net/coding.h"
+#include "server/rpc/base64.h"
 #include "server/rpc/envelope.h"
 #include "tests/rpc/fake_exchange.h"
 
@@ -191,6 +192,12 @@ static void close_heard(const char *right)
     expect_heard(right);
 }
 
+static void compress_text(struct buf *out, const char *text, size_t len)
+{
+    net_encode(out, NET_GZIP, text, len);
+    cr_assert_not(out->failed);
+}
+
 /* Each protocol --------------------------------------------------------------------------------------------------- */
 
 Test(protocols, connect_unary)
@@ -237,6 +244,25 @@ Test(protocols, connect_get)
     fake_end(&exchange);
     expect_body("you too", 7);
     fake_close(&exchange);
+}
+
+Test(protocols, connect_get_compressed)
+{
+    struct buf packed = {0}, query = {0};
+    compress_text(&packed, "send you", 8);
+    buf_puts(&query, "encoding=proto&compression=gzip&base64=1&message=");
+    rpc_base64_write(&query, packed.data, packed.len);
+    for (size_t i = 0; i < query.len; i++)
+        query.data[i] = query.data[i] == '+' ? '-' : query.data[i] == '/' ? '_' : query.data[i];
+    buf_append(&query, "", 1);
+    exchange.method = "GET";
+    exchange.query = query.data;
+    open_as("/p.S/Get", NULL);
+    fake_end(&exchange);
+    expect_body("you", 3);
+    fake_close(&exchange);
+    buf_finish(&packed);
+    buf_finish(&query);
 }
 
 Test(protocols, connect_get_that_is_wrong)
@@ -350,12 +376,6 @@ Test(protocols, grpc_web_text)
 }
 
 /* Compression ----------------------------------------------------------------------------------------------------- */
-
-static void compress_text(struct buf *out, const char *text, size_t len)
-{
-    net_encode(out, NET_GZIP, text, len);
-    cr_assert_not(out->failed);
-}
 
 Test(protocols, answers_are_compressed_like_the_request)
 {
