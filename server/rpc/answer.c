@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "base/base64.h"
@@ -30,12 +31,13 @@ void rpc_add_content(struct rpc_stream *stream, size_t len)
 {
     const struct rpc_protocol *protocol = stream->protocol;
     char type[64];
-    size_t n = strlen(protocol->type);
-    memcpy(type, protocol->type, n + 1);
-    if (stream->codec_named)
-        strcpy(type + n, stream->codec == RPC_JSON ? "json" : "proto");
-    else if (protocol->envelopes)
-        type[n - 1] = '\0'; /* the '+' */
+    const char *codec = stream->codec == RPC_JSON ? "json" : "proto";
+    bool named = stream->codec_named;
+    snprintf(type, sizeof type, "%s%s%s", protocol->type,
+             !named                ? ""
+             : protocol->envelopes ? "+"
+                                   : "/",
+             named ? codec : "");
     net_add(stream->exchange, "content-type", type);
     stream->answer_coding = choose(stream, len);
     if (stream->answer_coding != NET_IDENTITY)

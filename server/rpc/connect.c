@@ -112,7 +112,7 @@ static void finish(struct rpc_stream *stream, const struct rpc_status *status)
 }
 
 const struct rpc_protocol rpc_connect = {
-    .type = "application/",
+    .type = "application",
     .timeout = "connect-timeout-ms",
     .coding = "content-encoding",
     .accepted = "accept-encoding",

@@ -85,7 +85,7 @@ static void finish(struct rpc_stream *stream, const struct rpc_status *status)
 }
 
 const struct rpc_protocol rpc_connect_stream = {
-    .type = "application/connect+",
+    .type = "application/connect",
     .timeout = "connect-timeout-ms",
     .coding = "connect-content-encoding",
     .accepted = "connect-accept-encoding",

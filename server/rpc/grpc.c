@@ -67,7 +67,7 @@ static void finish(struct rpc_stream *stream, const struct rpc_status *status)
 }
 
 const struct rpc_protocol rpc_grpc = {
-    .type = "application/grpc+",
+    .type = "application/grpc",
     .timeout = "grpc-timeout",
     .coding = "grpc-encoding",
     .accepted = "grpc-accept-encoding",

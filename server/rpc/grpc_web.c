@@ -42,7 +42,7 @@ static void finish(struct rpc_stream *stream, const struct rpc_status *status)
 }
 
 const struct rpc_protocol rpc_grpc_web = {
-    .type = "application/grpc-web+",
+    .type = "application/grpc-web",
     .timeout = "grpc-timeout",
     .coding = "grpc-encoding",
     .accepted = "grpc-accept-encoding",
@@ -52,7 +52,7 @@ const struct rpc_protocol rpc_grpc_web = {
 };
 
 const struct rpc_protocol rpc_grpc_web_text = {
-    .type = "application/grpc-web-text+",
+    .type = "application/grpc-web-text",
     .timeout = "grpc-timeout",
     .coding = "grpc-encoding",
     .accepted = "grpc-accept-encoding",

@@ -1,8 +1,10 @@
 /* What the protocols share: the stream behind stream.h, and how each protocol differs. Private to the room.
  *
  *   server.c    finds the method and the protocol, and hands the exchange's callbacks on
+ *   content.c   what a content type says
  *   receive.c   bytes in, messages out to the service
  *   stream.c    what the service says, and how streams end
+ *   answer.c    what goes out, whatever the protocol
  *   connect.c, connect_stream.c, grpc.c, grpc_web.c   a protocol each
  */
 #ifndef BERTD_RPC_PROTOCOL_H
@@ -26,10 +28,10 @@ struct rpc_server {
 
 /** How a protocol is spoken. */
 struct rpc_protocol {
-    const char *type;     /* of the content, before the codec: "application/grpc" */
+    const char *type;     /* of the content, without the codec: "application/grpc" */
     const char *timeout;  /* the header with the time limit */
-    const char *coding;   /* .. the coding of messages */
-    const char *accepted; /* .. the codings that an answer may have */
+    const char *coding;   /* the header with the coding of messages */
+    const char *accepted; /* the header with the codings that an answer may have */
     bool (*read_timeout)(const char *text, uint64_t *ret_ns);
     bool envelopes; /* messages have heads; else the body is the message */
     bool text;      /* all of the body is in base64 */
@@ -84,6 +86,21 @@ struct rpc_stream {
 
 /** May this stream begin? Called once, with its headers. */
 enum status rpc_admit(struct rpc_stream *stream, struct error *err);
+
+/* content.c */
+
+/** What a content type says. */
+struct rpc_content {
+    const struct rpc_protocol *protocol; /* NULL: it is of none */
+    enum rpc_codec codec;
+    bool codec_named; /* else it is proto */
+    bool codec_known;
+};
+
+/** `type` may be NULL. */
+struct rpc_content rpc_read_content(const char *type);
+/** The protocol is one that `method` (NULL: there is none) may be asked in. gRPC refuses unknown codecs by itself. */
+bool rpc_content_suits(const struct rpc_content *content, const struct rpc_method *method);
 
 /* receive.c */
 

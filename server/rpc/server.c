@@ -1,5 +1,4 @@
 #include <string.h>
-#include <strings.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -34,51 +33,6 @@ static const struct rpc_method *find_method(const struct rpc_service *service, c
         if (strcmp(service->methods[i].name, name) == 0)
             return &service->methods[i];
     return NULL;
-}
-
-/** The media type without its parameters has this protocol's; `ret_codec` points behind. */
-static bool has_type(const char *type, size_t len, const struct rpc_protocol *protocol, const char **ret_codec)
-{
-    size_t prefix = strlen(protocol->type);
-    bool bare = len == prefix - 1 && type[0] && protocol->type[prefix - 1] == '+' && protocol != &rpc_connect_stream;
-    if (!bare && len < prefix)
-        return false;
-    if (strncasecmp(type, protocol->type, bare ? len : prefix) != 0)
-        return false;
-    *ret_codec = bare ? NULL : type + prefix;
-    return true;
-}
-
-static bool read_codec(const char *name, size_t len, enum rpc_codec *ret)
-{
-    bool json = len == 4 && strncasecmp(name, "json", 4) == 0;
-    *ret = json ? RPC_JSON : RPC_PROTO;
-    return json || (len == 5 && strncasecmp(name, "proto", 5) == 0);
-}
-
-struct content {
-    const struct rpc_protocol *protocol; /* NULL: of none */
-    enum rpc_codec codec;
-    bool codec_named;
-    bool codec_known;
-};
-
-static struct content read_content(const char *type)
-{
-    static const struct rpc_protocol *const protocols[] = {&rpc_grpc, &rpc_grpc_web, &rpc_grpc_web_text,
-                                                           &rpc_connect_stream, &rpc_connect};
-    size_t len = type ? strcspn(type, "; \t") : 0;
-    for (size_t i = 0; i < sizeof protocols / sizeof *protocols; i++) {
-        const char *codec = NULL;
-        if (!type || !has_type(type, len, protocols[i], &codec))
-            continue;
-        struct content content = {.protocol = protocols[i], .codec_named = codec != NULL, .codec_known = true};
-        if (codec)
-            content.codec_known = read_codec(codec, (size_t)(type + len - codec), &content.codec);
-        if (content.codec_known || protocols[i] != &rpc_connect)
-            return content;
-    }
-    return (struct content){0};
 }
 
 /* Answers of HTTP ------------------------------------------------------------------------------------------------- */
@@ -158,7 +112,7 @@ static void check_length(struct rpc_stream *stream)
                  (unsigned long long)stream->server->options.payload_limit);
 }
 
-static void begin(struct rpc_stream *stream, const struct content *content)
+static void begin(struct rpc_stream *stream, const struct rpc_content *content)
 {
     struct error err;
     stream->codec = content->codec;
@@ -168,7 +122,8 @@ static void begin(struct rpc_stream *stream, const struct content *content)
     else if (!stream->method)
         rpc_fail(stream, RPC_UNIMPLEMENTED, "there is no method %s", net_exchange_path(stream->exchange));
     check_version(stream);
-    read_coding(stream);
+    if (strcmp(net_exchange_method(stream->exchange), "POST") == 0)
+        read_coding(stream);
     read_timeout(stream);
     check_length(stream);
     if (stream->finished)
@@ -187,12 +142,32 @@ static void begin(struct rpc_stream *stream, const struct content *content)
 
 static void begin_get(struct rpc_stream *stream)
 {
-    struct content content = {.protocol = &rpc_connect, .codec_known = true, .codec_named = true};
+    struct rpc_content content = {.protocol = &rpc_connect, .codec_known = true, .codec_named = true};
     rpc_connect_read_query(stream);
     if (stream->finished)
         return;
     content.codec = stream->codec;
     begin(stream, &content);
+}
+
+/* Answer where HTTP alone tells that no protocol has to. */
+static bool refuse_head(struct net_exchange *exchange, const struct rpc_content *content, bool known,
+                        const struct rpc_method *method)
+{
+    bool bidi = method && method->kind == RPC_BIDI_STREAM;
+    if (!known && !content->protocol) {
+        refuse(exchange, 404, "there is no such path\n");
+    } else if (strcmp(net_exchange_method(exchange), "POST") != 0) {
+        refuse_verb(exchange, method);
+    } else if (!rpc_content_suits(content, method)) {
+        method ? refuse_type(exchange, method) : refuse(exchange, 404, "there is no such method\n");
+    } else if ((content->protocol == &rpc_grpc || bidi) && net_exchange_version(exchange) < 20) {
+        net_close_after(exchange);
+        refuse(exchange, 505, "this needs HTTP/2\n");
+    } else {
+        return false;
+    }
+    return true;
 }
 
 static void on_head(struct net_exchange *exchange)
@@ -203,33 +178,15 @@ static void on_head(struct net_exchange *exchange)
         refuse(exchange, (unsigned)status_http(error->status), error->message);
         return;
     }
-    const char *path = net_exchange_path(exchange), *verb = net_exchange_method(exchange);
+    const char *path = net_exchange_path(exchange);
     const struct rpc_service *service = find_service(server, path);
     const struct rpc_method *method = find_method(service, path);
-    struct content content = read_content(net_exchange_header(exchange, "content-type"));
-    bool get = strcmp(verb, "GET") == 0 && method && method->no_side_effects;
-    bool unary = !method || method->kind == RPC_UNARY;
-    bool typed =
-        content.protocol && (content.protocol == &rpc_connect          ? content.codec_known && unary
-                             : content.protocol == &rpc_connect_stream ? content.codec_known && (!method || !unary)
-                                                                       : true);
-    if (get) {
-        content.protocol = &rpc_connect;
-    } else if (!service && !content.protocol) {
-        refuse(exchange, 404, "there is no such path\n");
-        return;
-    } else if (strcmp(verb, "POST") != 0) {
-        refuse_verb(exchange, method);
-        return;
-    } else if (!typed) {
-        method ? refuse_type(exchange, method) : refuse(exchange, 404, "there is no such method\n");
-        return;
-    }
-    bool needs_h2 = content.protocol == &rpc_grpc || (method && method->kind == RPC_BIDI_STREAM);
-    if (needs_h2 && net_exchange_version(exchange) < 20) {
-        net_close_after(exchange);
-        refuse(exchange, 505, "this needs HTTP/2\n");
-        return;
+    bool get = method && method->no_side_effects && strcmp(net_exchange_method(exchange), "GET") == 0;
+    struct rpc_content content = {.protocol = &rpc_connect};
+    if (!get) {
+        content = rpc_read_content(net_exchange_header(exchange, "content-type"));
+        if (refuse_head(exchange, &content, service != NULL, method))
+            return;
     }
     struct rpc_stream *stream = rpc_stream_create(server, exchange, content.protocol, method);
     if (!stream) {
@@ -249,7 +206,7 @@ static bool takes(const struct net_exchange *exchange)
         return false;
     if (find_service(server, net_exchange_path(exchange)))
         return true;
-    struct content content = read_content(net_exchange_header(exchange, "content-type"));
+    struct rpc_content content = rpc_read_content(net_exchange_header(exchange, "content-type"));
     return content.protocol && content.protocol != &rpc_connect;
 }
 

@@ -97,10 +97,10 @@ int main(void)
     struct error err;
     Request *request = read_request();
     rpc_codec_set_types(conformance_types, conformance_n_types);
-    struct rpc_options options = {
-        .payload_limit = request->message_receive_limit ? request->message_receive_limit : DEFAULT_LIMIT,
-        .services = &conformance_service,
-        .n_services = 1};
+    struct rpc_options options = {.payload_limit =
+                                      request->message_receive_limit ? request->message_receive_limit : DEFAULT_LIMIT,
+                                  .services = &conformance_service,
+                                  .n_services = 1};
     struct rpc_server *rpc = NULL;
     require(rpc_server_create(&rpc, NULL, &options, &err) == STATUS_OK, "rpc", &err);
     struct net_handler handler;

@@ -177,8 +177,7 @@ static void tell_query(struct state *state, const char *query, RequestInfo *info
     while (query && *query) {
         size_t len = strcspn(query, "&"), name_len = strcspn(query, "=&");
         const char *value = query + name_len + (query[name_len] == '=');
-        add_value(&parameters, unescape(state, query, name_len),
-                  unescape(state, value, (size_t)(query + len - value)));
+        add_value(&parameters, unescape(state, query, name_len), unescape(state, value, (size_t)(query + len - value)));
         query += len + (query[len] == '&');
     }
     get->query_params = parameters.items;
