@@ -23,6 +23,7 @@
     X(TOKENIZER, 422, 9, "Tokenizer", "FAILED_PRECONDITION")                                                           \
     X(HEAD_TOO_LARGE, 431, 3, "Validation", "INVALID_ARGUMENT")                                                        \
     X(BACKEND, 424, 9, "Backend", "FAILED_PRECONDITION")                                                               \
+    X(OTHER_MODEL, 424, 9, "Backend", "FAILED_PRECONDITION")                                                           \
     X(OVERLOADED, 429, 8, "Overloaded", "RESOURCE_EXHAUSTED")                                                          \
     X(CANCELLED, 499, 1, "Cancelled", "CANCELLED")                                                                     \
     X(INTERNAL, 500, 13, "Internal", "INTERNAL")                                                                       \

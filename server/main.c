@@ -28,13 +28,9 @@ static int print_help(void)
 {
     struct buf text = {0};
     config_write_help(&text);
-    size_t len = 0;
-    char *bytes = buf_take(&text, &len);
-    if (!bytes)
-        return 1;
-    fwrite(bytes, 1, len, stdout);
-    mem_free(bytes);
-    return 0;
+    bool written = !text.failed && fwrite(text.data, 1, text.len, stdout) == text.len;
+    buf_finish(&text);
+    return !written;
 }
 
 static int check(const struct config *config)
@@ -78,14 +74,18 @@ static void raise_file_limit(const struct config *config)
                  log_int("max_connections", (int64_t)config->max_connections));
 }
 
+/* It means "read again" as soon as there is something to read again; before, it waits. */
+static void block_hangup(void)
+{
+    sigset_t hangup;
+    sigemptyset(&hangup);
+    sigaddset(&hangup, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &hangup, NULL);
+}
+
 static enum status start(struct program *program, const sigset_t *signals, struct error *err)
 {
-    struct config *config = &program->config;
-    enum status status = STATUS_OK;
-    if (config->api_key_file) {
-        status = config_read_key(&program->key, config->api_key_file, err);
-        config->api_key = program->key;
-    }
+    enum status status = program_read_key(program, err);
     if (status == STATUS_OK)
         status = program_listen(program, err);
     if (status == STATUS_OK)
@@ -95,6 +95,7 @@ static enum status start(struct program *program, const sigset_t *signals, struc
     program_warn(program);
     pthread_sigmask(SIG_BLOCK, signals, NULL); /* from here on there are threads, and signals are waited for */
     status = program_start_boards(program, err);
+    program_start_traces(program);
     if (status == STATUS_OK)
         status = program_start_server(program, err);
     if (status == STATUS_OK)
@@ -118,7 +119,10 @@ static bool wait_signal(const sigset_t *signals, double seconds)
 static void serve_until_signal(struct program *program, const sigset_t *signals)
 {
     int signal = 0;
-    sigwait(signals, &signal);
+    sigset_t with_hangup = *signals; /* which has been blocked since the start */
+    sigaddset(&with_hangup, SIGHUP);
+    while (sigwait(&with_hangup, &signal) == 0 && signal == SIGHUP)
+        program_reload(program);
     log_info("draining", log_int("signal", signal), log_int("seconds", (int64_t)program->config.drain_seconds));
     serve_server_drain(program->serve);
     net_server_drain(program->net);
@@ -143,6 +147,7 @@ static void finish(struct program *program)
     else
         while (program->n_boards > 0)
             board_close(&program->boards[--program->n_boards]);
+    trace_exporter_destroy(&program->traces);
     metrics_registry_destroy(&program->metrics);
     mem_free(program->boards);
     image_release(&program->image);
@@ -175,6 +180,7 @@ int main(int argc, char **argv)
     raise_file_limit(config);
     program.cores = config_count_cores();
     signal(SIGPIPE, SIG_IGN);
+    block_hangup();
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);

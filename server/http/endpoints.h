@@ -2,7 +2,10 @@
 #ifndef BERTD_HTTP_ENDPOINTS_H
 #define BERTD_HTTP_ENDPOINTS_H
 
+#include "server/net/net.h"
 #include "server/serve/call.h"
+#include "server/serve/input.h"
+#include "server/wire/response.h"
 
 /** How one endpoint works. Its method reads and writes bodies; a failure becomes an error in JSON. An immediate one
  * takes no headers of inference. */
@@ -10,7 +13,26 @@ struct http_endpoint {
     struct serve_method method;
     const char *content_type; /* of the answer; NULL: JSON */
     bool public;              /* needs no API key */
+    bool any_type;            /* the Content-Type of a request does not matter */
 };
+
+/* Where JSON is followed by the bytes of tensors: how many bytes of the body it is. */
+#define HTTP_JSON_LENGTH "inference-header-content-length"
+
+/** What an endpoint knows of its request besides the call, and says of its answer. */
+struct http_request {
+    struct net_exchange *net;
+    void *state;     /* the endpoint's own, in the call's arena */
+    size_t json_len; /* of the answer, for the header HTTP_JSON_LENGTH; 0: it is as the endpoint's content_type says */
+};
+
+static inline struct http_request *http_request_of(const struct serve_call *call)
+{
+    return call->transport;
+}
+
+/** The piece of the request's path that stands for the {..} at this place in its route; bytes NULL: there is none. */
+struct serve_string http_request_part(const struct serve_call *call, uint32_t place);
 
 extern const struct http_endpoint http_embed;
 extern const struct http_endpoint http_embed_all;
@@ -21,6 +43,19 @@ extern const struct http_endpoint http_info;
 extern const struct http_endpoint http_metrics;
 extern const struct http_endpoint http_boards;
 extern const struct http_endpoint http_faults;
+extern const struct http_endpoint http_similarity;
+extern const struct http_endpoint http_predict; /* this and the next: for models of another kind */
+extern const struct http_endpoint http_rerank;
+extern const struct http_endpoint http_embed_sparse;
+extern const struct http_endpoint http_openai_embeddings;
+extern const struct http_endpoint http_openai_models;
+extern const struct http_endpoint http_openai_model;
+extern const struct http_endpoint http_v2_server;
+extern const struct http_endpoint http_v2_live;
+extern const struct http_endpoint http_v2_ready;
+extern const struct http_endpoint http_v2_model;
+extern const struct http_endpoint http_v2_model_ready;
+extern const struct http_endpoint http_v2_infer;
 
 /** The endpoint at this path for this method (HEAD counts as GET).
  *  Errors: NOT_FOUND; METHOD, with `ret_allow` set to the methods that there are, static. */
@@ -28,11 +63,13 @@ enum status http_route_find(const struct http_endpoint **ret, const char **ret_a
                             const char *path, struct error *err);
 
 /* The paths of the table, and one place for all others. */
-enum { HTTP_ROUTES = 12, HTTP_ROUTE_OTHER = HTTP_ROUTES - 1 };
+enum { HTTP_ROUTES = 29, HTTP_ROUTE_OTHER = HTTP_ROUTES - 1 };
 
 /** The place of a path in the table; HTTP_ROUTE_OTHER: it has none. */
 uint32_t http_route_index(const char *path);
-/** The path at a place, "/embed"; else "other". Static. */
+/** The path at a place, "/embed" or "/v1/models/{model}"; else "other". Static. */
 const char *http_route_name(uint32_t route);
+/** How errors of this path are put, whether there is such a path or not. */
+enum wire_error_form http_route_error_form(const char *path);
 
 #endif

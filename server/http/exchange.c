@@ -5,8 +5,9 @@
 #include <strings.h>
 
 #include "base/mem.h"
-#include "server/http/access.h"
+#include "server/http/coding.h"
 #include "server/http/media.h"
+#include "server/serve/access.h"
 
 static const char *header(struct http_exchange *exchange, const char *name)
 {
@@ -28,13 +29,11 @@ static void on_ready(struct serve_call *call)
     net_wake(((struct http_exchange *)((char *)call - offsetof(struct http_exchange, call)))->net);
 }
 
-static uint64_t client_of(struct http_exchange *exchange)
+static enum status identify(struct http_exchange *exchange, struct error *err)
 {
-    const struct http_server *server = exchange->server;
     size_t len = 0;
     const void *address = net_exchange_address(exchange->net, &len);
-    return serve_server_client(server->serve, header(exchange, "Authorization"), server->options.api_key != NULL,
-                               address, len);
+    return serve_access_identify(&exchange->call, header(exchange, "Authorization"), address, len, err);
 }
 
 static void init(struct http_exchange *exchange, struct net_exchange *net)
@@ -43,10 +42,13 @@ static void init(struct http_exchange *exchange, struct net_exchange *net)
     exchange->net = net;
     serve_call_init(&exchange->call, exchange->server->serve);
     exchange->call.on_ready = on_ready;
+    exchange->request.net = net;
+    exchange->call.on_encoded = http_coding_encode;
+    exchange->call.transport = &exchange->request;
     exchange->call.socket = net_exchange_socket(net);
-    exchange->call.client = client_of(exchange);
-    http_request_id(exchange->id, header(exchange, "x-request-id"));
+    serve_request_id(exchange->id, header(exchange, "x-request-id"));
     exchange->call.id = exchange->id;
+    serve_call_trace(&exchange->call, header(exchange, "traceparent"), header(exchange, "tracestate"));
 }
 
 static void check_timeout(struct http_exchange *exchange)
@@ -73,8 +75,9 @@ static void check_headers(struct http_exchange *exchange)
     if (found == STATUS_METHOD && strcmp(method, "OPTIONS") == 0)
         return; /* answered with the Allow header */
     bool public = found == STATUS_OK && exchange->endpoint->public;
-    if (!public && !http_access_key(exchange->server->options.api_key, header(exchange, "Authorization")))
-        serve_call_fail(call, STATUS_UNAUTHENTICATED, "the Authorization header must be Bearer and the API key");
+    struct error unknown;
+    if (identify(exchange, &unknown) != STATUS_OK && !public)
+        serve_call_fail(call, unknown.status, "%s", unknown.message);
     if (found != STATUS_OK) {
         serve_call_fail(call, found, "%s", err.message);
         return;
@@ -83,11 +86,9 @@ static void check_headers(struct http_exchange *exchange)
     call->method = &exchange->endpoint->method;
     if (exchange->endpoint->method.immediate)
         return;
-    if (!http_media_is_json(header(exchange, "Content-Type")))
+    if (!exchange->endpoint->any_type && !http_media_is_json(header(exchange, "Content-Type")))
         serve_call_fail(call, STATUS_MEDIA_TYPE, "Expected request with `Content-Type: application/json`");
-    const char *coding = header(exchange, "Content-Encoding");
-    if (coding && strcasecmp(coding, "identity") != 0)
-        serve_call_fail(call, STATUS_MEDIA_TYPE, "Content-Encoding %.40s is not known: send the body as it is", coding);
+    http_coding_check(exchange);
     check_timeout(exchange);
     serve_call_read_class(call, header(exchange, "x-bertd-priority"));
 }
@@ -112,7 +113,7 @@ static void on_head(struct net_exchange *net)
 static void on_body(struct net_exchange *net, const char *bytes, size_t len)
 {
     struct http_exchange *exchange = net_exchange_state(net);
-    serve_call_take(&exchange->call, bytes, len);
+    http_coding_take(exchange, bytes, len);
     if (exchange->call.status != STATUS_OK)
         http_exchange_respond(exchange);
 }
@@ -121,7 +122,8 @@ static void on_end(struct net_exchange *net)
 {
     struct http_exchange *exchange = net_exchange_state(net);
     struct serve_call *call = &exchange->call;
-    if (!exchange->endpoint || exchange->endpoint->method.immediate) {
+    http_coding_end(exchange);
+    if (call->status != STATUS_OK || !exchange->endpoint || exchange->endpoint->method.immediate) {
         serve_call_run_immediate(call);
         http_exchange_respond(exchange);
         return;
@@ -151,6 +153,7 @@ static void on_gone(struct net_exchange *net)
 static void on_over(struct net_exchange *net)
 {
     struct http_exchange *exchange = net_exchange_state(net);
+    net_decoder_destroy(&exchange->decoder);
     serve_call_finish(&exchange->call);
 }
 

@@ -4,8 +4,9 @@
 
 #include "server/http/endpoints.h"
 #include "server/http/http.h"
-#include "server/http/request_id.h"
+#include "server/serve/request_id.h"
 #include "server/http/telemetry.h"
+#include "server/net/coding.h"
 #include "server/serve/call.h"
 
 struct http_server {
@@ -17,14 +18,19 @@ struct http_server {
 /** The state of an exchange. */
 struct http_exchange {
     struct serve_call call;
-    char id[HTTP_ID_SIZE];
+    struct http_request request;
+    char id[SERVE_ID_SIZE];
     uint32_t route;                       /* see http_route_index */
     const struct http_endpoint *endpoint; /* NULL: none, it was refused or is OPTIONS */
     struct http_server *server;
     struct net_exchange *net;
-    bool running;      /* handed to the core, which makes it ready */
-    bool gone;         /* the client has */
-    const char *allow; /* for the Allow header, NULL: none; static */
+    struct net_decoder *decoder; /* of the body; NULL: it is as it is */
+    size_t decoder_size;         /* reserved for it */
+    enum net_coding coding;      /* of the answer */
+    bool codable;                /* it is one of those that are coded when the client takes that */
+    bool running;                /* handed to the core, which makes it ready */
+    bool gone;                   /* the client has */
+    const char *allow;           /* for the Allow header, NULL: none; static */
 };
 
 /** Answer with the call's reply, or its error in JSON. */

@@ -18,7 +18,6 @@ struct http_server;
 /** Everything pointed to is borrowed until http_server_destroy. */
 struct http_options {
     uint64_t payload_limit; /* bytes of a body */
-    const char *api_key;    /* NULL: none asked for */
     /* To be told in the metrics; server/net keeps them: */
     uint32_t max_connections;
     uint32_t idle_timeout_s;

@@ -50,6 +50,8 @@ static void add_inference(struct net_exchange *net, const struct serve_call *cal
     net_add_number(net, "x-inference-time", milliseconds(report.inference_ns));
     add_timing(net, &report);
     add_truncated(net, call->infer, report.n_truncated);
+    if (serve_server_options(call->server)->cache_bytes)
+        net_add_number(net, "x-cached-count", report.n_cached);
 }
 
 static void add_headers(struct http_exchange *exchange, size_t len)
@@ -60,13 +62,21 @@ static void add_headers(struct http_exchange *exchange, size_t len)
     uint64_t retry_after = serve_call_retry_after_s(call);
     if (len > 0) {
         const char *type = ok && exchange->endpoint ? exchange->endpoint->content_type : NULL;
+        if (ok && exchange->request.json_len)
+            type = "application/octet-stream";
         net_add(net, "content-type", type ? type : "application/json");
     }
+    if (exchange->codable)
+        net_add(net, "vary", "Accept-Encoding");
+    if (exchange->coding != NET_IDENTITY)
+        net_add(net, "content-encoding", net_coding_name(exchange->coding));
     net_add(net, "x-request-id", exchange->id);
     if (exchange->allow)
         net_add(net, "allow", exchange->allow);
     if (ok && call->infer)
         add_inference(net, call);
+    if (ok && exchange->request.json_len)
+        net_add_number(net, HTTP_JSON_LENGTH, exchange->request.json_len);
     if (retry_after)
         net_add_number(net, "retry-after", retry_after);
     if (call->status == STATUS_UNAUTHENTICATED)
@@ -78,7 +88,8 @@ void http_exchange_respond(struct http_exchange *exchange)
     struct serve_call *call = &exchange->call;
     serve_call_answer(call);
     if (call->status != STATUS_OK)
-        wire_write_error(&call->reply, call->status, call->err.message);
+        wire_write_error(&call->reply, http_route_error_form(net_exchange_path(exchange->net)), call->status,
+                         call->err.message);
     unsigned code = http_exchange_code(exchange);
     size_t len = 0;
     char *body = buf_take(&call->reply, &len);

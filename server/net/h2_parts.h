@@ -129,7 +129,7 @@ struct h2_stream {
     uint64_t receive_by_ns; /* 0: nothing is waited for */
     uint64_t send_by_ns;    /* 0: nothing waits to be sent */
     uint32_t error;         /* of net_abort */
-    atomic_bool answered;   /* net_respond, net_begin or net_abort was called */
+    atomic_bool answered;   /* all of the answer was given: what comes of the request is dropped */
     atomic_bool failed;     /* memory was short for a piece */
     atomic_bool stopped;    /* net_write said so */
     atomic_bool woken;

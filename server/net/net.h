@@ -13,8 +13,8 @@
  *
  * The handler owes every exchange an answer: once, from on_head on, from any thread, even when the client has gone
  * meanwhile (on_gone): also when that was before on_end. It gives it whole (net_respond) or as a stream (net_begin,
- * net_write.., net_finish). After an answer before on_end the carrier deals with the rest of the request by itself: no
- * on_body, no on_end.
+ * net_write.., net_finish). After all of an answer before on_end (on HTTP/1.1: after net_begin already) the carrier
+ * deals with the rest of the request by itself: no on_body, no on_end.
  *
  * What is done elsewhere comes back by net_wake: then on_wake runs on the event thread, which may encode the answer and
  * give it there, at no further change of threads.

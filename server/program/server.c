@@ -46,14 +46,19 @@ enum status program_start_server(struct program *program, struct error *err)
         .max_chunks = (uint32_t)config->max_chunks,
         .default_prompt = config->default_prompt,
         .default_prompt_name = default_prompt_name(program),
+        .api_key = program->key,
+        .api_keys_file = config->api_keys_file,
         .max_concurrent_requests = (uint32_t)config->max_concurrent_requests,
         .max_client_batch_size = (uint32_t)config->max_client_batch_size,
         .max_batch_tokens = (uint32_t)config->max_batch_tokens,
         .max_batch_requests = (uint32_t)config->max_batch_requests,
         .max_memory = config->max_memory,
+        .cache_bytes = config->cache_bytes,
+        .cache_shared = config->cache_shared,
         .request_timeout_ms = (uint32_t)config->request_timeout,
         .workers = config->tokenization_workers ? (uint32_t)config->tokenization_workers : program->cores,
         .metrics = program->metrics,
+        .traces = program->traces,
     };
     return serve_server_create(&program->serve, &options, err);
 }

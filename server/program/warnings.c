@@ -41,7 +41,7 @@ void program_warn(const struct program *program)
     warn_of_variables();
     bool local = strncmp(config->hostname, "127.", 4) == 0 || strcmp(config->hostname, "::1") == 0 ||
                  strcmp(config->hostname, "localhost") == 0;
-    if (!local && !config->api_key)
+    if (!local && !config->api_key && !config->api_keys_file && !config->tls_client_ca)
         log_warn("anyone who reaches this address may use the server: there is no --api-key",
                  log_str("hostname", config->hostname));
     if (config->enable_fault_injection)

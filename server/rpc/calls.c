@@ -7,6 +7,7 @@
 #include "server/net/net.h"
 #include "server/rpc/failure.h"
 #include "server/rpc/report.h"
+#include "server/serve/access.h"
 #include "server/serve/serve.h"
 #include "server/wire/response.h"
 
@@ -103,7 +104,10 @@ static void fill_in(struct call *call, const struct rpc_action *action, size_t m
     serve->method = action->immediate ? &immediate_method : &methods[rpc_codec_of(stream)];
     serve->request = call->message;
     serve->request_len = message_len;
-    serve->client = serve_server_client(serve->server, rpc_header(stream, "authorization"), true, address, len);
+    struct error err;
+    if (serve_access_identify(serve, rpc_header(stream, "authorization"), address, len, &err) != STATUS_OK &&
+        !rpc_method_of(stream)->public)
+        serve_call_fail(serve, err.status, "%s", err.message);
     serve->socket = net_exchange_socket(exchange);
     serve->on_ready = on_ready;
     limit_time(serve, rpc_deadline_ns(stream));

@@ -84,7 +84,7 @@ uint64_t rpc_deadline_ns(const struct rpc_stream *stream);
 /** The underlying exchange, for what is the same in all protocols: headers, address, side, socket to watch. */
 struct net_exchange *rpc_exchange_of(struct rpc_stream *stream);
 
-/** Have on_wake called, soon. From any thread, at any time before rpc_finish. */
+/** Have on_wake called, soon, but not inside of this call. From any thread, at any time before rpc_finish. */
 void rpc_wake(struct rpc_stream *stream);
 /** Have on_time called once clock_now_ns is `at_ns`, in place of any time set before; 0: not at all. */
 void rpc_set_time(struct rpc_stream *stream, uint64_t at_ns);

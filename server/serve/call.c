@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/clock.h"
+#include "server/serve/accounts.h"
 #include "server/serve/infer.h"
 #include "server/serve/server.h"
 
@@ -38,6 +39,11 @@ void serve_call_read_class(struct serve_call *call, const char *text)
     }
     if (text)
         serve_call_fail(call, STATUS_VALIDATION, "x-bertd-priority: expected interactive or bulk");
+}
+
+void serve_call_trace(struct serve_call *call, const char *traceparent, const char *tracestate)
+{
+    trace_begin(&call->trace, call->server->options.traces, traceparent, tracestate);
 }
 
 void serve_call_fail(struct serve_call *call, enum status status, const char *format, ...)
@@ -118,6 +124,9 @@ static void admit(struct serve_call *call)
         serve_call_fail(call, STATUS_OVERLOADED,
                         "%u requests are being worked on, the limit: try again later (see --max-concurrent-requests)",
                         limit);
+    struct error err;
+    if (call->status == STATUS_OK && serve_account_admit(call, &err) != STATUS_OK)
+        serve_call_fail(call, err.status, "%s", err.message);
 }
 
 static void leave(struct serve_call *call)
@@ -150,8 +159,10 @@ static struct serve_call *call_of_task(struct serve_task *task)
 static void start_on_worker(struct serve_task *task)
 {
     struct serve_call *call = call_of_task(task);
-    if (start(call) == SERVE_DONE)
+    if (start(call) == SERVE_DONE) {
+        serve_call_answer(call);
         call->on_ready(call);
+    }
 }
 
 static void use_taken(struct serve_call *call)
@@ -226,6 +237,8 @@ void serve_call_answer(struct serve_call *call)
         return;
     if (call->status == STATUS_OK && call->infer)
         call->method->encode(call);
+    if (call->status == STATUS_OK && call->on_encoded)
+        call->on_encoded(call);
     if (call->reply.failed)
         serve_call_fail(call, STATUS_NO_MEMORY, "no memory for the response");
     if (call->status != STATUS_OK)
@@ -240,6 +253,8 @@ uint64_t serve_call_retry_after_s(const struct serve_call *call)
     struct batch_stats stats;
     if (call->status != STATUS_OVERLOADED && call->status != STATUS_UNHEALTHY)
         return 0;
+    if (call->retry_after_ns)
+        return (call->retry_after_ns + 999999999u) / 1000000000u;
     batch_get_stats(call->server->options.batch, &stats);
     return stats.retry_after_ms > 1000 ? (stats.retry_after_ms + 999u) / 1000 : 1;
 }
@@ -252,6 +267,9 @@ void serve_call_finish(struct serve_call *call)
     if (call->memory)
         atomic_fetch_sub(&call->server->memory, call->memory);
     call->memory = 0;
+    serve_account_release(call->account);
+    call->account = NULL;
+    trace_finish(&call->trace);
     buf_finish(&call->reply);
     buf_finish(&call->taken);
     arena_destroy(&call->arena);

@@ -22,9 +22,29 @@ const float *serve_infer_rows(struct serve_infer *infer)
     return rows;
 }
 
+void serve_infer_similarities(struct serve_infer *infer, float *ret)
+{
+    const float *rows = serve_infer_rows(infer);
+    for (uint32_t i = 1; i < infer->n_inputs; i++)
+        ret[i - 1] = serve_cosine(rows, rows + (size_t)i * infer->width, infer->keep);
+}
+
 const float *serve_infer_tokens(const struct serve_infer *infer, uint32_t input)
 {
     return infer->items[infer->inputs[input].first_item].out;
+}
+
+static bool is_cached(const struct serve_infer *infer, uint32_t item)
+{
+    return infer->party.n_parts > 0 && infer->party.parts[item].cached;
+}
+
+static bool is_input_cached(const struct serve_infer *infer, const struct serve_infer_input *input)
+{
+    for (uint32_t i = 0; i < input->n_items; i++)
+        if (!is_cached(infer, input->first_item + i))
+            return false;
+    return true;
 }
 
 void serve_infer_report(const struct serve_infer *infer, struct serve_infer_report *ret)
@@ -34,18 +54,33 @@ void serve_infer_report(const struct serve_infer *infer, struct serve_infer_repo
                                        .chars = infer->chars,
                                        .tokens = infer->tokens};
     for (uint32_t i = 0; i < infer->n_items; i++) {
+        if (is_cached(infer, i))
+            continue;
         ret->queue_ns += infer->items[i].queue_ns;
         ret->inference_ns += infer->items[i].inference_ns;
+        ret->n_computed++;
     }
-    ret->queue_ns /= infer->n_items;
-    ret->inference_ns /= infer->n_items;
-    for (uint32_t i = 0; i < infer->n_inputs; i++)
+    if (ret->n_computed > 0) {
+        ret->queue_ns /= ret->n_computed;
+        ret->inference_ns /= ret->n_computed;
+    }
+    for (uint32_t i = 0; i < infer->n_inputs; i++) {
         ret->n_truncated += infer->inputs[i].truncated;
+        ret->n_cached += is_input_cached(infer, &infer->inputs[i]);
+    }
 }
 
 static double seconds(uint64_t ns)
 {
     return (double)ns * 1e-9;
+}
+
+static void count_boards(struct serve_telemetry *t, enum batch_class class, const struct serve_infer_report *report)
+{
+    metrics_histogram_observe(t->queue, seconds(report->queue_ns));
+    metrics_histogram_observe(t->queue_of[class], seconds(report->queue_ns));
+    metrics_histogram_observe(t->inference, seconds(report->inference_ns));
+    metrics_histogram_observe(t->inference_of[class], seconds(report->inference_ns));
 }
 
 void serve_infer_count(const struct serve_infer *infer)
@@ -59,12 +94,23 @@ void serve_infer_count(const struct serve_infer *infer)
     metrics_histogram_observe(t->duration, seconds(report.total_ns));
     metrics_histogram_observe(t->duration_of[infer->work.class], seconds(report.total_ns));
     metrics_histogram_observe(t->tokenization, seconds(report.tokenization_ns));
-    metrics_histogram_observe(t->queue, seconds(report.queue_ns));
-    metrics_histogram_observe(t->queue_of[infer->work.class], seconds(report.queue_ns));
-    metrics_histogram_observe(t->inference, seconds(report.inference_ns));
-    metrics_histogram_observe(t->inference_of[infer->work.class], seconds(report.inference_ns));
+    if (report.n_computed > 0)
+        count_boards(t, infer->work.class, &report);
     for (uint32_t i = 0; i < infer->n_inputs; i++)
         metrics_histogram_observe(t->input_length, infer->inputs[i].n_tokens);
+}
+
+float serve_cosine(const float *a, const float *b, uint32_t n)
+{
+    double product = 0, square_a = 0, square_b = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        product += (double)a[i] * (double)b[i];
+        square_a += (double)a[i] * (double)a[i];
+        square_b += (double)b[i] * (double)b[i];
+    }
+    if (square_a == 0 || square_b == 0)
+        return 0;
+    return (float)(product / (sqrt(square_a) * sqrt(square_b)));
 }
 
 void serve_normalize(float *values, uint32_t n)

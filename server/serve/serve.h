@@ -18,6 +18,7 @@
 #include "server/batch/batch.h"
 #include "server/metrics/metrics.h"
 #include "server/token/token.h"
+#include "server/trace/trace.h"
 
 struct serve_server;
 
@@ -45,20 +46,27 @@ struct serve_options {
     uint32_t max_chunks;             /* of one input */
     const char *default_prompt;      /* NULL: none */
     const char *default_prompt_name; /* NULL: none */
+    /* Who may call, see access.h. */
+    const char *api_key;       /* NULL: none */
+    const char *api_keys_file; /* NULL: none */
     /* Limits. */
     uint32_t max_concurrent_requests;
     uint32_t max_client_batch_size; /* inputs of one request */
     uint32_t max_batch_tokens;      /* to be told: the scheduler keeps it */
     uint32_t max_batch_requests;    /* to be told: the scheduler keeps it; 0: no limit */
     uint64_t max_memory;            /* bytes that all requests hold at once */
+    uint64_t cache_bytes;           /* for vectors that were computed before; 0: none are kept */
+    bool cache_shared;              /* they serve all callers; else each only calls of its own credential */
     uint32_t request_timeout_ms;    /* 0: none */
     /* The server. */
     uint32_t workers; /* threads that decode and encode long bodies */
     struct metrics_registry *metrics;
+    struct trace_exporter *traces; /* NULL: no spans are sent */
 };
 
 /** Begin to serve calls. `ret`: new; serve_server_destroy.
- *  Errors: NO_MEMORY, INTERNAL (threads), FORMAT and IO (the prompts' file), USAGE (default_prompt_name unknown) */
+ *  Errors: NO_MEMORY, INTERNAL (threads), FORMAT and IO (the prompts' file), USAGE (default_prompt_name unknown,
+ *  cache_bytes too few; what is wrong in the file of keys) */
 enum status serve_server_create(struct serve_server **ret, const struct serve_options *options, struct error *err);
 /** From now on serve_server_check fails; all else goes on. Thread: any. */
 void serve_server_drain(struct serve_server *server);
@@ -74,13 +82,5 @@ const struct serve_options *serve_server_options(const struct serve_server *serv
 enum status serve_server_check(struct serve_server *server, struct error *err);
 /** True from serve_server_drain or serve_server_close on. Thread: any. */
 bool serve_server_is_draining(const struct serve_server *server);
-/** A number for who asks, to be fair between clients; never 0, another one in each process.
- *  credential  what the client identifies itself by, NUL-terminated: behind a gateway all addresses are the same.
- *              NULL: nothing, the address counts
- *  shared      all clients have the same credential: both count
- *  address     [len], of the client
- *  Thread: any */
-uint64_t serve_server_client(const struct serve_server *server, const char *credential, bool shared,
-                             const void *address, size_t len);
 
 #endif

@@ -49,6 +49,7 @@ static void make_counters(struct serve_telemetry *t)
     t->failures[STATUS_MALFORMED] = t->failures[STATUS_TOO_LARGE] = t->failures[STATUS_VALIDATION];
     t->failures[STATUS_MEDIA_TYPE] = t->failures[STATUS_NOT_FOUND] = t->failures[STATUS_VALIDATION];
     t->failures[STATUS_METHOD] = t->failures[STATUS_UNIMPLEMENTED] = t->failures[STATUS_VALIDATION];
+    t->failures[STATUS_OTHER_MODEL] = t->failures[STATUS_VALIDATION];
     t->failures[STATUS_FORBIDDEN] = t->failures[STATUS_UNAUTHENTICATED];
     t->failures[STATUS_NO_MEMORY] = t->failures[STATUS_INTERNAL];
     t->inputs =
@@ -59,6 +60,19 @@ static void make_counters(struct serve_telemetry *t)
         t->registry, (struct metrics_name){"bertd_truncated_inputs_total", NULL, "Texts that were cut"});
     t->unknown_fields = metrics_counter_create(
         t->registry, (struct metrics_name){"bertd_unknown_fields_total", NULL, "Fields of requests that were ignored"});
+}
+
+static void make_cache_counters(struct serve_telemetry *t)
+{
+    t->cache_hits =
+        metrics_counter_create(t->registry, (struct metrics_name){"bertd_cache_hits_total", NULL,
+                                                                  "Sequences whose vectors were in the cache"});
+    t->cache_misses =
+        metrics_counter_create(t->registry, (struct metrics_name){"bertd_cache_misses_total", NULL,
+                                                                  "Sequences that were given to the boards instead"});
+    t->coalesced = metrics_counter_create(
+        t->registry, (struct metrics_name){"bertd_cache_coalesced_total", NULL,
+                                           "Sequences that waited for an equal one that was being computed"});
 }
 
 /* So many buckets that the last one ends at the time limit or later. */
@@ -176,6 +190,35 @@ static double limit_seconds(void *cookie)
     return ms ? ms * 1e-3 : INFINITY;
 }
 
+static struct serve_cache_stats cache_stats_of(void *cookie)
+{
+    struct serve_cache *cache = ((struct serve_server *)cookie)->cache;
+    struct serve_cache_stats stats = {0};
+    if (cache)
+        serve_cache_get_stats(cache, &stats);
+    return stats;
+}
+
+static double cache_bytes(void *cookie)
+{
+    return (double)cache_stats_of(cookie).bytes;
+}
+
+static double cache_entries(void *cookie)
+{
+    return (double)cache_stats_of(cookie).entries;
+}
+
+static double cache_evictions(void *cookie)
+{
+    return (double)cache_stats_of(cookie).evictions;
+}
+
+static double limit_cache(void *cookie)
+{
+    return (double)((struct serve_server *)cookie)->options.cache_bytes;
+}
+
 static int make_gauges(struct serve_server *server)
 {
     static const struct {
@@ -195,11 +238,41 @@ static int make_gauges(struct serve_server *server)
         {{"bertd_limit_batch_tokens", NULL, "--max-batch-tokens"}, limit_batch_tokens},
         {{"bertd_limit_request_memory_bytes", NULL, "--max-request-memory"}, limit_memory},
         {{"bertd_limit_request_seconds", NULL, "--request-timeout-ms"}, limit_seconds},
+        {{"bertd_limit_cache_bytes", NULL, "--cache-bytes"}, limit_cache},
+        {{"bertd_cache_bytes", NULL, "Memory in use for vectors that were computed before"}, cache_bytes},
+        {{"bertd_cache_entries", NULL, "Vectors in the cache"}, cache_entries},
     };
-    int failed = 0;
+    static const struct metrics_name evictions = {"bertd_cache_evictions_total", NULL,
+                                                  "Vectors that were dropped from the cache for others"};
+    int failed = metrics_gauge_create(server->telemetry.registry, evictions, cache_evictions, server, 1);
     for (size_t i = 0; i < sizeof gauges / sizeof *gauges; i++)
         failed |= metrics_gauge_create(server->telemetry.registry, gauges[i].name, gauges[i].read, server, 0);
     return failed;
+}
+
+static double spans_sent(void *cookie)
+{
+    struct trace_stats stats;
+    trace_exporter_get_stats(cookie, &stats);
+    return (double)stats.sent;
+}
+
+static double spans_dropped(void *cookie)
+{
+    struct trace_stats stats;
+    trace_exporter_get_stats(cookie, &stats);
+    return (double)stats.dropped;
+}
+
+static int make_trace_counters(struct serve_telemetry *t, struct trace_exporter *traces)
+{
+    const struct metrics_name sent = {"bertd_spans_sent_total", NULL, "Spans that the collector has taken"};
+    const struct metrics_name dropped = {"bertd_spans_dropped_total", NULL,
+                                         "Spans that were not sent, or that the collector has not taken"};
+    if (!traces)
+        return 0;
+    return metrics_gauge_create(t->registry, sent, spans_sent, traces, 1) |
+           metrics_gauge_create(t->registry, dropped, spans_dropped, traces, 1);
 }
 
 static void on_dispatch(void *cookie, uint32_t sequences, uint32_t tokens)
@@ -215,8 +288,10 @@ enum status serve_telemetry_init(struct serve_server *server, struct error *err)
     t->registry = server->options.metrics;
     t->n_durations = count_durations(server->options.request_timeout_ms);
     make_counters(t);
+    make_cache_counters(t);
     make_histograms(t);
-    if (!t->batch_tokens || make_gauges(server) || metrics_process_create(t->registry))
+    if (!t->batch_tokens || make_gauges(server) || make_trace_counters(t, server->options.traces) ||
+        metrics_process_create(t->registry))
         return error_set(err, STATUS_NO_MEMORY, "no memory for the metrics");
     batch_set_on_dispatch(server->options.batch, on_dispatch, t);
     return STATUS_OK;

@@ -47,7 +47,7 @@ static void cancel_gone(struct serve_watch *watch)
         if (!watched)
             return;
         done_up_to = watched->id;
-        batch_cancel(watch->batch, watched->work);
+        watched->cancel(watched);
         pthread_mutex_lock(&watch->lock);
         watched->pinned = false;
         bool removed = watched->removed;
@@ -89,9 +89,9 @@ static void end(struct serve_watch *watch)
     pthread_mutex_destroy(&watch->lock);
 }
 
-enum status serve_watch_init(struct serve_watch *watch, struct batch *batch, struct error *err)
+enum status serve_watch_init(struct serve_watch *watch, struct error *err)
 {
-    *watch = (struct serve_watch){.batch = batch};
+    *watch = (struct serve_watch){0};
     pthread_mutex_init(&watch->lock, NULL);
     enum status status = open_files(watch, err);
     int failed = status == STATUS_OK ? pthread_create(&watch->thread, NULL, run, watch) : 0;

@@ -22,13 +22,13 @@ static bool skip_unknown(struct wire_json *json, struct wire_string key, struct 
     return wire_json_skip(json);
 }
 
-static bool read_member(struct wire_json *json, struct wire_string key, const struct wire_field *fields, uint32_t n,
-                        struct wire_unknown *unknown, const struct wire_limits *limits, uint32_t *seen)
+static bool read_member(struct wire_json *json, struct wire_string key, const struct wire_object *object,
+                        const struct wire_limits *limits, uint32_t *seen)
 {
     uint32_t index = 0;
-    const struct wire_field *field = find(fields, n, key, &index);
+    const struct wire_field *field = find(object->fields, object->n, key, &index);
     if (!field)
-        return skip_unknown(json, key, unknown);
+        return skip_unknown(json, key, object->unknown);
     if (*seen & 1u << index)
         return wire_json_fail(json, STATUS_VALIDATION, "`%s` is given twice", field->name);
     *seen |= 1u << index;
@@ -37,28 +37,46 @@ static bool read_member(struct wire_json *json, struct wire_string key, const st
     return field->read(json, field->name, limits, field->target);
 }
 
+/* The object has been entered. `ret_seen` has a bit for each field that was there. */
+static bool read_members(struct wire_json *json, const struct wire_object *object, const struct wire_limits *limits,
+                         uint32_t *ret_seen)
+{
+    struct wire_string key;
+    *ret_seen = 0;
+    while (wire_json_next_key(json, &key)) {
+        if (!read_member(json, key, object, limits, ret_seen))
+            return false;
+    }
+    return json->status == STATUS_OK;
+}
+
+/* The first required field that is not among those seen; NULL: all are. */
+static const char *missing(const struct wire_object *object, uint32_t seen)
+{
+    for (uint32_t i = 0; i < object->n; i++) {
+        if (object->fields[i].required && !(seen & 1u << i))
+            return object->fields[i].name;
+    }
+    return NULL;
+}
+
 enum status wire_fields_read(const char *body, size_t len, const struct wire_field *fields, uint32_t n,
                              struct wire_unknown *unknown, const struct wire_limits *limits, struct arena *arena,
                              struct error *err)
 {
+    struct wire_object object = {fields, n, unknown};
     struct wire_json json;
+    uint32_t seen = 0;
     wire_json_init(&json, body, len, arena, err);
     if (!wire_json_enter_object(&json)) {
         wire_json_expected(&json, "the body", "an object");
         return json.status;
     }
-    uint32_t seen = 0;
-    struct wire_string key;
-    bool more = true;
-    while (more && wire_json_next_key(&json, &key))
-        more = read_member(&json, key, fields, n, unknown, limits, &seen);
+    read_members(&json, &object, limits, &seen);
     if (!wire_json_end(&json))
         return json.status;
-    for (uint32_t i = 0; i < n; i++) {
-        if (fields[i].required && !(seen & 1u << i))
-            return error_set(err, STATUS_VALIDATION, "`%s` is missing", fields[i].name);
-    }
-    return STATUS_OK;
+    const char *name = missing(&object, seen);
+    return name ? error_set(err, STATUS_VALIDATION, "`%s` is missing", name) : STATUS_OK;
 }
 
 static bool expected(struct wire_json *json, const char *name, const char *kind)
@@ -66,6 +84,25 @@ static bool expected(struct wire_json *json, const char *name, const char *kind)
     char what[64];
     snprintf(what, sizeof what, "`%s`", name);
     return wire_json_expected(json, what, kind);
+}
+
+bool wire_field_object(struct wire_json *json, const char *name, const struct wire_limits *limits, void *target)
+{
+    uint32_t seen = 0;
+    if (!wire_json_enter_object(json))
+        return expected(json, name, "an object");
+    if (!read_members(json, target, limits, &seen))
+        return false;
+    const char *field = missing(target, seen);
+    return !field || wire_json_fail(json, STATUS_VALIDATION, "`%s.%s` is missing", name, field);
+}
+
+bool wire_field_later(struct wire_json *json, const char *name, const struct wire_limits *limits, void *target)
+{
+    (void)name;
+    (void)limits;
+    *(struct wire_json *)target = *json;
+    return wire_json_skip(json);
 }
 
 bool wire_field_bool(struct wire_json *json, const char *name, const struct wire_limits *limits, void *target)

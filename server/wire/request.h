@@ -74,6 +74,10 @@ struct wire_decode {
 enum status wire_embed_read(struct wire_embed *ret, const char *body, size_t len, const struct wire_limits *limits,
                             const struct wire_embed_defaults *defaults, bool with_output, struct arena *arena,
                             struct error *err);
+/** POST /similarity: {inputs: {source_sentence, sentences}, parameters?: the optional fields of /embed_all}. The source
+ * is the first of the inputs, the sentences follow. */
+enum status wire_similarity_read(struct wire_embed *ret, const char *body, size_t len, const struct wire_limits *limits,
+                                 const struct wire_embed_defaults *defaults, struct arena *arena, struct error *err);
 /** POST /tokenize: {inputs, add_special_tokens?, prompt_name?}. */
 enum status wire_tokenize_read(struct wire_tokenize *ret, const char *body, size_t len,
                                const struct wire_limits *limits, struct arena *arena, struct error *err);

@@ -55,10 +55,10 @@ void wire_write_text(struct buf *out, const char *text)
     buf_append(out, "\"", 1);
 }
 
-void wire_write_floats(struct buf *out, const float *values, size_t n)
+/* [n] values with commas between; `first`: without one before. */
+static void write_values(struct buf *out, const float *values, size_t n, bool first)
 {
     enum { CHUNK = 1024 };
-    buf_append(out, "[", 1);
     for (size_t i = 0; i < n; i += CHUNK) {
         size_t count = n - i < CHUNK ? n - i : CHUNK;
         char *begin = buf_reserve(out, count * WIRE_FLOAT_COST + WIRE_FLOAT_SIZE);
@@ -67,11 +67,25 @@ void wire_write_floats(struct buf *out, const float *values, size_t n)
         char *to = begin;
         for (size_t j = i; j < i + count; j++) {
             *to = ',';
-            to += j > 0;
+            to += j > 0 || !first;
             to = wire_float_write(to, values[j]);
         }
         out->len += (size_t)(to - begin);
     }
+}
+
+void wire_write_floats(struct buf *out, const float *values, size_t n)
+{
+    buf_append(out, "[", 1);
+    write_values(out, values, n, true);
+    buf_append(out, "]", 1);
+}
+
+void wire_write_flat(struct buf *out, const float *rows, size_t n, size_t width, size_t keep)
+{
+    buf_append(out, "[", 1);
+    for (size_t i = 0; i < n; i++)
+        write_values(out, rows + i * width, keep, i == 0);
     buf_append(out, "]", 1);
 }
 
@@ -109,11 +123,39 @@ void wire_write_tokens(struct buf *out, const struct token_vocab *vocab, const s
     buf_append(out, "]", 1);
 }
 
-void wire_write_error(struct buf *out, enum status status, const char *message)
+static void write_tei(struct buf *out, enum status status, const char *message)
 {
     buf_puts(out, "{\"error\":");
     wire_write_text(out, message);
     buf_puts(out, ",\"error_type\":");
     wire_write_text(out, status_tei(status));
     buf_puts(out, "}");
+}
+
+static void write_openai(struct buf *out, enum status status, const char *message)
+{
+    for (int inner = 0; inner < 2; inner++) {
+        buf_puts(out, inner ? ",\"error\":{\"param\":null,\"message\":" : "{\"message\":");
+        wire_write_text(out, message);
+        buf_printf(out, ",\"code\":%d,\"type\":", status_http(status));
+        wire_write_text(out, status_tei(status));
+    }
+    buf_puts(out, "}}");
+}
+
+static void write_v2(struct buf *out, const char *message)
+{
+    buf_puts(out, "{\"error\":");
+    wire_write_text(out, message);
+    buf_puts(out, "}");
+}
+
+void wire_write_error(struct buf *out, enum wire_error_form form, enum status status, const char *message)
+{
+    if (form == WIRE_ERROR_OPENAI)
+        write_openai(out, status, message);
+    else if (form == WIRE_ERROR_V2)
+        write_v2(out, message);
+    else
+        write_tei(out, status, message);
 }

@@ -21,7 +21,20 @@ void wire_write_rows(struct buf *out, const float *rows, size_t n, size_t width,
  *  words for what the template added. */
 void wire_write_tokens(struct buf *out, const struct token_vocab *vocab, const struct token_encoding *encoding,
                        const char *text);
-/** {"error": the words, "error_type": the name} of a status that is not OK. */
-void wire_write_error(struct buf *out, enum status status, const char *message);
+/** The same values as one array without the rows. */
+void wire_write_flat(struct buf *out, const float *rows, size_t n, size_t width, size_t keep);
+/** `bytes` [len] in base64, without quotes. */
+void wire_write_base64(struct buf *out, const void *bytes, size_t len);
+
+/** How an error is put, by whose clients read it. */
+enum wire_error_form {
+    WIRE_ERROR_TEI,    /* {"error": the words, "error_type": the name} */
+    WIRE_ERROR_OPENAI, /* {"message","code","type"} as text-embeddings-inference has it, and "error" with the same,
+                          where OpenAI's clients look first */
+    WIRE_ERROR_V2,     /* {"error": the words} */
+};
+
+/** A status that is not OK. */
+void wire_write_error(struct buf *out, enum wire_error_form form, enum status status, const char *message);
 
 #endif

@@ -1,25 +1,12 @@
-/* The room's parts by themselves: keys, routes, the list of truncated inputs. */
+/* The room's parts by themselves: routes, the list of truncated inputs. */
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "server/http/access.h"
 #include "server/http/endpoints.h"
 #include "server/http/http.h"
-#include "server/http/refusals.h"
 #include "server/http/telemetry.h"
 #include "server/http/truncated.h"
-
-Test(access, key)
-{
-    cr_expect(http_access_key(NULL, NULL), "none is asked for");
-    cr_expect(http_access_key("abc", "Bearer abc"));
-    cr_expect(http_access_key("abc", "bEARER abc"));
-    static const char *const wrong[] = {
-        NULL,          "",          "abc",         "Bearer",      "Bearer ",   "Bearer ab",
-        "Bearer abcd", "bearerabc", "Bearer  abc", "Bearer abc ", "Basic abc", "Bearer aaa"};
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        cr_expect_not(http_access_key("abc", wrong[i]), "%s", wrong[i] ? wrong[i] : "(none)");
-}
+#include "server/serve/refusals.h"
 
 Test(routes, found_or_named)
 {
@@ -64,17 +51,17 @@ Test(telemetry, counts_every_code)
 Test(refusals, few_lines_a_second)
 {
     uint64_t left_out = 99;
-    for (int i = 0; i < HTTP_REFUSALS_A_SECOND; i++) {
-        cr_expect(http_refusals_allow(STATUS_NOT_FOUND, 100, &left_out));
+    for (int i = 0; i < SERVE_REFUSALS_A_SECOND; i++) {
+        cr_expect(serve_refusals_allow(STATUS_NOT_FOUND, 100, &left_out));
         cr_expect_eq(left_out, 0u);
     }
     for (int i = 0; i < 25; i++)
-        cr_expect_not(http_refusals_allow(STATUS_NOT_FOUND, 100, &left_out));
-    cr_expect(http_refusals_allow(STATUS_TIMEOUT, 100, &left_out), "each status for itself");
+        cr_expect_not(serve_refusals_allow(STATUS_NOT_FOUND, 100, &left_out));
+    cr_expect(serve_refusals_allow(STATUS_TIMEOUT, 100, &left_out), "each status for itself");
     cr_expect_eq(left_out, 0u);
-    cr_expect(http_refusals_allow(STATUS_NOT_FOUND, 101, &left_out));
+    cr_expect(serve_refusals_allow(STATUS_NOT_FOUND, 101, &left_out));
     cr_expect_eq(left_out, 25u);
-    cr_expect(http_refusals_allow(STATUS_NOT_FOUND, 101, &left_out));
+    cr_expect(serve_refusals_allow(STATUS_NOT_FOUND, 101, &left_out));
     cr_expect_eq(left_out, 0u);
 }
 

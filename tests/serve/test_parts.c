@@ -10,25 +10,23 @@
 #include "server/serve/infer.h"
 #include "server/serve/server.h"
 
-static uint64_t client_of(uint64_t seed, const char *credential, bool shared, const void *address, size_t len)
+static uint64_t client_of(uint64_t seed, const char *credential, const void *address, size_t len)
 {
     const struct serve_server server = {.seed = seed};
-    return serve_server_client(&server, credential, shared, address, len);
+    return serve_server_client(&server, credential, address, len);
 }
 
 Test(client, number)
 {
     const unsigned char here[4] = {127, 0, 0, 1}, there[4] = {127, 0, 0, 2};
-    uint64_t by_key = client_of(1, "Bearer a", false, here, 4);
-    uint64_t by_address = client_of(1, NULL, false, here, 4);
-    cr_expect_eq(client_of(1, "Bearer a", false, there, 4), by_key, "wherever it comes from");
-    cr_expect_neq(client_of(1, "Bearer b", false, here, 4), by_key);
-    cr_expect_neq(client_of(1, NULL, false, there, 4), by_address);
+    uint64_t by_key = client_of(1, "Bearer a", here, 4);
+    uint64_t by_address = client_of(1, NULL, here, 4);
+    cr_expect_eq(client_of(1, "Bearer a", there, 4), by_key, "wherever it comes from");
+    cr_expect_neq(client_of(1, "Bearer b", here, 4), by_key);
+    cr_expect_neq(client_of(1, NULL, there, 4), by_address);
     cr_expect_neq(by_key, by_address);
-    cr_expect_neq(client_of(1, "Bearer a", true, here, 4), client_of(1, "Bearer a", true, there, 4),
-                  "the key says nothing where all have the same");
-    cr_expect_neq(client_of(2, "Bearer a", false, here, 4), by_key, "another process, another number");
-    cr_expect_neq(client_of(0xCBF29CE484222325u, NULL, false, NULL, 0), 0u);
+    cr_expect_neq(client_of(2, "Bearer a", here, 4), by_key, "another process, another number");
+    cr_expect_neq(client_of(0xCBF29CE484222325u, NULL, NULL, 0), 0u);
 }
 
 struct job {

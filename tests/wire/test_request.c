@@ -231,3 +231,48 @@ Test(request, memory_runs_out)
                  STATUS_NO_MEMORY);
     arena_destroy(&small);
 }
+
+static enum status similarity(const char *body, struct wire_embed *ret, struct error *err)
+{
+    return wire_similarity_read(ret, body, strlen(body), &limits, &defaults, arena, err);
+}
+
+Test(request, similarity)
+{
+    struct wire_embed embed = {0};
+    struct error err = {0};
+    cr_assert_eq(
+        similarity("{\"parameters\":{\"truncate\":false,\"truncation_direction\":\"Left\",\"prompt_name\":\"p\","
+                   "\"normalize\":false},\"inputs\":{\"sentences\":[\"b\",\"c\"],\"source_sentence\":\"a\","
+                   "\"x\":1}}",
+                   &embed, &err),
+        STATUS_OK, "%s", err.message);
+    cr_assert_eq(embed.inputs.n, 3u);
+    cr_expect(wire_string_is(embed.inputs.items[0].text, "a") && wire_string_is(embed.inputs.items[2].text, "c"));
+    cr_expect(!embed.truncate && embed.direction == TOKEN_LEFT && wire_string_is(embed.prompt_name, "p"));
+    cr_expect_eq(embed.unknown.n, 2u);
+    cr_expect_eq(
+        similarity("{\"inputs\":{\"source_sentence\":\"a\",\"sentences\":[\"b\"]},\"parameters\":null}", &embed, &err),
+        STATUS_OK);
+    static const struct {
+        const char *body;
+        enum status want;
+        const char *words;
+    } wrong[] = {
+        {"{\"inputs\":\"a\"}", STATUS_VALIDATION, "`inputs`: expected an object"},
+        {"{\"inputs\":{}}", STATUS_VALIDATION, "`inputs.source_sentence` is missing"},
+        {"{\"inputs\":{\"source_sentence\":\"a\"}}", STATUS_VALIDATION, "`inputs.sentences` is missing"},
+        {"{\"inputs\":{\"source_sentence\":\"\",\"sentences\":[\"b\"]}}", STATUS_EMPTY, "`source_sentence`"},
+        {"{\"inputs\":{\"source_sentence\":\"a\",\"sentences\":[]}}", STATUS_EMPTY, "`sentences`"},
+        {"{\"inputs\":{\"source_sentence\":\"a\",\"sentences\":[\"\"]}}", STATUS_EMPTY, "`sentences[0]`"},
+        {"{\"inputs\":{\"source_sentence\":\"a\",\"sentences\":\"b\"}}", STATUS_VALIDATION, "an array of strings"},
+        {"{\"inputs\":{\"source_sentence\":\"a\",\"sentences\":[\"b\",\"c\",\"d\",\"e\"]}}", STATUS_VALIDATION,
+         "batch size 5 > maximum allowed batch size 4"},
+        {"{\"inputs\":{\"source_sentence\":\"a\",\"source_sentence\":\"a\",\"sentences\":[\"b\"]}}", STATUS_VALIDATION,
+         "given twice"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        cr_expect_eq(similarity(wrong[i].body, &embed, &err), wrong[i].want, "%s", wrong[i].body);
+        cr_expect(strstr(err.message, wrong[i].words), "%s: %s", wrong[i].body, err.message);
+    }
+}

@@ -68,7 +68,7 @@ Test(response, rows_are_cut_and_exact)
 Test(response, errors)
 {
     struct buf buf = {0};
-    wire_write_error(&buf, STATUS_OVERLOADED, "too \"many\"");
+    wire_write_error(&buf, WIRE_ERROR_TEI, STATUS_OVERLOADED, "too \"many\"");
     static const char want[] = "{\"error\":\"too \\\"many\\\"\",\"error_type\":\"Overloaded\"}";
     cr_assert_eq(buf.len, sizeof want - 1);
     cr_expect_eq(memcmp(buf.data, want, buf.len), 0, "%.*s", (int)buf.len, buf.data);
