@@ -62,15 +62,14 @@ void http_coding_encode(struct serve_call *call)
     if (call->reply.failed || call->reply.len < WORTH_CODING || exchange->request.json_len)
         return;
     exchange->codable = true;
-    enum net_coding coding = net_coding_choose(net_exchange_header(exchange->net, "accept-encoding"));
-    if (coding == NET_IDENTITY || serve_call_reserve(call, call->reply.len, &err) != STATUS_OK)
+    if (exchange->accepted == NET_IDENTITY || serve_call_reserve(call, call->reply.len, &err) != STATUS_OK)
         return;
-    net_encode(&coded, coding, call->reply.data, call->reply.len);
+    net_encode(&coded, exchange->accepted, call->reply.data, call->reply.len);
     if (coded.failed || coded.len >= call->reply.len) {
         buf_finish(&coded);
         return;
     }
     buf_finish(&call->reply);
     call->reply = coded;
-    exchange->coding = coding;
+    exchange->coding = exchange->accepted;
 }

@@ -22,8 +22,10 @@ struct http_endpoint {
 /** What an endpoint knows of its request besides the call, and says of its answer. */
 struct http_request {
     struct net_exchange *net;
-    void *state;     /* the endpoint's own, in the call's arena */
-    size_t json_len; /* of the answer, for the header HTTP_JSON_LENGTH; 0: it is as the endpoint's content_type says */
+    void *state;              /* the endpoint's own, in the call's arena */
+    unsigned code;            /* of a good answer; 0: 200 */
+    const char *content_type; /* of it, static; NULL: the endpoint's */
+    size_t json_len;          /* of it, for the header HTTP_JSON_LENGTH; 0: it is all JSON */
 };
 
 static inline struct http_request *http_request_of(const struct serve_call *call)
@@ -56,6 +58,9 @@ extern const struct http_endpoint http_v2_ready;
 extern const struct http_endpoint http_v2_model;
 extern const struct http_endpoint http_v2_model_ready;
 extern const struct http_endpoint http_v2_infer;
+/* Files of server/web. */
+extern const struct http_endpoint http_openapi, http_docs, http_docs_js, http_swagger_css, http_swagger_js,
+    http_dashboard, http_dashboard_css, http_dashboard_js;
 
 /** The endpoint at this path for this method (HEAD counts as GET).
  *  Errors: NOT_FOUND; METHOD, with `ret_allow` set to the methods that there are, static. */
@@ -63,7 +68,7 @@ enum status http_route_find(const struct http_endpoint **ret, const char **ret_a
                             const char *path, struct error *err);
 
 /* The paths of the table, and one place for all others. */
-enum { HTTP_ROUTES = 29, HTTP_ROUTE_OTHER = HTTP_ROUTES - 1 };
+enum { HTTP_ROUTES = 37, HTTP_ROUTE_OTHER = HTTP_ROUTES - 1 };
 
 /** The place of a path in the table; HTTP_ROUTE_OTHER: it has none. */
 uint32_t http_route_index(const char *path);

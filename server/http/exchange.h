@@ -26,11 +26,13 @@ struct http_exchange {
     struct net_exchange *net;
     struct net_decoder *decoder; /* of the body; NULL: it is as it is */
     size_t decoder_size;         /* reserved for it */
-    enum net_coding coding;      /* of the answer */
-    bool codable;                /* it is one of those that are coded when the client takes that */
-    bool running;                /* handed to the core, which makes it ready */
-    bool gone;                   /* the client has */
-    const char *allow;           /* for the Allow header, NULL: none; static */
+    enum wire_error_form error_form;
+    enum net_coding accepted; /* what the client would have */
+    enum net_coding coding;   /* of the answer */
+    bool codable;             /* it is one of those that are coded when the client takes that */
+    bool running;             /* handed to the core, which makes it ready */
+    bool gone;                /* the client has */
+    const char *allow;        /* for the Allow header, NULL: none; static */
 };
 
 /** Answer with the call's reply, or its error in JSON. */

@@ -6,8 +6,11 @@
 
 unsigned http_exchange_code(const struct http_exchange *exchange)
 {
-    bool options = exchange->call.status == STATUS_OK && !exchange->endpoint;
-    return options ? 204 : (unsigned)status_http(exchange->call.status);
+    if (exchange->call.status != STATUS_OK)
+        return (unsigned)status_http(exchange->call.status);
+    if (!exchange->endpoint)
+        return 204; /* of OPTIONS */
+    return exchange->request.code ? exchange->request.code : 200;
 }
 
 void http_exchange_record(struct http_exchange *exchange, size_t len)

@@ -1,9 +1,10 @@
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/mem.h"
 #include "server/rpc/protocol.h"
 
-enum { GZIP_LEAST = 1024 }; /* less than this is not worth compressing */
+enum { CODED_LEAST = 1024 }; /* less than this is not worth compressing */
 
 void rpc_each_trailer(const struct rpc_stream *stream, void (*visit)(void *cookie, const char *name, const char *value),
                       void *cookie)
@@ -19,10 +20,10 @@ void rpc_each_trailer(const struct rpc_stream *stream, void (*visit)(void *cooki
 }
 
 /* Vectors in proto hardly get smaller, so proto is compressed for those who do so themselves. */
-static bool wants_gzip(const struct rpc_stream *stream)
+static enum net_coding choose(const struct rpc_stream *stream, size_t len)
 {
-    return (stream->request_coding == RPC_GZIP || stream->codec == RPC_JSON) &&
-           rpc_coding_takes_gzip(net_exchange_header(stream->exchange, stream->protocol->accepted));
+    bool worth = len >= CODED_LEAST && (stream->request_coding || stream->codec == RPC_JSON);
+    return worth ? net_coding_choose(net_exchange_header(stream->exchange, stream->protocol->accepted)) : NET_IDENTITY;
 }
 
 void rpc_add_content(struct rpc_stream *stream, size_t len)
@@ -36,18 +37,17 @@ void rpc_add_content(struct rpc_stream *stream, size_t len)
     else if (protocol->envelopes)
         type[n - 1] = '\0'; /* the '+' */
     net_add(stream->exchange, "content-type", type);
-    if (len < GZIP_LEAST || !wants_gzip(stream))
-        return;
-    stream->answer_coding = RPC_GZIP;
-    net_add(stream->exchange, protocol->coding, "gzip");
+    stream->answer_coding = choose(stream, len);
+    if (stream->answer_coding != NET_IDENTITY)
+        net_add(stream->exchange, protocol->coding, net_coding_name(stream->answer_coding));
 }
 
 void rpc_write_message(const struct rpc_stream *stream, struct buf *out, const char *bytes, size_t len)
 {
     struct buf compressed = {0};
     unsigned flags = 0;
-    if (stream->answer_coding == RPC_GZIP && len >= GZIP_LEAST) {
-        rpc_gzip(&compressed, bytes, len);
+    if (stream->answer_coding != NET_IDENTITY && len >= CODED_LEAST) {
+        net_encode(&compressed, stream->answer_coding, bytes, len);
         out->failed |= compressed.failed;
         bytes = compressed.data;
         len = compressed.len;
@@ -66,7 +66,7 @@ static void encode(const struct rpc_stream *stream, struct buf *bytes)
     if (!stream->protocol->text)
         return;
     struct buf text = {.failed = bytes->failed};
-    rpc_base64_encode(&text, bytes->data, bytes->len, true);
+    base64_encode(&text, bytes->data, bytes->len);
     buf_finish(bytes);
     *bytes = text;
 }

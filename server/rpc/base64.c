@@ -1,35 +1,12 @@
 #include "server/rpc/base64.h"
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+#include "base/base64.h"
 
-static void encode_group(char to[4], const unsigned char *bytes, size_t len)
+void rpc_base64_write(struct buf *out, const void *bytes, size_t len)
 {
-    uint32_t bits = (uint32_t)bytes[0] << 16 | (uint32_t)(len > 1 ? bytes[1] : 0) << 8 | (len > 2 ? bytes[2] : 0);
-    to[0] = alphabet[bits >> 18];
-    to[1] = alphabet[bits >> 12 & 63];
-    to[2] = alphabet[bits >> 6 & 63];
-    to[3] = alphabet[bits & 63];
-}
-
-void rpc_base64_encode(struct buf *out, const void *bytes, size_t len, bool pad)
-{
-    const unsigned char *from = bytes;
-    char *to = len <= SIZE_MAX / 2 ? buf_reserve(out, (len + 2) / 3 * 4) : NULL;
-    if (!to) {
-        out->failed = true;
-        return;
-    }
-    size_t n = 0, i = 0;
-    for (; i + 3 <= len; i += 3, n += 4)
-        encode_group(to + n, from + i, 3);
-    if (i < len) {
-        encode_group(to + n, from + i, len - i);
-        size_t used = len - i + 1;
-        for (size_t k = used; k < 4; k++)
-            to[n + k] = '=';
-        n += pad ? 4 : used;
-    }
-    out->len += n;
+    base64_encode(out, bytes, len);
+    if (!out->failed)
+        out->len -= (3 - len % 3) % 3;
 }
 
 static int value_of(char c)

@@ -1,4 +1,4 @@
-/* Bytes in base64 (RFC 4648). Private to the room. */
+/* Base64 as RPC has it: without padding in what is written, piece by piece in what is read. Private to the room. */
 #ifndef BERTD_RPC_BASE64_H
 #define BERTD_RPC_BASE64_H
 
@@ -8,8 +8,8 @@
 
 #include "base/buf.h"
 
-/** Append `bytes` [len] in the standard alphabet, with '=' at the end or without. */
-void rpc_base64_encode(struct buf *out, const void *bytes, size_t len, bool pad);
+/** Append `bytes` [len] in the standard alphabet, without padding. */
+void rpc_base64_write(struct buf *out, const void *bytes, size_t len);
 
 /** A text being decoded piece by piece. Zeroed: at its beginning. */
 struct rpc_base64 {

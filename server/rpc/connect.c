@@ -76,7 +76,7 @@ void rpc_connect_read_query(struct rpc_stream *stream)
         rpc_fail(stream, RPC_INVALID_ARGUMENT, "the parameter encoding is neither proto nor json");
     if (find(query, "connect", &value) && !is(&value, "v1"))
         rpc_fail(stream, RPC_INVALID_ARGUMENT, "the parameter connect is not v1");
-    if (find(query, "compression", &value) && !rpc_coding_read(value.data, &stream->request_coding))
+    if (find(query, "compression", &value) && !rpc_read_coding(stream, value.data))
         rpc_fail(stream, RPC_UNIMPLEMENTED, "the parameter compression is none of " RPC_CODINGS);
     if (!stream->finished)
         take_message(stream, query, &value);

@@ -30,7 +30,7 @@ void rpc_grpc_each_trailer(const struct rpc_stream *stream, const struct rpc_sta
         struct buf proto = {0}, text = {0};
         rpc_status_write_proto(&proto, status);
         text.failed = proto.failed;
-        rpc_base64_encode(&text, proto.data, proto.len, false);
+        rpc_base64_write(&text, proto.data, proto.len);
         buf_finish(&proto);
         visit_text(visit, cookie, "grpc-status-details-bin", &text);
     }

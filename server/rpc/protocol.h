@@ -10,9 +10,9 @@
 
 #include <stdatomic.h>
 
+#include "server/net/coding.h"
 #include "server/net/net.h"
 #include "server/rpc/base64.h"
-#include "server/rpc/coding.h"
 #include "server/rpc/envelope.h"
 #include "server/rpc/rpc.h"
 #include "server/rpc/status.h"
@@ -45,9 +45,9 @@ struct rpc_stream {
     const struct rpc_protocol *protocol;
     const struct rpc_method *method; /* NULL: there is none of that name */
     enum rpc_codec codec;
-    bool codec_named; /* in the content type; else it is proto */
-    enum rpc_coding request_coding;
-    enum rpc_coding answer_coding;
+    bool codec_named;           /* in the content type; else it is proto */
+    const char *request_coding; /* of messages that say that they are compressed; NULL: none */
+    enum net_coding answer_coding;
     uint64_t deadline_ns; /* 0: none */
     uint64_t time_ns;     /* of rpc_set_time; 0: none */
     struct rpc_timer timer;
@@ -87,6 +87,10 @@ enum status rpc_admit(struct rpc_stream *stream, struct error *err);
 
 /* receive.c */
 
+/* What a client is told that sends another. */
+#define RPC_CODINGS "gzip, deflate, zstd, identity"
+/** The coding of that name; NULL and "" are identity. False: it is not known. */
+bool rpc_read_coding(struct rpc_stream *stream, const char *name);
 bool rpc_one_request(const struct rpc_stream *stream); /**< of unary and server-stream methods */
 void rpc_receive(struct rpc_stream *stream, const char *bytes, size_t len);
 void rpc_receive_end(struct rpc_stream *stream);

@@ -1,3 +1,5 @@
+#include <strings.h>
+
 #include "server/rpc/protocol.h"
 
 enum { KEPT_CAPACITY = 16 << 10 };
@@ -30,13 +32,44 @@ static void fail_no_memory(struct rpc_stream *stream)
     rpc_fail(stream, RPC_RESOURCE_EXHAUSTED, "no memory for the message");
 }
 
+bool rpc_read_coding(struct rpc_stream *stream, const char *name)
+{
+    static const char *const known[] = {"gzip", "deflate", "zstd"};
+    stream->request_coding = NULL;
+    if (!name || !*name || strcasecmp(name, "identity") == 0)
+        return true;
+    for (size_t i = 0; i < sizeof known / sizeof *known && !stream->request_coding; i++)
+        if (strcasecmp(name, known[i]) == 0)
+            stream->request_coding = known[i];
+    return stream->request_coding != NULL;
+}
+
+static enum status take_decoded(void *cookie, const char *bytes, size_t len, struct error *err)
+{
+    struct buf *message = cookie;
+    buf_append(message, bytes, len);
+    return message->failed ? error_set(err, STATUS_NO_MEMORY, "no memory for the message") : STATUS_OK;
+}
+
+static enum status decode(struct rpc_stream *stream, const struct rpc_envelope *envelope, struct error *err)
+{
+    struct net_decoder *decoder = NULL;
+    enum status status =
+        net_decoder_create(&decoder, stream->request_coding, stream->server->options.payload_limit, err);
+    if (status == STATUS_OK)
+        status = net_decoder_feed(decoder, envelope->bytes, envelope->len, take_decoded, &stream->message, err);
+    if (status == STATUS_OK)
+        status = net_decoder_end(decoder, err);
+    net_decoder_destroy(&decoder);
+    return status;
+}
+
 /* Have `envelope` point to the message decompressed. False: the stream has failed. */
 static bool decompress(struct rpc_stream *stream, struct rpc_envelope *envelope)
 {
     struct error err;
     stream->message.len = 0;
-    enum status status =
-        rpc_gunzip(&stream->message, envelope->bytes, envelope->len, stream->server->options.payload_limit, &err);
+    enum status status = decode(stream, envelope, &err);
     if (status != STATUS_OK) {
         rpc_fail(stream, status == STATUS_MALFORMED ? RPC_INVALID_ARGUMENT : RPC_RESOURCE_EXHAUSTED, "%s", err.message);
         return false;
@@ -55,7 +88,7 @@ static bool open_envelope(struct rpc_stream *stream, struct rpc_envelope *envelo
     }
     if (!(envelope->flags & RPC_ENVELOPE_COMPRESSED))
         return true;
-    if (stream->request_coding == RPC_IDENTITY) {
+    if (!stream->request_coding) {
         rpc_fail(stream, RPC_INTERNAL, "a message is compressed, and %s names no coding", stream->protocol->coding);
         return false;
     }
@@ -180,7 +213,7 @@ void rpc_receive_end(struct rpc_stream *stream)
     if (!stream->protocol->envelopes) {
         struct rpc_envelope body = {.bytes = stream->in.bytes.data, .len = stream->in.bytes.len};
         stream->in.read = stream->in.bytes.len;
-        if (stream->request_coding == RPC_GZIP && body.len > 0 && !decompress(stream, &body))
+        if (stream->request_coding && body.len > 0 && !decompress(stream, &body))
             return;
         give(stream, &body);
     }

@@ -135,7 +135,7 @@ static void read_timeout(struct rpc_stream *stream)
 static void read_coding(struct rpc_stream *stream)
 {
     const struct rpc_protocol *protocol = stream->protocol;
-    if (rpc_coding_read(rpc_header(stream, protocol->coding), &stream->request_coding))
+    if (rpc_read_coding(stream, rpc_header(stream, protocol->coding)))
         return;
     net_add(stream->exchange, protocol->accepted, RPC_CODINGS);
     rpc_fail(stream, RPC_UNIMPLEMENTED, "%s is none of " RPC_CODINGS, protocol->coding);

@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "server/wire/openai.h"
 #include "server/wire/request.h"
 #include "server/wire/response.h"
+#include "server/wire/v2.h"
 
 static volatile uint32_t sink;
 
@@ -55,6 +57,30 @@ static void check_status(enum status status, const struct error *err)
     require(status == STATUS_OK || utf8_valid(err->message, strlen(err->message)) == strlen(err->message));
 }
 
+/* The readers of the other surfaces; the JSON of a tensor request ends at its first NUL. */
+static void check_others(const char *body, size_t size, const struct wire_limits *limits,
+                         const struct wire_embed_defaults *defaults, struct arena *arena)
+{
+    struct error err = {0};
+    struct wire_embed embed;
+    struct wire_openai openai;
+    struct wire_v2 v2;
+    const char *nul = memchr(body, '\0', size);
+    size_t json_len = nul ? (size_t)(nul - body) : size;
+    enum status status = wire_similarity_read(&embed, body, size, limits, defaults, arena, &err);
+    check_status(status, &err);
+    if (status == STATUS_OK)
+        check_inputs(&embed.inputs, limits);
+    status = wire_openai_read(&openai, body, size, limits, defaults, arena, &err);
+    check_status(status, &err);
+    if (status == STATUS_OK)
+        check_inputs(&openai.embed.inputs, limits);
+    status = wire_v2_read(&v2, body, size, json_len, limits, defaults, arena, &err);
+    check_status(status, &err);
+    if (status == STATUS_OK)
+        check_inputs(&v2.embed.inputs, limits);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct wire_limits limits = {.max_inputs = 8};
@@ -83,6 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_status(status, &err);
     if (status == STATUS_OK)
         check_inputs(&decode.inputs, &limits);
+    check_others(body, size, &limits, &defaults, arena);
     require(arena_used(arena) <= 64 * size + 16384); /* memory is bounded by the text */
     arena_destroy(&arena);
     return 0;

@@ -99,3 +99,37 @@ Test(truncated, list)
     expect_truncated("x.x.x.", 12, "0,2,4");
     expect_truncated(".........................xxxxxxxxxx", 8, "...");
 }
+
+static void expect_route(const char *path, const char *route)
+{
+    cr_expect_str_eq(http_route_name(http_route_index(path)), route, "%s", path);
+}
+
+Test(routes, names_of_models_may_hold_slashes)
+{
+    expect_route("/v1/models", "/v1/models");
+    expect_route("/v1/models/", "other");
+    expect_route("/v1/models/a", "/v1/models/{model}");
+    expect_route("/v1/models//a/b/", "/v1/models/{model}");
+    expect_route("/v2/models/a/b", "/v2/models/{model}");
+    expect_route("/v2/models/a/b/infer", "/v2/models/{model}/infer");
+    expect_route("/v2/models/a/versions/1", "/v2/models/{model}/versions/{version}");
+    expect_route("/v2/models/a/versions/1/infer", "/v2/models/{model}/versions/{version}/infer");
+    expect_route("/v2/models/a/versions/b/versions/2/ready", "/v2/models/{model}/versions/{version}/ready");
+    expect_route("/v2/models/a/versions/1/2/infer", "/v2/models/{model}/infer");
+    expect_route("/v2/models/infer", "/v2/models/{model}");
+    expect_route("/v2/models/", "other");
+    expect_route("/v2/modelsinfer", "other");
+}
+
+Test(routes, errors_are_put_as_the_clients_of_a_path_read_them)
+{
+    static const char *const openai[] = {"/v1", "/v1/", "/v1/embeddings", "/v1/x", "/embeddings", "/embeddings/"};
+    static const char *const tei[] = {"", "/", "/v1x", "/v10/", "/embedding", "/embed", "/v2x", "*"};
+    for (size_t i = 0; i < sizeof openai / sizeof *openai; i++)
+        cr_expect_eq(http_route_error_form(openai[i]), WIRE_ERROR_OPENAI, "%s", openai[i]);
+    for (size_t i = 0; i < sizeof tei / sizeof *tei; i++)
+        cr_expect_eq(http_route_error_form(tei[i]), WIRE_ERROR_TEI, "%s", tei[i]);
+    cr_expect_eq(http_route_error_form("/v2"), WIRE_ERROR_V2);
+    cr_expect_eq(http_route_error_form("/v2/models/a/infer"), WIRE_ERROR_V2);
+}

@@ -187,3 +187,15 @@ Test(normalise, length_one_and_zero)
     serve_normalize(tiny, 2);
     cr_expect_float_eq(tiny[0], 1.0, 1e-6);
 }
+
+/* Large and small values do not overflow on the way, and the result is never beyond 1. */
+Test(results, cosine)
+{
+    static const float a[] = {3, 4, 0}, b[] = {4, 3, 100}, zero[] = {0, 0, 0};
+    static const float large[] = {3e38f, 3e38f, 3e38f}, small[] = {-1e-38f, -1e-38f, -1e-38f};
+    cr_expect_float_eq(serve_cosine(a, b, 2), 0.96f, 1e-7f);
+    cr_expect_eq(serve_cosine(a, a, 3), 1.0f);
+    cr_expect_eq(serve_cosine(large, small, 3), -1.0f);
+    cr_expect_eq(serve_cosine(a, zero, 3), 0.0f);
+    cr_expect_eq(serve_cosine(zero, zero, 3), 0.0f);
+}
