@@ -136,7 +136,7 @@ static void submit(struct h2_stream *stream)
     nva[n++] = NV("date", date, strlen(date));
     unsent(stream, &left);
     bool may_have_body = status >= 200 && status != 204 && status != 304;
-    if (!stream->streams && may_have_body)
+    if (!stream->streams && may_have_body && exchange->trailers.n == 0) /* libcurl reads no trailers behind a length */
         nva[n++] = NV("content-length", length, (size_t)snprintf(length, sizeof length, "%zu", left));
     if (stream->spare) {
         nva[n++] = NV("content-type", "application/json", 16);
