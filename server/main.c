@@ -28,13 +28,9 @@ static int print_help(void)
 {
     struct buf text = {0};
     config_write_help(&text);
-    size_t len = 0;
-    char *bytes = buf_take(&text, &len);
-    if (!bytes)
-        return 1;
-    fwrite(bytes, 1, len, stdout);
-    mem_free(bytes);
-    return 0;
+    bool written = !text.failed && fwrite(text.data, 1, text.len, stdout) == text.len;
+    buf_finish(&text);
+    return !written;
 }
 
 static int check(const struct config *config)

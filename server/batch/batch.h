@@ -159,6 +159,9 @@ enum status batch_submit(struct batch *batch, struct batch_work *work, struct er
 void batch_cancel(struct batch *batch, struct batch_work *work);
 /** Fill `ret` with what is so just now. Thread: any. */
 void batch_get_stats(struct batch *batch, struct batch_stats *ret);
+/** How often memory was found damaged so far, of boards or of the image: bits that were computed before the last time
+ *  may be wrong. Thread: any. */
+uint64_t batch_damages(const struct batch *batch);
 /** Fill `ret` [n_boards of the options]. Thread: any. */
 void batch_get_boards(struct batch *batch, struct batch_board_info *ret);
 /** Make something go wrong on a board, see board_inject. Errors: those, and USAGE (no such board). Thread: any. */

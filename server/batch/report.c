@@ -39,6 +39,11 @@ void batch_get_stats(struct batch *batch, struct batch_stats *ret)
     pthread_mutex_unlock(&batch->lock);
 }
 
+uint64_t batch_damages(const struct batch *batch)
+{
+    return atomic_load(&batch->scrub_failures);
+}
+
 static const char *state_of(const struct sched_slot *slot)
 {
     if (slot->health.state == HEALTH_QUARANTINED)

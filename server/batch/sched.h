@@ -23,6 +23,7 @@
 #define BERTD_BATCH_SCHED_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "server/batch/batch.h"
 #include "server/batch/eta.h"
@@ -89,7 +90,7 @@ struct batch {
     void *hook_cookie;
     uint64_t begun[BATCH_PLACEMENTS][BATCH_CLASSES]; /* flights, by what they got */
     uint64_t scrubs;
-    uint64_t scrub_failures;
+    atomic_uint_fast64_t scrub_failures; /* read without the lock, too */
     /* The scheduler's own threads: */
     pthread_t threads[PLANNER_MAX_BOARDS + 2];
     uint32_t n_threads;

@@ -74,6 +74,10 @@
     COUNT(payload_limit, "payload-limit", "PAYLOAD_LIMIT", 2000000, 1, 1073741824, "Bytes in a request's body.")       \
     COUNT(max_memory, "max-request-memory", "BERTD_MAX_REQUEST_MEMORY", 1073741824, 1048576, 1099511627776,            \
           "Bytes that all requests hold at once (bodies, results); more are answered 429.")                            \
+    COUNT(cache_bytes, "cache-bytes", "BERTD_CACHE_BYTES", 0, 0, 549755813888,                                         \
+          "Bytes for pooled vectors that were computed before: equal texts get the same bits at once; 0: none.")       \
+    FLAG(cache_shared, "cache-shared", "BERTD_CACHE_SHARED", false,                                                    \
+         "Let each API key profit from what others asked for; their timings then tell that they did.")                 \
     COUNT(max_connections, "max-connections", "BERTD_MAX_CONNECTIONS", 4096, 1, 1000000, "Open connections.")          \
     COUNT(max_connections_per_ip, "max-connections-per-ip", "BERTD_MAX_CONNECTIONS_PER_IP", 0, 0, 1000000,             \
           "Open connections of one address; 0: no limit.")                                                             \

@@ -59,22 +59,6 @@ static void check_timeout(struct http_exchange *exchange)
     serve_call_limit_time(&exchange->call, asked);
 }
 
-static void check_priority(struct http_exchange *exchange)
-{
-    static const char *const names[BATCH_CLASSES] = {"interactive", "bulk"};
-    const char *text = header(exchange, "x-bertd-priority");
-    if (!text)
-        return;
-    for (int c = 0; c < BATCH_CLASSES; c++) {
-        if (strcasecmp(text, names[c]) == 0) {
-            exchange->call.has_class = true;
-            exchange->call.class = (enum batch_class)c;
-            return;
-        }
-    }
-    serve_call_fail(&exchange->call, STATUS_VALIDATION, "x-bertd-priority: expected interactive or bulk");
-}
-
 /* What can be said from the headers alone. */
 static void check_headers(struct http_exchange *exchange)
 {
@@ -105,7 +89,7 @@ static void check_headers(struct http_exchange *exchange)
         serve_call_fail(call, STATUS_MEDIA_TYPE, "Expected request with `Content-Type: application/json`");
     http_coding_check(exchange);
     check_timeout(exchange);
-    check_priority(exchange);
+    serve_call_read_class(call, header(exchange, "x-bertd-priority"));
 }
 
 static void on_head(struct net_exchange *net)
@@ -113,7 +97,7 @@ static void on_head(struct net_exchange *net)
     struct http_exchange *exchange = net_exchange_state(net);
     struct serve_call *call = &exchange->call;
     init(exchange, net);
-    exchange->route = http_route_index(net_exchange_path(net));
+    exchange->route = http_route_index(net_exchange_path(net), exchange->request.parts);
     exchange->error_form = http_route_error_form(net_exchange_path(net));
     exchange->accepted = net_coding_choose(header(exchange, "accept-encoding"));
     const struct error *malformed = net_exchange_error(net);

@@ -50,6 +50,8 @@ static void add_inference(struct net_exchange *net, const struct serve_call *cal
     net_add_number(net, "x-inference-time", milliseconds(report.inference_ns));
     add_timing(net, &report);
     add_truncated(net, call->infer, report.n_truncated);
+    if (serve_server_options(call->server)->cache_bytes)
+        net_add_number(net, "x-cached-count", report.n_cached);
 }
 
 static void add_headers(struct http_exchange *exchange, size_t len)

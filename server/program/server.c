@@ -53,6 +53,8 @@ enum status program_start_server(struct program *program, struct error *err)
         .max_batch_tokens = (uint32_t)config->max_batch_tokens,
         .max_batch_requests = (uint32_t)config->max_batch_requests,
         .max_memory = config->max_memory,
+        .cache_bytes = config->cache_bytes,
+        .cache_shared = config->cache_shared,
         .request_timeout_ms = (uint32_t)config->request_timeout,
         .workers = config->tokenization_workers ? (uint32_t)config->tokenization_workers : program->cores,
         .metrics = program->metrics,

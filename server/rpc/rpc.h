@@ -1,4 +1,5 @@
-/* Remote procedure calls over net: Connect, gRPC-Web, gRPC. A handler for net_options.handlers, before server/http's. */
+/* Remote procedure calls over net: Connect, gRPC-Web, gRPC. A handler for net_options.handlers, before server/http's.
+ */
 #ifndef BERTD_RPC_RPC_H
 #define BERTD_RPC_RPC_H
 

@@ -5,7 +5,9 @@
  * and functions to answer. Unary is a stream of one message each way; the protocol files see to "exactly one".
  *
  * Callbacks come on the event thread of the connection and must not block; answering functions may be called from any
- * thread, by one at a time. A service owes every stream rpc_finish, once, even when the client has gone.
+ * thread, by one at a time. What is done elsewhere comes back by rpc_wake: then on_wake runs on the event thread, which
+ * encodes and sends at no further change of threads. A service owes every stream rpc_finish, once, even when the client
+ * has gone.
  */
 #ifndef BERTD_RPC_STREAM_H
 #define BERTD_RPC_STREAM_H
@@ -45,6 +47,8 @@ struct rpc_method {
     void (*on_message)(struct rpc_stream *stream, const char *bytes, size_t len);
     /** The client sends no more. For unary and server-stream methods exactly one on_message came before. */
     void (*on_half_close)(struct rpc_stream *stream);
+    /** rpc_wake was called, once or several times since. NULL: it never is. */
+    void (*on_wake)(struct rpc_stream *stream);
     /** After rpc_send returned false: send more. NULL: not needed. */
     void (*on_writable)(struct rpc_stream *stream);
     /** The client has gone, reset the stream, or its deadline is over: cancel what runs. NULL: it does not matter. */
@@ -56,8 +60,8 @@ struct rpc_method {
 
 /** A service: its full name and its methods. */
 struct rpc_service {
-    const char *name;                  /* "tei.v1.Embed" */
-    const struct rpc_method *methods;  /* [n_methods] */
+    const char *name;                 /* "tei.v1.Embed" */
+    const struct rpc_method *methods; /* [n_methods] */
     uint32_t n_methods;
 };
 
@@ -81,10 +85,12 @@ void rpc_add_trailer(struct rpc_stream *stream, const char *name, const char *va
 bool rpc_send(struct rpc_stream *stream, char *bytes, size_t len);
 /** A detail of an error: a message of google.rpc or any other. */
 struct rpc_detail {
-    const char *type; /* "google.rpc.RetryInfo" */
+    const char *type;  /* "google.rpc.RetryInfo" */
     const void *bytes; /* [len], proto encoding; copied */
     size_t len;
 };
+/** Have on_wake called on the event thread, soon, but not inside of this call. Not after rpc_finish. Thread: any. */
+void rpc_wake(struct rpc_stream *stream);
 /** End the stream: `code` 0 after the messages that there were to send, else an error in words. Touch the stream no
  *  more. `message` may be NULL. Thread: any. */
 void rpc_finish(struct rpc_stream *stream, rpc_code code, const char *message, const struct rpc_detail *details,

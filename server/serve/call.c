@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "server/serve/accounts.h"
@@ -24,6 +25,20 @@ void serve_call_limit_time(struct serve_call *call, uint64_t asked_ms)
     if (asked_ms && (!limit || asked_ms < limit))
         limit = asked_ms;
     call->deadline_ns = limit ? call->started_ns + limit * 1000000u : 0;
+}
+
+void serve_call_read_class(struct serve_call *call, const char *text)
+{
+    static const char *const names[BATCH_CLASSES] = {"interactive", "bulk"};
+    for (int c = 0; text && c < BATCH_CLASSES; c++) {
+        if (strcasecmp(text, names[c]) == 0) {
+            call->has_class = true;
+            call->class = (enum batch_class)c;
+            return;
+        }
+    }
+    if (text)
+        serve_call_fail(call, STATUS_VALIDATION, "x-bertd-priority: expected interactive or bulk");
 }
 
 void serve_call_fail(struct serve_call *call, enum status status, const char *format, ...)
@@ -118,6 +133,8 @@ static void leave(struct serve_call *call)
 
 static enum serve_progress start(struct serve_call *call)
 {
+    if (atomic_load(&call->unwanted))
+        serve_call_fail(call, STATUS_CANCELLED, "the client has gone");
     return call->status == STATUS_OK ? call->method->start(call) : SERVE_DONE;
 }
 
@@ -172,6 +189,12 @@ void serve_call_run_immediate(struct serve_call *call)
         say_closing(call);
     if (call->method)
         start(call);
+}
+
+void serve_call_cancel(struct serve_call *call)
+{
+    atomic_store(&call->unwanted, true);
+    serve_watch_wake(&call->server->watch);
 }
 
 static void encode_on_worker(struct serve_task *task)

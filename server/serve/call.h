@@ -11,6 +11,7 @@
 #ifndef BERTD_SERVE_CALL_H
 #define BERTD_SERVE_CALL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -80,6 +81,7 @@ struct serve_call {
     uint64_t taken_limit; /* bytes */
     bool admitted;        /* counts against --max-concurrent-requests */
     bool answered;
+    atomic_bool unwanted;    /* serve_call_cancel */
     uint64_t memory;         /* reserved bytes */
     uint64_t retry_after_ns; /* until a limit of its account allows it; 0: none refused it */
     struct serve_task task;
@@ -91,6 +93,8 @@ void serve_call_init(struct serve_call *call, struct serve_server *server);
 /** Set the deadline from when the call began: the server's time limit, or `asked_ms` (0: not asked for) where that is
  *  less. */
 void serve_call_limit_time(struct serve_call *call, uint64_t asked_ms);
+/** What a request says of its class: "interactive" or "bulk"; NULL: nothing. Anything else fails the call. */
+void serve_call_read_class(struct serve_call *call, const char *text);
 /** The request will have so many bytes (0: not known), and may have `limit`: a larger one fails with TOO_LARGE. */
 void serve_call_expect(struct serve_call *call, uint64_t bytes, uint64_t limit);
 /** Add a piece to the request, copied and reserved for; nothing where the call has failed. The call fails with
@@ -109,6 +113,9 @@ void serve_call_run(struct serve_call *call);
 /** The same for an immediate method: ready when this returns, without on_ready. `method` may be NULL: then there is
  *  nothing to do. A call that has failed already may have any method. */
 void serve_call_run_immediate(struct serve_call *call);
+/** Nobody waits for the call any more: it ends soon, with CANCELLED unless it has just got another end. Before
+ *  serve_call_finish; does nothing for a call that is ready. Thread: any. */
+void serve_call_cancel(struct serve_call *call);
 /** Complete the result of a ready call: encodes it here unless a worker already did. */
 void serve_call_answer(struct serve_call *call);
 /** Seconds after which a failed call is worth trying again, at least 1; 0: trying again does not help. */

@@ -1,6 +1,7 @@
 #include "server/serve/infer.h"
 
 #include "server/serve/accounts.h"
+#include "server/serve/compute.h"
 #include "server/serve/prepare.h"
 #include "server/serve/server.h"
 #include "server/serve/texts.h"
@@ -21,45 +22,6 @@ static enum status make_room(struct serve_infer *infer, struct error *err)
         out += (size_t)infer->width * (item->pooling == BATCH_POOL_NONE ? item->n_rows : 1);
     }
     return STATUS_OK;
-}
-
-static void on_released(struct serve_watched *watched)
-{
-    serve_call_complete((struct serve_call *)((char *)watched - offsetof(struct serve_call, watched)));
-}
-
-static void on_done(struct batch_work *work, enum status status, const struct error *err)
-{
-    struct serve_call *call = work->cookie;
-    call->status = status;
-    call->err = *err;
-    if (serve_watch_remove(&call->server->watch, &call->watched))
-        serve_call_complete(call);
-}
-
-static enum serve_progress submit(struct serve_infer *infer)
-{
-    struct serve_call *call = infer->call;
-    struct serve_server *server = call->server;
-    infer->work =
-        (struct batch_work){.items = infer->items,
-                            .n_items = infer->n_items,
-                            .class = call->has_class ? call->class : batch_class_of(infer->n_items, infer->tokens),
-                            .key = call->client,
-                            .deadline_ns = call->deadline_ns,
-                            .on_done = on_done,
-                            .cookie = call};
-    call->watched = (struct serve_watched){.work = &infer->work, .socket = call->socket, .on_released = on_released};
-    metrics_counter_add(server->telemetry.inputs, infer->n_inputs);
-    serve_watch_add(&server->watch, &call->watched);
-    struct error err;
-    enum status status = batch_submit(server->options.batch, &infer->work, &err);
-    if (status == STATUS_OK)
-        return SERVE_PENDING;
-    call->status = status;
-    call->err = err;
-    /* Where the watcher holds it, it completes the call when it lets go. */
-    return serve_watch_remove(&server->watch, &call->watched) ? SERVE_DONE : SERVE_PENDING;
 }
 
 static enum status check_spec(const struct serve_server *server, const struct serve_infer_spec *spec, struct error *err)
@@ -93,6 +55,8 @@ static enum status prepare(struct serve_call *call, const struct serve_infer_spe
         status = make_room(infer, err);
     if (status == STATUS_OK)
         status = serve_account_take_tokens(call, infer->tokens, err);
+    if (status == STATUS_OK && server->cache && spec->pooling != BATCH_POOL_NONE)
+        status = serve_compute_share(infer, err);
     if (status == STATUS_OK)
         call->infer = infer;
     return status;
@@ -101,5 +65,8 @@ static enum status prepare(struct serve_call *call, const struct serve_infer_spe
 enum serve_progress serve_infer_start(struct serve_call *call, const struct serve_infer_spec *spec)
 {
     call->status = prepare(call, spec, &call->err);
-    return call->status == STATUS_OK ? submit(call->infer) : SERVE_DONE;
+    if (call->status != STATUS_OK)
+        return SERVE_DONE;
+    serve_compute_start(call->infer);
+    return SERVE_PENDING;
 }

@@ -4,6 +4,7 @@
 
 #include "server/serve/call.h"
 #include "server/serve/input.h"
+#include "server/serve/share.h"
 #include "server/token/token.h"
 
 /** What is asked for. */
@@ -34,6 +35,8 @@ struct serve_infer {
     struct batch_work work;
     struct batch_item *items; /* [n_items], an input's next to each other; `out` holds the results, not normalised */
     uint32_t n_items;
+    struct serve_party party; /* its parts [n_items] belong to the items; none where nothing is shared */
+    struct batch_item *led;   /* [party.n_leads], copies of the items that the work has where results are shared */
     struct serve_infer_input *inputs; /* [n_inputs] */
     uint32_t n_inputs;
     uint32_t width; /* values in a vector */
@@ -41,7 +44,7 @@ struct serve_infer {
     bool normalize;
     bool single;              /* for the metrics */
     uint64_t n_values;        /* in all results */
-    uint64_t tokens;          /* given to the boards, special ones included */
+    uint64_t tokens;          /* of all items, special ones included */
     uint64_t chars;           /* of all inputs; ids count as one each */
     uint64_t tokenization_ns; /* of all inputs */
 };
@@ -50,18 +53,20 @@ struct serve_infer {
 struct serve_infer_report {
     uint64_t total_ns;        /* from the whole request to now */
     uint64_t tokenization_ns; /* mean over the inputs */
-    uint64_t queue_ns;        /* mean over what was given to the boards */
-    uint64_t inference_ns;    /* mean over what was given to the boards */
+    uint64_t queue_ns;        /* mean over the sequences that were not in the cache */
+    uint64_t inference_ns;    /* mean over the sequences that were not in the cache */
     uint64_t chars;           /* of all inputs */
-    uint64_t tokens;          /* given to the boards */
+    uint64_t tokens;          /* of all sequences, whether boards or the cache gave their vectors */
+    uint32_t n_computed;      /* sequences that were not in the cache */
+    uint32_t n_cached;        /* inputs that were wholly in the cache */
     uint32_t n_truncated;     /* inputs that their vectors do not stand for as a whole: see serve_infer_input */
 };
 
-/** Tokenise and submit; the end of a method's start. `spec` and what it points to are borrowed for the call. When the
- *  work is done, the method's encode finds the results as call->infer.
- *  PENDING: the call has been handed over and may even be finished: touch it no more.
- *  DONE: call->status is one of EMPTY, VALIDATION, TOKENIZER, OVERLOADED, UNHEALTHY, TIMEOUT (not done by the deadline,
- *  or already past it), NO_MEMORY. Later it may also become CANCELLED or BACKEND. */
+/** Tokenise and have computed what is not in the cache; the end of a method's start. `spec` and what it points to are
+ * borrowed for the call. When the work is done, the method's encode finds the results as call->infer. PENDING: the call
+ * has been handed over and may even be finished: touch it no more. DONE: call->status is one of EMPTY, VALIDATION,
+ * TOKENIZER, OVERLOADED (memory), NO_MEMORY. Later it may also become OVERLOADED, UNHEALTHY, TIMEOUT (not done by the
+ * deadline, or already past it), CANCELLED or BACKEND. */
 enum serve_progress serve_infer_start(struct serve_call *call, const struct serve_infer_spec *spec);
 /** One vector an input [n_inputs][width], of each the first `keep` values: windows are pooled, vectors cut and
  *  normalised, in place. Once, for a call whose status is OK and whose pooling is not NONE. Borrowed from the call. */

@@ -34,6 +34,19 @@ const float *serve_infer_tokens(const struct serve_infer *infer, uint32_t input)
     return infer->items[infer->inputs[input].first_item].out;
 }
 
+static bool is_cached(const struct serve_infer *infer, uint32_t item)
+{
+    return infer->party.n_parts > 0 && infer->party.parts[item].cached;
+}
+
+static bool is_input_cached(const struct serve_infer *infer, const struct serve_infer_input *input)
+{
+    for (uint32_t i = 0; i < input->n_items; i++)
+        if (!is_cached(infer, input->first_item + i))
+            return false;
+    return true;
+}
+
 void serve_infer_report(const struct serve_infer *infer, struct serve_infer_report *ret)
 {
     *ret = (struct serve_infer_report){.total_ns = clock_now_ns() - infer->call->started_ns,
@@ -41,18 +54,33 @@ void serve_infer_report(const struct serve_infer *infer, struct serve_infer_repo
                                        .chars = infer->chars,
                                        .tokens = infer->tokens};
     for (uint32_t i = 0; i < infer->n_items; i++) {
+        if (is_cached(infer, i))
+            continue;
         ret->queue_ns += infer->items[i].queue_ns;
         ret->inference_ns += infer->items[i].inference_ns;
+        ret->n_computed++;
     }
-    ret->queue_ns /= infer->n_items;
-    ret->inference_ns /= infer->n_items;
-    for (uint32_t i = 0; i < infer->n_inputs; i++)
+    if (ret->n_computed > 0) {
+        ret->queue_ns /= ret->n_computed;
+        ret->inference_ns /= ret->n_computed;
+    }
+    for (uint32_t i = 0; i < infer->n_inputs; i++) {
         ret->n_truncated += infer->inputs[i].truncated;
+        ret->n_cached += is_input_cached(infer, &infer->inputs[i]);
+    }
 }
 
 static double seconds(uint64_t ns)
 {
     return (double)ns * 1e-9;
+}
+
+static void count_boards(struct serve_telemetry *t, enum batch_class class, const struct serve_infer_report *report)
+{
+    metrics_histogram_observe(t->queue, seconds(report->queue_ns));
+    metrics_histogram_observe(t->queue_of[class], seconds(report->queue_ns));
+    metrics_histogram_observe(t->inference, seconds(report->inference_ns));
+    metrics_histogram_observe(t->inference_of[class], seconds(report->inference_ns));
 }
 
 void serve_infer_count(const struct serve_infer *infer)
@@ -66,10 +94,8 @@ void serve_infer_count(const struct serve_infer *infer)
     metrics_histogram_observe(t->duration, seconds(report.total_ns));
     metrics_histogram_observe(t->duration_of[infer->work.class], seconds(report.total_ns));
     metrics_histogram_observe(t->tokenization, seconds(report.tokenization_ns));
-    metrics_histogram_observe(t->queue, seconds(report.queue_ns));
-    metrics_histogram_observe(t->queue_of[infer->work.class], seconds(report.queue_ns));
-    metrics_histogram_observe(t->inference, seconds(report.inference_ns));
-    metrics_histogram_observe(t->inference_of[infer->work.class], seconds(report.inference_ns));
+    if (report.n_computed > 0)
+        count_boards(t, infer->work.class, &report);
     for (uint32_t i = 0; i < infer->n_inputs; i++)
         metrics_histogram_observe(t->input_length, infer->inputs[i].n_tokens);
 }

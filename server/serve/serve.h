@@ -54,6 +54,8 @@ struct serve_options {
     uint32_t max_batch_tokens;      /* to be told: the scheduler keeps it */
     uint32_t max_batch_requests;    /* to be told: the scheduler keeps it; 0: no limit */
     uint64_t max_memory;            /* bytes that all requests hold at once */
+    uint64_t cache_bytes;           /* for vectors that were computed before; 0: none are kept */
+    bool cache_shared;              /* they serve all callers; else each only calls of its own credential */
     uint32_t request_timeout_ms;    /* 0: none */
     /* The server. */
     uint32_t workers; /* threads that decode and encode long bodies */
@@ -61,8 +63,8 @@ struct serve_options {
 };
 
 /** Begin to serve calls. `ret`: new; serve_server_destroy.
- *  Errors: NO_MEMORY, INTERNAL (threads), FORMAT and IO (the prompts' file), USAGE (default_prompt_name unknown;
- *  what is wrong in the file of keys) */
+ *  Errors: NO_MEMORY, INTERNAL (threads), FORMAT and IO (the prompts' file), USAGE (default_prompt_name unknown,
+ *  cache_bytes too few; what is wrong in the file of keys) */
 enum status serve_server_create(struct serve_server **ret, const struct serve_options *options, struct error *err);
 /** From now on serve_server_check fails; all else goes on. Thread: any. */
 void serve_server_drain(struct serve_server *server);

@@ -11,7 +11,7 @@ static enum status start_threads(struct serve_server *server, struct error *err)
     enum status status = serve_pool_init(&server->pool, server->options.workers, err);
     if (status != STATUS_OK)
         return status;
-    status = serve_watch_init(&server->watch, server->options.batch, err);
+    status = serve_watch_init(&server->watch, err);
     if (status != STATUS_OK)
         serve_pool_finish(&server->pool);
     return status;
@@ -28,6 +28,25 @@ static enum status start_access(struct serve_server *server, struct error *err)
     return status;
 }
 
+static enum status make_cache(struct serve_server *server, struct error *err)
+{
+    const struct serve_options *options = &server->options;
+    if (options->cache_bytes == 0)
+        return STATUS_OK;
+    enum status status =
+        serve_cache_create(&server->cache, options->cache_bytes, options->width, options->max_input_length, err);
+    return status == STATUS_OK ? serve_share_init(&server->share, server->cache, options->width, err) : status;
+}
+
+static void free_server(struct serve_server *server)
+{
+    batch_set_on_dispatch(server->options.batch, NULL, NULL);
+    serve_share_finish(&server->share);
+    serve_cache_destroy(&server->cache);
+    serve_prompts_finish(&server->prompts);
+    mem_free(server);
+}
+
 enum status serve_server_create(struct serve_server **ret, const struct serve_options *options, struct error *err)
 {
     struct serve_server *server = mem_calloc(1, sizeof *server);
@@ -39,6 +58,8 @@ enum status serve_server_create(struct serve_server **ret, const struct serve_op
     enum status status = serve_prompts_load(&server->prompts, options->model_dir, options->default_prompt,
                                             options->default_prompt_name, err);
     if (status == STATUS_OK)
+        status = make_cache(server, err);
+    if (status == STATUS_OK)
         status = serve_telemetry_init(server, err);
     if (status == STATUS_OK)
         status = start_access(server, err);
@@ -48,9 +69,7 @@ enum status serve_server_create(struct serve_server **ret, const struct serve_op
             serve_access_finish(&server->access);
     }
     if (status != STATUS_OK) {
-        batch_set_on_dispatch(options->batch, NULL, NULL);
-        serve_prompts_finish(&server->prompts);
-        mem_free(server);
+        free_server(server);
         return status;
     }
     *ret = server;
@@ -76,12 +95,10 @@ void serve_server_destroy(struct serve_server **ref)
     *ref = NULL;
     if (!server)
         return;
-    batch_set_on_dispatch(server->options.batch, NULL, NULL);
     serve_watch_finish(&server->watch);
     serve_pool_finish(&server->pool);
     serve_access_finish(&server->access);
-    serve_prompts_finish(&server->prompts);
-    mem_free(server);
+    free_server(server);
 }
 
 const struct serve_options *serve_server_options(const struct serve_server *server)

@@ -8,6 +8,7 @@
 #include "server/serve/pool.h"
 #include "server/serve/prompts.h"
 #include "server/serve/serve.h"
+#include "server/serve/share.h"
 #include "server/serve/telemetry.h"
 #include "server/serve/watch.h"
 
@@ -15,6 +16,8 @@ struct serve_server {
     struct serve_options options; /* read-only */
     struct serve_prompts prompts; /* read-only */
     struct serve_telemetry telemetry;
+    struct serve_cache *cache; /* NULL: none */
+    struct serve_share share;  /* where there is a cache */
     struct serve_pool pool;
     struct serve_watch watch;
     struct serve_access access;

@@ -62,6 +62,19 @@ static void make_counters(struct serve_telemetry *t)
         t->registry, (struct metrics_name){"bertd_unknown_fields_total", NULL, "Fields of requests that were ignored"});
 }
 
+static void make_cache_counters(struct serve_telemetry *t)
+{
+    t->cache_hits =
+        metrics_counter_create(t->registry, (struct metrics_name){"bertd_cache_hits_total", NULL,
+                                                                  "Sequences whose vectors were in the cache"});
+    t->cache_misses =
+        metrics_counter_create(t->registry, (struct metrics_name){"bertd_cache_misses_total", NULL,
+                                                                  "Sequences that were given to the boards instead"});
+    t->coalesced = metrics_counter_create(
+        t->registry, (struct metrics_name){"bertd_cache_coalesced_total", NULL,
+                                           "Sequences that waited for an equal one that was being computed"});
+}
+
 /* So many buckets that the last one ends at the time limit or later. */
 static uint32_t count_durations(uint32_t limit_ms)
 {
@@ -177,6 +190,35 @@ static double limit_seconds(void *cookie)
     return ms ? ms * 1e-3 : INFINITY;
 }
 
+static struct serve_cache_stats cache_stats_of(void *cookie)
+{
+    struct serve_cache *cache = ((struct serve_server *)cookie)->cache;
+    struct serve_cache_stats stats = {0};
+    if (cache)
+        serve_cache_get_stats(cache, &stats);
+    return stats;
+}
+
+static double cache_bytes(void *cookie)
+{
+    return (double)cache_stats_of(cookie).bytes;
+}
+
+static double cache_entries(void *cookie)
+{
+    return (double)cache_stats_of(cookie).entries;
+}
+
+static double cache_evictions(void *cookie)
+{
+    return (double)cache_stats_of(cookie).evictions;
+}
+
+static double limit_cache(void *cookie)
+{
+    return (double)((struct serve_server *)cookie)->options.cache_bytes;
+}
+
 static int make_gauges(struct serve_server *server)
 {
     static const struct {
@@ -196,8 +238,13 @@ static int make_gauges(struct serve_server *server)
         {{"bertd_limit_batch_tokens", NULL, "--max-batch-tokens"}, limit_batch_tokens},
         {{"bertd_limit_request_memory_bytes", NULL, "--max-request-memory"}, limit_memory},
         {{"bertd_limit_request_seconds", NULL, "--request-timeout-ms"}, limit_seconds},
+        {{"bertd_limit_cache_bytes", NULL, "--cache-bytes"}, limit_cache},
+        {{"bertd_cache_bytes", NULL, "Memory in use for vectors that were computed before"}, cache_bytes},
+        {{"bertd_cache_entries", NULL, "Vectors in the cache"}, cache_entries},
     };
-    int failed = 0;
+    static const struct metrics_name evictions = {"bertd_cache_evictions_total", NULL,
+                                                  "Vectors that were dropped from the cache for others"};
+    int failed = metrics_gauge_create(server->telemetry.registry, evictions, cache_evictions, server, 1);
     for (size_t i = 0; i < sizeof gauges / sizeof *gauges; i++)
         failed |= metrics_gauge_create(server->telemetry.registry, gauges[i].name, gauges[i].read, server, 0);
     return failed;
@@ -216,6 +263,7 @@ enum status serve_telemetry_init(struct serve_server *server, struct error *err)
     t->registry = server->options.metrics;
     t->n_durations = count_durations(server->options.request_timeout_ms);
     make_counters(t);
+    make_cache_counters(t);
     make_histograms(t);
     if (!t->batch_tokens || make_gauges(server) || metrics_process_create(t->registry))
         return error_set(err, STATUS_NO_MEMORY, "no memory for the metrics");

@@ -20,6 +20,9 @@ struct serve_telemetry {
     struct metrics_counter *embedded;
     struct metrics_counter *truncated;
     struct metrics_counter *unknown_fields;
+    struct metrics_counter *cache_hits;
+    struct metrics_counter *cache_misses;
+    struct metrics_counter *coalesced;
     struct metrics_histogram *duration;
     struct metrics_histogram *duration_of[BATCH_CLASSES];
     struct metrics_histogram *tokenization;

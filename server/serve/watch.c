@@ -3,15 +3,22 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 enum { TICK_MS = 100, MAX_EVENTS = 64 };
+enum { WAKING = 0 }; /* the number of no work */
 
 /* Find the gone ones by number: the event may be older than the work at that address. */
 static void note_gone(struct serve_watch *watch, const struct epoll_event *events, int n)
 {
     pthread_mutex_lock(&watch->lock);
     for (int i = 0; i < n; i++) {
+        uint64_t count;
+        if (events[i].data.u64 == WAKING && read(watch->event, &count, sizeof count) != sizeof count)
+            continue; /* another event took it; there is nothing to do */
         struct serve_watched *watched = watch->first;
         while (watched && watched->id != events[i].data.u64)
             watched = watched->next;
@@ -19,6 +26,11 @@ static void note_gone(struct serve_watch *watch, const struct epoll_event *event
             watched->gone = true;
     }
     pthread_mutex_unlock(&watch->lock);
+}
+
+static bool is_unwanted(const struct serve_watch *watch, const struct serve_watched *watched)
+{
+    return watched->gone || watch->give_up || (watched->unwanted && atomic_load(watched->unwanted));
 }
 
 /* Cancelling calls back into the works' owners, so it happens without the lock, on a work that is pinned meanwhile.
@@ -29,7 +41,7 @@ static void cancel_gone(struct serve_watch *watch)
     for (;;) {
         pthread_mutex_lock(&watch->lock);
         struct serve_watched *watched = watch->first;
-        while (watched && ((done_up_to && watched->id >= done_up_to) || !(watched->gone || watch->give_up)))
+        while (watched && ((done_up_to && watched->id >= done_up_to) || !is_unwanted(watch, watched)))
             watched = watched->next;
         if (watched)
             watched->pinned = true;
@@ -37,7 +49,7 @@ static void cancel_gone(struct serve_watch *watch)
         if (!watched)
             return;
         done_up_to = watched->id;
-        batch_cancel(watch->batch, watched->work);
+        watched->cancel(watched);
         pthread_mutex_lock(&watch->lock);
         watched->pinned = false;
         bool removed = watched->removed;
@@ -51,37 +63,68 @@ static void *run(void *cookie)
 {
     struct serve_watch *watch = cookie;
     struct epoll_event events[MAX_EVENTS];
+    uint64_t next_ns = 0;
     while (!atomic_load(&watch->stop)) {
         int n = epoll_wait(watch->epoll, events, MAX_EVENTS, TICK_MS);
         if (n > 0)
             note_gone(watch, events, n);
         cancel_gone(watch);
+        uint64_t now_ns = clock_now_ns();
+        if (now_ns < next_ns)
+            continue;
+        next_ns = now_ns + (uint64_t)TICK_MS * 1000000;
+        serve_tickers_run(&watch->tickers);
     }
     return NULL;
 }
 
-enum status serve_watch_init(struct serve_watch *watch, struct batch *batch, struct error *err)
+static enum status open_files(struct serve_watch *watch, struct error *err)
 {
-    *watch = (struct serve_watch){.batch = batch};
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = WAKING};
     watch->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (watch->epoll < 0)
-        return error_set(err, STATUS_INTERNAL, "epoll_create1: %s", strerror(errno));
-    pthread_mutex_init(&watch->lock, NULL);
-    int failed = pthread_create(&watch->thread, NULL, run, watch);
-    if (failed) {
-        pthread_mutex_destroy(&watch->lock);
+    watch->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (watch->epoll >= 0 && watch->event >= 0 && epoll_ctl(watch->epoll, EPOLL_CTL_ADD, watch->event, &event) == 0)
+        return STATUS_OK;
+    return error_set(err, STATUS_INTERNAL, "epoll or eventfd: %s", strerror(errno));
+}
+
+static void end(struct serve_watch *watch)
+{
+    if (watch->epoll >= 0)
         close(watch->epoll);
-        return error_set(err, STATUS_INTERNAL, "the watching thread could not be started: %s", strerror(failed));
-    }
-    return STATUS_OK;
+    if (watch->event >= 0)
+        close(watch->event);
+    pthread_mutex_destroy(&watch->lock);
+    pthread_mutex_destroy(&watch->tickers.lock);
+}
+
+enum status serve_watch_init(struct serve_watch *watch, struct error *err)
+{
+    *watch = (struct serve_watch){0};
+    pthread_mutex_init(&watch->lock, NULL);
+    pthread_mutex_init(&watch->tickers.lock, NULL);
+    enum status status = open_files(watch, err);
+    int failed = status == STATUS_OK ? pthread_create(&watch->thread, NULL, run, watch) : 0;
+    if (failed)
+        status = error_set(err, STATUS_INTERNAL, "the watching thread could not be started: %s", strerror(failed));
+    if (status != STATUS_OK)
+        end(watch);
+    return status;
 }
 
 void serve_watch_finish(struct serve_watch *watch)
 {
     atomic_store(&watch->stop, true);
+    serve_watch_wake(watch);
     pthread_join(watch->thread, NULL);
-    pthread_mutex_destroy(&watch->lock);
-    close(watch->epoll);
+    end(watch);
+}
+
+void serve_watch_wake(struct serve_watch *watch)
+{
+    static const uint64_t one = 1;
+    if (write(watch->event, &one, sizeof one) != sizeof one)
+        return; /* its counter is full: it is awake */
 }
 
 void serve_watch_add(struct serve_watch *watch, struct serve_watched *watched)

@@ -1,7 +1,10 @@
 /* Closed-loop load over loopback: N connections, each sending its next request when the last answer is there.
  *
- *   bench-http --port 3000 [--connections 1,4,16] [--words 8,64,200] [--batch 1] [--seconds 5] [--key KEY]
+ *   bench-http --port 3000 [--connections 1,4,16] [--words 8,64,200] [--batch 1] [--seconds 5] [--key KEY] [--texts N]
  *   bench-http --floats                          the float writer alone, no server
+ *
+ * With --texts each text is drawn at random out of so many, by Zipf's law with exponent 1: the k-th is asked for k
+ * times as seldom as the first.
  *
  * Prints per cell: requests/s, tokens/s (as the server counts them), latency p50 and p99, the server's own share of it
  * (total time less queue and inference; whole milliseconds are too coarse, so it is asked of /metrics), and what
@@ -32,6 +35,8 @@ struct settings {
     int batch;
     double seconds;
     const char *key;
+    int texts;          /* 0: each connection has its own */
+    double *cumulative; /* [texts] */
 };
 
 struct client {
@@ -39,6 +44,8 @@ struct client {
     const struct settings *settings;
     char *request;
     size_t request_len;
+    int words;
+    uint64_t random;
     uint64_t end_ns;
     uint32_t *latencies_us; /* [MAX_SAMPLES] */
     uint32_t n;
@@ -56,17 +63,52 @@ static int parse_list(const char *text, int *list)
     return n;
 }
 
-/* Texts of this many words, different for each connection so that nothing could be shared. */
-static void make_request(struct client *client, int words, int seed)
+static uint32_t next_random(uint64_t *state)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(*state >> 32);
+}
+
+static void make_cumulative(struct settings *settings)
+{
+    double sum = 0;
+    settings->cumulative = malloc((size_t)settings->texts * sizeof(double));
+    for (int k = 0; k < settings->texts; k++)
+        settings->cumulative[k] = sum += 1.0 / (k + 1);
+}
+
+/* The number of a text, by Zipf's law. */
+static uint32_t draw(struct client *client)
+{
+    const double *cumulative = client->settings->cumulative;
+    int low = 0, high = client->settings->texts - 1;
+    double at = next_random(&client->random) * 0x1p-32 * cumulative[high];
+    while (low < high) {
+        int middle = (low + high) / 2;
+        if (cumulative[middle] > at)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return (uint32_t)low;
+}
+
+static void write_text(struct buf *body, int words, uint64_t seed)
 {
     static const char *const some[] = {"embedding", "river", "a",    "quick",  "server", "of",
                                        "board",     "and",   "text", "vector", "the",    "light"};
+    for (int w = 0; w < words; w++)
+        buf_printf(body, "%s%s", w ? " " : "", some[next_random(&seed) % 12]);
+}
+
+/* Different texts for each connection, so that nothing could be shared, or drawn ones. */
+static void make_request(struct client *client, uint64_t seed)
+{
     struct buf body = {0};
     buf_puts(&body, "{\"inputs\":[");
     for (int t = 0; t < client->settings->batch; t++) {
         buf_puts(&body, t ? ",\"" : "\"");
-        for (int w = 0; w < words; w++)
-            buf_printf(&body, "%s%s", w ? " " : "", some[(seed + t * 5 + w * 7 + w * w) % 12]);
+        write_text(&body, client->words, client->settings->texts ? draw(client) : seed << 32 | (uint64_t)t);
         buf_puts(&body, "\"");
     }
     buf_puts(&body, "]}");
@@ -76,6 +118,7 @@ static void make_request(struct client *client, int words, int seed)
         buf_printf(&request, "Authorization: Bearer %s\r\n", client->settings->key);
     buf_printf(&request, "Content-Length: %zu\r\n\r\n", body.len);
     buf_append(&request, body.data, body.len);
+    free(client->request);
     client->request = buf_take(&request, &client->request_len);
     buf_finish(&body);
 }
@@ -133,6 +176,8 @@ static void *run_client(void *cookie)
     char head[HEAD_SIZE];
     uint64_t len = 0;
     while (clock_now_ns() < client->end_ns) {
+        if (client->settings->texts)
+            make_request(client, 0);
         uint64_t begin = clock_now_ns();
         if (send(fd, client->request, client->request_len, MSG_NOSIGNAL) != (ssize_t)client->request_len ||
             !read_answer(fd, head, &len) || strncmp(head, "HTTP/1.1 200", 12) != 0) {
@@ -220,9 +265,12 @@ static void run_cell(const struct settings *settings, int connections, int words
                     metric(settings->port, "te_request_inference_duration_sum ");
     uint64_t begin = clock_now_ns();
     for (int i = 0; i < connections; i++) {
-        clients[i] = (struct client){.settings = settings, .end_ns = begin + (uint64_t)(settings->seconds * 1e9)};
+        clients[i] = (struct client){.settings = settings,
+                                     .words = words,
+                                     .random = (uint64_t)i * 2654435761u + begin,
+                                     .end_ns = begin + (uint64_t)(settings->seconds * 1e9)};
         clients[i].latencies_us = malloc(MAX_SAMPLES * sizeof(uint32_t));
-        make_request(&clients[i], words, i);
+        make_request(&clients[i], (uint64_t)i);
         pthread_create(&clients[i].thread, NULL, run_client, &clients[i]);
     }
     uint64_t n = 0;
@@ -262,15 +310,16 @@ static void run_cell(const struct settings *settings, int connections, int words
 static int usage(FILE *file, int status)
 {
     fprintf(file, "usage: bench-http --port PORT [--connections N,..] [--words N,..] [--batch N] [--seconds S] "
-                  "[--key KEY] | --floats\n");
+                  "[--key KEY] [--texts N] | --floats\n");
     return status;
 }
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"port", 1, 0, 'p'},   {"connections", 1, 0, 'c'}, {"words", 1, 0, 'w'},
-                                            {"batch", 1, 0, 'b'},  {"seconds", 1, 0, 's'},     {"key", 1, 0, 'k'},
-                                            {"floats", 0, 0, 'f'}, {"help", 0, 0, 'h'},        {0, 0, 0, 0}};
+    static const struct option options[] = {{"port", 1, 0, 'p'},  {"connections", 1, 0, 'c'}, {"words", 1, 0, 'w'},
+                                            {"batch", 1, 0, 'b'}, {"seconds", 1, 0, 's'},     {"key", 1, 0, 'k'},
+                                            {"texts", 1, 0, 't'}, {"floats", 0, 0, 'f'},      {"help", 0, 0, 'h'},
+                                            {0, 0, 0, 0}};
     struct settings settings = {
         .connections = {1, 4, 16}, .n_connections = 3, .words = {8, 64}, .n_words = 2, .batch = 1, .seconds = 5};
     int option;
@@ -291,11 +340,15 @@ int main(int argc, char **argv)
             settings.seconds = atof(optarg);
         else if (option == 'k')
             settings.key = optarg;
+        else if (option == 't')
+            settings.texts = atoi(optarg);
         else
             return usage(stderr, 2);
     }
-    if (!settings.port)
+    if (!settings.port || settings.texts < 0)
         return usage(stderr, 2);
+    if (settings.texts > 0)
+        make_cumulative(&settings);
     for (int w = 0; w < settings.n_words; w++)
         for (int c = 0; c < settings.n_connections; c++)
             run_cell(&settings, settings.connections[c], settings.words[w]);

@@ -209,7 +209,7 @@ def check_headers():
     """Every header compiles alone."""
     for path in sources(".h", under=PRODUCT):
         command = ["cc", "-std=gnu11", "-D_GNU_SOURCE", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-I", options.root]
-        for folder in ("accel", "server/token"):
+        for folder in ("accel", "server/rpc", "server/token"):
             command += ["-I", os.path.join(options.build, folder)]
         if "avx" in path:
             command += ["-mavx2", "-mfma"]

@@ -3,6 +3,7 @@
 
 #include "server/serve/infer.h"
 #include "server/serve/serve.h"
+#include "server/serve/ticker.h"
 #include "tests/batch/emu_sched.h"
 #include "tests/serve/vocab.h"
 
@@ -171,6 +172,46 @@ Test(call, a_client_that_leaves)
     close(sockets[1]);
     expect_end(&request, STATUS_CANCELLED, "the client has gone");
     close(sockets[0]);
+}
+
+Test(call, one_that_is_cancelled)
+{
+    static struct request running, late;
+    slow_down();
+    run(&running, 0, -1);
+    wait_until_it_runs();
+    cr_expect_eq(atomic_load(&running.ready), 0);
+    serve_call_cancel(&running.call);
+    expect_end(&running, STATUS_CANCELLED, "the client has gone");
+    serve_call_init(&late.call, server);
+    late.call.method = &method;
+    late.call.on_ready = on_ready;
+    serve_call_cancel(&late.call);
+    serve_call_run(&late.call);
+    expect_end(&late, STATUS_CANCELLED, "the client has gone");
+}
+
+struct ticking {
+    struct serve_ticker ticker;
+    atomic_int times;
+};
+
+static void on_tick(struct serve_ticker *ticker)
+{
+    atomic_fetch_add(&((struct ticking *)ticker)->times, 1);
+}
+
+Test(call, tickers)
+{
+    static struct ticking first = {{.on_tick = on_tick}, 0}, second = {{.on_tick = on_tick}, 0};
+    serve_ticker_add(server, &first.ticker);
+    serve_ticker_add(server, &second.ticker);
+    EMU_WAIT_FOR(atomic_load(&first.times) > 1);
+    serve_ticker_remove(server, &first.ticker);
+    int times = atomic_load(&first.times), others = atomic_load(&second.times);
+    EMU_WAIT_FOR(atomic_load(&second.times) > others + 1);
+    cr_expect_eq(atomic_load(&first.times), times);
+    serve_ticker_remove(server, &second.ticker);
 }
 
 Test(call, the_end_of_the_server)

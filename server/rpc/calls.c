@@ -1,0 +1,357 @@
+#include "server/rpc/calls.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "server/net/net.h"
+#include "server/rpc/failure.h"
+#include "server/rpc/report.h"
+#include "server/serve/access.h"
+#include "server/serve/serve.h"
+#include "server/wire/response.h"
+
+/* One that came and has not been begun. */
+struct message {
+    struct message *next;
+    size_t len;
+    char bytes[];
+};
+
+struct call {
+    struct serve_call serve;
+    struct rpc_stream *stream;
+    struct message *message;
+    struct call *next;
+    bool ready; /* under calls.lock */
+};
+
+/* The state of a stream. All but what the lock guards is the event thread's. */
+struct calls {
+    struct message *first_message, *last_message; /* wait to be begun */
+    struct call *first, *last;                    /* begun, in order */
+    uint32_t n;                                   /* of these */
+    struct call *failed;                          /* ended the stream */
+    enum status cut;                              /* ended it otherwise: CANCELLED, NO_MEMORY */
+    bool half_closed;
+    bool slow;     /* the client reads slowly: until on_writable */
+    bool finished; /* rpc_finish was called */
+    pthread_mutex_t lock;
+    bool busy; /* under the lock: the event thread looks for ready calls by itself */
+};
+
+_Static_assert(sizeof(struct calls) <= RPC_CALLS_STATE, "their callers reserve too little");
+
+/* Calls ------------------------------------------------------------------------------------------------------------*/
+
+static const struct rpc_action *action_of(const struct call *call)
+{
+    return rpc_method_of(call->stream)->detail;
+}
+
+static enum serve_progress start(struct serve_call *serve)
+{
+    struct call *call = (struct call *)serve;
+    ProtobufCMessage *request = NULL;
+    serve->status = rpc_decode(&request, rpc_codec_of(call->stream), rpc_method_of(call->stream)->request,
+                               serve->request, serve->request_len, serve->arena, &serve->err);
+    if (serve->status != STATUS_OK)
+        return SERVE_DONE;
+    serve->unknown_fields = request->n_unknown_fields;
+    return action_of(call)->start(serve, request);
+}
+
+static void encode(struct serve_call *serve)
+{
+    action_of((struct call *)serve)->encode(serve);
+}
+
+void rpc_calls_reply(struct serve_call *serve, const ProtobufCMessage *message)
+{
+    rpc_encode(&serve->reply, rpc_calls_codec(serve), message);
+}
+
+enum rpc_codec rpc_calls_codec(const struct serve_call *serve)
+{
+    return rpc_codec_of(((const struct call *)serve)->stream);
+}
+
+static const struct serve_method methods[] = {
+    [RPC_PROTO] = {.start = start, .encode = encode, .value_cost = sizeof(float)},
+    [RPC_JSON] = {.start = start, .encode = encode, .value_cost = WIRE_FLOAT_COST},
+};
+static const struct serve_method immediate_method = {.start = start, .immediate = true};
+
+static void on_ready(struct serve_call *serve)
+{
+    struct call *call = (struct call *)serve;
+    struct rpc_stream *stream = call->stream;
+    struct calls *calls = rpc_state(stream);
+    pthread_mutex_lock(&calls->lock);
+    call->ready = true;
+    if (!calls->busy)
+        rpc_wake(stream);
+    pthread_mutex_unlock(&calls->lock);
+}
+
+static void limit_time(struct serve_call *serve, uint64_t deadline_ns)
+{
+    serve_call_limit_time(serve, 0);
+    if (deadline_ns && (!serve->deadline_ns || deadline_ns < serve->deadline_ns))
+        serve->deadline_ns = deadline_ns;
+}
+
+static void fill_in(struct call *call, const struct rpc_action *action)
+{
+    struct rpc_stream *stream = call->stream;
+    struct serve_call *serve = &call->serve;
+    struct net_exchange *exchange = rpc_exchange_of(stream);
+    size_t len = 0;
+    const void *address = net_exchange_address(exchange, &len);
+    serve_call_init(serve, rpc_server_of(stream));
+    serve->method = action->immediate ? &immediate_method : &methods[rpc_codec_of(stream)];
+    serve->request = call->message->bytes;
+    serve->request_len = call->message->len;
+    struct error err;
+    if (serve_access_identify(serve, rpc_header(stream, "authorization"), address, len, &err) != STATUS_OK &&
+        !rpc_method_of(stream)->public)
+        serve_call_fail(serve, err.status, "%s", err.message);
+    serve->socket = net_exchange_socket(exchange);
+    serve->on_ready = on_ready;
+    limit_time(serve, rpc_deadline_ns(stream));
+    serve_call_read_class(serve, rpc_header(stream, "x-bertd-priority"));
+}
+
+/* The message is the call's from now on. */
+static void run(struct calls *calls, struct call *call)
+{
+    const struct rpc_action *action = action_of(call);
+    struct serve_call *serve = &call->serve;
+    struct error err;
+    fill_in(call, action);
+    if (serve_call_reserve(serve, serve->request_len, &err) != STATUS_OK)
+        serve_call_fail(serve, err.status, "%s", err.message);
+    if (calls->last)
+        calls->last->next = call;
+    else
+        calls->first = call;
+    calls->last = call;
+    calls->n++;
+    if (!action->immediate) {
+        serve_call_run(serve);
+        return;
+    }
+    serve->arena = arena_create(serve_server_options(serve->server)->max_memory);
+    if (!serve->arena)
+        serve_call_fail(serve, STATUS_NO_MEMORY, "no memory for the request");
+    serve_call_run_immediate(serve);
+    call->ready = true; /* nobody else knows it */
+}
+
+static void end_call(struct call *call)
+{
+    serve_call_finish(&call->serve);
+    mem_free(call->message);
+    mem_free(call);
+}
+
+/* Streams ----------------------------------------------------------------------------------------------------------*/
+
+static bool is_ending(const struct calls *calls)
+{
+    return calls->cut != STATUS_OK || calls->failed;
+}
+
+static void drop_messages(struct calls *calls)
+{
+    while (calls->first_message) {
+        struct message *message = calls->first_message;
+        calls->first_message = message->next;
+        mem_free(message);
+    }
+    calls->last_message = NULL;
+}
+
+static void cancel_all(struct calls *calls)
+{
+    drop_messages(calls);
+    for (struct call *call = calls->first; call; call = call->next)
+        serve_call_cancel(&call->serve);
+}
+
+static void cut(struct calls *calls, enum status status)
+{
+    if (!is_ending(calls))
+        calls->cut = status;
+    cancel_all(calls);
+}
+
+/* Where there is no memory for one, the stream waits for those that run to give theirs back. */
+static void begin_messages(struct rpc_stream *stream, struct calls *calls)
+{
+    while (calls->first_message && calls->n < RPC_CALLS_AT_ONCE) {
+        struct call *call = mem_calloc(1, sizeof *call);
+        if (!call && calls->first)
+            return;
+        if (!call) {
+            cut(calls, STATUS_NO_MEMORY);
+            return;
+        }
+        struct message *message = calls->first_message;
+        calls->first_message = message->next;
+        if (!calls->first_message)
+            calls->last_message = NULL;
+        call->stream = stream;
+        call->message = message;
+        run(calls, call);
+    }
+}
+
+/* The first call, where it may be answered now. */
+static struct call *take_ready(const struct rpc_stream *stream, struct calls *calls)
+{
+    enum rpc_kind kind = rpc_method_of(stream)->kind;
+    bool whole = calls->half_closed || kind == RPC_BIDI_STREAM || kind == RPC_CLIENT_STREAM;
+    bool may = is_ending(calls) || (whole && !calls->slow);
+    pthread_mutex_lock(&calls->lock);
+    struct call *call = may && calls->first && calls->first->ready ? calls->first : NULL;
+    if (call) {
+        calls->first = call->next;
+        if (!calls->first)
+            calls->last = NULL;
+    } else {
+        calls->busy = false;
+    }
+    pthread_mutex_unlock(&calls->lock);
+    return call;
+}
+
+static void answer(struct rpc_stream *stream, struct calls *calls, struct call *call)
+{
+    struct serve_call *serve = &call->serve;
+    serve_call_answer(serve);
+    calls->n--;
+    if (is_ending(calls)) {
+        end_call(call);
+        return;
+    }
+    size_t len = 0;
+    char *bytes = serve->status == STATUS_OK ? buf_take(&serve->reply, &len) : NULL;
+    if (serve->status == STATUS_OK && !bytes)
+        serve_call_fail(serve, STATUS_NO_MEMORY, "no memory for the response");
+    if (!bytes) {
+        calls->failed = call;
+        cancel_all(calls);
+        return;
+    }
+    if (serve->infer && rpc_method_of(stream)->kind == RPC_UNARY)
+        rpc_report_add_headers(stream, serve->infer);
+    calls->slow = !rpc_send(stream, bytes, len);
+    size_t consumed = call->message->len;
+    end_call(call);
+    if (rpc_method_of(stream)->kind == RPC_BIDI_STREAM)
+        rpc_consume(stream, consumed);
+}
+
+static void finish(struct rpc_stream *stream, struct calls *calls)
+{
+    struct error err;
+    uint64_t retry_s = 0;
+    calls->finished = true;
+    if (calls->failed) {
+        err = calls->failed->serve.err;
+        retry_s = serve_call_retry_after_s(&calls->failed->serve);
+        end_call(calls->failed);
+    } else if (calls->cut != STATUS_OK) {
+        error_set(&err, calls->cut,
+                  calls->cut == STATUS_CANCELLED ? "the client has gone" : "no memory for the request");
+    } else if (rpc_method_of(stream)->kind == RPC_CLIENT_STREAM) {
+        error_set(&err, STATUS_EMPTY, "there was no message");
+    } else {
+        rpc_finish(stream, 0, NULL, NULL, 0);
+        return;
+    }
+    rpc_failure_finish(stream, &err, retry_s);
+}
+
+/* All that can be done now. The stream may be over after it. */
+static void advance(struct rpc_stream *stream, struct calls *calls)
+{
+    struct call *call;
+    pthread_mutex_lock(&calls->lock);
+    bool nested = calls->busy;
+    calls->busy = true;
+    pthread_mutex_unlock(&calls->lock);
+    if (nested)
+        return; /* inside of rpc_send or rpc_consume, whose caller goes on */
+    begin_messages(stream, calls);
+    while ((call = take_ready(stream, calls))) {
+        answer(stream, calls, call);
+        begin_messages(stream, calls);
+    }
+    if (!calls->finished && !calls->first && !calls->first_message && (calls->half_closed || is_ending(calls)))
+        finish(stream, calls);
+}
+
+void rpc_calls_on_start(struct rpc_stream *stream)
+{
+    struct calls *calls = rpc_state(stream);
+    pthread_mutex_init(&calls->lock, NULL);
+    if (rpc_method_of(stream)->kind == RPC_BIDI_STREAM)
+        rpc_hold(stream);
+}
+
+void rpc_calls_on_message(struct rpc_stream *stream, const char *bytes, size_t len)
+{
+    struct calls *calls = rpc_state(stream);
+    if (is_ending(calls))
+        return;
+    struct message *message = mem_alloc(sizeof *message + len);
+    if (!message) {
+        cut(calls, STATUS_NO_MEMORY);
+        advance(stream, calls);
+        return;
+    }
+    message->next = NULL;
+    message->len = len;
+    if (len)
+        memcpy(message->bytes, bytes, len);
+    if (calls->last_message)
+        calls->last_message->next = message;
+    else
+        calls->first_message = message;
+    calls->last_message = message;
+    advance(stream, calls);
+}
+
+void rpc_calls_on_half_close(struct rpc_stream *stream)
+{
+    struct calls *calls = rpc_state(stream);
+    calls->half_closed = true;
+    advance(stream, calls);
+}
+
+void rpc_calls_on_wake(struct rpc_stream *stream)
+{
+    advance(stream, rpc_state(stream));
+}
+
+void rpc_calls_on_writable(struct rpc_stream *stream)
+{
+    struct calls *calls = rpc_state(stream);
+    calls->slow = false;
+    advance(stream, calls);
+}
+
+void rpc_calls_on_cancel(struct rpc_stream *stream)
+{
+    struct calls *calls = rpc_state(stream);
+    cut(calls, STATUS_CANCELLED);
+    advance(stream, calls);
+}
+
+void rpc_calls_on_over(struct rpc_stream *stream)
+{
+    struct calls *calls = rpc_state(stream);
+    pthread_mutex_destroy(&calls->lock);
+}
