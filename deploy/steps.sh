@@ -13,6 +13,11 @@ MICROHTTPD_VERSION=1.0.1
 MICROHTTPD_BUILD=$MICROHTTPD_VERSION+3
 MICROHTTPD_SUITE=trixie
 MICROHTTPD_SHA256=a89e09fc9b4de34dde19f4fcb4faaa1ce10299b9908db1132bbfa1de47882b94
+# What /docs shows the API with: Swagger UI, as a package of Python carries it.
+SWAGGER_UI_VERSION=2026.10.1
+SWAGGER_UI_PIN=drf-spectacular-sidecar==$SWAGGER_UI_VERSION
+SWAGGER_UI_FOLDER=drf_spectacular_sidecar/static/drf_spectacular_sidecar/swagger-ui-dist
+SWAGGER_UI_SHA256=fe1d005d8ac9b5d0472f2fe5deeb2e7d6dcffaa24118044f22578b4b8c4b31f2
 
 say() { printf '\n== %s\n' "$*" >&2; }
 fail() { printf '\nerror: %s\n' "$*" >&2; exit 1; }
@@ -98,13 +103,43 @@ fetch_microhttpd() {
     fi
 }
 
+swagger_ui_dir() { echo "${XDG_CACHE_HOME:-$HOME/.cache}/bertd/swagger-ui-$SWAGGER_UI_VERSION"; }
+
+# fetch_swagger_ui: the pinned viewer into the cache; nothing to do where it is there. Without it /docs tells how to get it.
+fetch_swagger_ui() {
+    local dir work
+    dir=$(swagger_ui_dir)
+    [ -f "$dir/swagger-ui-bundle.js" ] && return
+    say "Fetching Swagger UI for /docs (3 MB, package $SWAGGER_UI_PIN, into $dir)"
+    mkdir -p "$(dirname "$dir")"
+    work=$(mktemp -d "$dir.XXXXXX")
+    trap 'rm -rf "$work"; trap - RETURN' RETURN # it would outlive this function
+    if (cd "$work" && /usr/bin/python3 -m pip download --quiet --disable-pip-version-check --no-deps \
+            --only-binary :all: "$SWAGGER_UI_PIN" &&
+        wheel=$(echo ./*.whl) && echo "$SWAGGER_UI_SHA256  $wheel" | sha256sum --check --quiet &&
+        /usr/bin/python3 -m zipfile -e "$wheel" .) >&2; then
+        rm -rf "$dir"
+        mv "$work/$SWAGGER_UI_FOLDER" "$dir"
+    else
+        say "Swagger UI could not be fetched (above is why); going on without it"
+    fi
+}
+
+# is_configured PRESET: and nothing that CMake looked for came later.
+is_configured() {
+    local ninja=build/$1/build.ninja
+    [ -f "$ninja" ] && ! [ "$(microhttpd_dir)/lib/libmicrohttpd.a" -nt "$ninja" ] &&
+        ! [ "$(swagger_ui_dir)/swagger-ui-bundle.js" -nt "$ninja" ]
+}
+
 # build_preset PRESET [TARGET...]: configure when needed, build what changed, in build/PRESET.
 build_preset() {
     local preset=$1; shift
     say "Building (preset $preset, in build/$preset)"
     cd "$root"
     fetch_microhttpd
-    [ -f "build/$preset/build.ninja" ] && ! [ "$(microhttpd_dir)/lib/libmicrohttpd.a" -nt "build/$preset/build.ninja" ] || cmake --preset "$preset" >/dev/null || fail "cmake --preset $preset failed (see above)"
+    fetch_swagger_ui
+    is_configured "$preset" || cmake --preset "$preset" >/dev/null || fail "cmake --preset $preset failed (see above)"
     cmake --build "build/$preset" ${1:+--target "$@"} >&2 || fail "the build failed (see above)"
 }
 
@@ -120,6 +155,40 @@ fetch_clang_format() {
         return 0
     fi
     echo "$pin" > "$folder/.pin"
+}
+
+# fetch_schemathesis: the pinned packages of tests/openapi in a Python environment of their own, build/openapi-env.
+fetch_schemathesis() {
+    local pins environment=$root/build/openapi-env list=$root/tests/openapi/requirements.txt
+    pins=$(sha256sum < "$list")
+    [ "$(cat "$environment/.pins" 2>/dev/null)" = "$pins" ] && return
+    say "Installing schemathesis (90 MB, in build/openapi-env)"
+    rm -rf "$environment"
+    if ! { /usr/bin/python3 -m venv "$environment" && "$environment/bin/python" -m pip install --quiet \
+        --disable-pip-version-check --only-binary :all: --no-deps -r "$list"; } >&2; then
+        rm -rf "$environment"
+        say "Could not install schemathesis: is the package registry within reach? openapi will be skipped without it"
+        return 0
+    fi
+    echo "$pins" > "$environment/.pins"
+}
+
+# fetch_browser_packages: the pinned packages of tests/browser, into build/browser; nothing to do without npm.
+fetch_browser_packages() {
+    local folder=$root/build/browser pins
+    command -v npm >/dev/null || return 0
+    pins=$(sha256sum < "$root/tests/browser/package-lock.json")
+    [ "$(cat "$folder/.pins" 2>/dev/null)" = "$pins" ] && return
+    say "Installing playwright-core and axe-core (in build/browser)"
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    cp "$root/tests/browser/package.json" "$root/tests/browser/package-lock.json" "$folder"
+    if ! npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --silent >&2; then
+        rm -rf "$folder"
+        say "Could not install them: is the package registry within reach? browser will be skipped without them"
+        return 0
+    fi
+    echo "$pins" > "$folder/.pins"
 }
 
 model_dir() { echo "${XDG_CACHE_HOME:-$HOME/.cache}/bertd/models/$MODEL_NAME"; }

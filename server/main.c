@@ -95,6 +95,7 @@ static enum status start(struct program *program, const sigset_t *signals, struc
     program_warn(program);
     pthread_sigmask(SIG_BLOCK, signals, NULL); /* from here on there are threads, and signals are waited for */
     status = program_start_boards(program, err);
+    program_start_traces(program);
     if (status == STATUS_OK)
         status = program_start_server(program, err);
     if (status == STATUS_OK)
@@ -146,6 +147,7 @@ static void finish(struct program *program)
     else
         while (program->n_boards > 0)
             board_close(&program->boards[--program->n_boards]);
+    trace_exporter_destroy(&program->traces);
     metrics_registry_destroy(&program->metrics);
     mem_free(program->boards);
     image_release(&program->image);

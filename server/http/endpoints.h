@@ -27,7 +27,9 @@ struct http_request {
     struct net_exchange *net;
     struct serve_string parts[HTTP_PARTS]; /* what stands for each {..} of the route; bytes NULL: nothing */
     void *state;                           /* the endpoint's own, in the call's arena */
-    size_t json_len; /* of the answer, for the header HTTP_JSON_LENGTH; 0: it is as the endpoint's content_type says */
+    unsigned code;                         /* of a good answer; 0: 200 */
+    const char *content_type;              /* of it, static; NULL: the endpoint's */
+    size_t json_len;                       /* of it, for the header HTTP_JSON_LENGTH; 0: it is all JSON */
 };
 
 static inline struct http_request *http_request_of(const struct serve_call *call)
@@ -57,6 +59,9 @@ extern const struct http_endpoint http_v2_ready;
 extern const struct http_endpoint http_v2_model;
 extern const struct http_endpoint http_v2_model_ready;
 extern const struct http_endpoint http_v2_infer;
+/* Files of server/web. */
+extern const struct http_endpoint http_openapi, http_docs, http_docs_js, http_swagger_css, http_swagger_js,
+    http_dashboard, http_dashboard_css, http_dashboard_js;
 
 /** The endpoint at this path for this method (HEAD counts as GET).
  *  Errors: NOT_FOUND; METHOD, with `ret_allow` set to the methods that there are, static. */
@@ -64,7 +69,7 @@ enum status http_route_find(const struct http_endpoint **ret, const char **ret_a
                             const char *path, struct error *err);
 
 /* The paths of the table, and one place for all others. */
-enum { HTTP_ROUTES = 29, HTTP_ROUTE_OTHER = HTTP_ROUTES - 1 };
+enum { HTTP_ROUTES = 37, HTTP_ROUTE_OTHER = HTTP_ROUTES - 1 };
 
 /** The place of a path in the table; HTTP_ROUTE_OTHER: it has none. `parts` get the pieces of the path that stand for
  *  {..} there. */

@@ -46,8 +46,9 @@ static void init(struct http_exchange *exchange, struct net_exchange *net)
     exchange->call.on_encoded = http_coding_encode;
     exchange->call.transport = &exchange->request;
     exchange->call.socket = net_exchange_socket(net);
-    http_request_id(exchange->id, header(exchange, "x-request-id"));
+    serve_request_id(exchange->id, header(exchange, "x-request-id"));
     exchange->call.id = exchange->id;
+    serve_call_trace(&exchange->call, header(exchange, "traceparent"), header(exchange, "tracestate"));
 }
 
 static void check_timeout(struct http_exchange *exchange)

@@ -4,10 +4,10 @@
 
 #include "server/http/endpoints.h"
 #include "server/http/http.h"
-#include "server/http/request_id.h"
 #include "server/http/telemetry.h"
 #include "server/net/coding.h"
 #include "server/serve/call.h"
+#include "server/serve/request_id.h"
 
 struct http_server {
     struct http_options options; /* read-only */
@@ -19,7 +19,7 @@ struct http_server {
 struct http_exchange {
     struct serve_call call;
     struct http_request request;
-    char id[HTTP_ID_SIZE];
+    char id[SERVE_ID_SIZE];
     uint32_t route;                       /* see http_route_index */
     const struct http_endpoint *endpoint; /* NULL: none, it was refused or is OPTIONS */
     struct http_server *server;

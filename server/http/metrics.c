@@ -1,8 +1,9 @@
-/* GET /metrics: what telemetry.c counts and what the boards report, as text for Prometheus. */
+/* GET /metrics: what telemetry.c counts and what the boards report, as text for Prometheus or in OpenMetrics. */
 #include <string.h>
 
 #include "base/mem.h"
 #include "server/http/endpoints.h"
+#include "server/http/media.h"
 #include "server/serve/serve.h"
 
 static double rows(const struct batch_board_info *info)
@@ -157,9 +158,24 @@ static enum status write_all(struct serve_call *call, struct error *err)
     return STATUS_OK;
 }
 
+/* Where it is liked better than plain text, as Prometheus does. */
+static void turn_into_openmetrics(struct serve_call *call)
+{
+    struct buf text = call->reply;
+    call->reply = (struct buf){0};
+    metrics_write_openmetrics(&call->reply, text.data ? text.data : "", text.len);
+    call->reply.failed |= text.failed;
+    buf_finish(&text);
+    http_request_of(call)->content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+}
+
 static enum serve_progress start(struct serve_call *call)
 {
+    const char *accept = net_exchange_header(http_request_of(call)->net, "accept");
     call->status = write_all(call, &call->err);
+    if (http_media_quality(accept, "application/openmetrics-text") > http_media_quality(accept, "text/plain"))
+        turn_into_openmetrics(call);
+    net_add(http_request_of(call)->net, "vary", "Accept");
     return SERVE_DONE;
 }
 

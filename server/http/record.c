@@ -1,45 +1,36 @@
 /* What is kept of an answer: its code, counts, and lines in the log. */
-#include "base/clock.h"
-#include "base/log.h"
+#include <stdio.h>
+
 #include "server/http/exchange.h"
-#include "server/http/refusals.h"
+#include "server/serve/record.h"
 
 unsigned http_exchange_code(const struct http_exchange *exchange)
 {
-    bool options = exchange->call.status == STATUS_OK && !exchange->endpoint;
-    return options ? 204 : (unsigned)status_http(exchange->call.status);
-}
-
-static void log_answered(const struct http_exchange *exchange, const char *route, size_t len)
-{
-    log_debug("answered", log_str("request_id", exchange->id), log_str("route", route),
-              log_str("method", net_exchange_method(exchange->net)), log_int("code", http_exchange_code(exchange)),
-              log_int("bytes", (int64_t)len),
-              log_int("microseconds", (int64_t)((clock_now_ns() - exchange->call.started_ns) / 1000)));
-}
-
-/* A probe of health that fails is refused nothing. */
-static bool is_refused(const struct http_exchange *exchange)
-{
-    return exchange->call.status != STATUS_OK && exchange->endpoint != &http_health;
+    if (exchange->call.status != STATUS_OK)
+        return (unsigned)status_http(exchange->call.status);
+    if (!exchange->endpoint)
+        return 204; /* of OPTIONS */
+    return exchange->request.code ? exchange->request.code : 200;
 }
 
 void http_exchange_record(struct http_exchange *exchange, size_t len)
 {
-    const struct serve_call *call = &exchange->call;
-    const char *route = http_route_name(exchange->route);
-    char client[NET_ADDRESS_SIZE];
-    http_telemetry_count(&exchange->server->telemetry, exchange->route, http_exchange_code(exchange));
-    if (log_enabled(LOG_DEBUG))
-        log_answered(exchange, route, len);
-    if (!is_refused(exchange))
-        return;
-    net_exchange_address_text(exchange->net, client);
-    if (call->status == STATUS_BACKEND || call->status == STATUS_INTERNAL)
-        log_error("a request failed", log_str("request_id", exchange->id), log_str("route", route),
-                  log_str("client", client), log_str("status", status_name(call->status)),
-                  log_str("error", call->err.message));
-    else
-        http_log_refusal(&(struct http_refusal){exchange->id, route, client, call->status, call->err.message,
-                                                http_exchange_code(exchange)});
+    const char *route = http_route_name(exchange->route), *method = net_exchange_method(exchange->net);
+    unsigned code = http_exchange_code(exchange);
+    char client[NET_ADDRESS_SIZE] = "", name[64];
+    http_telemetry_count(&exchange->server->telemetry, exchange->route, code);
+    if (exchange->call.status != STATUS_OK)
+        net_exchange_address_text(exchange->net, client);
+    snprintf(name, sizeof name, "%.16s %s", method, route);
+    const struct trace_attribute attributes[] = {
+        {"http.request.method", method, 0}, {"http.route", route, 0}, {"http.response.status_code", NULL, code}};
+    serve_record(&exchange->call, &(struct serve_record){.route = route,
+                                                         .method = method,
+                                                         .client = client,
+                                                         .name = name,
+                                                         .code = code,
+                                                         .bytes = len,
+                                                         .probe = exchange->endpoint == &http_health,
+                                                         .attributes = attributes,
+                                                         .n_attributes = sizeof attributes / sizeof *attributes});
 }

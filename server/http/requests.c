@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "server/http/endpoints.h"
+#include "server/serve/log_fields.h"
 #include "server/serve/serve.h"
 
 enum status http_map_inputs(const struct serve_call *call, const struct wire_inputs *inputs, struct serve_inputs *ret,
@@ -34,8 +34,11 @@ void http_note_unknown(struct serve_call *call, const struct wire_unknown *unkno
         int shown = name.len < LONGEST_NAME ? (int)name.len : LONGEST_NAME;
         len += snprintf(names + len, sizeof names - (size_t)len, "%s%.*s", i ? ", " : "", shown, name.bytes);
     }
-    log_debug("unknown fields of a request ignored", log_str("request_id", call->id), log_int("fields", unknown->n),
-              log_str("names", names));
+    struct serve_call_words words;
+    struct log_field fields[SERVE_CALL_FIELDS + 4] = {
+        log_str("request_id", call->id), log_int("fields", unknown->n), log_str("names", names), {NULL, LOG_END, {0}}};
+    serve_add_call_fields(fields, call, &words);
+    log_write(LOG_DEBUG, "unknown fields of a request ignored", fields);
 }
 
 struct wire_limits http_limits(const struct serve_call *call)

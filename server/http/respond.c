@@ -54,18 +54,22 @@ static void add_inference(struct net_exchange *net, const struct serve_call *cal
         net_add_number(net, "x-cached-count", report.n_cached);
 }
 
+static const char *content_type(const struct http_exchange *exchange)
+{
+    const char *type = NULL;
+    if (exchange->call.status == STATUS_OK && exchange->endpoint)
+        type = exchange->request.content_type ? exchange->request.content_type : exchange->endpoint->content_type;
+    return type ? type : "application/json";
+}
+
 static void add_headers(struct http_exchange *exchange, size_t len)
 {
     struct net_exchange *net = exchange->net;
     const struct serve_call *call = &exchange->call;
     bool ok = call->status == STATUS_OK;
     uint64_t retry_after = serve_call_retry_after_s(call);
-    if (len > 0) {
-        const char *type = ok && exchange->endpoint ? exchange->endpoint->content_type : NULL;
-        if (ok && exchange->request.json_len)
-            type = "application/octet-stream";
-        net_add(net, "content-type", type ? type : "application/json");
-    }
+    if (len > 0)
+        net_add(net, "content-type", content_type(exchange));
     if (exchange->codable)
         net_add(net, "vary", "Accept-Encoding");
     if (exchange->coding != NET_IDENTITY)

@@ -38,6 +38,14 @@ static const struct route routes[] = {
     {"/metrics", &http_metrics, NULL},
     {"/boards", &http_boards, NULL},
     {"/admin/faults", NULL, &http_faults},
+    {"/openapi.json", &http_openapi, NULL},
+    {"/docs", &http_docs, NULL},
+    {"/docs/docs.js", &http_docs_js, NULL},
+    {"/docs/swagger-ui.css", &http_swagger_css, NULL},
+    {"/docs/swagger-ui-bundle.js", &http_swagger_js, NULL},
+    {"/dashboard", &http_dashboard, NULL},
+    {"/dashboard/dashboard.css", &http_dashboard_css, NULL},
+    {"/dashboard/dashboard.js", &http_dashboard_js, NULL},
 };
 
 _Static_assert(sizeof routes / sizeof *routes == HTTP_ROUTE_OTHER, "one place a path, and one for all others");

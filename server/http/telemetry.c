@@ -3,8 +3,8 @@
 #include "server/http/exchange.h"
 #include "server/serve/serve.h"
 
-/* All that a response may have: those of base/status.h, and of OPTIONS. */
-static const unsigned codes[HTTP_CODES] = {200, 204, 400, 401, 403, 404, 405, 413, 415,
+/* All that a response may have: those of base/status.h, of OPTIONS, and of files that the client has. */
+static const unsigned codes[HTTP_CODES] = {200, 204, 304, 400, 401, 403, 404, 405, 413, 415,
                                            422, 424, 429, 431, 499, 500, 501, 503, 504};
 
 void http_telemetry_count(struct http_telemetry *telemetry, uint32_t route, unsigned code)

@@ -9,7 +9,7 @@
 
 struct http_server;
 
-enum { HTTP_CODES = 18 };
+enum { HTTP_CODES = 19 };
 
 struct http_telemetry {
     atomic_uint_fast64_t responses[HTTP_ROUTES][HTTP_CODES];

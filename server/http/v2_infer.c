@@ -68,6 +68,8 @@ static void encode(struct serve_call *call)
     request->json_len =
         wire_write_v2(&call->reply, serve_server_options(call->server)->served_model_name, asked->id,
                       serve_infer_rows(infer), infer->n_inputs, infer->width, infer->keep, asked->binary);
+    if (request->json_len)
+        request->content_type = "application/octet-stream";
 }
 
 const struct http_endpoint http_v2_infer = {.method = {.start = start, .encode = encode, .value_cost = WIRE_FLOAT_COST},

@@ -1,10 +1,11 @@
-/* Counters, gauges and histograms, and their text for Prometheus (exposition format 0.0.4).
+/* Counters, gauges and histograms, and their text for Prometheus (exposition format 0.0.4) or as OpenMetrics 1.0.
  *
  * Metrics are made once, at start, and live as long as their registry; counting is a relaxed atomic addition.
  */
 #ifndef BERTD_METRICS_METRICS_H
 #define BERTD_METRICS_METRICS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -54,6 +55,9 @@ void metrics_histogram_observe(struct metrics_histogram *histogram, double value
 
 /** All metrics as text. Thread: any. */
 void metrics_registry_write(struct metrics_registry *registry, struct buf *out);
+/** Append to `out` what such a text [len] is in OpenMetrics. A counter whose name does not end in _total has the type
+ *  unknown there, so that it keeps its name. Thread: any. */
+void metrics_write_openmetrics(struct buf *out, const char *text, size_t len);
 /** The lines before the first sample of a name. `type`: "counter" or "gauge". Thread: any. */
 void metrics_write_head(struct buf *out, const char *name, const char *type, const char *help);
 

@@ -32,6 +32,8 @@ void net_fields_finish(struct net_fields *fields);
 /** How one carrier does what net.h promises; the members have the names of its functions. */
 struct net_carrier_ops {
     const char *(*header)(const struct net_exchange *exchange, const char *name);
+    void (*each_header)(const struct net_exchange *exchange,
+                        void (*visit)(void *cookie, const char *name, const char *value), void *cookie);
     void (*consume)(struct net_exchange *exchange, size_t bytes); /* NULL: nothing is held back */
     void (*wake)(struct net_exchange *exchange);
     void (*respond)(struct net_exchange *exchange); /* code, fields, body are in the exchange */

@@ -8,22 +8,21 @@
 #include "server/net/cors.h"
 #include "server/net/server.h"
 
-static const struct net_handler *find_handler(const struct net_exchange *exchange)
+/* The first that takes it. It is set before it is asked: so that it finds its cookie. */
+static void find_handler(struct net_exchange *exchange)
 {
     const struct net_options *options = &exchange->server->options;
-    uint32_t last = options->n_handlers - 1;
-    for (uint32_t i = 0; i < last; i++) {
-        const struct net_handler *handler = &options->handlers[i];
-        if (!handler->takes || handler->takes(exchange))
-            return handler;
+    for (uint32_t i = 0; i < options->n_handlers; i++) {
+        exchange->handler = &options->handlers[i];
+        if (!exchange->handler->takes || exchange->handler->takes(exchange))
+            return;
     }
-    return &options->handlers[last];
 }
 
 bool net_exchange_begin(struct net_exchange *exchange, struct net_server *server)
 {
     exchange->server = server;
-    exchange->handler = find_handler(exchange);
+    find_handler(exchange);
     if (exchange->handler->state_size > 0 && !(exchange->state = mem_calloc(1, exchange->handler->state_size)))
         return false;
     atomic_fetch_add(&server->active, 1);
@@ -63,6 +62,12 @@ const char *net_exchange_query(const struct net_exchange *exchange)
 const char *net_exchange_header(const struct net_exchange *exchange, const char *name)
 {
     return exchange->ops->header(exchange, name);
+}
+
+void net_exchange_each_header(const struct net_exchange *exchange,
+                              void (*visit)(void *cookie, const char *name, const char *value), void *cookie)
+{
+    exchange->ops->each_header(exchange, visit, cookie);
 }
 
 unsigned net_exchange_version(const struct net_exchange *exchange)

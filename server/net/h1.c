@@ -73,8 +73,8 @@ static struct MHD_Daemon *start_daemon(struct h1_daemon *daemon)
         {MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, NULL},
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, daemon},
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)h1_end, daemon},
-        {daemon->tls ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_SIGPIPE_HANDLED_BY_APP,
-         daemon->tls ? (intptr_t)net_tls_no_certificate : 1, NULL},
+        {daemon->tls ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+         daemon->tls ? (void *)net_tls_no_certificate : NULL},
         {threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, threads, NULL},
         {MHD_OPTION_END, 0, NULL},
     };

@@ -20,6 +20,27 @@ static const char *get_header(const struct net_exchange *exchange, const char *n
     return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
 }
 
+struct visit {
+    void (*visit)(void *cookie, const char *name, const char *value);
+    void *cookie;
+};
+
+static enum MHD_Result visit_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    const struct visit *visit = cls;
+    (void)kind;
+    visit->visit(visit->cookie, name, value ? value : "");
+    return MHD_YES;
+}
+
+static void each_header(const struct net_exchange *exchange,
+                        void (*visit)(void *cookie, const char *name, const char *value), void *cookie)
+{
+    const struct h1_exchange *x = (const struct h1_exchange *)exchange;
+    struct visit visitor = {visit, cookie};
+    MHD_get_connection_values(x->connection, MHD_HEADER_KIND, visit_header, &visitor);
+}
+
 static void free_exchange(struct h1_exchange *x)
 {
     net_exchange_end(&x->base);
@@ -91,6 +112,7 @@ static void abort_stream(struct net_exchange *exchange, uint32_t error)
 }
 
 static const struct net_carrier_ops ops = {.header = get_header,
+                                           .each_header = each_header,
                                            .wake = wake,
                                            .respond = respond,
                                            .begin = begin,

@@ -47,6 +47,16 @@ const char *h2_head_find(const struct net_exchange *exchange, const char *name)
     return value || strcasecmp(name, "host") != 0 ? value : find(stream, ":authority");
 }
 
+void h2_head_each(const struct net_exchange *exchange,
+                  void (*visit)(void *cookie, const char *name, const char *value), void *cookie)
+{
+    const struct h2_stream *stream = (const struct h2_stream *)exchange;
+    for (const char *at = next_field(stream, NULL); at; at = next_field(stream, at)) {
+        if (*at != ':')
+            visit(cookie, at, at + strlen(at) + 1);
+    }
+}
+
 static int hex(char c)
 {
     static const char digits[] = "0123456789abcdef";

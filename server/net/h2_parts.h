@@ -129,7 +129,7 @@ struct h2_stream {
     uint64_t receive_by_ns; /* 0: nothing is waited for */
     uint64_t send_by_ns;    /* 0: nothing waits to be sent */
     uint32_t error;         /* of net_abort */
-    atomic_bool answered;   /* net_respond, net_begin or net_abort was called */
+    atomic_bool answered;   /* all of the answer was given: what comes of the request is dropped */
     atomic_bool failed;     /* memory was short for a piece */
     atomic_bool stopped;    /* net_write said so */
     atomic_bool woken;
@@ -201,5 +201,8 @@ void h2_head_add(struct h2_stream *stream, const uint8_t *name, size_t name_len,
 bool h2_head_finish(struct h2_stream *stream, bool ended);
 /** net_exchange_header. */
 const char *h2_head_find(const struct net_exchange *exchange, const char *name);
+/** net_exchange_each_header. */
+void h2_head_each(const struct net_exchange *exchange,
+                  void (*visit)(void *cookie, const char *name, const char *value), void *cookie);
 
 #endif

@@ -287,20 +287,24 @@ static void wake(struct net_exchange *exchange)
         post(stream, &stream->wake_job);
 }
 
-static void respond(struct net_exchange *exchange)
+static void send_head(struct h2_stream *stream)
 {
-    struct h2_stream *stream = of(exchange);
-    atomic_store(&stream->answered, true);
     if (is_here(stream))
         apply_begin(stream);
     else
         post(stream, &stream->begin_job);
 }
 
+static void respond(struct net_exchange *exchange)
+{
+    atomic_store(&of(exchange)->answered, true);
+    send_head(of(exchange));
+}
+
 static void begin(struct net_exchange *exchange)
 {
     of(exchange)->streams = true;
-    respond(exchange);
+    send_head(of(exchange));
 }
 
 static bool write_piece(struct net_exchange *exchange, const char *bytes, size_t len)
@@ -346,6 +350,7 @@ static void abort_stream(struct net_exchange *exchange, uint32_t error)
 }
 
 static const struct net_carrier_ops ops = {.header = h2_head_find,
+                                           .each_header = h2_head_each,
                                            .consume = consume,
                                            .wake = wake,
                                            .respond = respond,

@@ -13,8 +13,8 @@
  *
  * The handler owes every exchange an answer: once, from on_head on, from any thread, even when the client has gone
  * meanwhile (on_gone): also when that was before on_end. It gives it whole (net_respond) or as a stream (net_begin,
- * net_write.., net_finish). After an answer before on_end the carrier deals with the rest of the request by itself: no
- * on_body, no on_end.
+ * net_write.., net_finish). After all of an answer before on_end (on HTTP/1.1: after net_begin already) the carrier
+ * deals with the rest of the request by itself: no on_body, no on_end.
  *
  * What is done elsewhere comes back by net_wake: then on_wake runs on the event thread, which may encode the answer and
  * give it there, at no further change of threads.
@@ -136,6 +136,9 @@ const char *net_exchange_path(const struct net_exchange *exchange);   /* decoded
 const char *net_exchange_query(const struct net_exchange *exchange);  /* as sent, after the '?'; NULL: none */
 /** The value of a header, the first where there are several; NULL: none. `name` in any case. Before on_over. */
 const char *net_exchange_header(const struct net_exchange *exchange, const char *name);
+/** Call `visit` with every header, in their order, also where a name comes several times. Before on_over. */
+void net_exchange_each_header(const struct net_exchange *exchange,
+                              void (*visit)(void *cookie, const char *name, const char *value), void *cookie);
 /** 10, 11 or 20. */
 unsigned net_exchange_version(const struct net_exchange *exchange);
 enum net_side net_exchange_side(const struct net_exchange *exchange);

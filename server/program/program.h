@@ -13,10 +13,11 @@
 #include "server/http/http.h"
 #include "server/model/model.h"
 #include "server/net/net.h"
+#include "server/rpc/rpc.h"
 #include "server/serve/serve.h"
 #include "server/token/token.h"
 
-enum { PROGRAM_LISTENERS = 3 };
+enum { PROGRAM_LISTENERS = 3, PROGRAM_HANDLERS = 2 };
 
 /** All that is to be ended, in the order it was begun. */
 struct program {
@@ -39,9 +40,11 @@ struct program {
     struct faults_schedule schedule;
     struct faults_runner *faults;
     struct metrics_registry *metrics;
+    struct trace_exporter *traces; /* NULL: no spans are sent */
     struct serve_server *serve;
     struct http_server *http;
-    struct net_handler handlers[1];
+    struct rpc_server *rpc;
+    struct net_handler handlers[PROGRAM_HANDLERS];
     struct net_server *net;
 };
 
@@ -63,6 +66,9 @@ void program_warn(const struct program *program);
 enum status program_start_boards(struct program *program, struct error *err);
 /** Start the injection of faults, where there is a schedule. Errors: INTERNAL, NO_MEMORY. */
 enum status program_start_faults(struct program *program, struct error *err);
+/** Start sending spans, where the environment asks for it. Its variables are OpenTelemetry's and may be meant for other
+ *  programs: one that is wrong ends nothing but the traces, and the log says so. */
+void program_start_traces(struct program *program);
 /** Start the request core. Errors: USAGE, IO, FORMAT, INTERNAL, NO_MEMORY. */
 enum status program_start_server(struct program *program, struct error *err);
 

@@ -58,6 +58,7 @@ enum status program_start_server(struct program *program, struct error *err)
         .request_timeout_ms = (uint32_t)config->request_timeout,
         .workers = config->tokenization_workers ? (uint32_t)config->tokenization_workers : program->cores,
         .metrics = program->metrics,
+        .traces = program->traces,
     };
     return serve_server_create(&program->serve, &options, err);
 }

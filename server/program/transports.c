@@ -45,10 +45,16 @@ enum status program_start_transports(struct program *program, struct error *err)
     enum status status = http_server_create(&program->http, program->serve, &http, err);
     if (status != STATUS_OK)
         return status;
-    http_server_handler(program->http, &program->handlers[0]);
+    struct rpc_options rpc = {.payload_limit = config->payload_limit};
+    rpc.services = rpc_services(&rpc.n_services);
+    status = rpc_server_create(&program->rpc, program->serve, &rpc, err);
+    if (status != STATUS_OK)
+        return status;
+    rpc_server_handler(program->rpc, &program->handlers[0]);
+    http_server_handler(program->http, &program->handlers[1]);
     struct net_options net = {
         .handlers = program->handlers,
-        .n_handlers = 1,
+        .n_handlers = PROGRAM_HANDLERS,
         .max_connections = (uint32_t)config->max_connections,
         .max_connections_per_ip = (uint32_t)config->max_connections_per_ip,
         .idle_timeout_s = (uint32_t)config->idle_timeout,
@@ -73,6 +79,7 @@ void program_stop_transports(struct program *program)
         serve_server_close(program->serve, true); /* every answer is given, now that the work is cancelled */
     }
     net_server_destroy(&program->net);
+    rpc_server_destroy(&program->rpc);
     http_server_destroy(&program->http);
     for (uint32_t i = 0; i < program->n_listeners && !program->serving; i++)
         close(program->listeners[i].fd);

@@ -107,14 +107,14 @@ static enum status begin(struct rpc_watching *watching, const ProtobufCMessage *
     return STATUS_OK;
 }
 
-static bool is_due(struct rpc_watching *watching)
+static bool is_due(const struct rpc_watching *watching)
 {
-    return clock_now_ns() >= atomic_load(&watching->next_ns);
+    return clock_now_ns() >= watching->next_ns;
 }
 
 static enum status write_now(struct rpc_watching *watching, struct buf *out, struct error *err)
 {
-    atomic_store(&watching->next_ns, clock_now_ns() + watching->interval_ns);
+    watching->next_ns = clock_now_ns() + watching->interval_ns;
     return write_all(rpc_server_of(watching->stream), rpc_codec_of(watching->stream), out, err);
 }
 

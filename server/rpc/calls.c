@@ -11,30 +11,22 @@
 #include "server/serve/serve.h"
 #include "server/wire/response.h"
 
-/* One that came and has not been begun. */
-struct message {
-    struct message *next;
-    size_t len;
-    char bytes[];
-};
-
 struct call {
     struct serve_call serve;
     struct rpc_stream *stream;
-    struct message *message;
     struct call *next;
-    bool ready; /* under calls.lock */
+    bool ready;     /* under calls.lock */
+    char message[]; /* [serve.request_len] */
 };
 
 /* The state of a stream. All but what the lock guards is the event thread's. */
 struct calls {
-    struct message *first_message, *last_message; /* wait to be begun */
-    struct call *first, *last;                    /* begun, in order */
-    uint32_t n;                                   /* of these */
-    struct call *failed;                          /* ended the stream */
-    enum status cut;                              /* ended it otherwise: CANCELLED, NO_MEMORY */
+    struct call *first, *last; /* in order */
+    struct call *failed;       /* ended the stream */
+    enum status cut;           /* ended it otherwise: CANCELLED, NO_MEMORY */
     bool half_closed;
-    bool slow;     /* the client reads slowly: until on_writable */
+    bool slow; /* the client reads slowly: until on_writable */
+    bool answering;
     bool finished; /* rpc_finish was called */
     pthread_mutex_t lock;
     bool busy; /* under the lock: the event thread looks for ready calls by itself */
@@ -101,7 +93,7 @@ static void limit_time(struct serve_call *serve, uint64_t deadline_ns)
         serve->deadline_ns = deadline_ns;
 }
 
-static void fill_in(struct call *call, const struct rpc_action *action)
+static void fill_in(struct call *call, const struct rpc_action *action, size_t message_len)
 {
     struct rpc_stream *stream = call->stream;
     struct serve_call *serve = &call->serve;
@@ -110,8 +102,8 @@ static void fill_in(struct call *call, const struct rpc_action *action)
     const void *address = net_exchange_address(exchange, &len);
     serve_call_init(serve, rpc_server_of(stream));
     serve->method = action->immediate ? &immediate_method : &methods[rpc_codec_of(stream)];
-    serve->request = call->message->bytes;
-    serve->request_len = call->message->len;
+    serve->request = call->message;
+    serve->request_len = message_len;
     struct error err;
     if (serve_access_identify(serve, rpc_header(stream, "authorization"), address, len, &err) != STATUS_OK &&
         !rpc_method_of(stream)->public)
@@ -122,13 +114,12 @@ static void fill_in(struct call *call, const struct rpc_action *action)
     serve_call_read_class(serve, rpc_header(stream, "x-bertd-priority"));
 }
 
-/* The message is the call's from now on. */
-static void run(struct calls *calls, struct call *call)
+static void run(struct calls *calls, struct call *call, size_t message_len)
 {
     const struct rpc_action *action = action_of(call);
     struct serve_call *serve = &call->serve;
     struct error err;
-    fill_in(call, action);
+    fill_in(call, action, message_len);
     if (serve_call_reserve(serve, serve->request_len, &err) != STATUS_OK)
         serve_call_fail(serve, err.status, "%s", err.message);
     if (calls->last)
@@ -136,7 +127,6 @@ static void run(struct calls *calls, struct call *call)
     else
         calls->first = call;
     calls->last = call;
-    calls->n++;
     if (!action->immediate) {
         serve_call_run(serve);
         return;
@@ -151,7 +141,6 @@ static void run(struct calls *calls, struct call *call)
 static void end_call(struct call *call)
 {
     serve_call_finish(&call->serve);
-    mem_free(call->message);
     mem_free(call);
 }
 
@@ -162,19 +151,8 @@ static bool is_ending(const struct calls *calls)
     return calls->cut != STATUS_OK || calls->failed;
 }
 
-static void drop_messages(struct calls *calls)
-{
-    while (calls->first_message) {
-        struct message *message = calls->first_message;
-        calls->first_message = message->next;
-        mem_free(message);
-    }
-    calls->last_message = NULL;
-}
-
 static void cancel_all(struct calls *calls)
 {
-    drop_messages(calls);
     for (struct call *call = calls->first; call; call = call->next)
         serve_call_cancel(&call->serve);
 }
@@ -184,27 +162,6 @@ static void cut(struct calls *calls, enum status status)
     if (!is_ending(calls))
         calls->cut = status;
     cancel_all(calls);
-}
-
-/* Where there is no memory for one, the stream waits for those that run to give theirs back. */
-static void begin_messages(struct rpc_stream *stream, struct calls *calls)
-{
-    while (calls->first_message && calls->n < RPC_CALLS_AT_ONCE) {
-        struct call *call = mem_calloc(1, sizeof *call);
-        if (!call && calls->first)
-            return;
-        if (!call) {
-            cut(calls, STATUS_NO_MEMORY);
-            return;
-        }
-        struct message *message = calls->first_message;
-        calls->first_message = message->next;
-        if (!calls->first_message)
-            calls->last_message = NULL;
-        call->stream = stream;
-        call->message = message;
-        run(calls, call);
-    }
 }
 
 /* The first call, where it may be answered now. */
@@ -230,7 +187,6 @@ static void answer(struct rpc_stream *stream, struct calls *calls, struct call *
 {
     struct serve_call *serve = &call->serve;
     serve_call_answer(serve);
-    calls->n--;
     if (is_ending(calls)) {
         end_call(call);
         return;
@@ -247,10 +203,9 @@ static void answer(struct rpc_stream *stream, struct calls *calls, struct call *
     if (serve->infer && rpc_method_of(stream)->kind == RPC_UNARY)
         rpc_report_add_headers(stream, serve->infer);
     calls->slow = !rpc_send(stream, bytes, len);
-    size_t consumed = call->message->len;
     end_call(call);
     if (rpc_method_of(stream)->kind == RPC_BIDI_STREAM)
-        rpc_consume(stream, consumed);
+        rpc_consume(stream);
 }
 
 static void finish(struct rpc_stream *stream, struct calls *calls)
@@ -274,23 +229,27 @@ static void finish(struct rpc_stream *stream, struct calls *calls)
     rpc_failure_finish(stream, &err, retry_s);
 }
 
+/* From now on nobody wakes the event thread: it looks by itself, until take_ready finds nothing. */
+static void begin_busy(struct calls *calls)
+{
+    pthread_mutex_lock(&calls->lock);
+    calls->busy = true;
+    pthread_mutex_unlock(&calls->lock);
+}
+
 /* All that can be done now. The stream may be over after it. */
 static void advance(struct rpc_stream *stream, struct calls *calls)
 {
     struct call *call;
-    pthread_mutex_lock(&calls->lock);
-    bool nested = calls->busy;
-    calls->busy = true;
-    pthread_mutex_unlock(&calls->lock);
-    if (nested)
+    if (calls->answering)
         return; /* inside of rpc_send or rpc_consume, whose caller goes on */
-    begin_messages(stream, calls);
-    while ((call = take_ready(stream, calls))) {
+    calls->answering = true;
+    begin_busy(calls);
+    while ((call = take_ready(stream, calls)))
         answer(stream, calls, call);
-        begin_messages(stream, calls);
-    }
-    if (!calls->finished && !calls->first && !calls->first_message && (calls->half_closed || is_ending(calls)))
+    if (!calls->finished && !calls->first && (calls->half_closed || is_ending(calls)))
         finish(stream, calls);
+    calls->answering = false;
 }
 
 void rpc_calls_on_start(struct rpc_stream *stream)
@@ -298,7 +257,7 @@ void rpc_calls_on_start(struct rpc_stream *stream)
     struct calls *calls = rpc_state(stream);
     pthread_mutex_init(&calls->lock, NULL);
     if (rpc_method_of(stream)->kind == RPC_BIDI_STREAM)
-        rpc_hold(stream);
+        rpc_hold(stream, RPC_CALLS_AT_ONCE);
 }
 
 void rpc_calls_on_message(struct rpc_stream *stream, const char *bytes, size_t len)
@@ -306,21 +265,16 @@ void rpc_calls_on_message(struct rpc_stream *stream, const char *bytes, size_t l
     struct calls *calls = rpc_state(stream);
     if (is_ending(calls))
         return;
-    struct message *message = mem_alloc(sizeof *message + len);
-    if (!message) {
+    struct call *call = mem_calloc(1, sizeof *call + len);
+    if (call) {
+        call->stream = stream;
+        if (len)
+            memcpy(call->message, bytes, len);
+        begin_busy(calls);
+        run(calls, call, len);
+    } else {
         cut(calls, STATUS_NO_MEMORY);
-        advance(stream, calls);
-        return;
     }
-    message->next = NULL;
-    message->len = len;
-    if (len)
-        memcpy(message->bytes, bytes, len);
-    if (calls->last_message)
-        calls->last_message->next = message;
-    else
-        calls->first_message = message;
-    calls->last_message = message;
     advance(stream, calls);
 }
 

@@ -1,6 +1,6 @@
 /* Messages of a stream as calls of the request core: how the methods of bertd are done. Private to the room.
  *
- * Each message is one call. The calls of a stream run beside each other, MAX of them at most, and are answered in
+ * Each message is one call. The calls of a stream run beside each other and are answered in
  * order. The first that fails ends the stream; those behind it are cancelled. A stream that is cancelled takes its
  * calls with it, into the layer that computes.
  */
@@ -10,7 +10,7 @@
 #include "server/rpc/codec.h"
 #include "server/serve/call.h"
 
-enum { RPC_CALLS_AT_ONCE = 64 }; /* of one stream */
+enum { RPC_CALLS_AT_ONCE = 64 }; /* of a bidirectional stream; the client waits with the next */
 
 /** How a method is done: the `detail` of its rpc_method. */
 struct rpc_action {

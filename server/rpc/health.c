@@ -102,7 +102,7 @@ const struct rpc_action rpc_health_list = {.start = start_list, .immediate = tru
 
 /* Watch -------------------------------------------------------------------------------------------------------------*/
 
-static int current(struct rpc_watching *watching)
+static int current(const struct rpc_watching *watching)
 {
     return watching->fixed ? watching->fixed : (int)serving(rpc_server_of(watching->stream));
 }
@@ -118,9 +118,9 @@ static enum status begin(struct rpc_watching *watching, const ProtobufCMessage *
     return STATUS_OK;
 }
 
-static bool has_changed(struct rpc_watching *watching)
+static bool has_changed(const struct rpc_watching *watching)
 {
-    return current(watching) != atomic_load(&watching->told);
+    return current(watching) != watching->told;
 }
 
 static enum status write_status(struct rpc_watching *watching, struct buf *out, struct error *err)
@@ -128,7 +128,7 @@ static enum status write_status(struct rpc_watching *watching, struct buf *out, 
     (void)err;
     Response response = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
     response.status = (Serving)current(watching);
-    atomic_store(&watching->told, (int)response.status);
+    watching->told = (int)response.status;
     rpc_encode(out, rpc_codec_of(watching->stream), &response.base);
     return STATUS_OK;
 }

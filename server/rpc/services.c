@@ -13,7 +13,7 @@
     .on_over = rpc_calls_on_over, .state_size = RPC_CALLS_STATE, .detail = &(action)
 #define WATCH(action)                                                                                                  \
     .on_message = rpc_watching_on_message, .on_half_close = rpc_watching_on_half_close,                                \
-    .on_wake = rpc_watching_on_wake, .on_writable = rpc_watching_on_writable, .on_cancel = rpc_watching_on_cancel,     \
+    .on_time = rpc_watching_on_time, .on_writable = rpc_watching_on_writable, .on_cancel = rpc_watching_on_cancel,     \
     .state_size = sizeof(struct rpc_watching), .detail = &(action)
 #define UNARY(request, response)  .kind = RPC_UNARY, TYPES(request, response)
 #define SERVER(request, response) .kind = RPC_SERVER_STREAM, TYPES(request, response)

@@ -1,13 +1,14 @@
 #include "server/rpc/watching.h"
 
-#include <errno.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "server/net/net.h"
 #include "server/rpc/failure.h"
 #include "server/serve/serve.h"
 
 enum { REQUEST_LIMIT = 1 << 20 }; /* of memory */
+enum { LOOK_NS = 200000000 };     /* so often it is looked at what has changed */
 
 static const struct rpc_watch_action *action_of(const struct rpc_watching *watching)
 {
@@ -19,8 +20,6 @@ static void finish(struct rpc_watching *watching, const struct error *err)
     if (watching->finished)
         return;
     watching->finished = true;
-    if (watching->ticking)
-        serve_ticker_remove(rpc_server_of(watching->stream), &watching->ticker);
     rpc_failure_finish(watching->stream, err, 0);
 }
 
@@ -30,15 +29,15 @@ static bool tell(struct rpc_watching *watching)
     struct buf out = {0};
     struct error err;
     size_t len = 0;
-    if (action_of(watching)->write(watching, &out, &err) == STATUS_OK) {
-        char *bytes = buf_take(&out, &len);
-        if (bytes) {
-            watching->slow = !rpc_send(watching->stream, bytes, len);
-            return true;
-        }
-        error_set(&err, STATUS_NO_MEMORY, "no memory for the response");
+    enum status status = action_of(watching)->write(watching, &out, &err);
+    char *bytes = status == STATUS_OK ? buf_take(&out, &len) : NULL;
+    if (bytes) {
+        watching->slow = !rpc_send(watching->stream, bytes, len);
+        return true;
     }
     buf_finish(&out);
+    if (status == STATUS_OK)
+        error_set(&err, STATUS_NO_MEMORY, "no memory for the response");
     finish(watching, &err);
     return false;
 }
@@ -51,21 +50,10 @@ static bool has_left(struct rpc_watching *watching)
     return socket >= 0 && recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
-static void on_tick(struct serve_ticker *ticker)
+static void look_again(const struct rpc_watching *watching)
 {
-    struct rpc_watching *watching = (struct rpc_watching *)ticker;
-    bool left = has_left(watching);
-    if (left)
-        atomic_store(&watching->left, true);
-    if (left || serve_server_is_draining(rpc_server_of(watching->stream)) || action_of(watching)->is_due(watching))
-        rpc_wake(watching->stream);
-}
-
-static void cancel(struct rpc_watching *watching)
-{
-    struct error err;
-    error_set(&err, STATUS_CANCELLED, "the client has gone");
-    finish(watching, &err);
+    uint64_t wait_ns = watching->interval_ns && watching->interval_ns < LOOK_NS ? watching->interval_ns : LOOK_NS;
+    rpc_set_time(watching->stream, clock_now_ns() + wait_ns);
 }
 
 void rpc_watching_on_message(struct rpc_stream *stream, const char *bytes, size_t len)
@@ -74,7 +62,6 @@ void rpc_watching_on_message(struct rpc_stream *stream, const char *bytes, size_
     struct error err;
     ProtobufCMessage *request = NULL;
     watching->stream = stream;
-    watching->ticker.on_tick = on_tick;
     struct arena *arena = arena_create(REQUEST_LIMIT);
     enum status status =
         arena ? rpc_decode(&request, rpc_codec_of(stream), rpc_method_of(stream)->request, bytes, len, arena, &err)
@@ -89,27 +76,23 @@ void rpc_watching_on_message(struct rpc_stream *stream, const char *bytes, size_
 void rpc_watching_on_half_close(struct rpc_stream *stream)
 {
     struct rpc_watching *watching = rpc_state(stream);
-    if (watching->finished || !tell(watching))
-        return;
-    watching->ticking = true;
-    serve_ticker_add(rpc_server_of(stream), &watching->ticker);
+    if (!watching->finished && tell(watching))
+        look_again(watching);
 }
 
-void rpc_watching_on_wake(struct rpc_stream *stream)
+void rpc_watching_on_time(struct rpc_stream *stream)
 {
     struct rpc_watching *watching = rpc_state(stream);
     struct error err;
-    if (watching->finished)
-        return;
-    if (atomic_load(&watching->left)) {
-        cancel(watching);
+    if (has_left(watching)) {
+        rpc_watching_on_cancel(stream);
     } else if (serve_server_is_draining(rpc_server_of(stream))) {
         if (action_of(watching)->tells_end && !tell(watching))
             return;
         error_set(&err, STATUS_UNHEALTHY, "the server is shutting down");
         finish(watching, &err);
-    } else if (!watching->slow && action_of(watching)->is_due(watching)) {
-        tell(watching);
+    } else if (watching->slow || !action_of(watching)->is_due(watching) || tell(watching)) {
+        look_again(watching);
     }
 }
 
@@ -117,12 +100,13 @@ void rpc_watching_on_writable(struct rpc_stream *stream)
 {
     struct rpc_watching *watching = rpc_state(stream);
     watching->slow = false;
-    rpc_watching_on_wake(stream);
 }
 
 void rpc_watching_on_cancel(struct rpc_stream *stream)
 {
     struct rpc_watching *watching = rpc_state(stream);
-    watching->stream = stream;
-    cancel(watching);
+    struct error err;
+    watching->stream = stream; /* there may have been no message */
+    error_set(&err, STATUS_CANCELLED, "the client has gone");
+    finish(watching, &err);
 }

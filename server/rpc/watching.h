@@ -2,10 +2,7 @@
 #ifndef BERTD_RPC_WATCHING_H
 #define BERTD_RPC_WATCHING_H
 
-#include <stdatomic.h>
-
 #include "server/rpc/codec.h"
-#include "server/serve/ticker.h"
 
 struct rpc_watching;
 
@@ -13,31 +10,28 @@ struct rpc_watching;
 struct rpc_watch_action {
     /** Read the request. Errors: VALIDATION; the stream ends with it */
     enum status (*begin)(struct rpc_watching *watching, const ProtobufCMessage *request, struct error *err);
-    /** Whether to tell again. Must be quick. Thread: one of the server's */
-    bool (*is_due)(struct rpc_watching *watching);
-    /** Append the message. */
+    /** Whether to tell again; asked a few times a second. */
+    bool (*is_due)(const struct rpc_watching *watching);
+    /** Append the message. Errors: NO_MEMORY; the stream ends with it */
     enum status (*write)(struct rpc_watching *watching, struct buf *out, struct error *err);
     bool tells_end; /* one more message when the server drains, before the stream ends */
 };
 
 /** The state of the stream. */
 struct rpc_watching {
-    struct serve_ticker ticker;
     struct rpc_stream *stream;
-    bool ticking;
     bool slow;     /* the client reads slowly: until on_writable */
     bool finished; /* rpc_finish was called */
-    atomic_bool left;
     /* For the action: */
     uint64_t interval_ns;
-    atomic_uint_fast64_t next_ns;
-    atomic_int told;
+    uint64_t next_ns;
+    int told;
     int fixed; /* tell this, whatever is so; 0: nothing is fixed */
 };
 
 void rpc_watching_on_message(struct rpc_stream *stream, const char *bytes, size_t len);
 void rpc_watching_on_half_close(struct rpc_stream *stream);
-void rpc_watching_on_wake(struct rpc_stream *stream);
+void rpc_watching_on_time(struct rpc_stream *stream);
 void rpc_watching_on_writable(struct rpc_stream *stream);
 void rpc_watching_on_cancel(struct rpc_stream *stream);
 

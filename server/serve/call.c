@@ -41,6 +41,11 @@ void serve_call_read_class(struct serve_call *call, const char *text)
         serve_call_fail(call, STATUS_VALIDATION, "x-bertd-priority: expected interactive or bulk");
 }
 
+void serve_call_trace(struct serve_call *call, const char *traceparent, const char *tracestate)
+{
+    trace_begin(&call->trace, call->server->options.traces, traceparent, tracestate);
+}
+
 void serve_call_fail(struct serve_call *call, enum status status, const char *format, ...)
 {
     if (call->status != STATUS_OK)
@@ -264,6 +269,7 @@ void serve_call_finish(struct serve_call *call)
     call->memory = 0;
     serve_account_release(call->account);
     call->account = NULL;
+    trace_finish(&call->trace);
     buf_finish(&call->reply);
     buf_finish(&call->taken);
     arena_destroy(&call->arena);

@@ -22,6 +22,7 @@
 #include "server/batch/batch.h"
 #include "server/serve/pool.h"
 #include "server/serve/watch.h"
+#include "server/trace/trace.h"
 
 struct serve_server;
 struct serve_call;
@@ -53,11 +54,9 @@ struct serve_call {
     const char *request; /* [request_len], encoded; borrowed until the call is finished. NULL: what was taken */
     size_t request_len;
     uint64_t started_ns;
-    uint64_t deadline_ns;          /* on clock_now_ns; 0: none. See serve_call_limit_time */
-    uint64_t client;               /* who asks, to be fair between clients: see access.h; 0: not known */
-    uint64_t credential;           /* a number for the account of its API key, of no other in this process; 0: none */
-    struct serve_account *account; /* see access.h; NULL: none; let go of when the call is finished */
-    bool has_class;                /* the request says its class; else its size does */
+    uint64_t deadline_ns; /* on clock_now_ns; 0: none. See serve_call_limit_time */
+    uint64_t client;      /* who asks, to be fair between clients: see access.h; 0: not known */
+    bool has_class;       /* the request says its class; else its size does */
     enum batch_class class;
     void *transport; /* what it tells its own methods besides */
     int socket;      /* watched for the client going away; -1: none */
@@ -67,6 +66,10 @@ struct serve_call {
     /** The reply is whole, where status is OK: the transport may still change it, on the thread that wrote it. NULL: it
      *  does not. */
     void (*on_encoded)(struct serve_call *call);
+    /* By serve_access_identify and serve_call_trace: */
+    struct serve_account *account; /* let go of when the call is finished; NULL: it has none */
+    uint64_t credential;           /* a number for its account, of no other in this process; 0: it has none */
+    struct trace_context trace;    /* of its caller, and its own span */
     /* For methods: */
     struct arena
         *arena; /* what start needs until the end; NULL before serve_call_run and where it is run immediately */
@@ -100,6 +103,9 @@ void serve_call_expect(struct serve_call *call, uint64_t bytes, uint64_t limit);
 /** Add a piece to the request, copied and reserved for; nothing where the call has failed. The call fails with
  * TOO_LARGE (see serve_call_expect), OVERLOADED, VALIDATION or NO_MEMORY. */
 void serve_call_take(struct serve_call *call, const char *bytes, size_t len);
+/** Continue its caller's trace, or begin one: `traceparent` and `tracestate` as W3C Trace Context has them, NULL: none
+ *  was sent. Once, before serve_call_run. */
+void serve_call_trace(struct serve_call *call, const char *traceparent, const char *tracestate);
 /** Reserve `bytes` against --max-request-memory until the call is finished. Errors: OVERLOADED; VALIDATION where it
  *  would not even fit alone. */
 enum status serve_call_reserve(struct serve_call *call, uint64_t bytes, struct error *err);

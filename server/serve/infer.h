@@ -46,6 +46,7 @@ struct serve_infer {
     uint64_t n_values;        /* in all results */
     uint64_t tokens;          /* of all items, special ones included */
     uint64_t chars;           /* of all inputs; ids count as one each */
+    uint64_t begun_ns;        /* when tokenization began */
     uint64_t tokenization_ns; /* of all inputs */
 };
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/mem.h"
 
 static const char default_name[] = "default", hashed[] = "sha256:";
@@ -49,20 +50,12 @@ static enum status read_name(struct serve_key *key, struct word word, struct err
     return STATUS_OK;
 }
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 static enum status read_digest(struct serve_key *key, struct word hex, struct error *err)
 {
     unsigned char *bytes = (unsigned char *)key->digest.words;
     bool fine = hex.len == HEX_DIGITS;
     for (size_t i = 0; fine && i < HEX_DIGITS; i += 2) {
-        int high = hex_digit(hex.text[i]), low = hex_digit(hex.text[i + 1]);
+        int high = base_hex_digit(hex.text[i]), low = base_hex_digit(hex.text[i + 1]);
         fine = high >= 0 && low >= 0;
         bytes[i / 2] = (unsigned char)(high << 4 | low);
     }

@@ -194,6 +194,7 @@ enum status serve_prepare_items(struct serve_infer *infer, const struct serve_in
     infer->inputs = arena_alloc_array(arena, n, sizeof *infer->inputs, _Alignof(struct serve_infer_input));
     infer->n_inputs = n;
     infer->n_items = 0;
+    infer->begun_ns = begin;
     if (!infer->items || !infer->inputs)
         return error_set(err, STATUS_NO_MEMORY, "no memory for %u inputs", n);
     enum status status = serve_prompts_find(&server->prompts, spec->prompt_name, &p.options.prompt, err);

@@ -18,6 +18,7 @@
 #include "server/batch/batch.h"
 #include "server/metrics/metrics.h"
 #include "server/token/token.h"
+#include "server/trace/trace.h"
 
 struct serve_server;
 
@@ -60,6 +61,7 @@ struct serve_options {
     /* The server. */
     uint32_t workers; /* threads that decode and encode long bodies */
     struct metrics_registry *metrics;
+    struct trace_exporter *traces; /* NULL: no spans are sent */
 };
 
 /** Begin to serve calls. `ret`: new; serve_server_destroy.

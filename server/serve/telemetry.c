@@ -250,6 +250,31 @@ static int make_gauges(struct serve_server *server)
     return failed;
 }
 
+static double spans_sent(void *cookie)
+{
+    struct trace_stats stats;
+    trace_exporter_get_stats(cookie, &stats);
+    return (double)stats.sent;
+}
+
+static double spans_dropped(void *cookie)
+{
+    struct trace_stats stats;
+    trace_exporter_get_stats(cookie, &stats);
+    return (double)stats.dropped;
+}
+
+static int make_trace_counters(struct serve_telemetry *t, struct trace_exporter *traces)
+{
+    const struct metrics_name sent = {"bertd_spans_sent_total", NULL, "Spans that the collector has taken"};
+    const struct metrics_name dropped = {"bertd_spans_dropped_total", NULL,
+                                         "Spans that were not sent, or that the collector has not taken"};
+    if (!traces)
+        return 0;
+    return metrics_gauge_create(t->registry, sent, spans_sent, traces, 1) |
+           metrics_gauge_create(t->registry, dropped, spans_dropped, traces, 1);
+}
+
 static void on_dispatch(void *cookie, uint32_t sequences, uint32_t tokens)
 {
     struct serve_telemetry *telemetry = cookie;
@@ -265,7 +290,8 @@ enum status serve_telemetry_init(struct serve_server *server, struct error *err)
     make_counters(t);
     make_cache_counters(t);
     make_histograms(t);
-    if (!t->batch_tokens || make_gauges(server) || metrics_process_create(t->registry))
+    if (!t->batch_tokens || make_gauges(server) || make_trace_counters(t, server->options.traces) ||
+        metrics_process_create(t->registry))
         return error_set(err, STATUS_NO_MEMORY, "no memory for the metrics");
     batch_set_on_dispatch(server->options.batch, on_dispatch, t);
     return STATUS_OK;

@@ -6,8 +6,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-
 enum { TICK_MS = 100, MAX_EVENTS = 64 };
 enum { WAKING = 0 }; /* the number of no work */
 
@@ -63,17 +61,11 @@ static void *run(void *cookie)
 {
     struct serve_watch *watch = cookie;
     struct epoll_event events[MAX_EVENTS];
-    uint64_t next_ns = 0;
     while (!atomic_load(&watch->stop)) {
         int n = epoll_wait(watch->epoll, events, MAX_EVENTS, TICK_MS);
         if (n > 0)
             note_gone(watch, events, n);
         cancel_gone(watch);
-        uint64_t now_ns = clock_now_ns();
-        if (now_ns < next_ns)
-            continue;
-        next_ns = now_ns + (uint64_t)TICK_MS * 1000000;
-        serve_tickers_run(&watch->tickers);
     }
     return NULL;
 }
@@ -95,14 +87,12 @@ static void end(struct serve_watch *watch)
     if (watch->event >= 0)
         close(watch->event);
     pthread_mutex_destroy(&watch->lock);
-    pthread_mutex_destroy(&watch->tickers.lock);
 }
 
 enum status serve_watch_init(struct serve_watch *watch, struct error *err)
 {
     *watch = (struct serve_watch){0};
     pthread_mutex_init(&watch->lock, NULL);
-    pthread_mutex_init(&watch->tickers.lock, NULL);
     enum status status = open_files(watch, err);
     int failed = status == STATUS_OK ? pthread_create(&watch->thread, NULL, run, watch) : 0;
     if (failed)

@@ -1,8 +1,7 @@
 /* Notices clients that left while their work waits for a board, and has it cancelled.
  *
  * A transport may not notice: a suspended connection does not see a disconnect. One thread; sockets are watched with
- * epoll for the other side's end. It also runs the tickers, ten times a second. Deadlines are the scheduler's. Private
- * to the room.
+ * epoll for the other side's end. Deadlines are the scheduler's. Private to the room.
  */
 #ifndef BERTD_SERVE_WATCH_H
 #define BERTD_SERVE_WATCH_H
@@ -13,7 +12,6 @@
 #include <stdint.h>
 
 #include "base/status.h"
-#include "server/serve/ticker.h"
 
 /** One work being watched; part of its call. */
 struct serve_watched {
@@ -37,7 +35,6 @@ struct serve_watch {
     struct serve_watched *first;
     uint64_t last_id;
     bool give_up; /* cancel all */
-    struct serve_tickers tickers;
     int epoll;
     int event; /* wakes the thread */
     atomic_bool stop;

@@ -1,9 +1,11 @@
 #include "server/wire/json.h"
-#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "base/hex.h"
+#include "base/utf8.h"
 
 enum { MAX_DEPTH = 128 };
 
@@ -162,14 +164,6 @@ bool wire_json_next_key(struct wire_json *json, struct wire_string *ret_key)
     return wire_json_peek(json) != WIRE_JSON_NOTHING || no_value(json);
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The four digits of \uXXXX at `at`; -1 when they are not. */
 static int32_t read_unit(const char *at, const char *end)
 {
@@ -177,7 +171,7 @@ static int32_t read_unit(const char *at, const char *end)
         return -1;
     int32_t unit = 0;
     for (int i = 0; i < 4; i++) {
-        int value = hex_value(at[i]);
+        int value = base_hex_digit(at[i]);
         if (value < 0)
             return -1;
         unit = unit << 4 | value;

@@ -9,12 +9,14 @@ import io
 import json
 import os
 import re
-import signal
-import subprocess
 import sys
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tests"))
+from server import Server, has_model, model_dir
+
+PARTS_OF_PAGES = ("/docs/", "/dashboard/")
 DEFAULT_URL = "http://127.0.0.1:3000"
 
 
@@ -28,31 +30,6 @@ def examples(page):
     return re.findall(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", page, re.M | re.S)
 
 
-def model_dir():
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return os.environ.get("BERTD_TEST_MODEL") or os.path.join(cache, "bertd/models/all-MiniLM-L6-v2")
-
-
-class Server:
-    """bertd on a free port, with its defaults."""
-
-    def __init__(self):
-        self.process = subprocess.Popen(
-            [BERTD, "--model-id", model_dir(), "--port", "0", "--drain-seconds", "0"],
-            stderr=subprocess.PIPE, text=True, env={"PATH": os.environ["PATH"]})
-        self.url = None
-        for line in self.process.stderr:
-            record = json.loads(line)
-            if record["message"] == "listening":
-                self.url = f"http://127.0.0.1:{record['port']}"
-                return
-        raise SystemExit("bertd did not start")
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.communicate()
-
-
 class Api(unittest.TestCase):
     page = read("docs/api.md")
 
@@ -60,23 +37,34 @@ class Api(unittest.TestCase):
         names = {}
         found = examples(self.page)
         self.assertGreater(len(found), 8)
-        server = Server()
-        try:
+        with Server(BERTD) as server:
             for code, wanted in found:
                 printed = io.StringIO()
                 with contextlib.redirect_stdout(printed):
                     exec(code.replace(DEFAULT_URL, server.url), names)
                 self.assertEqual(printed.getvalue(), wanted, code)
-        finally:
-            server.stop()
         self.assertEqual(names["URL"], server.url)
 
     def test_routes(self):
         paths = set(re.findall(r'\{"(/[^"]*)", ', read("server/http/routes.c")))
         self.assertIn("/embed", paths)
         table = "\n".join(line for line in self.page.split("## A request")[0].splitlines() if line.startswith("|"))
-        listed = set(re.findall(r"`(?:GET |POST )?(/[a-z0-9_/{}]*)`", table))
-        self.assertEqual(listed, paths)
+        listed = set(re.findall(r"`(?:GET |POST )?(/[^`]*)`", table))
+        self.assertEqual(listed, {path for path in paths if not path.startswith(PARTS_OF_PAGES)})
+
+    def test_openapi(self):
+        """schemas/openapi.json has the same routes, methods and errors; names and version are the program's."""
+        description = json.loads(read("schemas/openapi.json"))
+        routes = re.findall(r'\{"(/[^"]*)", (\w+|&\w+), (\w+|&\w+)\}', read("server/http/routes.c"))
+        pages = {"/openapi.json", "/docs", "/dashboard"}
+        wanted = {(path, method) for path, *endpoints in routes for method, endpoint in zip(("get", "post"), endpoints)
+                  if endpoint != "NULL" and path not in pages and not path.startswith(PARTS_OF_PAGES)}
+        self.assertIn(("/embed", "post"), wanted)
+        self.assertEqual({(path, method) for path, item in description["paths"].items() for method in item}, wanted)
+        version = re.search(r"project\(bertd VERSION ([\d.]+)", read("CMakeLists.txt"))[1]
+        self.assertEqual(description["info"]["version"], version)
+        types = set(re.findall(r'X\([A-Z_]+, \d+, \d+, "(\w+)"', read("base/status.h").split("Never reach a client")[0]))
+        self.assertEqual(set(description["components"]["schemas"]["Error"]["properties"]["error_type"]["enum"]), types)
 
     def test_fields(self):
         sources = "".join(read(f"server/wire/{name}.c") for name in ("request", "openai", "v2", "tensor"))
@@ -101,7 +89,7 @@ if __name__ == "__main__":
         print(__doc__)
         sys.exit(0)
     BERTD, = sys.argv[1:]
-    if not os.path.isfile(os.path.join(model_dir(), "model.safetensors")):
+    if not has_model():
         print(f"skipped: there is no model in {model_dir()}")
         sys.exit(77)
     unittest.main(argv=sys.argv[:1])

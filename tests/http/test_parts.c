@@ -4,9 +4,9 @@
 
 #include "server/http/endpoints.h"
 #include "server/http/http.h"
-#include "server/http/refusals.h"
 #include "server/http/telemetry.h"
 #include "server/http/truncated.h"
+#include "server/serve/refusals.h"
 
 Test(routes, found_or_named)
 {
@@ -57,17 +57,17 @@ Test(telemetry, counts_every_code)
 Test(refusals, few_lines_a_second)
 {
     uint64_t left_out = 99;
-    for (int i = 0; i < HTTP_REFUSALS_A_SECOND; i++) {
-        cr_expect(http_refusals_allow(STATUS_NOT_FOUND, 100, &left_out));
+    for (int i = 0; i < SERVE_REFUSALS_A_SECOND; i++) {
+        cr_expect(serve_refusals_allow(STATUS_NOT_FOUND, 100, &left_out));
         cr_expect_eq(left_out, 0u);
     }
     for (int i = 0; i < 25; i++)
-        cr_expect_not(http_refusals_allow(STATUS_NOT_FOUND, 100, &left_out));
-    cr_expect(http_refusals_allow(STATUS_TIMEOUT, 100, &left_out), "each status for itself");
+        cr_expect_not(serve_refusals_allow(STATUS_NOT_FOUND, 100, &left_out));
+    cr_expect(serve_refusals_allow(STATUS_TIMEOUT, 100, &left_out), "each status for itself");
     cr_expect_eq(left_out, 0u);
-    cr_expect(http_refusals_allow(STATUS_NOT_FOUND, 101, &left_out));
+    cr_expect(serve_refusals_allow(STATUS_NOT_FOUND, 101, &left_out));
     cr_expect_eq(left_out, 25u);
-    cr_expect(http_refusals_allow(STATUS_NOT_FOUND, 101, &left_out));
+    cr_expect(serve_refusals_allow(STATUS_NOT_FOUND, 101, &left_out));
     cr_expect_eq(left_out, 0u);
 }
 

@@ -125,12 +125,13 @@ Test(refusal, is_a_line_without_text_and_key)
     static const char *const lines[] = {
         "\"request_id\":\"r1\",\"route\":\"/embed\",\"client\":\"127.0.0.1:",
         "\"status\":\"VALIDATION\",\"reason\":\"batch size 3 > maximum allowed batch size 2 (see "
-        "--max-client-batch-size)\",\"left_out\":0,\"code\":422}",
+        "--max-client-batch-size)\",\"left_out\":0,\"code\":422,\"trace_id\":\"",
         "\"request_id\":\"r2\",\"route\":\"/tokenize\",\"client\":\"127.0.0.1:",
         "\"status\":\"UNAUTHENTICATED\"",
         "\"request_id\":\"r3\",\"route\":\"other\",\"client\":\"127.0.0.1:",
         "\"status\":\"NOT_FOUND\",\"reason\":\"there is nothing at /nothing\"",
         "\"request_id\":\"r4\",\"route\":\"/embed\",\"client\":\"127.0.0.1:",
+        "\",\"key\":\"default\"}",
         "\"message\":\"unknown fields of a request ignored\",\"request_id\":\"r5\",\"fields\":6,\"names\":\"aa, "
         "abcdefghijklmnopqrstuvwxyz0123456789abcd, cc, dd\"",
         "\"message\":\"answered\",\"request_id\":\"r5\",\"route\":\"/decode\",\"method\":\"POST\",\"code\":200"};

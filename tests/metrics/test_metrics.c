@@ -182,3 +182,39 @@ Test(metrics, writers_and_values_that_are_not_known)
     mem_free(text);
     metrics_registry_destroy(&registry);
 }
+
+Test(metrics, openmetrics)
+{
+    static const struct {
+        const char *text;
+        const char *want;
+    } rows[] = {
+        {"", "# EOF\n"},
+        {"# HELP a_total Words of a_total\n# TYPE a_total counter\na_total 3\n",
+         "# HELP a Words of a_total\n# TYPE a counter\na_total 3\n# EOF\n"},
+        {"# HELP te_request_count Requests\n# TYPE te_request_count counter\nte_request_count{method=\"single\"} 3\n",
+         "# HELP te_request_count Requests\n# TYPE te_request_count unknown\n"
+         "te_request_count{method=\"single\"} 3\n# EOF\n"},
+        {"# TYPE a gauge\na 1\n", "# TYPE a gauge\na 1\n# EOF\n"},
+        {"# TYPE a histogram\na_bucket{c=\"d\",le=\"1\"} 1\na_bucket{le=\"0.5\"} 1\na_bucket{le=\"+Inf\"} 1\n",
+         "# TYPE a histogram\na_bucket{c=\"d\",le=\"1.0\"} 1\na_bucket{le=\"0.5\"} 1\na_bucket{le=\"+Inf\"} 1\n# EOF\n"},
+        {"# TYPE", "# TYPE\n# EOF\n"},
+        {"# TYPE _total", "# TYPE _total\n# EOF\n"},
+        {"# HELP a_total", "# HELP a\n# EOF\n"},
+        {"a{le=\"12", "a{le=\"12\n# EOF\n"},
+        {"a{le=\"", "a{le=\"\n# EOF\n"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        size_t len = strlen(rows[i].text);
+        char *text = malloc(len + 1); /* not one byte more: AddressSanitizer watches its end */
+        memcpy(text, rows[i].text, len);
+        text = realloc(text, len ? len : 1);
+        struct buf buf = {0};
+        metrics_write_openmetrics(&buf, text, len);
+        buf_append(&buf, "", 1);
+        char *found = buf_take(&buf, &len);
+        cr_expect_str_eq(found, rows[i].want);
+        mem_free(found);
+        free(text);
+    }
+}

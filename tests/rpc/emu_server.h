@@ -1,20 +1,18 @@
-/* A server over emulated boards with a small random model, for streams of fake_stream.h. */
+/* A request core over emulated boards with a small random model. */
 #ifndef TESTS_RPC_EMU_SERVER_H
 #define TESTS_RPC_EMU_SERVER_H
 
 #include "server/serve/infer.h"
 #include "server/serve/serve.h"
 #include "tests/batch/emu_sched.h"
-#include "tests/rpc/fake_stream.h"
 #include "tests/serve/vocab.h"
 
 static struct emu_sched sched;
 static struct token_vocab *vocab;
 static struct metrics_registry *metrics;
 static struct serve_server *server;
-static struct rpc_stream stream; /* for the test */
 
-static void begin_with(uint32_t max_concurrent_requests, uint32_t timeout_ms)
+static inline void begin_with(uint32_t max_concurrent_requests, uint32_t timeout_ms)
 {
     emu_sched_open(&sched, BATCH_REPLICATE, 0);
     vocab = letters_vocab();
@@ -42,15 +40,14 @@ static void begin_with(uint32_t max_concurrent_requests, uint32_t timeout_ms)
                                           .metrics = metrics};
     struct error err;
     cr_assert_eq(serve_server_create(&server, &options, &err), STATUS_OK, "%s", err.message);
-    stream = (struct rpc_stream){.server = server, .socket = -1};
 }
 
-static void begin(void)
+static inline void begin(void)
 {
     begin_with(200, 600000);
 }
 
-static void end(void)
+static inline void end(void)
 {
     serve_server_destroy(&server);
     emu_sched_close(&sched);

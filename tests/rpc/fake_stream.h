@@ -1,5 +1,5 @@
 /* A stream without a protocol: the test is the client and the event thread. It defines the functions of
- * server/rpc/stream.h, so one file of a program may include it. */
+ * server/rpc/stream.h, so one file of a program may include it. Before it: emu_server.h. */
 #ifndef TESTS_RPC_FAKE_STREAM_H
 #define TESTS_RPC_FAKE_STREAM_H
 
@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "server/net/net.h"
 #include "server/rpc/rpc.h"
@@ -40,12 +41,14 @@ struct rpc_stream {
         size_t len;
     } details[FAKE_DETAILS];
     uint32_t n_details;
-    bool held;
-    size_t consumed;
+    uint32_t most; /* of rpc_hold */
+    uint32_t consumed;
     /* Its own: */
     const struct rpc_method *method;
     void *state;
     atomic_int wakes;
+    uint64_t time_ns;
+    uint32_t n_messages;
     pthread_t thread; /* the only one that may answer */
 };
 
@@ -130,16 +133,22 @@ void rpc_wake(struct rpc_stream *stream)
     atomic_fetch_add(&stream->wakes, 1);
 }
 
-void rpc_hold(struct rpc_stream *stream)
-{
-    stream->held = true;
-}
-
-void rpc_consume(struct rpc_stream *stream, size_t message_len)
+void rpc_set_time(struct rpc_stream *stream, uint64_t at_ns)
 {
     fake_check(stream);
-    cr_assert(stream->held);
-    stream->consumed += message_len;
+    stream->time_ns = at_ns;
+}
+
+void rpc_hold(struct rpc_stream *stream, uint32_t most)
+{
+    stream->most = most;
+}
+
+void rpc_consume(struct rpc_stream *stream)
+{
+    fake_check(stream);
+    cr_assert(stream->most);
+    stream->consumed++;
 }
 
 void rpc_finish(struct rpc_stream *stream, rpc_code code, const char *message, const struct rpc_detail *details,
@@ -181,10 +190,34 @@ static inline void fake_open(struct rpc_stream *stream, const char *path)
         stream->method->on_start(stream);
 }
 
+/** What the event thread does when it has nothing else to do. */
+static inline void fake_poll(struct rpc_stream *stream)
+{
+    if (atomic_exchange(&stream->wakes, 0) > 0 && !stream->finished)
+        stream->method->on_wake(stream);
+    if (!stream->finished && stream->time_ns && stream->time_ns <= clock_now_ns()) {
+        stream->time_ns = 0;
+        stream->method->on_time(stream);
+    }
+}
+
+#define FAKE_WAIT_FOR(stream, condition)                                                                               \
+    do {                                                                                                               \
+        for (int tries = 0; !(condition); tries++) {                                                                   \
+            cr_assert_lt(tries, 120000, "never: " #condition);                                                         \
+            fake_poll(stream);                                                                                         \
+            usleep(500);                                                                                               \
+        }                                                                                                              \
+    } while (0)
+
+/** Waits until the service takes it. */
 static inline void fake_message(struct rpc_stream *stream, const char *bytes, size_t len)
 {
     char *copy = malloc(len + 1); /* as short as it is borrowed */
     memcpy(copy, bytes, len);
+    if (stream->most)
+        FAKE_WAIT_FOR(stream, stream->finished || stream->n_messages - stream->consumed < stream->most);
+    stream->n_messages++;
     if (!stream->finished)
         stream->method->on_message(stream, copy, len);
     free(copy);
@@ -215,22 +248,6 @@ static inline void fake_writable(struct rpc_stream *stream)
     if (!stream->finished)
         stream->method->on_writable(stream);
 }
-
-/** What the event thread does when it has nothing else to do. */
-static inline void fake_poll(struct rpc_stream *stream)
-{
-    if (atomic_exchange(&stream->wakes, 0) > 0 && !stream->finished)
-        stream->method->on_wake(stream);
-}
-
-#define FAKE_WAIT_FOR(stream, condition)                                                                               \
-    do {                                                                                                               \
-        for (int tries = 0; !(condition); tries++) {                                                                   \
-            cr_assert_lt(tries, 120000, "never: " #condition);                                                         \
-            fake_poll(stream);                                                                                         \
-            usleep(500);                                                                                               \
-        }                                                                                                              \
-    } while (0)
 
 static inline void fake_end(struct rpc_stream *stream)
 {
@@ -266,6 +283,14 @@ static inline const char *fake_header(const struct rpc_stream *stream, const cha
         if (strncmp(stream->added[i], name, strlen(name)) == 0 && stream->added[i][strlen(name)] == ':')
             return stream->added[i] + strlen(name) + 2;
     return NULL;
+}
+
+static struct rpc_stream stream; /* for the test */
+
+static inline void begin_stream(void)
+{
+    begin();
+    stream = (struct rpc_stream){.server = server, .socket = -1};
 }
 
 #endif

@@ -7,8 +7,9 @@
 #include "reflection.pb-c.h"
 #include "tei.pb-c.h"
 #include "tests/rpc/emu_server.h"
+#include "tests/rpc/fake_stream.h"
 
-TestSuite(services, .init = begin, .fini = end);
+TestSuite(services, .init = begin_stream, .fini = end);
 
 #define UNPACK(type, i) type##__unpack(NULL, stream.sent_len[i], (const uint8_t *)stream.sent[i])
 
@@ -415,6 +416,7 @@ Test(services, a_wrong_priority)
 Test(full, overloaded, .fini = end)
 {
     begin_with(0, 0);
+    stream = (struct rpc_stream){.server = server, .socket = -1};
     Tei__V1__EmbedRequest request = TEI__V1__EMBED_REQUEST__INIT;
     request.inputs = (char *)(uintptr_t) "a";
     fake_ask(&stream, "tei.v1.Embed/Embed", &request.base);

@@ -4,8 +4,9 @@
 #include "bertd.pb-c.h"
 #include "health.pb-c.h"
 #include "tests/rpc/emu_server.h"
+#include "tests/rpc/fake_stream.h"
 
-TestSuite(watching, .init = begin, .fini = end);
+TestSuite(watching, .init = begin_stream, .fini = end);
 
 #define SERVING         GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING
 #define NOT_SERVING     GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING

@@ -55,6 +55,7 @@ static inline void end(void)
 {
     cr_expect_eq(atomic_load(&server->memory), 0u);
     serve_server_destroy(&server);
+    finish_all(&sched); /* what was cancelled is still on its board */
     close_sched(&sched);
     metrics_registry_destroy(&metrics);
     token_vocab_destroy(&vocab);

@@ -3,7 +3,6 @@
 
 #include "server/serve/infer.h"
 #include "server/serve/serve.h"
-#include "server/serve/ticker.h"
 #include "tests/batch/emu_sched.h"
 #include "tests/serve/vocab.h"
 
@@ -189,29 +188,6 @@ Test(call, one_that_is_cancelled)
     serve_call_cancel(&late.call);
     serve_call_run(&late.call);
     expect_end(&late, STATUS_CANCELLED, "the client has gone");
-}
-
-struct ticking {
-    struct serve_ticker ticker;
-    atomic_int times;
-};
-
-static void on_tick(struct serve_ticker *ticker)
-{
-    atomic_fetch_add(&((struct ticking *)ticker)->times, 1);
-}
-
-Test(call, tickers)
-{
-    static struct ticking first = {{.on_tick = on_tick}, 0}, second = {{.on_tick = on_tick}, 0};
-    serve_ticker_add(server, &first.ticker);
-    serve_ticker_add(server, &second.ticker);
-    EMU_WAIT_FOR(atomic_load(&first.times) > 1);
-    serve_ticker_remove(server, &first.ticker);
-    int times = atomic_load(&first.times), others = atomic_load(&second.times);
-    EMU_WAIT_FOR(atomic_load(&second.times) > others + 1);
-    cr_expect_eq(atomic_load(&first.times), times);
-    serve_ticker_remove(server, &second.ticker);
 }
 
 Test(call, the_end_of_the_server)

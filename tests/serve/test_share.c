@@ -167,6 +167,31 @@ Test(share, a_leader_that_fails)
     expect_ok(again);
 }
 
+static bool leads(const struct ask *ask)
+{
+    pthread_mutex_lock(&server->share.lock);
+    bool any = ask->call.infer->party.n_leads > 0;
+    pthread_mutex_unlock(&server->share.lock);
+    return any;
+}
+
+/* Else each would wait for the failures of all before it. */
+Test(share, after_a_failure_each_is_computed_by_itself)
+{
+    struct ask *leader = run(ask_for("b"));
+    struct ask *waiters[3];
+    for (int i = 0; i < 3; i++)
+        waiters[i] = run(ask_for("b"));
+    work_for(leader, B);
+    expect_failure(leader, STATUS_BACKEND, "failed 8 times");
+    for (int i = 0; i < 3; i++)
+        WAIT_FOR(leads(waiters[i]));
+    for (int i = 0; i < 3; i++) {
+        work_for(waiters[i], 0);
+        expect_ok(waiters[i]);
+    }
+}
+
 Test(share, the_end_of_the_server)
 {
     struct ask *asks[8];

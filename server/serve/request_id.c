@@ -1,4 +1,4 @@
-#include "server/http/request_id.h"
+#include "server/serve/request_id.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,10 +13,10 @@ static bool is_plain(const char *text)
     size_t len = 0;
     while (text[len] > ' ' && text[len] <= '~')
         len++;
-    return len > 0 && len < HTTP_ID_SIZE && text[len] == '\0';
+    return len > 0 && len < SERVE_ID_SIZE && text[len] == '\0';
 }
 
-void http_request_id(char ret[HTTP_ID_SIZE], const char *given)
+void serve_request_id(char ret[SERVE_ID_SIZE], const char *given)
 {
     if (given && is_plain(given)) {
         memcpy(ret, given, strlen(given) + 1);
@@ -27,5 +27,5 @@ void http_request_id(char ret[HTTP_ID_SIZE], const char *given)
         bits[0] = clock_now_ns();
         bits[1] = (uintptr_t)ret;
     }
-    snprintf(ret, HTTP_ID_SIZE, "%016llx%016llx", (unsigned long long)bits[0], (unsigned long long)bits[1]);
+    snprintf(ret, SERVE_ID_SIZE, "%016llx%016llx", (unsigned long long)bits[0], (unsigned long long)bits[1]);
 }

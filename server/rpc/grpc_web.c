@@ -1,0 +1,63 @@
+/* gRPC-Web: as gRPC, with the trailers at the end of the body, for browsers. As bytes, or all in base64. */
+#include "server/rpc/protocol.h"
+#include "server/rpc/timeout.h"
+
+static void write_line(void *cookie, const char *name, const char *value)
+{
+    buf_printf(cookie, "%s: %s\r\n", name, value);
+}
+
+static void add_header(void *cookie, const char *name, const char *value)
+{
+    net_add(cookie, name, value);
+}
+
+static void write_trailers(const struct rpc_stream *stream, const struct rpc_status *status, struct buf *out)
+{
+    struct buf lines = {0};
+    rpc_grpc_each_trailer(stream, status, write_line, &lines);
+    out->failed |= lines.failed;
+    rpc_envelope_write(out, RPC_ENVELOPE_TRAILERS, lines.data, lines.len);
+    buf_finish(&lines);
+}
+
+static void finish(struct rpc_stream *stream, const struct rpc_status *status)
+{
+    struct buf body = {0};
+    if (stream->begun) {
+        write_trailers(stream, status, &body);
+        rpc_write(stream, &body);
+        net_finish(stream->exchange);
+        return;
+    }
+    bool has_answer = rpc_one_answer(stream) && status->code == RPC_OK;
+    rpc_add_content(stream, has_answer ? stream->answer_len : 0);
+    if (has_answer)
+        rpc_write_message(stream, &body, stream->answer, stream->answer_len);
+    if (status->code != RPC_OK && !stream->has_headers)
+        rpc_grpc_each_trailer(stream, status, add_header, stream->exchange);
+    else
+        write_trailers(stream, status, &body);
+    rpc_respond(stream, &body);
+}
+
+const struct rpc_protocol rpc_grpc_web = {
+    .type = "application/grpc-web+",
+    .timeout = "grpc-timeout",
+    .coding = "grpc-encoding",
+    .accepted = "grpc-accept-encoding",
+    .read_timeout = rpc_timeout_grpc,
+    .envelopes = true,
+    .finish = finish,
+};
+
+const struct rpc_protocol rpc_grpc_web_text = {
+    .type = "application/grpc-web-text+",
+    .timeout = "grpc-timeout",
+    .coding = "grpc-encoding",
+    .accepted = "grpc-accept-encoding",
+    .read_timeout = rpc_timeout_grpc,
+    .envelopes = true,
+    .text = true,
+    .finish = finish,
+};

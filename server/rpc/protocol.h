@@ -1,0 +1,142 @@
+/* What the protocols share: the stream behind stream.h, and how each protocol differs. Private to the room.
+ *
+ *   server.c    finds the method and the protocol, and hands the exchange's callbacks on
+ *   receive.c   bytes in, messages out to the service
+ *   stream.c    what the service says, and how streams end
+ *   connect.c, connect_stream.c, grpc.c, grpc_web.c   a protocol each
+ */
+#ifndef BERTD_RPC_PROTOCOL_H
+#define BERTD_RPC_PROTOCOL_H
+
+#include <stdatomic.h>
+
+#include "server/net/coding.h"
+#include "server/net/net.h"
+#include "server/rpc/base64.h"
+#include "server/rpc/envelope.h"
+#include "server/rpc/rpc.h"
+#include "server/rpc/status.h"
+#include "server/rpc/timer.h"
+
+struct rpc_server {
+    struct rpc_options options; /* read-only */
+    struct serve_server *serve;
+    struct rpc_timers timers;
+};
+
+/** How a protocol is spoken. */
+struct rpc_protocol {
+    const char *type;     /* of the content, before the codec: "application/grpc" */
+    const char *timeout;  /* the header with the time limit */
+    const char *coding;   /* .. the coding of messages */
+    const char *accepted; /* .. the codings that an answer may have */
+    bool (*read_timeout)(const char *text, uint64_t *ret_ns);
+    bool envelopes; /* messages have heads; else the body is the message */
+    bool text;      /* all of the body is in base64 */
+    /** End the answer with `status`; of methods with one answer, it is in stream->answer where the status is OK. */
+    void (*finish)(struct rpc_stream *stream, const struct rpc_status *status);
+};
+
+extern const struct rpc_protocol rpc_connect, rpc_connect_stream, rpc_grpc, rpc_grpc_web, rpc_grpc_web_text;
+
+struct rpc_stream {
+    struct net_exchange *exchange;
+    struct rpc_server *server;
+    const struct rpc_protocol *protocol;
+    const struct rpc_method *method; /* NULL: there is none of that name */
+    enum rpc_codec codec;
+    bool codec_named;           /* in the content type; else it is proto */
+    const char *request_coding; /* of messages that say that they are compressed; NULL: none */
+    enum net_coding answer_coding;
+    uint64_t deadline_ns; /* 0: none */
+    uint64_t time_ns;     /* of rpc_set_time; 0: none */
+    struct rpc_timer timer;
+    atomic_bool woken; /* by rpc_wake */
+    /* Where it is: */
+    bool started;     /* on_start was called */
+    bool input_ended; /* all bytes of the request are there */
+    bool half_closed; /* on_half_close was called */
+    bool begun;       /* the head of the answer is sent */
+    bool has_headers; /* rpc_add_header was called */
+    bool cancelled;   /* nothing is given to the service any more */
+    bool finished;
+    bool settling;
+    bool timed; /* the timer was set */
+    /* What comes in: */
+    struct rpc_envelopes in;
+    struct rpc_base64 base64;
+    struct buf message;      /* decompressed */
+    struct rpc_envelope one; /* the message of methods with one */
+    uint32_t n_messages;     /* so far */
+    uint32_t most;           /* in the service's hands; 0: any number */
+    uint32_t in_hand;
+    size_t unconsumed; /* bytes that the client must not yet replace */
+    /* What goes out: */
+    struct buf trailers; /* name, NUL, value, NUL, .. */
+    char *answer;        /* [answer_len], the message of methods with one answer; NULL: none yet */
+    size_t answer_len;
+    /* How it ends in spite of the service; code 0: it does not. */
+    rpc_code failure;
+    char *failure_message;
+};
+
+/* server.c */
+
+/** May this stream begin? Called once, with its headers. */
+enum status rpc_admit(struct rpc_stream *stream, struct error *err);
+
+/* receive.c */
+
+/* What a client is told that sends another. */
+#define RPC_CODINGS "gzip, deflate, zstd, identity"
+/** The coding of that name; NULL and "" are identity. False: it is not known. */
+bool rpc_read_coding(struct rpc_stream *stream, const char *name);
+bool rpc_one_request(const struct rpc_stream *stream); /**< of unary and server-stream methods */
+void rpc_receive(struct rpc_stream *stream, const char *bytes, size_t len);
+void rpc_receive_end(struct rpc_stream *stream);
+/** Give the service what it may have, after any of its callbacks. */
+void rpc_settle(struct rpc_stream *stream);
+
+/* stream.c */
+
+/** New, for a request to `method` (NULL: there is none). NULL without memory. */
+struct rpc_stream *rpc_stream_create(struct rpc_server *server, struct net_exchange *exchange,
+                                     const struct rpc_protocol *protocol, const struct rpc_method *method);
+
+bool rpc_one_answer(const struct rpc_stream *stream); /**< of unary and client-stream methods */
+void rpc_start(struct rpc_stream *stream);
+/** End it with this, whatever the service says; the first one counts. */
+void rpc_fail(struct rpc_stream *stream, rpc_code code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/** on_wake of the exchange: it was woken by the service, or a time has come. */
+void rpc_woken(struct rpc_stream *stream);
+/** Have rpc_woken called when its deadline or the time of rpc_set_time has come. */
+void rpc_watch_time(struct rpc_stream *stream);
+/** Free it, on_over first. */
+void rpc_stream_destroy(struct rpc_stream *stream);
+
+/* connect.c */
+
+/** Take codec, coding and message out of the query of a GET. The stream fails where they are not there. */
+void rpc_connect_read_query(struct rpc_stream *stream);
+
+/* grpc.c */
+
+/** Call `visit` with grpc-status, grpc-message, the details, and each trailer. */
+void rpc_grpc_each_trailer(const struct rpc_stream *stream, const struct rpc_status *status,
+                           void (*visit)(void *cookie, const char *name, const char *value), void *cookie);
+
+/* answer.c */
+
+/** Call `visit` with each trailer. */
+void rpc_each_trailer(const struct rpc_stream *stream, void (*visit)(void *cookie, const char *name, const char *value),
+                      void *cookie);
+/** Choose answer_coding and add the headers of the content; `len`: bytes of the only message, SIZE_MAX: of streams. */
+void rpc_add_content(struct rpc_stream *stream, size_t len);
+/** Append a message as it goes on the wire, but for base64: in its envelope, compressed if that is worth it. */
+void rpc_write_message(const struct rpc_stream *stream, struct buf *out, const char *bytes, size_t len);
+/** Answer 200 with a whole body, which is taken; in base64 where the protocol has it. */
+void rpc_respond(struct rpc_stream *stream, struct buf *body);
+/** Send a piece of a streamed answer, which is taken; in base64 likewise. False as net_write. */
+bool rpc_write(struct rpc_stream *stream, struct buf *piece);
+
+#endif

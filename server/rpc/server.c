@@ -1,0 +1,336 @@
+#include <string.h>
+#include <strings.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "server/rpc/protocol.h"
+#include "server/rpc/timeout.h"
+
+/* The exchange's state is a pointer: a stream has its service's state behind it, of a size of its own. */
+static struct rpc_stream **slot(struct net_exchange *exchange)
+{
+    return net_exchange_state(exchange);
+}
+
+/* What was asked for ---------------------------------------------------------------------------------------------- */
+
+static const struct rpc_service *find_service(const struct rpc_server *server, const char *path)
+{
+    for (uint32_t i = 0; i < server->options.n_services; i++) {
+        const struct rpc_service *service = &server->options.services[i];
+        size_t len = strlen(service->name);
+        if (path[0] == '/' && strncmp(path + 1, service->name, len) == 0 && path[1 + len] == '/')
+            return service;
+    }
+    return NULL;
+}
+
+static const struct rpc_method *find_method(const struct rpc_service *service, const char *path)
+{
+    if (!service)
+        return NULL;
+    const char *name = path + strlen(service->name) + 2;
+    for (uint32_t i = 0; i < service->n_methods; i++)
+        if (strcmp(service->methods[i].name, name) == 0)
+            return &service->methods[i];
+    return NULL;
+}
+
+/** The media type without its parameters has this protocol's; `ret_codec` points behind. */
+static bool has_type(const char *type, size_t len, const struct rpc_protocol *protocol, const char **ret_codec)
+{
+    size_t prefix = strlen(protocol->type);
+    bool bare = len == prefix - 1 && type[0] && protocol->type[prefix - 1] == '+' && protocol != &rpc_connect_stream;
+    if (!bare && len < prefix)
+        return false;
+    if (strncasecmp(type, protocol->type, bare ? len : prefix) != 0)
+        return false;
+    *ret_codec = bare ? NULL : type + prefix;
+    return true;
+}
+
+static bool read_codec(const char *name, size_t len, enum rpc_codec *ret)
+{
+    bool json = len == 4 && strncasecmp(name, "json", 4) == 0;
+    *ret = json ? RPC_JSON : RPC_PROTO;
+    return json || (len == 5 && strncasecmp(name, "proto", 5) == 0);
+}
+
+struct content {
+    const struct rpc_protocol *protocol; /* NULL: of none */
+    enum rpc_codec codec;
+    bool codec_named;
+    bool codec_known;
+};
+
+static struct content read_content(const char *type)
+{
+    static const struct rpc_protocol *const protocols[] = {&rpc_grpc, &rpc_grpc_web, &rpc_grpc_web_text,
+                                                           &rpc_connect_stream, &rpc_connect};
+    size_t len = type ? strcspn(type, "; \t") : 0;
+    for (size_t i = 0; i < sizeof protocols / sizeof *protocols; i++) {
+        const char *codec = NULL;
+        if (!type || !has_type(type, len, protocols[i], &codec))
+            continue;
+        struct content content = {.protocol = protocols[i], .codec_named = codec != NULL, .codec_known = true};
+        if (codec)
+            content.codec_known = read_codec(codec, (size_t)(type + len - codec), &content.codec);
+        if (content.codec_known || protocols[i] != &rpc_connect)
+            return content;
+    }
+    return (struct content){0};
+}
+
+/* Answers of HTTP ------------------------------------------------------------------------------------------------- */
+
+static void refuse(struct net_exchange *exchange, unsigned code, const char *words)
+{
+    net_add(exchange, "content-type", "text/plain; charset=utf-8");
+    char *body = mem_strdup(words);
+    net_respond(exchange, code, body, body ? strlen(words) : 0);
+}
+
+static void refuse_type(struct net_exchange *exchange, const struct rpc_method *method)
+{
+    bool unary = method->kind == RPC_UNARY;
+    net_add(exchange, "accept-post",
+            unary ? "application/proto, application/json, application/grpc, application/grpc-web, "
+                    "application/grpc-web-text"
+                  : "application/connect+proto, application/connect+json, application/grpc, application/grpc-web, "
+                    "application/grpc-web-text");
+    refuse(exchange, 415, "the content type is none that this method takes\n");
+}
+
+static void refuse_verb(struct net_exchange *exchange, const struct rpc_method *method)
+{
+    bool asked = strcmp(net_exchange_method(exchange), "OPTIONS") == 0;
+    net_add(exchange, "allow", method && method->no_side_effects ? "GET, POST, OPTIONS" : "POST, OPTIONS");
+    if (asked)
+        net_respond(exchange, 204, NULL, 0);
+    else
+        refuse(exchange, 405, "the method is not allowed here\n");
+}
+
+/* The head -------------------------------------------------------------------------------------------------------- */
+
+enum status rpc_admit(struct rpc_stream *stream, struct error *err)
+{
+    if (stream->method->admin && stream->server->options.has_admin && net_exchange_side(stream->exchange) != NET_ADMIN)
+        return error_set(err, STATUS_FORBIDDEN, "%s is for the admin listener alone", stream->method->name);
+    return STATUS_OK;
+}
+
+static void read_timeout(struct rpc_stream *stream)
+{
+    const char *text = rpc_header(stream, stream->protocol->timeout);
+    uint64_t timeout_ns = 0;
+    if (!text)
+        return;
+    if (stream->protocol->read_timeout(text, &timeout_ns))
+        stream->deadline_ns = rpc_timeout_deadline(clock_now_ns(), timeout_ns);
+    else
+        rpc_fail(stream, RPC_INVALID_ARGUMENT, "%s is not a time", stream->protocol->timeout);
+}
+
+static void read_coding(struct rpc_stream *stream)
+{
+    const struct rpc_protocol *protocol = stream->protocol;
+    if (rpc_read_coding(stream, rpc_header(stream, protocol->coding)))
+        return;
+    net_add(stream->exchange, protocol->accepted, RPC_CODINGS);
+    rpc_fail(stream, RPC_UNIMPLEMENTED, "%s is none of " RPC_CODINGS, protocol->coding);
+}
+
+static void check_version(struct rpc_stream *stream)
+{
+    const char *version = rpc_header(stream, "connect-protocol-version");
+    bool connect = stream->protocol == &rpc_connect || stream->protocol == &rpc_connect_stream;
+    if (connect && version && strcmp(version, "1") != 0)
+        rpc_fail(stream, RPC_INVALID_ARGUMENT, "connect-protocol-version is not 1");
+}
+
+static void check_length(struct rpc_stream *stream)
+{
+    uint64_t length = net_exchange_length(stream->exchange);
+    if (stream->protocol == &rpc_connect && length != NET_LENGTH_UNKNOWN &&
+        length > stream->server->options.payload_limit)
+        rpc_fail(stream, RPC_RESOURCE_EXHAUSTED, "the message has more than %llu bytes, the limit",
+                 (unsigned long long)stream->server->options.payload_limit);
+}
+
+static void begin(struct rpc_stream *stream, const struct content *content)
+{
+    struct error err;
+    stream->codec = content->codec;
+    stream->codec_named = content->codec_named && content->codec_known;
+    if (!content->codec_known)
+        rpc_fail(stream, RPC_UNIMPLEMENTED, "the content type names a codec that is neither proto nor json");
+    else if (!stream->method)
+        rpc_fail(stream, RPC_UNIMPLEMENTED, "there is no method %s", net_exchange_path(stream->exchange));
+    check_version(stream);
+    read_coding(stream);
+    read_timeout(stream);
+    check_length(stream);
+    if (stream->finished)
+        return;
+    enum status status = rpc_admit(stream, &err);
+    if (status != STATUS_OK) {
+        rpc_fail(stream, (rpc_code)status_grpc(status), "%s", err.message);
+        return;
+    }
+    if (stream->deadline_ns)
+        rpc_watch_time(stream);
+    if (!rpc_one_request(stream))
+        rpc_start(stream);
+    rpc_settle(stream);
+}
+
+static void begin_get(struct rpc_stream *stream)
+{
+    struct content content = {.protocol = &rpc_connect, .codec_known = true, .codec_named = true};
+    rpc_connect_read_query(stream);
+    if (stream->finished)
+        return;
+    content.codec = stream->codec;
+    begin(stream, &content);
+}
+
+static void on_head(struct net_exchange *exchange)
+{
+    struct rpc_server *server = net_exchange_cookie(exchange);
+    const struct error *error = net_exchange_error(exchange);
+    if (error) {
+        refuse(exchange, (unsigned)status_http(error->status), error->message);
+        return;
+    }
+    const char *path = net_exchange_path(exchange), *verb = net_exchange_method(exchange);
+    const struct rpc_service *service = find_service(server, path);
+    const struct rpc_method *method = find_method(service, path);
+    struct content content = read_content(net_exchange_header(exchange, "content-type"));
+    bool get = strcmp(verb, "GET") == 0 && method && method->no_side_effects;
+    bool unary = !method || method->kind == RPC_UNARY;
+    bool typed =
+        content.protocol && (content.protocol == &rpc_connect          ? content.codec_known && unary
+                             : content.protocol == &rpc_connect_stream ? content.codec_known && (!method || !unary)
+                                                                       : true);
+    if (get) {
+        content.protocol = &rpc_connect;
+    } else if (!service && !content.protocol) {
+        refuse(exchange, 404, "there is no such path\n");
+        return;
+    } else if (strcmp(verb, "POST") != 0) {
+        refuse_verb(exchange, method);
+        return;
+    } else if (!typed) {
+        method ? refuse_type(exchange, method) : refuse(exchange, 404, "there is no such method\n");
+        return;
+    }
+    bool needs_h2 = content.protocol == &rpc_grpc || (method && method->kind == RPC_BIDI_STREAM);
+    if (needs_h2 && net_exchange_version(exchange) < 20) {
+        net_close_after(exchange);
+        refuse(exchange, 505, "this needs HTTP/2\n");
+        return;
+    }
+    struct rpc_stream *stream = rpc_stream_create(server, exchange, content.protocol, method);
+    if (!stream) {
+        refuse(exchange, 500, "no memory\n");
+        return;
+    }
+    *slot(exchange) = stream;
+    get ? begin_get(stream) : begin(stream, &content);
+}
+
+/* The rest -------------------------------------------------------------------------------------------------------- */
+
+static bool takes(const struct net_exchange *exchange)
+{
+    const struct rpc_server *server = net_exchange_cookie(exchange);
+    if (net_exchange_error(exchange))
+        return false;
+    if (find_service(server, net_exchange_path(exchange)))
+        return true;
+    struct content content = read_content(net_exchange_header(exchange, "content-type"));
+    return content.protocol && content.protocol != &rpc_connect;
+}
+
+static void on_body(struct net_exchange *exchange, const char *bytes, size_t len)
+{
+    if (*slot(exchange))
+        rpc_receive(*slot(exchange), bytes, len);
+}
+
+static void on_end(struct net_exchange *exchange)
+{
+    if (*slot(exchange))
+        rpc_receive_end(*slot(exchange));
+}
+
+static void on_gone(struct net_exchange *exchange)
+{
+    if (*slot(exchange))
+        rpc_fail(*slot(exchange), RPC_CANCELLED, "the client has gone");
+}
+
+static void on_wake(struct net_exchange *exchange)
+{
+    if (*slot(exchange))
+        rpc_woken(*slot(exchange));
+}
+
+static void on_writable(struct net_exchange *exchange)
+{
+    struct rpc_stream *stream = *slot(exchange);
+    if (!stream || stream->finished)
+        return;
+    if (stream->method->on_writable)
+        stream->method->on_writable(stream);
+    rpc_settle(stream);
+}
+
+static void on_over(struct net_exchange *exchange)
+{
+    if (*slot(exchange))
+        rpc_stream_destroy(*slot(exchange));
+}
+
+enum status rpc_server_create(struct rpc_server **ret, struct serve_server *serve, const struct rpc_options *options,
+                              struct error *err)
+{
+    struct rpc_server *server = mem_calloc(1, sizeof *server);
+    if (!server)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for the server of remote procedure calls");
+    server->options = *options;
+    server->serve = serve;
+    enum status status = rpc_timers_start(&server->timers, err);
+    if (status != STATUS_OK) {
+        mem_free(server);
+        return status;
+    }
+    *ret = server;
+    return STATUS_OK;
+}
+
+void rpc_server_handler(struct rpc_server *server, struct net_handler *ret)
+{
+    *ret = (struct net_handler){
+        .takes = takes,
+        .on_head = on_head,
+        .on_body = on_body,
+        .on_end = on_end,
+        .on_gone = on_gone,
+        .on_wake = on_wake,
+        .on_writable = on_writable,
+        .on_over = on_over,
+        .state_size = sizeof(struct rpc_stream *),
+        .cookie = server,
+    };
+}
+
+void rpc_server_destroy(struct rpc_server **server)
+{
+    if (!*server)
+        return;
+    rpc_timers_finish(&(*server)->timers);
+    mem_free(*server);
+    *server = NULL;
+}

@@ -1,0 +1,230 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "server/rpc/protocol.h"
+
+enum { MESSAGE_SIZE = 512 };
+
+/* The service's state lies behind the stream. */
+enum { STATE_OFFSET = (sizeof(struct rpc_stream) + 15) / 16 * 16 };
+
+struct rpc_stream *rpc_stream_create(struct rpc_server *server, struct net_exchange *exchange,
+                                     const struct rpc_protocol *protocol, const struct rpc_method *method)
+{
+    struct rpc_stream *stream = mem_calloc(1, STATE_OFFSET + (method ? method->state_size : 0));
+    if (!stream)
+        return NULL;
+    stream->server = server;
+    stream->exchange = exchange;
+    stream->protocol = protocol;
+    stream->method = method;
+    return stream;
+}
+
+void rpc_stream_destroy(struct rpc_stream *stream)
+{
+    if (stream->started && stream->method->on_over)
+        stream->method->on_over(stream);
+    rpc_envelopes_finish(&stream->in);
+    buf_finish(&stream->message);
+    buf_finish(&stream->trailers);
+    mem_free(stream->answer);
+    mem_free(stream->failure_message);
+    mem_free(stream);
+}
+
+/* What a service asks. */
+
+void *rpc_state(struct rpc_stream *stream)
+{
+    return (char *)stream + STATE_OFFSET;
+}
+
+struct rpc_stream *rpc_stream_of_state(void *state)
+{
+    return (struct rpc_stream *)((char *)state - STATE_OFFSET);
+}
+
+const struct rpc_method *rpc_method_of(const struct rpc_stream *stream)
+{
+    return stream->method;
+}
+
+struct serve_server *rpc_server_of(const struct rpc_stream *stream)
+{
+    return stream->server->serve;
+}
+
+enum rpc_codec rpc_codec_of(const struct rpc_stream *stream)
+{
+    return stream->codec;
+}
+
+const char *rpc_header(const struct rpc_stream *stream, const char *name)
+{
+    return net_exchange_header(stream->exchange, name);
+}
+
+uint64_t rpc_deadline_ns(const struct rpc_stream *stream)
+{
+    return stream->deadline_ns;
+}
+
+struct net_exchange *rpc_exchange_of(struct rpc_stream *stream)
+{
+    return stream->exchange;
+}
+
+bool rpc_one_answer(const struct rpc_stream *stream)
+{
+    const struct rpc_method *method = stream->method;
+    return !method || method->kind == RPC_UNARY || method->kind == RPC_CLIENT_STREAM;
+}
+
+/* Times and wakes. */
+
+void rpc_wake(struct rpc_stream *stream)
+{
+    atomic_store(&stream->woken, true);
+    net_wake(stream->exchange);
+}
+
+static void on_time(struct rpc_timer *timer)
+{
+    struct rpc_stream *stream = (struct rpc_stream *)((char *)timer - offsetof(struct rpc_stream, timer));
+    net_wake(stream->exchange);
+}
+
+void rpc_watch_time(struct rpc_stream *stream)
+{
+    struct rpc_timers *timers = &stream->server->timers;
+    uint64_t next = stream->cancelled ? 0 : stream->deadline_ns;
+    if (stream->time_ns && (!next || stream->time_ns < next))
+        next = stream->time_ns;
+    if (next)
+        rpc_timer_set(timers, &stream->timer, next, on_time);
+    else if (stream->timed)
+        rpc_timer_clear(timers, &stream->timer);
+    stream->timed = next != 0;
+}
+
+void rpc_set_time(struct rpc_stream *stream, uint64_t at_ns)
+{
+    stream->time_ns = at_ns;
+    rpc_watch_time(stream);
+}
+
+void rpc_woken(struct rpc_stream *stream)
+{
+    uint64_t now = clock_now_ns();
+    if (stream->finished)
+        return;
+    bool woken = atomic_exchange(&stream->woken, false);
+    if (woken && stream->method->on_wake)
+        stream->method->on_wake(stream);
+    if (!stream->finished && stream->time_ns && stream->time_ns <= now) {
+        stream->time_ns = 0;
+        stream->method->on_time(stream);
+    }
+    if (!stream->finished && !stream->cancelled && stream->deadline_ns && stream->deadline_ns <= now)
+        rpc_fail(stream, RPC_DEADLINE_EXCEEDED, "the request's deadline is over");
+    rpc_settle(stream);
+    if (!stream->finished && stream->timed)
+        rpc_watch_time(stream);
+}
+
+/* How it begins and ends. */
+
+void rpc_start(struct rpc_stream *stream)
+{
+    stream->started = true;
+    if (stream->method->on_start)
+        stream->method->on_start(stream);
+}
+
+static void end(struct rpc_stream *stream, const struct rpc_status *status)
+{
+    stream->finished = true;
+    if (stream->timed)
+        rpc_timer_clear(&stream->server->timers, &stream->timer);
+    stream->protocol->finish(stream, status);
+}
+
+void rpc_finish(struct rpc_stream *stream, rpc_code code, const char *message, const struct rpc_detail *details,
+                uint32_t n_details)
+{
+    struct rpc_status status = {code, message, details, n_details};
+    if (stream->failure)
+        status = (struct rpc_status){.code = stream->failure, .message = stream->failure_message};
+    else if (code == RPC_OK && rpc_one_answer(stream) && !stream->answer)
+        status = (struct rpc_status){.code = RPC_INTERNAL, .message = "the method gave no answer"};
+    end(stream, &status);
+}
+
+void rpc_fail(struct rpc_stream *stream, rpc_code code, const char *format, ...)
+{
+    if (stream->failure || stream->finished)
+        return;
+    char message[MESSAGE_SIZE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    stream->failure = code;
+    stream->cancelled = true;
+    if (!stream->started) {
+        end(stream, &(struct rpc_status){.code = code, .message = message});
+        return;
+    }
+    stream->failure_message = mem_strdup(message);
+    if (stream->method->on_cancel)
+        stream->method->on_cancel(stream);
+}
+
+/* The answer. */
+
+void rpc_add_header(struct rpc_stream *stream, const char *name, const char *value)
+{
+    stream->has_headers = true;
+    net_add(stream->exchange, name, value);
+}
+
+void rpc_add_trailer(struct rpc_stream *stream, const char *name, const char *value)
+{
+    buf_append(&stream->trailers, name, strlen(name) + 1);
+    buf_append(&stream->trailers, value, strlen(value) + 1);
+}
+
+void rpc_send_headers(struct rpc_stream *stream)
+{
+    if (stream->begun || rpc_one_answer(stream))
+        return;
+    stream->begun = true;
+    rpc_add_content(stream, SIZE_MAX);
+    net_begin(stream->exchange, 200);
+}
+
+bool rpc_send(struct rpc_stream *stream, char *bytes, size_t len)
+{
+    bool more = true;
+    if (!bytes) {
+        rpc_fail(stream, RPC_RESOURCE_EXHAUSTED, "no memory for the answer");
+    } else if (stream->cancelled) {
+        mem_free(bytes);
+    } else if (rpc_one_answer(stream)) {
+        mem_free(stream->answer);
+        stream->answer = bytes;
+        stream->answer_len = len;
+    } else {
+        rpc_send_headers(stream);
+        struct buf piece = {0};
+        rpc_write_message(stream, &piece, bytes, len);
+        mem_free(bytes);
+        more = rpc_write(stream, &piece);
+    }
+    return more;
+}
