@@ -29,6 +29,7 @@ struct http_request {
     void *state;                           /* the endpoint's own, in the call's arena */
     unsigned code;                         /* of a good answer; 0: 200 */
     const char *content_type;              /* of it, static; NULL: the endpoint's */
+    bool as_is;                            /* it is never coded */
     size_t json_len;                       /* of it, for the header HTTP_JSON_LENGTH; 0: it is all JSON */
 };
 
