@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /* The pages in a browser: test_pages.mjs BERTD PACKAGES [PICTURES]
  *
  * BERTD serves them, with a model that deploy/run fetches. PACKAGES is the folder that tests/run installs package.json
