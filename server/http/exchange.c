@@ -60,6 +60,13 @@ static void check_timeout(struct http_exchange *exchange)
     serve_call_limit_time(&exchange->call, asked);
 }
 
+/* What is for operators answers on their listener alone, where there is one. */
+static bool is_elsewhere(const struct http_exchange *exchange)
+{
+    return exchange->endpoint->admin && exchange->server->options.has_admin &&
+           net_exchange_side(exchange->net) != NET_ADMIN;
+}
+
 /* What can be said from the headers alone. */
 static void check_headers(struct http_exchange *exchange)
 {
@@ -72,6 +79,8 @@ static void check_headers(struct http_exchange *exchange)
         return;
     }
     enum status found = http_route_find(&exchange->endpoint, &exchange->allow, method, path, &err);
+    if (found == STATUS_OK && is_elsewhere(exchange))
+        found = error_set(&err, STATUS_NOT_FOUND, "%.200s is for operators: see --admin-port", path);
     if (found == STATUS_METHOD && strcmp(method, "OPTIONS") == 0)
         return; /* answered with the Allow header */
     bool public = found == STATUS_OK && exchange->endpoint->public;

@@ -18,6 +18,7 @@ struct http_server;
 /** Everything pointed to is borrowed until http_server_destroy. */
 struct http_options {
     uint64_t payload_limit; /* bytes of a body */
+    bool has_admin;         /* there is an admin listener: what is for operators answers there alone */
     /* To be told in the metrics; server/net keeps them: */
     uint32_t max_connections;
     uint32_t idle_timeout_s;

@@ -1,8 +1,9 @@
 /* Who may use the server: what is read at the start, and again on SIGHUP. */
-#include "server/serve/access.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "server/net/tls.h"
 #include "server/program/program.h"
+#include "server/serve/access.h"
 
 enum status program_read_key(struct program *program, struct error *err)
 {
@@ -31,6 +32,10 @@ static enum status reload_keys(struct program *program, struct error *err)
 void program_reload(struct program *program)
 {
     struct error err;
+    if (program->tls && net_tls_reload(program->tls, &err) == STATUS_OK)
+        log_info("certificate read again", log_str("path", program->config.tls_cert));
+    else if (program->tls)
+        log_error("certificate not read again: the one from before holds", log_str("error", err.message));
     if (reload_keys(program, &err) == STATUS_OK)
         log_info("API keys read again", log_int("keys", serve_access_keys(program->serve)));
     else

@@ -45,6 +45,7 @@ struct program {
     struct http_server *http;
     struct rpc_server *rpc;
     struct net_handler handlers[PROGRAM_HANDLERS];
+    struct net_tls *tls; /* NULL: plain */
     struct net_server *net;
 };
 

@@ -1,6 +1,7 @@
 /* Addresses, and what answers there. */
 #include <unistd.h>
 
+#include "server/net/tls.h"
 #include "server/program/program.h"
 
 /* Of a body that was refused, beyond the limit of one that is not: read past, to keep the connection. */
@@ -11,11 +12,25 @@ static void add(struct program *program, int fd, enum net_side side)
     program->listeners[program->n_listeners++] = (struct net_listener){fd, side};
 }
 
+/* The files are read before the model: what is wrong with them is told at once. */
+static enum status read_tls(struct program *program, struct error *err)
+{
+    const struct config *config = &program->config;
+    if (!config->tls_cert)
+        return STATUS_OK;
+    const struct net_tls_options options = {
+        .cert_file = config->tls_cert, .key_file = config->tls_key, .client_ca_file = config->tls_client_ca};
+    return net_tls_create(&program->tls, &options, err);
+}
+
 enum status program_listen(struct program *program, struct error *err)
 {
     const struct config *config = &program->config;
     int fd = -1;
-    enum status status = net_listen(&fd, &program->port, config->hostname, (uint16_t)config->port, err);
+    enum status status = read_tls(program, err);
+    if (status != STATUS_OK)
+        return status;
+    status = net_listen(&fd, &program->port, config->hostname, (uint16_t)config->port, err);
     if (status != STATUS_OK)
         return error_prefix(err, status, "--hostname, --port: ");
     add(program, fd, NET_PUBLIC);
@@ -41,11 +56,12 @@ enum status program_start_transports(struct program *program, struct error *err)
         .payload_limit = config->payload_limit,
         .max_connections = (uint32_t)config->max_connections,
         .idle_timeout_s = (uint32_t)config->idle_timeout,
+        .has_admin = program->admin_port != 0,
     };
     enum status status = http_server_create(&program->http, program->serve, &http, err);
     if (status != STATUS_OK)
         return status;
-    struct rpc_options rpc = {.payload_limit = config->payload_limit};
+    struct rpc_options rpc = {.payload_limit = config->payload_limit, .has_admin = program->admin_port != 0};
     rpc.services = rpc_services(&rpc.n_services);
     status = rpc_server_create(&program->rpc, program->serve, &rpc, err);
     if (status != STATUS_OK)
@@ -66,6 +82,7 @@ enum status program_start_transports(struct program *program, struct error *err)
         .max_streams = (uint32_t)config->max_streams,
         .keepalive_s = (uint32_t)config->keepalive,
         .max_age_s = (uint32_t)config->max_age,
+        .tls = program->tls,
     };
     status = net_server_create(&program->net, &net, program->listeners, program->n_listeners, err);
     program->serving = status == STATUS_OK;
@@ -81,6 +98,7 @@ void program_stop_transports(struct program *program)
     net_server_destroy(&program->net);
     rpc_server_destroy(&program->rpc);
     http_server_destroy(&program->http);
+    net_tls_destroy(&program->tls);
     for (uint32_t i = 0; i < program->n_listeners && !program->serving; i++)
         close(program->listeners[i].fd);
 }
