@@ -73,4 +73,4 @@ static enum serve_progress start(struct serve_call *call)
     return SERVE_DONE;
 }
 
-const struct http_endpoint http_boards = {.method = {.start = start, .immediate = true}};
+const struct http_endpoint http_boards = {.method = {.start = start, .immediate = true}, .admin = true};

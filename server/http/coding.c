@@ -59,7 +59,7 @@ void http_coding_encode(struct serve_call *call)
     struct http_exchange *exchange = (struct http_exchange *)((char *)call - offsetof(struct http_exchange, call));
     struct buf coded = {0};
     struct error err;
-    if (call->reply.failed || call->reply.len < WORTH_CODING || exchange->request.json_len)
+    if (call->reply.failed || call->reply.len < WORTH_CODING || exchange->request.as_is)
         return;
     exchange->codable = true;
     if (exchange->accepted == NET_IDENTITY || serve_call_reserve(call, call->reply.len, &err) != STATUS_OK)

@@ -4,7 +4,7 @@
 
 #include "server/net/net.h"
 #include "server/serve/call.h"
-#include "server/serve/input.h"
+#include "server/serve/infer.h"
 #include "server/wire/response.h"
 
 /** How one endpoint works. Its method reads and writes bodies; a failure becomes an error in JSON. An immediate one
@@ -14,27 +14,30 @@ struct http_endpoint {
     const char *content_type; /* of the answer; NULL: JSON */
     bool public;              /* needs no API key */
     bool any_type;            /* the Content-Type of a request does not matter */
+    bool admin;               /* for operators: answers on the admin listener alone, where there is one */
 };
 
 /* Where JSON is followed by the bytes of tensors: how many bytes of the body it is. */
 #define HTTP_JSON_LENGTH "inference-header-content-length"
 
+/* Pieces of a path that its route leaves open. */
+enum { HTTP_PARTS = 2 };
+
 /** What an endpoint knows of its request besides the call, and says of its answer. */
 struct http_request {
     struct net_exchange *net;
-    void *state;              /* the endpoint's own, in the call's arena */
-    unsigned code;            /* of a good answer; 0: 200 */
-    const char *content_type; /* of it, static; NULL: the endpoint's */
-    size_t json_len;          /* of it, for the header HTTP_JSON_LENGTH; 0: it is all JSON */
+    struct serve_string parts[HTTP_PARTS]; /* what stands for each {..} of the route; bytes NULL: nothing */
+    void *state;                           /* the endpoint's own, in the call's arena */
+    unsigned code;                         /* of a good answer; 0: 200 */
+    const char *content_type;              /* of it, static; NULL: the endpoint's */
+    bool as_is;                            /* it is never coded */
+    size_t json_len;                       /* of it, for the header HTTP_JSON_LENGTH; 0: it is all JSON */
 };
 
 static inline struct http_request *http_request_of(const struct serve_call *call)
 {
     return call->transport;
 }
-
-/** The piece of the request's path that stands for the {..} at this place in its route; bytes NULL: there is none. */
-struct serve_string http_request_part(const struct serve_call *call, uint32_t place);
 
 extern const struct http_endpoint http_embed;
 extern const struct http_endpoint http_embed_all;
@@ -70,8 +73,9 @@ enum status http_route_find(const struct http_endpoint **ret, const char **ret_a
 /* The paths of the table, and one place for all others. */
 enum { HTTP_ROUTES = 37, HTTP_ROUTE_OTHER = HTTP_ROUTES - 1 };
 
-/** The place of a path in the table; HTTP_ROUTE_OTHER: it has none. */
-uint32_t http_route_index(const char *path);
+/** The place of a path in the table; HTTP_ROUTE_OTHER: it has none. `parts` get the pieces of the path that stand for
+ *  {..} there. */
+uint32_t http_route_index(const char *path, struct serve_string parts[HTTP_PARTS]);
 /** The path at a place, "/embed" or "/v1/models/{model}"; else "other". Static. */
 const char *http_route_name(uint32_t route);
 /** How errors of this path are put, whether there is such a path or not. */

@@ -98,7 +98,7 @@ static void on_head(struct net_exchange *net)
     struct http_exchange *exchange = net_exchange_state(net);
     struct serve_call *call = &exchange->call;
     init(exchange, net);
-    exchange->route = http_route_index(net_exchange_path(net));
+    exchange->route = http_route_index(net_exchange_path(net), exchange->request.parts);
     exchange->error_form = http_route_error_form(net_exchange_path(net));
     exchange->accepted = net_coding_choose(header(exchange, "accept-encoding"));
     const struct error *malformed = net_exchange_error(net);

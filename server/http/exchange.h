@@ -4,10 +4,10 @@
 
 #include "server/http/endpoints.h"
 #include "server/http/http.h"
-#include "server/serve/request_id.h"
 #include "server/http/telemetry.h"
 #include "server/net/coding.h"
 #include "server/serve/call.h"
+#include "server/serve/request_id.h"
 
 struct http_server {
     struct http_options options; /* read-only */

@@ -27,4 +27,4 @@ static enum serve_progress start(struct serve_call *call)
 }
 
 /* Immediate, so that it is not kept out by the load it is to be tried under. */
-const struct http_endpoint http_faults = {.method = {.start = start, .immediate = true}};
+const struct http_endpoint http_faults = {.method = {.start = start, .immediate = true}, .admin = true};

@@ -12,6 +12,7 @@ static void add_headers(struct serve_call *call, const struct web_file *file)
 {
     struct http_request *request = http_request_of(call);
     request->content_type = file->content_type;
+    request->as_is = true; /* as its etag says */
     net_add(request->net, "etag", file->etag);
     net_add(request->net, "cache-control", "no-cache");
     net_add(request->net, "content-security-policy", policy);

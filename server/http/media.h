@@ -6,8 +6,8 @@
 
 /** True for application/json and application/<anything>+json, whatever parameters follow. NULL is not. */
 bool http_media_is_json(const char *type);
-/** How much an Accept header (NULL: none) likes a type such as "text/plain": 0 not at all, to 1. The most specific range
- *  counts; parameters of types do not. */
+/** How much an Accept header (NULL: none) likes a type such as "text/plain": 0 not at all, to 1. The most specific
+ * range counts; parameters of types do not. */
 double http_media_quality(const char *accept, const char *type);
 
 #endif

@@ -181,4 +181,5 @@ static enum serve_progress start(struct serve_call *call)
 
 const struct http_endpoint http_metrics = {.method = {.start = start, .immediate = true},
                                            .content_type = "text/plain; version=0.0.4; charset=utf-8",
-                                           .public = true};
+                                           .public = true,
+                                           .admin = true};

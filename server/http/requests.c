@@ -87,7 +87,7 @@ static bool is_name(struct serve_string name, const char *known)
 enum status http_check_model(const struct serve_call *call, struct error *err)
 {
     const struct serve_options *options = serve_server_options(call->server);
-    struct serve_string model = http_request_part(call, 0), version = http_request_part(call, 1);
+    struct serve_string model = http_request_of(call)->parts[0], version = http_request_of(call)->parts[1];
     if (!is_name(model, options->served_model_name) && !is_name(model, options->model_id))
         return error_set(err, STATUS_NOT_FOUND, "the model is not served here; this one is: %.200s",
                          options->served_model_name);

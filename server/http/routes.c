@@ -50,8 +50,6 @@ static const struct route routes[] = {
 
 _Static_assert(sizeof routes / sizeof *routes == HTTP_ROUTE_OTHER, "one place a path, and one for all others");
 
-enum { MAX_PARTS = 2 };
-
 /* Whether `path` is what `pattern` says from its place `n` on, and what stands for its {..}. */
 static bool matches(const char *pattern, const char *path, struct serve_string *parts, uint32_t n)
 {
@@ -74,24 +72,12 @@ static bool matches(const char *pattern, const char *path, struct serve_string *
     return false;
 }
 
-uint32_t http_route_index(const char *path)
+uint32_t http_route_index(const char *path, struct serve_string parts[HTTP_PARTS])
 {
-    struct serve_string parts[MAX_PARTS];
     uint32_t route = 0;
     while (route < HTTP_ROUTE_OTHER && !matches(routes[route].path, path, parts, 0))
         route++;
     return route;
-}
-
-struct serve_string http_request_part(const struct serve_call *call, uint32_t place)
-{
-    struct serve_string parts[MAX_PARTS] = {0};
-    const char *path = net_exchange_path(http_request_of(call)->net);
-    for (uint32_t route = 0; route < HTTP_ROUTE_OTHER; route++) {
-        if (matches(routes[route].path, path, parts, 0))
-            break;
-    }
-    return parts[place];
 }
 
 static bool is_below(const char *path, const char *folder)
@@ -122,7 +108,8 @@ static const char *allowed(const struct route *route)
 enum status http_route_find(const struct http_endpoint **ret, const char **ret_allow, const char *method,
                             const char *path, struct error *err)
 {
-    uint32_t index = http_route_index(path);
+    struct serve_string parts[HTTP_PARTS];
+    uint32_t index = http_route_index(path, parts);
     if (index == HTTP_ROUTE_OTHER)
         return error_set(err, STATUS_NOT_FOUND, "there is nothing at %.200s", path);
     const struct route *route = &routes[index];

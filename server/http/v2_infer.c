@@ -68,7 +68,8 @@ static void encode(struct serve_call *call)
     request->json_len =
         wire_write_v2(&call->reply, serve_server_options(call->server)->served_model_name, asked->id,
                       serve_infer_rows(infer), infer->n_inputs, infer->width, infer->keep, asked->binary);
-    if (request->json_len)
+    request->as_is = request->json_len > 0; /* there is little to gain with binary vectors */
+    if (request->as_is)
         request->content_type = "application/octet-stream";
 }
 

@@ -64,7 +64,11 @@ struct h1_exchange {
     struct MHD_Connection *connection;
     struct h1_connection *timer; /* of the connection; NULL when memory was short */
     atomic_uint flags;
-    char *query;       /* owned; NULL: none */
+    /* Copies, which outlive the connection when the client goes before the answer is given. */
+    char method[32]; /* cut */
+    char *path;
+    char *query; /* NULL: none */
+    struct sockaddr_storage address;
     uint64_t received; /* bytes of the body since the answer */
     struct error malformed;
     bool ended;               /* the request is whole */

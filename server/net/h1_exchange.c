@@ -17,6 +17,8 @@ static struct h1_exchange *of(struct net_exchange *exchange)
 static const char *get_header(const struct net_exchange *exchange, const char *name)
 {
     const struct h1_exchange *x = (const struct h1_exchange *)exchange;
+    if (atomic_load(&x->flags) & H1_OVER)
+        return NULL; /* they went with the connection */
     return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
 }
 
@@ -45,6 +47,7 @@ static void free_exchange(struct h1_exchange *x)
 {
     net_exchange_end(&x->base);
     h1_stream_destroy(x->stream);
+    mem_free(x->path);
     mem_free(x->query);
     mem_free(x);
 }
@@ -138,6 +141,23 @@ void *h1_see_target(void *cls, const char *target, struct MHD_Connection *connec
     return x;
 }
 
+static void copy_head(struct h1_exchange *x, const char *path, const char *method)
+{
+    const union MHD_ConnectionInfo *info = info_of(x, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *address = info ? info->client_addr : NULL;
+    snprintf(x->method, sizeof x->method, "%s", method);
+    x->path = path ? mem_strdup(path) : NULL;
+    x->base.method = x->method;
+    x->base.path = x->path ? x->path : "";
+    if (!address)
+        return;
+    memcpy(&x->address, address,
+           address->sa_family == AF_INET    ? sizeof(struct sockaddr_in)
+           : address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                            : sizeof address->sa_family);
+    x->base.address = (const struct sockaddr *)&x->address;
+}
+
 static void read_head(struct h1_exchange *x, struct h1_daemon *daemon, const char *url, const char *method,
                       const char *version)
 {
@@ -145,22 +165,19 @@ static void read_head(struct h1_exchange *x, struct h1_daemon *daemon, const cha
     x->timer = info ? info->socket_context : NULL;
     info = info_of(x, MHD_CONNECTION_INFO_CONNECTION_FD);
     x->base = (struct net_exchange){.ops = &ops,
-                                    .method = method,
-                                    .path = h1_framing_path(url),
                                     .query = x->query,
                                     .version = strcmp(version, "HTTP/1.0") == 0 ? 10 : 11,
                                     .side = daemon->side,
                                     .tls = daemon->tls,
                                     .socket = info ? info->connect_fd : -1};
-    info = info_of(x, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    x->base.address = info ? info->client_addr : NULL;
-    enum status status = x->base.path
-                             ? h1_framing_check(x->connection, version, &x->base.length, &x->malformed)
-                             : error_set(&x->malformed, STATUS_MALFORMED, "the request's target has no valid host");
+    const char *path = h1_framing_path(url);
+    copy_head(x, path, method);
+    enum status status = path ? h1_framing_check(x->connection, version, &x->base.length, &x->malformed)
+                              : error_set(&x->malformed, STATUS_MALFORMED, "the request's target has no valid host");
     if (status != STATUS_OK)
         x->base.error = &x->malformed;
-    if (!x->base.path)
-        x->base.path = "";
+    else if (!x->path && error_set(&x->malformed, STATUS_NO_MEMORY, "no memory for the request"))
+        x->base.error = &x->malformed;
 }
 
 static bool start(struct h1_exchange *x, struct h1_daemon *daemon, struct MHD_Connection *connection, const char *url,
@@ -259,7 +276,8 @@ void h1_end(void *cls, struct MHD_Connection *connection, void **state, enum MHD
     if (!x)
         return;
     *state = NULL;
-    if (!x->h1) { /* the library has refused it */
+    if (!x->h1) { /* the library has refused it, or there was no memory */
+        mem_free(x->path);
         mem_free(x->query);
         mem_free(x);
         return;

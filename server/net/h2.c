@@ -15,7 +15,7 @@
 #include "server/net/event_threads.h"
 #include "server/net/h2_parts.h"
 
-enum { MAX_EVENTS = 64, SWEEP_MS = 100 };
+enum { MAX_EVENTS = 64, SWEEP_MS = 100, BYTE_NS = 1000000000 / 16384 };
 
 static _Thread_local const struct h2_loop *here;
 
@@ -59,6 +59,23 @@ void h2_loop_mark_stream(struct h2_stream *stream)
     stream->is_due = true;
     stream->due_next = loop->due;
     loop->due = stream;
+}
+
+static uint64_t idle_ns(const struct h2_loop *loop)
+{
+    return loop->h2->server->options.idle_timeout_s * 1000000000ull;
+}
+
+uint64_t h2_loop_expect(const struct h2_loop *loop)
+{
+    return loop->now_ns + idle_ns(loop);
+}
+
+uint64_t h2_loop_extend(const struct h2_loop *loop, uint64_t by_ns, size_t n)
+{
+    uint64_t most_ns = loop->now_ns + 2 * idle_ns(loop);
+    by_ns += (uint64_t)n * BYTE_NS;
+    return by_ns < most_ns ? by_ns : most_ns;
 }
 
 const char *h2_loop_date(struct h2_loop *loop)

@@ -13,7 +13,8 @@ enum status h2_start(struct net_server *server, struct error *err);
 bool h2_take(struct net_server *server, int fd, const struct sockaddr *address, socklen_t len, enum net_side side);
 /** Tell all clients to go elsewhere; server->draining is set already. Thread: any. */
 void h2_drain(struct net_server *server);
-/** Wait until every exchange has been given its answer, cut what is being sent, and free. NULL at server->h2 is fine. */
+/** Wait until every exchange has been given its answer, cut what is being sent, and free. NULL at server->h2 is fine.
+ */
 void h2_stop(struct net_server *server);
 /** Its part of the counts. */
 void h2_get_stats(const struct net_server *server, struct net_stats *ret);

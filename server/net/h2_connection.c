@@ -100,7 +100,8 @@ void h2_connection_close(struct h2_connection *connection)
     h2_loop_mark(connection); /* it is released there, when its streams are */
 }
 
-/* To close a socket on which the client still sends resets the connection, and with it goes what it has not read yet. */
+/* To close a socket on which the client still sends resets the connection, and with it goes what it has not read yet.
+ */
 static void linger(struct h2_connection *connection)
 {
     close_streams(connection);
@@ -195,6 +196,9 @@ static void take(struct h2_connection *connection, const char *bytes, size_t len
     connection->heard_ns = connection->loop->now_ns;
     connection->ping_ns = 0;
     ssize_t n = nghttp2_session_mem_recv(connection->session, (const uint8_t *)bytes, len);
+    if (n == NGHTTP2_ERR_FLOODED &&
+        nghttp2_session_terminate_session(connection->session, NGHTTP2_ENHANCE_YOUR_CALM) == 0)
+        n = 0;
     if (n < 0 || nghttp2_session_get_outbound_queue_size(connection->session) > MAX_OUTBOUND)
         h2_connection_close(connection); /* what is wrong with its frames, nghttp2 has said in a GOAWAY before */
     else
@@ -244,7 +248,7 @@ static bool send_bytes(struct h2_connection *connection, const char *bytes, size
             break;
         sent += (size_t)n;
         if (connection->send_by_ns)
-            connection->send_by_ns += (uint64_t)n * H2_BYTE_NS;
+            connection->send_by_ns = h2_loop_extend(connection->loop, connection->send_by_ns, (size_t)n);
     }
     if (connection->unsent) {
         connection->sent += sent;
@@ -265,7 +269,7 @@ static bool send_bytes(struct h2_connection *connection, const char *bytes, size
     memcpy(connection->unsent, bytes + sent, len - sent);
     connection->unsent_len = len - sent;
     connection->sent = 0;
-    connection->send_by_ns = connection->loop->now_ns + connection->loop->h2->server->options.idle_timeout_s * second_ns;
+    connection->send_by_ns = h2_loop_expect(connection->loop);
     return false;
 }
 

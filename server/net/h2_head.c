@@ -9,8 +9,7 @@
 
 enum { FIELD_COST = 32 };
 
-void h2_head_add(struct h2_stream *stream, const uint8_t *name, size_t name_len, const uint8_t *value,
-                 size_t value_len)
+void h2_head_add(struct h2_stream *stream, const uint8_t *name, size_t name_len, const uint8_t *value, size_t value_len)
 {
     stream->head_size += name_len + value_len + FIELD_COST;
     if (stream->head_size > H2_HEAD_LIMIT)
@@ -47,8 +46,8 @@ const char *h2_head_find(const struct net_exchange *exchange, const char *name)
     return value || strcasecmp(name, "host") != 0 ? value : find(stream, ":authority");
 }
 
-void h2_head_each(const struct net_exchange *exchange,
-                  void (*visit)(void *cookie, const char *name, const char *value), void *cookie)
+void h2_head_each(const struct net_exchange *exchange, void (*visit)(void *cookie, const char *name, const char *value),
+                  void *cookie)
 {
     const struct h2_stream *stream = (const struct h2_stream *)exchange;
     for (const char *at = next_field(stream, NULL); at; at = next_field(stream, at)) {

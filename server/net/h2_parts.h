@@ -14,9 +14,6 @@
 
 enum { H2_HEAD_LIMIT = 16384, H2_PIECE = 65536, H2_DATE_SIZE = 96 };
 
-/** What moves slower than 16 KiB a second, after one idle time, is cut. */
-enum { H2_BYTE_NS = 1000000000 / 16384 };
-
 /** Something to be done on an event thread. */
 struct h2_job {
     struct h2_job *next;
@@ -108,24 +105,24 @@ struct h2_stream {
     struct h2_stream *due_next;
     int32_t id;
     bool is_due;
-    bool refused;  /* its head is malformed */
-    bool begun;    /* the handler knows of it */
-    bool ended;    /* the request is whole */
-    bool closed;   /* the HTTP/2 stream is */
-    bool given;    /* the handler is done */
-    bool streams;  /* the answer comes in pieces */
-    bool spare;    /* the answer is the one for which there is always memory */
-    bool aborts;   /* net_abort was called */
-    bool aborted;  /* reset by us */
-    bool bodiless; /* the answer's head is all of it */
-    bool writable; /* on_writable is to be called */
-    struct buf head;  /* the request's fields, name and value with a NUL each, up to fields_len; then the path */
+    bool refused;    /* its head is malformed */
+    bool begun;      /* the handler knows of it */
+    bool ended;      /* the request is whole */
+    bool closed;     /* the HTTP/2 stream is */
+    bool given;      /* the handler is done */
+    bool streams;    /* the answer comes in pieces */
+    bool spare;      /* the answer is the one for which there is always memory */
+    bool aborts;     /* net_abort was called */
+    bool aborted;    /* reset by us */
+    bool bodiless;   /* the answer's head is all of it */
+    bool writable;   /* on_writable is to be called */
+    struct buf head; /* the request's fields, name and value with a NUL each, up to fields_len; then the path */
     size_t fields_len;
     size_t head_size; /* as RFC 9113 counts it, kept or not */
     struct error *malformed;
-    size_t held;    /* bytes of the body that count against the windows */
-    struct buf out; /* what was written and not sent, from `read` on */
-    size_t read;    /* of `out`, or of the whole body */
+    size_t held;            /* bytes of the body that count against the windows */
+    struct buf out;         /* what was written and not sent, from `read` on */
+    size_t read;            /* of `out`, or of the whole body */
     uint64_t receive_by_ns; /* 0: nothing is waited for */
     uint64_t send_by_ns;    /* 0: nothing waits to be sent */
     uint32_t error;         /* of net_abort */
@@ -149,6 +146,10 @@ bool h2_loop_is_here(const struct h2_loop *loop);
 void h2_loop_mark(struct h2_connection *connection);
 /** Look, at the end of the round, whether the stream is over or writable. */
 void h2_loop_mark_stream(struct h2_stream *stream);
+/** The time by which the first of some bytes must move, an idle time from now. */
+uint64_t h2_loop_expect(const struct h2_loop *loop);
+/** The same when `n` have moved: 16 KiB a second must, and no more than one idle time can be saved up. */
+uint64_t h2_loop_extend(const struct h2_loop *loop, uint64_t by_ns, size_t n);
 const char *h2_loop_date(struct h2_loop *loop);
 
 /* h2_connection.c */
@@ -202,7 +203,7 @@ bool h2_head_finish(struct h2_stream *stream, bool ended);
 /** net_exchange_header. */
 const char *h2_head_find(const struct net_exchange *exchange, const char *name);
 /** net_exchange_each_header. */
-void h2_head_each(const struct net_exchange *exchange,
-                  void (*visit)(void *cookie, const char *name, const char *value), void *cookie);
+void h2_head_each(const struct net_exchange *exchange, void (*visit)(void *cookie, const char *name, const char *value),
+                  void *cookie);
 
 #endif

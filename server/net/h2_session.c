@@ -84,7 +84,6 @@ static void end_request(struct h2_stream *stream)
 
 static void begin_request(struct h2_connection *connection, struct h2_stream *stream, bool ended)
 {
-    const struct net_options *options = &connection->loop->h2->server->options;
     stream->begun = h2_head_finish(stream, ended);
     connection->loop->owed++;
     if (!stream->begun || !net_exchange_begin(&stream->base, connection->loop->h2->server)) {
@@ -97,7 +96,7 @@ static void begin_request(struct h2_connection *connection, struct h2_stream *st
         end_request(stream);
         return;
     }
-    stream->receive_by_ns = connection->loop->now_ns + options->idle_timeout_s * 1000000000ull;
+    stream->receive_by_ns = h2_loop_expect(connection->loop);
     const char *expect = net_exchange_header(&stream->base, "expect");
     static const nghttp2_nv go_on = {(uint8_t *)":status", (uint8_t *)"100", 7, 3, NGHTTP2_NV_FLAG_NONE};
     if (expect && strcasecmp(expect, "100-continue") == 0 && !atomic_load(&stream->answered))
@@ -114,7 +113,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
         return 0;
     }
     stream->held += len;
-    stream->receive_by_ns += len * H2_BYTE_NS;
+    stream->receive_by_ns = h2_loop_extend(stream->connection->loop, stream->receive_by_ns, len);
     bool wanted = !atomic_load(&stream->answered);
     if (wanted)
         stream->base.handler->on_body(&stream->base, (const char *)data, len);
@@ -162,15 +161,16 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     return 0;
 }
 
-/* An answer before the end of its request: the rest of the body is not wanted (RFC 9113, 8.1). A reset that the client's
- * frames have made us send costs it as much as one of its own. */
+/* An answer before the end of its request: the rest of the body is not wanted (RFC 9113, 8.1). A reset that the
+ * client's frames have made us send costs it as much as one of its own. */
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *cookie)
 {
     struct h2_connection *connection = cookie;
     int32_t id = frame->hd.stream_id;
     struct h2_stream *stream = id ? find_stream(session, id) : NULL;
     bool may_end = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
-    if (may_end && frame->hd.flags & NGHTTP2_FLAG_END_STREAM && nghttp2_session_get_stream_remote_close(session, id) == 0)
+    if (may_end && frame->hd.flags & NGHTTP2_FLAG_END_STREAM &&
+        nghttp2_session_get_stream_remote_close(session, id) == 0)
         return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
     if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code != NGHTTP2_NO_ERROR &&
         !(stream && stream->aborted))

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "server/net/h2_parts.h"
 
@@ -86,7 +85,7 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *to, size
     if (n > 0)
         memcpy(to, from, n);
     stream->read += n;
-    stream->send_by_ns = n < left ? stream->send_by_ns + n * H2_BYTE_NS : 0;
+    stream->send_by_ns = n < left ? h2_loop_extend(stream->connection->loop, stream->send_by_ns, n) : 0;
     if (stream->streams)
         settle(stream, n);
     if (n == left && whole) {
@@ -137,7 +136,7 @@ static void submit(struct h2_stream *stream)
     nva[n++] = NV("date", date, strlen(date));
     unsent(stream, &left);
     bool may_have_body = status >= 200 && status != 204 && status != 304;
-    if (!stream->streams && may_have_body)
+    if (!stream->streams && may_have_body && exchange->trailers.n == 0) /* libcurl reads no trailers behind a length */
         nva[n++] = NV("content-length", length, (size_t)snprintf(length, sizeof length, "%zu", left));
     if (stream->spare) {
         nva[n++] = NV("content-type", "application/json", 16);
@@ -150,7 +149,7 @@ static void submit(struct h2_stream *stream)
     stream->bodiless = !has_body;
     nghttp2_data_provider provider = {.source.ptr = stream, .read_callback = read_body};
     if (left > 0 && has_body)
-        stream->send_by_ns = clock_now_ns() + exchange->server->options.idle_timeout_s * 1000000000ull;
+        stream->send_by_ns = h2_loop_expect(stream->connection->loop);
     if (nghttp2_submit_response(stream->connection->session, stream->id, nva, n, has_body ? &provider : NULL) != 0)
         reset(stream, NGHTTP2_INTERNAL_ERROR);
     h2_loop_mark(stream->connection);
@@ -198,8 +197,7 @@ static void apply_write(struct h2_stream *stream, const char *bytes, size_t len)
         buf_append(&stream->out, bytes, len);
         if (stream->out.len > before || len == 0) {
             if (!stream->send_by_ns)
-                stream->send_by_ns =
-                    clock_now_ns() + stream->base.server->options.idle_timeout_s * 1000000000ull;
+                stream->send_by_ns = h2_loop_expect(stream->connection->loop);
             resume(stream);
             return;
         }

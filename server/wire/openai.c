@@ -1,5 +1,6 @@
 #include "server/wire/openai.h"
 
+#include "base/base64.h"
 #include "server/wire/fields.h"
 #include "server/wire/response.h"
 
@@ -44,7 +45,7 @@ void wire_write_openai(struct buf *out, const char *model, const float *rows, si
         buf_puts(out, i ? ",{\"object\":\"embedding\",\"embedding\":" : "{\"object\":\"embedding\",\"embedding\":");
         if (base64) {
             buf_append(out, "\"", 1);
-            wire_write_base64(out, rows + i * width, keep * sizeof *rows);
+            base64_encode(out, rows + i * width, keep * sizeof *rows);
             buf_append(out, "\"", 1);
         } else {
             wire_write_floats(out, rows + i * width, keep);

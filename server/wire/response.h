@@ -23,8 +23,6 @@ void wire_write_tokens(struct buf *out, const struct token_vocab *vocab, const s
                        const char *text);
 /** The same values as one array without the rows. */
 void wire_write_flat(struct buf *out, const float *rows, size_t n, size_t width, size_t keep);
-/** `bytes` [len] in base64, without quotes. */
-void wire_write_base64(struct buf *out, const void *bytes, size_t len);
 
 /** How an error is put, by whose clients read it. */
 enum wire_error_form {

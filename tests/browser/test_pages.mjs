@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /* The pages in a browser: test_pages.mjs BERTD PACKAGES [PICTURES]
  *
  * BERTD serves them, with a model that deploy/run fetches. PACKAGES is the folder that tests/run installs package.json
@@ -7,6 +6,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
+import { createServer, request } from "node:http";
 import { createRequire } from "node:module";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
@@ -58,6 +58,22 @@ function start(...options) {
 const post = (url, body) =>
   fetch(url, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 
+/* A proxy that serves `url` below /embeddings/of/ours: {url, stop}. */
+async function below(url) {
+  const proxy = createServer((asked, answer) => {
+    const path = /^\/embeddings\/of\/ours(\/.*)$/.exec(asked.url);
+    if (!path) return answer.writeHead(404).end();
+    const passed = request(url + path[1], { method: asked.method, headers: asked.headers }, (given) => {
+      answer.writeHead(given.statusCode, given.headers);
+      given.pipe(answer);
+    });
+    asked.pipe(passed);
+  });
+  await new Promise((done) => proxy.listen(0, "127.0.0.1", done));
+  const stop = () => new Promise((done) => { proxy.close(done); proxy.closeAllConnections(); });
+  return { url: `http://127.0.0.1:${proxy.address().port}/embeddings/of/ours`, stop };
+}
+
 /* A page of its own at `path`, which `act` uses; nothing may be wrong on its console or go elsewhere. `refused`: some
  * answers of 401 are expected there. */
 async function visit(browser, url, path, options, act, refused = false) {
@@ -90,6 +106,14 @@ async function checkAccess(page, leftOut = []) {
 
 const text = (page, selector, pattern) =>
   page.waitForFunction(([s, p]) => new RegExp(p).test(document.querySelector(s).textContent), [selector, pattern]);
+
+/* In /docs. */
+async function tryEmbed(page) {
+  await page.click("#operations-Embeddings-embed .opblock-summary-control");
+  await page.click("#operations-Embeddings-embed .try-out__btn");
+  await page.click("#operations-Embeddings-embed .execute");
+  await text(page, "#operations-Embeddings-embed .live-responses-table tbody .response-col_status", "^200");
+}
 
 const fits = (page) => page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth);
 
@@ -222,14 +246,23 @@ const tests = {
     }, true);
   },
 
+  async "below a path of a proxy"({ browser, server }) {
+    const proxy = await below(server.url);
+    await visit(browser, proxy.url, "/dashboard", {}, async (page) => {
+      await text(page, "#state", "^2 of 2");
+      await page.click("text=Compare");
+      await text(page, "#similarity", "^Similarity 0\\.");
+      await page.click('footer a[href="docs"]');
+      await tryEmbed(page);
+    });
+    await proxy.stop();
+  },
+
   async "the description of the API"({ browser, server }) {
     await visit(browser, server.url, "/docs", {}, async (page) => {
       await page.locator("#operations-Embeddings-embed").waitFor();
       assert.ok(await page.locator(".opblock").count() > 20);
-      await page.click("#operations-Embeddings-embed .opblock-summary-control");
-      await page.click("#operations-Embeddings-embed .try-out__btn");
-      await page.click("#operations-Embeddings-embed .execute");
-      await text(page, "#operations-Embeddings-embed .live-responses-table tbody .response-col_status", "^200");
+      await tryEmbed(page);
     });
   },
 };

@@ -67,9 +67,15 @@ class Api(unittest.TestCase):
         self.assertEqual(set(description["components"]["schemas"]["Error"]["properties"]["error_type"]["enum"]), types)
 
     def test_fields(self):
-        fields = set(re.findall(r'\{"([a-z_]+)", wire_field_', read("server/wire/request.c")))
+        sources = "".join(read(f"server/wire/{name}.c") for name in ("request", "openai", "v2", "tensor"))
+        fields = set(re.findall(r'\{"([a-z_]+)", \w+, ', sources))
+        tensors = set(re.findall(r'#define WIRE_V2_\w+\s+"(\w+)"', read("server/wire/v2.h")))
         self.assertIn("inputs", fields)
-        self.assertEqual(set(re.findall(r"^\| (?:\+ )?`([a-z_]+)` \|", self.page, re.M)), fields)
+        self.assertIn("encoding_format", fields)
+        self.assertIn("embedding", tensors)
+        self.assertEqual({name for name in fields | tensors if f"`{name}`" not in self.page}, set())
+        rows = set(re.findall(r"^\| (?:\+ )?`([a-z_]+)` \|", self.page, re.M))
+        self.assertEqual(rows - fields - tensors, set())
 
     def test_errors(self):
         table = read("base/status.h").split("Never reach a client")[0]

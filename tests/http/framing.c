@@ -175,7 +175,8 @@ const struct framing_row framing_rows[] = {
      OPEN(415)},
     {"no subtype before +json",
      BYTES(POST_LINE "Host: a\r\nContent-Type: application/+json\r\nContent-Length: 14\r\n\r\n" JSON), OPEN(415)},
-    {"gzip", BYTES(POST("Content-Encoding: gzip\r\nContent-Length: 14\r\n", JSON)), OPEN(415)},
+    {"gzip", BYTES(POST("Content-Encoding: gzip\r\nContent-Length: 14\r\n", JSON)), OPEN(400)}, /* it is not */
+    {"br", BYTES(POST("Content-Encoding: br\r\nContent-Length: 14\r\n", JSON)), OPEN(415)},
     {"identity of the content", BYTES(POST("Content-Encoding: Identity\r\nContent-Length: 14\r\n", JSON)), OPEN(200)},
     {"too large", BYTES(POST("Content-Length: 100001\r\n", JSON)), FILL(" ", 99987, ""), OPEN(413)},
     {"too large in chunks", BYTES(CHUNKED("186a1\r\n")), FILL(" ", 100001, "\r\n0\r\n\r\n"), OPEN(413)},

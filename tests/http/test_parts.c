@@ -25,13 +25,19 @@ Test(routes, found_or_named)
     cr_expect_eq(endpoint, &http_health, "untouched");
 }
 
+static uint32_t index_of(const char *path)
+{
+    struct serve_string parts[HTTP_PARTS];
+    return http_route_index(path, parts);
+}
+
 Test(routes, have_one_name_each)
 {
-    cr_expect_str_eq(http_route_name(http_route_index("/embed")), "/embed");
-    cr_expect_str_eq(http_route_name(http_route_index("/")), "/");
-    cr_expect_eq(http_route_index("/Embed"), (uint32_t)HTTP_ROUTE_OTHER);
+    cr_expect_str_eq(http_route_name(index_of("/embed")), "/embed");
+    cr_expect_str_eq(http_route_name(index_of("/")), "/");
+    cr_expect_eq(index_of("/Embed"), (uint32_t)HTTP_ROUTE_OTHER);
     for (uint32_t route = 0; route < HTTP_ROUTE_OTHER; route++)
-        cr_expect_eq(http_route_index(http_route_name(route)), route);
+        cr_expect_eq(index_of(http_route_name(route)), route);
     cr_expect_str_eq(http_route_name(HTTP_ROUTE_OTHER), "other");
 }
 
@@ -102,7 +108,7 @@ Test(truncated, list)
 
 static void expect_route(const char *path, const char *route)
 {
-    cr_expect_str_eq(http_route_name(http_route_index(path)), route, "%s", path);
+    cr_expect_str_eq(http_route_name(index_of(path)), route, "%s", path);
 }
 
 Test(routes, names_of_models_may_hold_slashes)
@@ -120,6 +126,10 @@ Test(routes, names_of_models_may_hold_slashes)
     expect_route("/v2/models/infer", "/v2/models/{model}");
     expect_route("/v2/models/", "other");
     expect_route("/v2/modelsinfer", "other");
+    struct serve_string parts[HTTP_PARTS] = {0};
+    http_route_index("/v2/models/a/b/versions/12/ready", parts);
+    cr_expect(parts[0].len == 3 && memcmp(parts[0].bytes, "a/b", 3) == 0);
+    cr_expect(parts[1].len == 2 && memcmp(parts[1].bytes, "12", 2) == 0);
 }
 
 Test(routes, errors_are_put_as_the_clients_of_a_path_read_them)

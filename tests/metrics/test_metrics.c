@@ -197,7 +197,8 @@ Test(metrics, openmetrics)
          "te_request_count{method=\"single\"} 3\n# EOF\n"},
         {"# TYPE a gauge\na 1\n", "# TYPE a gauge\na 1\n# EOF\n"},
         {"# TYPE a histogram\na_bucket{c=\"d\",le=\"1\"} 1\na_bucket{le=\"0.5\"} 1\na_bucket{le=\"+Inf\"} 1\n",
-         "# TYPE a histogram\na_bucket{c=\"d\",le=\"1.0\"} 1\na_bucket{le=\"0.5\"} 1\na_bucket{le=\"+Inf\"} 1\n# EOF\n"},
+         "# TYPE a histogram\na_bucket{c=\"d\",le=\"1.0\"} 1\na_bucket{le=\"0.5\"} 1\na_bucket{le=\"+Inf\"} 1\n# "
+         "EOF\n"},
         {"# TYPE", "# TYPE\n# EOF\n"},
         {"# TYPE _total", "# TYPE _total\n# EOF\n"},
         {"# HELP a_total", "# HELP a\n# EOF\n"},

@@ -171,7 +171,8 @@ void client_close(struct client *client)
 static bool send_all(struct client *client, const uint8_t *bytes, size_t len)
 {
     while (len > 0) {
-        ssize_t n = client->tls ? gnutls_record_send(client->tls, bytes, len) : send(client->fd, bytes, len, MSG_NOSIGNAL);
+        ssize_t n =
+            client->tls ? gnutls_record_send(client->tls, bytes, len) : send(client->fd, bytes, len, MSG_NOSIGNAL);
         if (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED)
             continue;
         if (n <= 0)
@@ -203,7 +204,8 @@ bool client_step(struct client *client, int ms)
     bool waits = client->tls && gnutls_record_check_pending(client->tls) > 0;
     if (!waits && poll(&ready, 1, ms) == 0)
         return true;
-    ssize_t n = client->tls ? gnutls_record_recv(client->tls, bytes, sizeof bytes) : recv(client->fd, bytes, sizeof bytes, 0);
+    ssize_t n =
+        client->tls ? gnutls_record_recv(client->tls, bytes, sizeof bytes) : recv(client->fd, bytes, sizeof bytes, 0);
     if (client->tls && n < 0 && !gnutls_error_is_fatal((int)n))
         return true;
     client->ended = n <= 0 || nghttp2_session_mem_recv(client->session, bytes, (size_t)n) < 0;

@@ -1,5 +1,5 @@
-/* A server with a handler of the tests' own, which stands in for server/http and server/rpc. What a request gets is told
- * by its path:
+/* A server with a handler of the tests' own, which stands in for server/http and server/rpc. What a request gets is
+ * told by its path:
  *
  *   /echo     its body, whole, after its end
  *   /bytes    as many bytes as the query says, whole

@@ -163,7 +163,7 @@ Test(same_bits, grpc_and_grpc_web)
         cr_assert_leq(ENVELOPE + len, answer.body.len);
         expect_message(answer.body.data + ENVELOPE, len, right, types[i]);
         const char *trailers = i ? answer.body.data + ENVELOPE + len + ENVELOPE : strstr(answer.headers.data, "grpc-");
-        cr_assert(trailers && strcasestr(trailers, "grpc-status: 0\r"), "%s", types[i]);
+        cr_assert(trailers && strcasestr(trailers, "grpc-status: 0\r"), "%s: %s", types[i], answer.headers.data);
         drop(&answer);
     }
     free(right);

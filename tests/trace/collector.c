@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -124,7 +125,7 @@ struct collector *collector_start(void)
     c->port = ntohs(address.sin_port);
     c->code = 200;
     c->spans = json_array();
-    cr_assert_eq(pipe(c->wake), 0);
+    cr_assert_eq(pipe2(c->wake, O_CLOEXEC), 0);
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->changed, NULL);
     cr_assert_eq(pthread_create(&c->thread, NULL, run, c), 0);

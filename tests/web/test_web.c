@@ -27,10 +27,10 @@ Test(web, if_none_match)
         const char *value; /* %s is the tag without W/ */
         bool known;
     } rows[] = {
-        {"%s", true},           {"W/%s", true},      {"*", true},        {"\"a\", W/%s", true}, {"\"a\",%s", true},
-        {" \t\"a\"\t,  *", true}, {"\"\", %s", true},  {"", false},        {"\"a\"", false},      {"W/\"a\"", false},
-        {"W/", false},          {"a, %s", false},    {"\"a", false},     {"\"a, %s", false},    {",", false},
-        {"w/%s", false},
+        {"%s", true},       {"W/%s", true},           {"*", true},        {"\"a\", W/%s", true},
+        {"\"a\",%s", true}, {" \t\"a\"\t,  *", true}, {"\"\", %s", true}, {"", false},
+        {"\"a\"", false},   {"W/\"a\"", false},       {"W/", false},      {"a, %s", false},
+        {"\"a", false},     {"\"a, %s", false},       {",", false},       {"w/%s", false},
     };
     const struct web_file *file = web_file(WEB_DASHBOARD);
     cr_expect(!web_file_is_known(file, NULL));

@@ -92,24 +92,6 @@ Test(openai, answer)
                       "\"index\":0}],\"model\":\"m\",\"usage\":{\"prompt_tokens\":9,\"total_tokens\":9}}");
 }
 
-/* The examples of RFC 4648. */
-Test(base64, examples)
-{
-    static const char *const cases[][2] = {{"", ""},
-                                           {"f", "Zg=="},
-                                           {"fo", "Zm8="},
-                                           {"foo", "Zm9v"},
-                                           {"foob", "Zm9vYg=="},
-                                           {"fooba", "Zm9vYmE="},
-                                           {"foobar", "Zm9vYmFy"},
-                                           {"\xFF\xFE\xFB\xF0", "//778A=="}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct buf out = {0};
-        wire_write_base64(&out, cases[i][0], strlen(cases[i][0]));
-        expect_text(&out, cases[i][1]);
-    }
-}
-
 Test(errors, forms)
 {
     struct buf out = {0};
