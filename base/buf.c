@@ -34,8 +34,8 @@ char *buf_reserve(struct buf *buf, size_t extra)
 
 void buf_append(struct buf *buf, const void *bytes, size_t len)
 {
-    char *to = buf_reserve(buf, len);
-    if (!to || len == 0)
+    char *to = len > 0 ? buf_reserve(buf, len) : NULL;
+    if (!to)
         return;
     memcpy(to, bytes, len);
     buf->len += len;

@@ -6,8 +6,10 @@
 #include "base/mem.h"
 #include "server/net/net.h"
 #include "server/rpc/failure.h"
+#include "server/rpc/record.h"
 #include "server/rpc/report.h"
 #include "server/serve/access.h"
+#include "server/serve/request_id.h"
 #include "server/serve/serve.h"
 #include "server/wire/response.h"
 
@@ -28,6 +30,7 @@ struct calls {
     bool slow; /* the client reads slowly: until on_writable */
     bool answering;
     bool finished; /* rpc_finish was called */
+    char id[SERVE_ID_SIZE];
     pthread_mutex_t lock;
     bool busy; /* under the lock: the event thread looks for ready calls by itself */
 };
@@ -102,6 +105,7 @@ static void fill_in(struct call *call, const struct rpc_action *action, size_t m
     const void *address = net_exchange_address(exchange, &len);
     serve_call_init(serve, rpc_server_of(stream));
     serve->method = action->immediate ? &immediate_method : &methods[rpc_codec_of(stream)];
+    serve->id = ((struct calls *)rpc_state(stream))->id;
     serve->request = call->message;
     serve->request_len = message_len;
     struct error err;
@@ -112,6 +116,7 @@ static void fill_in(struct call *call, const struct rpc_action *action, size_t m
     serve->on_ready = on_ready;
     limit_time(serve, rpc_deadline_ns(stream));
     serve_call_read_class(serve, rpc_header(stream, "x-bertd-priority"));
+    serve_call_trace(serve, rpc_header(stream, "traceparent"), rpc_header(stream, "tracestate"));
 }
 
 static void run(struct calls *calls, struct call *call, size_t message_len)
@@ -187,6 +192,7 @@ static void answer(struct rpc_stream *stream, struct calls *calls, struct call *
 {
     struct serve_call *serve = &call->serve;
     serve_call_answer(serve);
+    rpc_record(stream, serve);
     if (is_ending(calls)) {
         end_call(call);
         return;
@@ -256,6 +262,8 @@ void rpc_calls_on_start(struct rpc_stream *stream)
 {
     struct calls *calls = rpc_state(stream);
     pthread_mutex_init(&calls->lock, NULL);
+    serve_request_id(calls->id, rpc_header(stream, "x-request-id"));
+    rpc_add_header(stream, "x-request-id", calls->id);
     if (rpc_method_of(stream)->kind == RPC_BIDI_STREAM)
         rpc_hold(stream, RPC_CALLS_AT_ONCE);
 }

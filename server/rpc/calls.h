@@ -27,7 +27,7 @@ void rpc_calls_reply(struct serve_call *call, const ProtobufCMessage *message);
 enum rpc_codec rpc_calls_codec(const struct serve_call *call);
 
 /* The callbacks of such a method, and the size of its state. */
-enum { RPC_CALLS_STATE = 192 };
+enum { RPC_CALLS_STATE = 320 };
 void rpc_calls_on_start(struct rpc_stream *stream);
 void rpc_calls_on_message(struct rpc_stream *stream, const char *bytes, size_t len);
 void rpc_calls_on_half_close(struct rpc_stream *stream);

@@ -35,6 +35,11 @@ static const struct rpc_method *find_method(const struct rpc_service *service, c
     return NULL;
 }
 
+static bool takes_get(const struct rpc_method *method)
+{
+    return method && method->kind == RPC_UNARY && method->no_side_effects;
+}
+
 /* Answers of HTTP ------------------------------------------------------------------------------------------------- */
 
 static void refuse(struct net_exchange *exchange, unsigned code, const char *words)
@@ -58,7 +63,7 @@ static void refuse_type(struct net_exchange *exchange, const struct rpc_method *
 static void refuse_verb(struct net_exchange *exchange, const struct rpc_method *method)
 {
     bool asked = strcmp(net_exchange_method(exchange), "OPTIONS") == 0;
-    net_add(exchange, "allow", method && method->no_side_effects ? "GET, POST, OPTIONS" : "POST, OPTIONS");
+    net_add(exchange, "allow", takes_get(method) ? "GET, POST, OPTIONS" : "POST, OPTIONS");
     if (asked)
         net_respond(exchange, 204, NULL, 0);
     else
@@ -181,7 +186,7 @@ static void on_head(struct net_exchange *exchange)
     const char *path = net_exchange_path(exchange);
     const struct rpc_service *service = find_service(server, path);
     const struct rpc_method *method = find_method(service, path);
-    bool get = method && method->no_side_effects && strcmp(net_exchange_method(exchange), "GET") == 0;
+    bool get = takes_get(method) && strcmp(net_exchange_method(exchange), "GET") == 0;
     struct rpc_content content = {.protocol = &rpc_connect};
     if (!get) {
         content = rpc_read_content(net_exchange_header(exchange, "content-type"));

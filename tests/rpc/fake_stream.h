@@ -45,6 +45,7 @@ struct rpc_stream {
     uint32_t consumed;
     /* Its own: */
     const struct rpc_method *method;
+    char path[128];
     void *state;
     atomic_int wakes;
     uint64_t time_ns;
@@ -103,6 +104,17 @@ const void *net_exchange_address(const struct net_exchange *exchange, size_t *re
     (void)exchange;
     *ret_len = 4;
     return "\x7f\0\0\1";
+}
+
+const char *net_exchange_path(const struct net_exchange *exchange)
+{
+    return ((const struct rpc_stream *)exchange)->path;
+}
+
+void net_exchange_address_text(const struct net_exchange *exchange, char ret[NET_ADDRESS_SIZE])
+{
+    (void)exchange;
+    strcpy(ret, "127.0.0.1");
 }
 
 int net_exchange_socket(const struct net_exchange *exchange)
@@ -177,6 +189,7 @@ static inline void fake_open(struct rpc_stream *stream, const char *path)
     const struct rpc_service *services = rpc_services(&n);
     const char *slash = strchr(path, '/');
     stream->thread = pthread_self();
+    snprintf(stream->path, sizeof stream->path, "/%s", path);
     for (uint32_t s = 0; s < n; s++) {
         if (strncmp(services[s].name, path, (size_t)(slash - path)) != 0 || services[s].name[slash - path])
             continue;

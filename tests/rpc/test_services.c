@@ -60,6 +60,8 @@ Test(services, embed)
 {
     Tei__V1__EmbedRequest request = TEI__V1__EMBED_REQUEST__INIT;
     request.inputs = (char *)(uintptr_t) "a b c";
+    stream.headers[0][0] = "x-request-id";
+    stream.headers[0][1] = "mine";
     fake_ask(&stream, "tei.v1.Embed/Embed", &request.base);
     expect_ok(1);
     Tei__V1__EmbedResponse *response = UNPACK(tei__v1__embed_response, 0);
@@ -74,6 +76,7 @@ Test(services, embed)
     cr_expect_str_eq(fake_header(&stream, "x-compute-tokens"), "5");
     cr_expect_str_eq(fake_header(&stream, "x-compute-characters"), "5");
     cr_expect_str_eq(fake_header(&stream, "x-compute-type"), "cpu");
+    cr_expect_str_eq(fake_header(&stream, "x-request-id"), "mine");
     tei__v1__embed_response__free_unpacked(response, NULL);
     free(right);
     fake_close(&stream);
