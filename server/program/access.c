@@ -1,9 +1,9 @@
 /* Who may use the server: what is read at the start, and again on SIGHUP. */
+#include "server/serve/access.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/net/tls.h"
 #include "server/program/program.h"
-#include "server/serve/access.h"
 
 enum status program_read_key(struct program *program, struct error *err)
 {

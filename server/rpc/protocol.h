@@ -3,6 +3,7 @@
  *   server.c    finds the method and the protocol, and hands the exchange's callbacks on
  *   content.c   what a content type says
  *   receive.c   bytes in, messages out to the service
+ *   telemetry.c what is counted of streams
  *   stream.c    what the service says, and how streams end
  *   answer.c    what goes out, whatever the protocol
  *   connect.c, connect_stream.c, grpc.c, grpc_web.c   a protocol each
@@ -18,12 +19,14 @@
 #include "server/rpc/envelope.h"
 #include "server/rpc/rpc.h"
 #include "server/rpc/status.h"
+#include "server/rpc/telemetry.h"
 #include "server/rpc/timer.h"
 
 struct rpc_server {
     struct rpc_options options; /* read-only */
     struct serve_server *serve;
     struct rpc_timers timers;
+    struct rpc_telemetry telemetry;
 };
 
 /** How a protocol is spoken. */

@@ -4,6 +4,8 @@
 #include "base/mem.h"
 #include "server/rpc/protocol.h"
 #include "server/rpc/timeout.h"
+#include "server/serve/access.h"
+#include "server/serve/call.h"
 
 /* The exchange's state is a pointer: a stream has its service's state behind it, of a size of its own. */
 static struct rpc_stream **slot(struct net_exchange *exchange)
@@ -76,7 +78,16 @@ enum status rpc_admit(struct rpc_stream *stream, struct error *err)
 {
     if (stream->method->admin && stream->server->options.has_admin && net_exchange_side(stream->exchange) != NET_ADMIN)
         return error_set(err, STATUS_FORBIDDEN, "%s is for the admin listener alone", stream->method->name);
-    return STATUS_OK;
+    if (!stream->server->serve || stream->method->public)
+        return STATUS_OK;
+    /* Each message's call is identified anew; this one is for those who may send none. */
+    struct serve_call call;
+    size_t len = 0;
+    const void *address = net_exchange_address(stream->exchange, &len);
+    serve_call_init(&call, stream->server->serve);
+    enum status status = serve_access_identify(&call, rpc_header(stream, "authorization"), address, len, err);
+    serve_call_finish(&call);
+    return status;
 }
 
 static void read_timeout(struct rpc_stream *stream)
@@ -263,8 +274,11 @@ enum status rpc_server_create(struct rpc_server **ret, struct serve_server *serv
         return error_set(err, STATUS_NO_MEMORY, "no memory for the server of remote procedure calls");
     server->options = *options;
     server->serve = serve;
-    enum status status = rpc_timers_start(&server->timers, err);
+    enum status status = rpc_telemetry_init(server, err);
+    if (status == STATUS_OK)
+        status = rpc_timers_start(&server->timers, err);
     if (status != STATUS_OK) {
+        rpc_telemetry_finish(server);
         mem_free(server);
         return status;
     }
@@ -293,6 +307,7 @@ void rpc_server_destroy(struct rpc_server **server)
     if (!*server)
         return;
     rpc_timers_finish(&(*server)->timers);
+    rpc_telemetry_finish(*server);
     mem_free(*server);
     *server = NULL;
 }

@@ -151,6 +151,9 @@ static void end(struct rpc_stream *stream, const struct rpc_status *status)
     stream->finished = true;
     if (stream->timed)
         rpc_timer_clear(&stream->server->timers, &stream->timer);
+    rpc_telemetry_count(stream, status->code);
+    if (stream->failure)
+        rpc_telemetry_refused(stream, status->code, status->message);
     stream->protocol->finish(stream, status);
 }
 
