@@ -57,7 +57,8 @@ static enum status read_digest(struct serve_key *key, struct word hex, struct er
     for (size_t i = 0; fine && i < HEX_DIGITS; i += 2) {
         int high = base_hex_digit(hex.text[i]), low = base_hex_digit(hex.text[i + 1]);
         fine = high >= 0 && low >= 0;
-        bytes[i / 2] = (unsigned char)(high << 4 | low);
+        if (fine)
+            bytes[i / 2] = (unsigned char)(high << 4 | low);
     }
     if (fine)
         return STATUS_OK;
