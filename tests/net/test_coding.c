@@ -6,6 +6,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include "base/mem.h"
 #include "server/net/coding.h"
 
 enum { LIMIT = 1 << 20 };
@@ -340,4 +341,21 @@ Test(coding, choice)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         cr_expect_eq(net_coding_choose(cases[i].accept), cases[i].want, "%s: %s", cases[i].accept,
                      net_coding_name(net_coding_choose(cases[i].accept)));
+}
+
+Test(coding, memory_runs_out)
+{
+    struct buf coded = coded_with("gzip", "some text", 9), out = {0};
+    struct net_decoder *decoder = NULL;
+    struct error err;
+    mem_fail_after(0);
+    enum status status = net_decoder_create(&decoder, "gzip, zstd", LIMIT, &err);
+    mem_fail_after(0);
+    net_encode(&out, NET_GZIP, "some text", 9);
+    mem_fail_after(-1);
+    cr_expect_eq(status, STATUS_NO_MEMORY);
+    cr_expect_null(decoder);
+    cr_expect(out.failed);
+    buf_finish(&out);
+    buf_finish(&coded);
 }

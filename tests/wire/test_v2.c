@@ -230,3 +230,27 @@ Test(v2, answer)
     cr_expect_arr_eq(out.data + sizeof head - 1, kept, sizeof kept);
     buf_finish(&out);
 }
+
+/* Each arena that is too small by a little: NO_MEMORY, and nothing is written. */
+Test(v2, memory_runs_out)
+{
+    static const char *const bodies[] = {
+        "{\"inputs\":[" TEXT("[2]", "\"data\":[\"a\\n\",\"b\\n\"]") "]}",
+        "{\"inputs\":[" IDS("[2,3]", "\"data\":[1,2,3,4,5,6]") "," MASK("[2,3]", "\"data\":[1,1,1,1,1,1]") "]}"};
+    for (size_t b = 0; b < 2; b++) {
+        size_t len = strlen(bodies[b]), failed = 0;
+        for (size_t size = 8;; size += 8) {
+            struct arena *own = arena_create(size);
+            struct wire_v2 request = {.timeout_us = 77};
+            struct error err = {0};
+            enum status status = wire_v2_read(&request, bodies[b], len, len, &limits, &defaults, own, &err);
+            arena_destroy(&own);
+            if (status == STATUS_OK)
+                break;
+            cr_assert_eq(status, STATUS_NO_MEMORY, "%s", err.message);
+            cr_assert_eq(request.timeout_us, 77u);
+            failed++;
+        }
+        cr_expect_gt(failed, 2u);
+    }
+}
