@@ -92,3 +92,47 @@ bool rpc_write(struct rpc_stream *stream, struct buf *piece)
     buf_finish(piece);
     return more;
 }
+
+/* From the service. */
+
+void rpc_add_header(struct rpc_stream *stream, const char *name, const char *value)
+{
+    stream->has_headers = true;
+    net_add(stream->exchange, name, value);
+}
+
+void rpc_add_trailer(struct rpc_stream *stream, const char *name, const char *value)
+{
+    buf_append(&stream->trailers, name, strlen(name) + 1);
+    buf_append(&stream->trailers, value, strlen(value) + 1);
+}
+
+void rpc_send_headers(struct rpc_stream *stream)
+{
+    if (stream->begun || rpc_one_answer(stream))
+        return;
+    stream->begun = true;
+    rpc_add_content(stream, SIZE_MAX);
+    net_begin(stream->exchange, 200);
+}
+
+bool rpc_send(struct rpc_stream *stream, char *bytes, size_t len)
+{
+    bool more = true;
+    if (!bytes) {
+        rpc_fail(stream, RPC_RESOURCE_EXHAUSTED, "no memory for the answer");
+    } else if (stream->cancelled) {
+        mem_free(bytes);
+    } else if (rpc_one_answer(stream)) {
+        mem_free(stream->answer);
+        stream->answer = bytes;
+        stream->answer_len = len;
+    } else {
+        rpc_send_headers(stream);
+        struct buf piece = {0};
+        rpc_write_message(stream, &piece, bytes, len);
+        mem_free(bytes);
+        more = rpc_write(stream, &piece);
+    }
+    return more;
+}

@@ -3,8 +3,8 @@
  *   server.c    finds the method and the protocol, and hands the exchange's callbacks on
  *   content.c   what a content type says
  *   receive.c   bytes in, messages out to the service
- *   telemetry.c what is counted of streams
- *   stream.c    what the service says, and how streams end
+ *   telemetry.c what is counted of how streams end
+ *   stream.c    what a service may ask, times, and how streams begin and end
  *   answer.c    what goes out, whatever the protocol
  *   connect.c, connect_stream.c, grpc.c, grpc_web.c   a protocol each
  */
@@ -127,9 +127,7 @@ bool rpc_one_answer(const struct rpc_stream *stream); /**< of unary and client-s
 void rpc_start(struct rpc_stream *stream);
 /** End it with this, whatever the service says; the first one counts. */
 void rpc_fail(struct rpc_stream *stream, rpc_code code, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/** on_wake of the exchange: it was woken by the service, or a time has come. */
-void rpc_woken(struct rpc_stream *stream);
-/** Have rpc_woken called when its deadline or the time of rpc_set_time has come. */
+/** Have the exchange woken when its deadline or the time of rpc_set_time has come. */
 void rpc_watch_time(struct rpc_stream *stream);
 /** Free it, on_over first. */
 void rpc_stream_destroy(struct rpc_stream *stream);

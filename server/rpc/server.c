@@ -244,10 +244,30 @@ static void on_gone(struct net_exchange *exchange)
         rpc_fail(*slot(exchange), RPC_CANCELLED, "the client has gone");
 }
 
+/* The service has woken it, or a time has come. */
+static void look(struct rpc_stream *stream)
+{
+    uint64_t now = clock_now_ns();
+    if (stream->finished)
+        return;
+    bool woken = atomic_exchange(&stream->woken, false);
+    if (woken && stream->method->on_wake)
+        stream->method->on_wake(stream);
+    if (!stream->finished && stream->time_ns && stream->time_ns <= now) {
+        stream->time_ns = 0;
+        stream->method->on_time(stream);
+    }
+    if (!stream->finished && !stream->cancelled && stream->deadline_ns && stream->deadline_ns <= now)
+        rpc_fail(stream, RPC_DEADLINE_EXCEEDED, "the request's deadline is over");
+    rpc_settle(stream);
+    if (!stream->finished && stream->timed)
+        rpc_watch_time(stream);
+}
+
 static void on_wake(struct net_exchange *exchange)
 {
     if (*slot(exchange))
-        rpc_woken(*slot(exchange));
+        look(*slot(exchange));
 }
 
 static void on_writable(struct net_exchange *exchange)

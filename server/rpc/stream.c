@@ -118,25 +118,6 @@ void rpc_set_time(struct rpc_stream *stream, uint64_t at_ns)
     rpc_watch_time(stream);
 }
 
-void rpc_woken(struct rpc_stream *stream)
-{
-    uint64_t now = clock_now_ns();
-    if (stream->finished)
-        return;
-    bool woken = atomic_exchange(&stream->woken, false);
-    if (woken && stream->method->on_wake)
-        stream->method->on_wake(stream);
-    if (!stream->finished && stream->time_ns && stream->time_ns <= now) {
-        stream->time_ns = 0;
-        stream->method->on_time(stream);
-    }
-    if (!stream->finished && !stream->cancelled && stream->deadline_ns && stream->deadline_ns <= now)
-        rpc_fail(stream, RPC_DEADLINE_EXCEEDED, "the request's deadline is over");
-    rpc_settle(stream);
-    if (!stream->finished && stream->timed)
-        rpc_watch_time(stream);
-}
-
 /* How it begins and ends. */
 
 void rpc_start(struct rpc_stream *stream)
@@ -186,48 +167,4 @@ void rpc_fail(struct rpc_stream *stream, rpc_code code, const char *format, ...)
     stream->failure_message = mem_strdup(message);
     if (stream->method->on_cancel)
         stream->method->on_cancel(stream);
-}
-
-/* The answer. */
-
-void rpc_add_header(struct rpc_stream *stream, const char *name, const char *value)
-{
-    stream->has_headers = true;
-    net_add(stream->exchange, name, value);
-}
-
-void rpc_add_trailer(struct rpc_stream *stream, const char *name, const char *value)
-{
-    buf_append(&stream->trailers, name, strlen(name) + 1);
-    buf_append(&stream->trailers, value, strlen(value) + 1);
-}
-
-void rpc_send_headers(struct rpc_stream *stream)
-{
-    if (stream->begun || rpc_one_answer(stream))
-        return;
-    stream->begun = true;
-    rpc_add_content(stream, SIZE_MAX);
-    net_begin(stream->exchange, 200);
-}
-
-bool rpc_send(struct rpc_stream *stream, char *bytes, size_t len)
-{
-    bool more = true;
-    if (!bytes) {
-        rpc_fail(stream, RPC_RESOURCE_EXHAUSTED, "no memory for the answer");
-    } else if (stream->cancelled) {
-        mem_free(bytes);
-    } else if (rpc_one_answer(stream)) {
-        mem_free(stream->answer);
-        stream->answer = bytes;
-        stream->answer_len = len;
-    } else {
-        rpc_send_headers(stream);
-        struct buf piece = {0};
-        rpc_write_message(stream, &piece, bytes, len);
-        mem_free(bytes);
-        more = rpc_write(stream, &piece);
-    }
-    return more;
 }
