@@ -4,21 +4,21 @@
 static enum serve_progress start_splade(struct serve_call *call, const ProtobufCMessage *request)
 {
     (void)request;
-    serve_call_fail(call, STATUS_BACKEND, "Model is not an embedding model with SPLADE pooling");
+    serve_call_fail(call, STATUS_OTHER_MODEL, "Model is not an embedding model with SPLADE pooling");
     return SERVE_DONE;
 }
 
 static enum serve_progress start_classifier(struct serve_call *call, const ProtobufCMessage *request)
 {
     (void)request;
-    serve_call_fail(call, STATUS_BACKEND, "model is not a classifier model");
+    serve_call_fail(call, STATUS_OTHER_MODEL, "model is not a classifier model");
     return SERVE_DONE;
 }
 
 static enum serve_progress start_reranker(struct serve_call *call, const ProtobufCMessage *request)
 {
     (void)request;
-    serve_call_fail(call, STATUS_BACKEND, "model is not a re-ranker model");
+    serve_call_fail(call, STATUS_OTHER_MODEL, "model is not a re-ranker model");
     return SERVE_DONE;
 }
 
