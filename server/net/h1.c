@@ -101,7 +101,7 @@ static struct MHD_Response *make_spare(const char *body)
 
 static void stop(struct h1 *h1)
 {
-    for (int side = 0; side < 2; side++) {
+    for (int side = 0; side < NET_SIDES; side++) {
         if (h1->daemons[side].library)
             MHD_stop_daemon(h1->daemons[side].library);
     }
@@ -115,7 +115,7 @@ static void on_left(struct h1_exchange *exchange)
     h1_stir(exchange, H1_LEFT);
 }
 
-enum status h1_start(struct net_server *server, bool admin, struct error *err)
+enum status h1_start(struct net_server *server, const bool sides[NET_SIDES], struct error *err)
 {
     struct h1 *h1 = &server->h1;
     enum status status = h1_connections_start(&h1->connections, server->options.idle_timeout_s, on_left, err);
@@ -127,7 +127,9 @@ enum status h1_start(struct net_server *server, bool admin, struct error *err)
         stop(h1);
         return error_set(err, STATUS_NO_MEMORY, "no memory for the HTTP server");
     }
-    for (int side = 0; side <= admin; side++) {
+    for (int side = 0; side < NET_SIDES; side++) {
+        if (!sides[side])
+            continue;
         h1->daemons[side] = (struct h1_daemon){.server = server, .side = (enum net_side)side};
         h1->daemons[side].tls = side == NET_PUBLIC && server->options.tls;
         h1->daemons[side].library = start_daemon(&h1->daemons[side]);

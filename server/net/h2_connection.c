@@ -119,7 +119,7 @@ static void linger(struct h2_connection *connection)
 static bool set_tls(struct h2_connection *connection)
 {
     struct net_tls *tls = connection->loop->h2->server->options.tls;
-    if (!tls || connection->side == NET_ADMIN)
+    if (!tls || connection->side != NET_PUBLIC)
         return true;
     if (gnutls_init(&connection->tls, GNUTLS_SERVER | GNUTLS_NONBLOCK) != 0)
         return false;

@@ -17,15 +17,15 @@ static void warn_of_library(void)
 enum status net_server_create(struct net_server **ret, const struct net_options *options,
                               const struct net_listener *listeners, uint32_t n_listeners, struct error *err)
 {
-    bool admin = false;
+    bool sides[NET_SIDES] = {false};
     for (uint32_t i = 0; i < n_listeners; i++)
-        admin = admin || listeners[i].side == NET_ADMIN;
+        sides[listeners[i].side] = true;
     struct net_server *server = mem_calloc(1, sizeof *server);
     if (!server)
         return error_set(err, STATUS_NO_MEMORY, "no memory for the HTTP server");
     server->options = *options;
     warn_of_library();
-    enum status status = h1_start(server, admin, err);
+    enum status status = h1_start(server, sides, err);
     if (status != STATUS_OK) {
         mem_free(server);
         return status;
