@@ -9,7 +9,6 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "server/net/doorman.h"
 #include "server/net/event_threads.h"
 #include "server/net/h1_framing.h"
 #include "server/net/server.h"
@@ -36,7 +35,7 @@ static void close_connection(const struct h1_daemon *daemon, struct MHD_Connecti
     h1_connection_close(&h1->connections, timer);
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     if (info)
-        doorman_left(daemon->server, info->client_addr);
+        net_visitors_leave(&daemon->server->visitors, info->client_addr);
     atomic_fetch_sub(&h1->open, 1);
 }
 
@@ -148,7 +147,7 @@ bool h1_take(struct net_server *server, int fd, const struct sockaddr *address, 
 {
     if (MHD_add_connection(server->h1.daemons[side].library, fd, address, len) == MHD_YES)
         return true;
-    doorman_left(server, address);
+    net_visitors_leave(&server->visitors, address);
     return false;
 }
 

@@ -30,7 +30,7 @@ struct h1 {
  */
 enum status h1_start(struct net_server *server, const bool sides[NET_SIDES], struct error *err);
 /** A new connection, of which nothing was read yet; its socket is taken even on failure. False: refused, and closed.
- *  When it ends, doorman_left is called, after a failure too. Thread: any. */
+ *  When it ends it leaves server->visitors, after a failure too. Thread: any. */
 bool h1_take(struct net_server *server, int fd, const struct sockaddr *address, socklen_t len, enum net_side side);
 uint32_t h1_count_connections(const struct net_server *server);
 /** Wait until no answer is owed, then end. */

@@ -24,9 +24,11 @@ enum status net_server_create(struct net_server **ret, const struct net_options 
     if (!server)
         return error_set(err, STATUS_NO_MEMORY, "no memory for the HTTP server");
     server->options = *options;
+    net_visitors_init(&server->visitors, options->max_connections_per_ip);
     warn_of_library();
     enum status status = h1_start(server, sides, err);
     if (status != STATUS_OK) {
+        net_visitors_finish(&server->visitors);
         mem_free(server);
         return status;
     }
@@ -74,6 +76,6 @@ void net_server_destroy(struct net_server **ref)
     doorman_stop(server);
     h2_stop(server);
     h1_finish(server);
-    doorman_free(server);
+    net_visitors_finish(&server->visitors);
     mem_free(server);
 }
