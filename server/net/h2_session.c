@@ -150,7 +150,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         if (!(frame->hd.flags & NGHTTP2_FLAG_ACK))
             count(connection, &connection->others);
         else if (connection->phase == H2_WARNED)
-            h2_connection_leave(connection);
+            connection->warned = true;
         break;
     case NGHTTP2_SETTINGS:
         count(connection, &connection->others);

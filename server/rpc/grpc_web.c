@@ -26,8 +26,7 @@ static void finish(struct rpc_stream *stream, const struct rpc_status *status)
     struct buf body = {0};
     if (stream->begun) {
         write_trailers(stream, status, &body);
-        rpc_write(stream, &body);
-        net_finish(stream->exchange);
+        rpc_write_last(stream, &body);
         return;
     }
     rpc_begin_whole(stream, status, &body);

@@ -64,6 +64,7 @@ struct rpc_stream {
     bool begun;       /* the head of the answer is sent */
     bool has_headers; /* rpc_add_header was called */
     bool cancelled;   /* nothing is given to the service any more */
+    bool cancel_due;  /* on_cancel is to be called */
     bool finished;
     bool settling;
     bool timed; /* the timer was set */
@@ -125,7 +126,8 @@ struct rpc_stream *rpc_stream_create(struct rpc_server *server, struct net_excha
 
 bool rpc_one_answer(const struct rpc_stream *stream); /**< of unary and client-stream methods */
 void rpc_start(struct rpc_stream *stream);
-/** End it with this, whatever the service says; the first one counts. */
+/** End it with this, whatever the service says; the first one counts. Where the service knows of the stream it is
+ *  cancelled, in rpc_settle: this may be inside one of its callbacks. */
 void rpc_fail(struct rpc_stream *stream, rpc_code code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /** Have the exchange woken when its deadline or the time of rpc_set_time has come. */
 void rpc_watch_time(struct rpc_stream *stream);
@@ -159,5 +161,7 @@ void rpc_write_message(const struct rpc_stream *stream, struct buf *out, const c
 void rpc_respond(struct rpc_stream *stream, struct buf *body);
 /** Send a piece of a streamed answer, which is taken; in base64 likewise. False as net_write. */
 bool rpc_write(struct rpc_stream *stream, struct buf *piece);
+/** Send the last piece, likewise. */
+void rpc_write_last(struct rpc_stream *stream, struct buf *piece);
 
 #endif

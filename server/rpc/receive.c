@@ -158,19 +158,22 @@ void rpc_settle(struct rpc_stream *stream)
     }
     if (stream->input_ended && !stream->half_closed && !is_over(stream) && !is_full(stream))
         end_input(stream);
+    if (stream->cancel_due && !stream->finished && stream->method->on_cancel)
+        stream->method->on_cancel(stream);
+    stream->cancel_due = false;
     consume(stream);
     stream->settling = false;
 }
 
-/* Keep a piece of the body. False: the stream has failed. */
-static bool keep(struct rpc_stream *stream, const char *bytes, size_t len)
+/* Keep a piece of the body. */
+static void keep(struct rpc_stream *stream, const char *bytes, size_t len)
 {
     struct buf decoded = {0};
     if (stream->protocol->text) {
         if (!base64_decode_piece(&stream->base64, &decoded, bytes, len)) {
             buf_finish(&decoded);
             rpc_fail(stream, RPC_INVALID_ARGUMENT, "the body is not valid base64");
-            return false;
+            return;
         }
         bytes = decoded.data;
         len = decoded.len;
@@ -185,7 +188,6 @@ static bool keep(struct rpc_stream *stream, const char *bytes, size_t len)
         fail_too_long(stream);
     else if (failed)
         fail_no_memory(stream);
-    return fits && !failed;
 }
 
 void rpc_receive(struct rpc_stream *stream, const char *bytes, size_t len)
@@ -197,8 +199,18 @@ void rpc_receive(struct rpc_stream *stream, const char *bytes, size_t len)
     }
     if (rpc_one_request(stream) && stream->n_messages > 0 && len > 0)
         rpc_fail(stream, RPC_UNIMPLEMENTED, "the request has several messages, the method takes one");
-    else if (keep(stream, bytes, len))
-        rpc_settle(stream);
+    else
+        keep(stream, bytes, len);
+    rpc_settle(stream);
+}
+
+/* The body is the message. */
+static void take_body(struct rpc_stream *stream)
+{
+    struct rpc_envelope body = {.bytes = stream->in.bytes.data, .len = stream->in.bytes.len};
+    stream->in.read = stream->in.bytes.len;
+    if (!stream->request_coding || body.len == 0 || decompress(stream, &body))
+        give(stream, &body);
 }
 
 void rpc_receive_end(struct rpc_stream *stream)
@@ -206,17 +218,10 @@ void rpc_receive_end(struct rpc_stream *stream)
     if (is_over(stream))
         return;
     stream->input_ended = true;
-    if (stream->protocol->text && !base64_decode_end(&stream->base64, &stream->in.bytes)) {
+    if (stream->protocol->text && !base64_decode_end(&stream->base64, &stream->in.bytes))
         rpc_fail(stream, RPC_INVALID_ARGUMENT, "the body ends inside a group of base64");
-        return;
-    }
-    if (!stream->protocol->envelopes) {
-        struct rpc_envelope body = {.bytes = stream->in.bytes.data, .len = stream->in.bytes.len};
-        stream->in.read = stream->in.bytes.len;
-        if (stream->request_coding && body.len > 0 && !decompress(stream, &body))
-            return;
-        give(stream, &body);
-    }
+    else if (!stream->protocol->envelopes)
+        take_body(stream);
     rpc_settle(stream);
 }
 

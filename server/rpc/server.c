@@ -240,8 +240,10 @@ static void on_end(struct net_exchange *exchange)
 
 static void on_gone(struct net_exchange *exchange)
 {
-    if (*slot(exchange))
-        rpc_fail(*slot(exchange), RPC_CANCELLED, "the client has gone");
+    if (!*slot(exchange))
+        return;
+    rpc_fail(*slot(exchange), RPC_CANCELLED, "the client has gone");
+    rpc_settle(*slot(exchange));
 }
 
 /* The service has woken it, or a time has come. */

@@ -165,6 +165,5 @@ void rpc_fail(struct rpc_stream *stream, rpc_code code, const char *format, ...)
         return;
     }
     stream->failure_message = mem_strdup(message);
-    if (stream->method->on_cancel)
-        stream->method->on_cancel(stream);
+    stream->cancel_due = true;
 }
