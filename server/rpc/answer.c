@@ -94,6 +94,14 @@ bool rpc_write(struct rpc_stream *stream, struct buf *piece)
     return more;
 }
 
+void rpc_begin_whole(struct rpc_stream *stream, const struct rpc_status *status, struct buf *body)
+{
+    bool has_answer = rpc_one_answer(stream) && status->code == RPC_OK;
+    rpc_add_content(stream, has_answer ? stream->answer_len : 0);
+    if (has_answer)
+        rpc_write_message(stream, body, stream->answer, stream->answer_len);
+}
+
 void rpc_write_last(struct rpc_stream *stream, struct buf *piece)
 {
     encode(stream, piece);

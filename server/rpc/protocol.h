@@ -13,9 +13,9 @@
 
 #include <stdatomic.h>
 
+#include "base/base64.h"
 #include "server/net/coding.h"
 #include "server/net/net.h"
-#include "server/rpc/base64.h"
 #include "server/rpc/envelope.h"
 #include "server/rpc/rpc.h"
 #include "server/rpc/status.h"
@@ -70,7 +70,7 @@ struct rpc_stream {
     bool timed; /* the timer was set */
     /* What comes in: */
     struct rpc_envelopes in;
-    struct rpc_base64 base64;
+    struct base64_decoder base64;
     struct buf message;      /* decompressed */
     struct rpc_envelope one; /* the message of methods with one */
     uint32_t n_messages;     /* so far */
@@ -150,6 +150,9 @@ void rpc_grpc_each_trailer(const struct rpc_stream *stream, const struct rpc_sta
 /** Call `visit` with each trailer. */
 void rpc_each_trailer(const struct rpc_stream *stream, void (*visit)(void *cookie, const char *name, const char *value),
                       void *cookie);
+/** Of a method's only answer, where `status` is OK: its headers of the content and, appended to `body`, itself as it
+ *  goes on the wire, but for base64. Without an answer the headers alone. */
+void rpc_begin_whole(struct rpc_stream *stream, const struct rpc_status *status, struct buf *body);
 /** Choose answer_coding and add the headers of the content; `len`: bytes of the only message, SIZE_MAX: of streams. */
 void rpc_add_content(struct rpc_stream *stream, size_t len);
 /** Append a message as it goes on the wire, but for base64: in its envelope, compressed if that is worth it. */

@@ -170,7 +170,7 @@ static void keep(struct rpc_stream *stream, const char *bytes, size_t len)
 {
     struct buf decoded = {0};
     if (stream->protocol->text) {
-        if (!rpc_base64_decode(&stream->base64, &decoded, bytes, len)) {
+        if (!base64_decode_piece(&stream->base64, &decoded, bytes, len)) {
             buf_finish(&decoded);
             rpc_fail(stream, RPC_INVALID_ARGUMENT, "the body is not valid base64");
             return;
@@ -218,7 +218,7 @@ void rpc_receive_end(struct rpc_stream *stream)
     if (is_over(stream))
         return;
     stream->input_ended = true;
-    if (stream->protocol->text && !rpc_base64_end(&stream->base64, &stream->in.bytes))
+    if (stream->protocol->text && !base64_decode_end(&stream->base64, &stream->in.bytes))
         rpc_fail(stream, RPC_INVALID_ARGUMENT, "the body ends inside a group of base64");
     else if (!stream->protocol->envelopes)
         take_body(stream);

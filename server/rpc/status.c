@@ -2,8 +2,8 @@
 
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/utf8.h"
-#include "server/rpc/base64.h"
 
 static const struct {
     const char *name;
@@ -69,7 +69,7 @@ void rpc_status_write_json(struct buf *out, const struct rpc_status *status)
         buf_puts(out, i == 0 ? ",\"details\":[{\"type\":" : ",{\"type\":");
         rpc_status_write_string(out, detail->type);
         buf_puts(out, ",\"value\":\"");
-        rpc_base64_write(out, detail->bytes, detail->len);
+        base64_encode_bare(out, detail->bytes, detail->len);
         buf_puts(out, i + 1 == status->n_details ? "\"}]" : "\"}");
     }
     buf_puts(out, "}");
