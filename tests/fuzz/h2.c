@@ -33,18 +33,27 @@ static size_t put_frames(const uint8_t *data, size_t size, uint8_t *out)
     return n;
 }
 
-/* Read until nothing has come for `quiet_ms`, negative: until the end. True: that was an orderly end. */
-static bool receive(int fd, int quiet_ms, uint8_t *answer, size_t *n)
+/* Something has come within so many milliseconds, negative: ever. */
+static bool comes(int fd, int ms)
 {
     struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-    while (poll(&poll_fd, 1, quiet_ms) > 0 || errno == EINTR) {
+    int n;
+    do {
+        n = poll(&poll_fd, 1, ms);
+    } while (n < 0 && errno == EINTR); /* the fuzzer's own clock */
+    return n > 0;
+}
+
+/* Read until nothing comes for `quiet_ms`, negative: until the end. True: that was an orderly end. */
+static bool receive(int fd, int quiet_ms, uint8_t *answer, size_t *n)
+{
+    ssize_t got = 1;
+    while (got > 0 && comes(fd, quiet_ms)) {
         REQUIRE(*n < ANSWER);
-        ssize_t got = recv(fd, answer + *n, ANSWER - *n, 0);
-        if (got <= 0)
-            return got == 0;
-        *n += (size_t)got;
+        got = recv(fd, answer + *n, ANSWER - *n, 0);
+        *n += got > 0 ? (size_t)got : 0;
     }
-    return false;
+    return got == 0;
 }
 
 /* `ended`: the last frame is whole, too. */

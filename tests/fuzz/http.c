@@ -43,11 +43,13 @@ static const char *skip_chunks(const char *at, const char *end)
     }
 }
 
-/* REST and Connect say in JSON what is wrong; where no protocol is known, it is said in plain words. */
+/* REST (OpenAI's in a form of its own) and Connect say in JSON what is wrong; where no protocol is known, it is said in
+ * plain words. */
 static bool is_refusal(const char *head, const char *body)
 {
     const char *plain = strcasestr(head, "\r\ncontent-type: text/plain");
-    return strncmp(body, "{\"error\":", 9) == 0 || strncmp(body, "{\"code\":", 8) == 0 || (plain && plain < body);
+    return strncmp(body, "{\"error\":", 9) == 0 || strncmp(body, "{\"message\":", 11) == 0 ||
+           strncmp(body, "{\"code\":", 8) == 0 || (plain && plain < body);
 }
 
 /* Whole responses and nothing else. `heads`: some may have no body though they tell its length. */

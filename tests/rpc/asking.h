@@ -1,4 +1,4 @@
-/* Remote procedure calls in every protocol, by libcurl over kept connections, and what comes of them in one form. */
+/* Remote procedure calls in every protocol, over kept connections, and what comes of them in one form. */
 #ifndef TESTS_RPC_ASKING_H
 #define TESTS_RPC_ASKING_H
 
@@ -45,16 +45,18 @@ struct told {
     long retry_s;      /* of google.rpc.RetryInfo; 0 without one */
     bool in_trailers;  /* the status came behind the headers: in trailers, or in the body */
     char type[80];     /* of the content */
-    struct buf head;   /* the headers, NUL-terminated */
+    struct buf head;   /* the headers, lines that end in "\n"; NUL-terminated */
     struct buf body;   /* decoded from base64; NUL-terminated, which does not count */
 };
 
-/** Ask on the connection that `handle` keeps; NULL at first. Fails the test where no answer comes. */
-struct told ask_by(void **handle, uint16_t port, const struct way *way, const struct question *question);
+/** A connection that is kept from request to request. */
+struct asker;
+/** Ask. The asker starts as NULL, end with asker_close. Fails the test where no answer comes. */
+struct told ask_by(struct asker **asker, uint16_t port, const struct way *way, const struct question *question);
 void told_free(struct told *told);
-/** Connections that the last request of this handle opened. */
-long asking_connects(void *handle);
-void asking_close(void **handle);
+/** Connections that its last request opened. */
+long asker_connects(const struct asker *asker);
+void asker_close(struct asker **asker);
 
 /** A request that runs until it is given up. Drive it by asking_drive. */
 struct asking;

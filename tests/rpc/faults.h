@@ -36,7 +36,7 @@ struct fault {
     const char *reason; /* NULL: no details */
 };
 
-static void *handles[WAYS];
+static struct asker *askers[WAYS];
 
 static inline void serve_with(uint32_t max_requests, bool has_admin, const char *key)
 {
@@ -50,8 +50,7 @@ static inline void serve_with(uint32_t max_requests, bool has_admin, const char 
 static inline void stop(void)
 {
     for (int w = 0; w < WAYS; w++)
-        if (handles[w])
-            asking_close(&handles[w]);
+        asker_close(&askers[w]);
     close_listening();
     end();
     emu_n_boards = EMU_BOARDS;
@@ -102,10 +101,10 @@ static inline void expect_told(const struct told *told, const struct way *way, c
 static inline void expect_served(int w, bool same)
 {
     struct question question = good(&ways[w]);
-    struct told told = ask_by(&handles[w], port, &ways[w], &question);
+    struct told told = ask_by(&askers[w], port, &ways[w], &question);
     cr_expect_eq(told.code, 0u, "%s: code %u, %s", ways[w].type, told.code, told.message);
     if (same)
-        cr_expect_eq(asking_connects(handles[w]), 0, "%s: the connection had ended", ways[w].type);
+        cr_expect_eq(asker_connects(askers[w]), 0, "%s: the connection had ended", ways[w].type);
     told_free(&told);
 }
 
@@ -117,7 +116,7 @@ static inline struct told ask_for(int w, const struct fault *fault, bool streams
                                       .message = way->json ? fault->json : fault->proto,
                                       .len = way->json ? strlen(fault->json) : fault->n,
                                       .headers = {header_of(way, fault->header, header, sizeof header)}};
-    return ask_by(&handles[w], port, way, &question);
+    return ask_by(&askers[w], port, way, &question);
 }
 
 static inline void expect_fault(int w, const struct fault *fault, bool streams)

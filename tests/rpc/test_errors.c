@@ -97,7 +97,7 @@ Test(errors, say_which_codings_are_known)
     for (int w = 0; w < WAYS; w++) {
         char line[100];
         struct told told = ask_for(w, &fault, ways[w].streams);
-        snprintf(line, sizeof line, "\n%s: gzip, deflate, zstd, identity\r", ways[w].codings);
+        snprintf(line, sizeof line, "\n%s: gzip, deflate, zstd, identity\n", ways[w].codings);
         cr_expect(strcasestr(told.head.data, line), "%s: %s", ways[w].type, told.head.data);
         told_free(&told);
     }
@@ -133,7 +133,7 @@ Test(errors, of_bodies)
                 .len = bodies[b].len,
                 .bare = true,
                 .headers = {header_of(&ways[w], bodies[b].header, header, sizeof header)}};
-            struct told told = ask_by(&handles[w], port, &ways[w], &question);
+            struct told told = ask_by(&askers[w], port, &ways[w], &question);
             expect_told(&told, &ways[w], &fault, false);
             told_free(&told);
             expect_served(w, true);
@@ -164,7 +164,7 @@ Test(errors, of_text_that_is_no_base64)
     const struct question question = {.path = EMBED, .message = "AA*A", .len = 4, .bare = true};
     cr_assert(way.text);
     way.text = false; /* it is sent as it is, and answered without a body */
-    struct told told = ask_by(&handles[6], port, &way, &question);
+    struct told told = ask_by(&askers[6], port, &way, &question);
     expect_told(&told, &way, &fault, false);
     told_free(&told);
     expect_served(6, true);
@@ -191,13 +191,13 @@ Test(errors, of_http)
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
         const struct way way = {.type = rows[r].type, .form = FORM_UNARY, .h2 = rows[r].h2};
         const struct question question = {.path = rows[r].path, .message = A, .len = 3};
-        void *handle = NULL;
-        struct told told = ask_by(&handle, port, &way, &question);
+        struct asker *asker = NULL;
+        struct told told = ask_by(&asker, port, &way, &question);
         cr_expect_eq(told.http, rows[r].http, "%s %s: %ld", rows[r].path, rows[r].type, told.http);
         cr_expect(strstr(told.body.data, rows[r].words), "%s", told.body.data);
         cr_expect_eq(strcasestr(told.head.data, "\naccept-post: ") != NULL, rows[r].http == 415);
         told_free(&told);
-        asking_close(&handle);
+        asker_close(&asker);
     }
 }
 
@@ -230,13 +230,13 @@ Test(errors, of_codecs)
         snprintf(type, sizeof type, "%.*s+xml", (int)strcspn(way.type, "+"), way.type);
         snprintf(named, sizeof named, "%.*s", (int)strcspn(way.type, "+"), way.type);
         way.type = type;
-        void *handle = NULL;
-        struct told told = ask_by(&handle, port, &way, &question);
+        struct asker *asker = NULL;
+        struct told told = ask_by(&asker, port, &way, &question);
         cr_expect_eq(told.http, 200, "%s: %ld", type, told.http);
         cr_expect_str_eq(told.type, named);
-        cr_expect(strcasestr(told.head.data, "\ngrpc-status: 12\r"), "%s", told.head.data);
+        cr_expect(strcasestr(told.head.data, "\ngrpc-status: 12\n"), "%s", told.head.data);
         cr_expect(strcasestr(told.head.data, fault.words), "%s", told.head.data);
         told_free(&told);
-        asking_close(&handle);
+        asker_close(&asker);
     }
 }

@@ -14,9 +14,9 @@ Test(server_errors, of_keys, .fini = stop)
     for (int w = 0; w < WAYS; w++) {
         struct question question = good(&ways[w]);
         question.headers[0] = "authorization: Bearer sesame";
-        struct told told = ask_by(&handles[w], port, &ways[w], &question);
+        struct told told = ask_by(&askers[w], port, &ways[w], &question);
         cr_expect_eq(told.code, 0u, "%s: %s", ways[w].type, told.message);
-        cr_expect_eq(asking_connects(handles[w]), 0);
+        cr_expect_eq(asker_connects(askers[w]), 0);
         told_free(&told);
     }
 }
