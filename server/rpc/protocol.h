@@ -78,6 +78,7 @@ struct rpc_stream {
     uint32_t most;           /* in the service's hands; 0: any number */
     uint32_t in_hand;
     size_t unconsumed; /* bytes that the client must not yet replace */
+    size_t reserved;   /* bytes of messages that are here, against --max-request-memory */
     /* What goes out: */
     struct buf trailers; /* name, NUL, value, NUL, .. */
     char *answer;        /* [answer_len], the message of methods with one answer; NULL: none yet */
@@ -116,6 +117,8 @@ bool rpc_read_coding(struct rpc_stream *stream, const char *name);
 bool rpc_one_request(const struct rpc_stream *stream); /**< of unary and server-stream methods */
 void rpc_receive(struct rpc_stream *stream, const char *bytes, size_t len);
 void rpc_receive_end(struct rpc_stream *stream);
+/** Nothing of it is held any more. */
+void rpc_receive_finish(struct rpc_stream *stream);
 /** Give the service what it may have, after any of its callbacks. */
 void rpc_settle(struct rpc_stream *stream);
 

@@ -1,6 +1,7 @@
 #include <strings.h>
 
 #include "server/rpc/protocol.h"
+#include "server/serve/serve.h"
 
 enum { KEPT_CAPACITY = 16 << 10 };
 
@@ -138,6 +139,23 @@ static void consume(struct rpc_stream *stream)
     stream->unconsumed = left;
 }
 
+/* Reserve for what is here, no more and no less. */
+static void reserve_held(struct rpc_stream *stream)
+{
+    struct serve_server *serve = stream->server->serve;
+    size_t held = rpc_envelopes_left(&stream->in) + stream->message.len;
+    struct error err;
+    if (!serve || held == stream->reserved)
+        return;
+    if (held < stream->reserved) {
+        serve_server_release(serve, stream->reserved - held);
+    } else if (serve_server_reserve(serve, held - stream->reserved, &err) != STATUS_OK) {
+        rpc_fail(stream, RPC_RESOURCE_EXHAUSTED, "%s", err.message);
+        return;
+    }
+    stream->reserved = held;
+}
+
 void rpc_settle(struct rpc_stream *stream)
 {
     if (stream->settling)
@@ -162,7 +180,17 @@ void rpc_settle(struct rpc_stream *stream)
         stream->method->on_cancel(stream);
     stream->cancel_due = false;
     consume(stream);
+    if (!stream->finished)
+        reserve_held(stream);
     stream->settling = false;
+}
+
+void rpc_receive_finish(struct rpc_stream *stream)
+{
+    rpc_envelopes_finish(&stream->in);
+    buf_finish(&stream->message);
+    if (stream->reserved)
+        serve_server_release(stream->server->serve, stream->reserved);
 }
 
 /* Keep a piece of the body. */
@@ -188,6 +216,8 @@ static void keep(struct rpc_stream *stream, const char *bytes, size_t len)
         fail_too_long(stream);
     else if (failed)
         fail_no_memory(stream);
+    else
+        reserve_held(stream);
 }
 
 void rpc_receive(struct rpc_stream *stream, const char *bytes, size_t len)
