@@ -56,7 +56,8 @@ struct rpc_stream {
     uint64_t deadline_ns; /* 0: none */
     uint64_t time_ns;     /* of rpc_set_time; 0: none */
     struct rpc_timer timer;
-    atomic_bool woken; /* by rpc_wake */
+    atomic_bool woken;  /* by rpc_begin_wake */
+    atomic_bool waking; /* by whoever set it: net_wake is called, or will be */
     /* Where it is: */
     bool started;     /* on_start was called */
     bool input_ended; /* all bytes of the request are there */

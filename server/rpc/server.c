@@ -254,6 +254,7 @@ static void look(struct rpc_stream *stream)
     uint64_t now = clock_now_ns();
     if (stream->finished)
         return;
+    atomic_store(&stream->waking, false); /* before what is looked at: what comes later wakes anew */
     bool woken = atomic_exchange(&stream->woken, false);
     if (woken && stream->method->on_wake)
         stream->method->on_wake(stream);

@@ -87,16 +87,27 @@ bool rpc_one_answer(const struct rpc_stream *stream)
 
 /* Times and wakes. */
 
-void rpc_wake(struct rpc_stream *stream)
+bool rpc_begin_wake(struct rpc_stream *stream)
 {
     atomic_store(&stream->woken, true);
+    return !atomic_exchange(&stream->waking, true);
+}
+
+void rpc_end_wake(struct rpc_stream *stream)
+{
     net_wake(stream->exchange);
+}
+
+bool rpc_is_waking(const struct rpc_stream *stream)
+{
+    return atomic_load(&stream->waking);
 }
 
 static void on_time(struct rpc_timer *timer)
 {
     struct rpc_stream *stream = (struct rpc_stream *)((char *)timer - offsetof(struct rpc_stream, timer));
-    net_wake(stream->exchange);
+    if (!atomic_exchange(&stream->waking, true))
+        net_wake(stream->exchange);
 }
 
 void rpc_watch_time(struct rpc_stream *stream)

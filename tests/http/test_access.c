@@ -104,7 +104,7 @@ Test(keys, are_asked_for_on_every_route_but_the_public)
 /* The detail is a google.rpc.ErrorInfo with the reason UNAUTHENTICATED and the domain bertd. */
 Test(keys, are_asked_for_by_services_too)
 {
-    static const char *const routes[] = {"/tei.v1.Embed/Embed", "/bertd.v1.Embeddings/EmbedBatch"};
+    static const char *const routes[] = {"/tei.v1.Embed/Embed", "/tei.v1.Tokenize/Tokenize"};
     static const char detail[] = "\"type\":\"google.rpc.ErrorInfo\",\"value\":\"Cg9VTkFVVEhFTlRJQ0FURUQSBWJlcnRk\"";
     struct process process = start("alice s3cret-1\n", "");
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
