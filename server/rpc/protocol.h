@@ -111,7 +111,7 @@ bool rpc_content_suits(const struct rpc_content *content, const struct rpc_metho
 /* receive.c */
 
 /* What a client is told that sends another. */
-#define RPC_CODINGS "gzip, deflate, zstd, identity"
+#define RPC_CODINGS NET_CODINGS ", identity"
 /** The coding of that name; NULL and "" are identity. False: it is not known. */
 bool rpc_read_coding(struct rpc_stream *stream, const char *name);
 bool rpc_one_request(const struct rpc_stream *stream); /**< of unary and server-stream methods */

@@ -35,13 +35,10 @@ static void fail_no_memory(struct rpc_stream *stream)
 
 bool rpc_read_coding(struct rpc_stream *stream, const char *name)
 {
-    static const char *const known[] = {"gzip", "deflate", "zstd"};
     stream->request_coding = NULL;
     if (!name || !*name || strcasecmp(name, "identity") == 0)
         return true;
-    for (size_t i = 0; i < sizeof known / sizeof *known && !stream->request_coding; i++)
-        if (strcasecmp(name, known[i]) == 0)
-            stream->request_coding = known[i];
+    stream->request_coding = net_coding_find(name);
     return stream->request_coding != NULL;
 }
 

@@ -143,10 +143,10 @@ Test(status, has_the_names_and_http_statuses_of_connect)
                 {"data_loss", 500},
                 {"unauthenticated", 401}};
     for (rpc_code code = 0; code < sizeof rows / sizeof *rows; code++) {
-        cr_expect_str_eq(rpc_code_name(code), rows[code].name);
+        cr_expect_str_eq(rpc_code_connect_name(code), rows[code].name);
         cr_expect_eq(rpc_code_http(code), rows[code].http, "%s", rows[code].name);
     }
-    cr_expect_str_eq(rpc_code_name(17), "unknown");
+    cr_expect_str_eq(rpc_code_connect_name(17), "unknown");
     cr_expect_eq(rpc_code_http(1000), 500u);
 }
 
