@@ -144,7 +144,7 @@ def main():
         return SKIPPED
 
     rows, failures = [], 0
-    common = ("--boards", "2", "--api-key", KEY)
+    common = ("--boards", "2", "--api-key", KEY, "--served-model-name", "all-MiniLM-L6-v2")
     with server.Server(options.bertd, *common) as bertd, \
             server.Server(options.bertd, *common, "--auto-truncate", "false") as strict, \
             tempfile.TemporaryDirectory() as home:
