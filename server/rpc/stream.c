@@ -29,8 +29,7 @@ void rpc_stream_destroy(struct rpc_stream *stream)
 {
     if (stream->started && stream->method->on_over)
         stream->method->on_over(stream);
-    rpc_envelopes_finish(&stream->in);
-    buf_finish(&stream->message);
+    rpc_receive_finish(stream);
     buf_finish(&stream->trailers);
     mem_free(stream->answer);
     mem_free(stream->failure_message);
@@ -179,6 +178,5 @@ void rpc_fail(struct rpc_stream *stream, rpc_code code, const char *format, ...)
         return;
     }
     stream->failure_message = mem_strdup(message);
-    if (stream->method->on_cancel)
-        stream->method->on_cancel(stream);
+    stream->cancel_due = true;
 }

@@ -147,6 +147,14 @@ Test(protocol_ends, a_stream_that_breaks_off_is_cancelled)
     close_heard("start cancel over");
 }
 
+Test(protocol_ends, a_message_without_memory_cancels_after_the_callback)
+{
+    open_as("/p.S/Bidi", "application/grpc");
+    put("lack");
+    expect_field("grpc-status", "8");
+    close_heard("start lack sent cancel over");
+}
+
 Test(protocol_ends, methods_that_give_no_answer)
 {
     open_as("/p.S/Unary", "application/grpc");
