@@ -73,12 +73,15 @@ static void encode(const struct rpc_stream *stream, struct buf *bytes)
     *bytes = text;
 }
 
-void rpc_respond(struct rpc_stream *stream, struct buf *body)
+void rpc_respond(struct rpc_stream *stream, unsigned code, struct buf *body)
 {
     encode(stream, body);
     size_t len = 0;
     char *bytes = buf_take(body, &len);
-    net_respond(stream->exchange, bytes ? 200 : 500, bytes, len);
+    if (bytes)
+        net_respond(stream->exchange, code, bytes, len);
+    else
+        net_respond_spare(stream->exchange);
 }
 
 bool rpc_write(struct rpc_stream *stream, struct buf *piece)
@@ -91,6 +94,19 @@ bool rpc_write(struct rpc_stream *stream, struct buf *piece)
         more = net_write(stream->exchange, piece->data, piece->len);
     buf_finish(piece);
     return more;
+}
+
+void rpc_write_last(struct rpc_stream *stream, struct buf *piece)
+{
+    enum { INTERNAL_ERROR = 2 }; /* RFC 9113, 7 */
+    encode(stream, piece);
+    if (piece->failed) {
+        net_abort(stream->exchange, INTERNAL_ERROR);
+    } else {
+        net_write(stream->exchange, piece->data, piece->len);
+        net_finish(stream->exchange);
+    }
+    buf_finish(piece);
 }
 
 /* From the service. */

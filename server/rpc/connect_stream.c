@@ -72,8 +72,7 @@ static void finish(struct rpc_stream *stream, const struct rpc_status *status)
     struct buf body = {0};
     if (stream->begun) {
         write_end(stream, status, &body);
-        rpc_write(stream, &body);
-        net_finish(stream->exchange);
+        rpc_write_last(stream, &body);
         return;
     }
     bool has_answer = rpc_one_answer(stream) && status->code == RPC_OK;
@@ -81,7 +80,7 @@ static void finish(struct rpc_stream *stream, const struct rpc_status *status)
     if (has_answer)
         rpc_write_message(stream, &body, stream->answer, stream->answer_len);
     write_end(stream, status, &body);
-    rpc_respond(stream, &body);
+    rpc_respond(stream, 200, &body);
 }
 
 const struct rpc_protocol rpc_connect_stream = {

@@ -26,8 +26,7 @@ static void finish(struct rpc_stream *stream, const struct rpc_status *status)
     struct buf body = {0};
     if (stream->begun) {
         write_trailers(stream, status, &body);
-        rpc_write(stream, &body);
-        net_finish(stream->exchange);
+        rpc_write_last(stream, &body);
         return;
     }
     bool has_answer = rpc_one_answer(stream) && status->code == RPC_OK;
@@ -38,7 +37,7 @@ static void finish(struct rpc_stream *stream, const struct rpc_status *status)
         rpc_grpc_each_trailer(stream, status, add_header, stream->exchange);
     else
         write_trailers(stream, status, &body);
-    rpc_respond(stream, &body);
+    rpc_respond(stream, 200, &body);
 }
 
 const struct rpc_protocol rpc_grpc_web = {
