@@ -74,12 +74,15 @@ static void encode(const struct rpc_stream *stream, struct buf *bytes)
     *bytes = text;
 }
 
-void rpc_respond(struct rpc_stream *stream, struct buf *body)
+void rpc_respond(struct rpc_stream *stream, unsigned code, struct buf *body)
 {
     encode(stream, body);
     size_t len = 0;
     char *bytes = buf_take(body, &len);
-    net_respond(stream->exchange, bytes ? 200 : 500, bytes, len);
+    if (bytes)
+        net_respond(stream->exchange, code, bytes, len);
+    else
+        net_respond_spare(stream->exchange);
 }
 
 bool rpc_write(struct rpc_stream *stream, struct buf *piece)

@@ -94,14 +94,12 @@ static void finish(struct rpc_stream *stream, const struct rpc_status *status)
     if (status->code == RPC_OK) {
         rpc_add_content(stream, stream->answer_len);
         rpc_write_message(stream, &body, stream->answer, stream->answer_len);
-        rpc_respond(stream, &body);
+        rpc_respond(stream, 200, &body);
         return;
     }
-    size_t len = 0;
     net_add(exchange, "content-type", "application/json");
     rpc_status_write_json(&body, status);
-    char *bytes = buf_take(&body, &len);
-    net_respond(exchange, stream->method ? rpc_code_http(status->code) : 404, bytes, len);
+    rpc_respond(stream, stream->method ? rpc_code_http(status->code) : 404, &body);
 }
 
 const struct rpc_protocol rpc_connect = {
