@@ -265,7 +265,8 @@ void serve_call_finish(struct serve_call *call)
     if (!call->answered && call->status != STATUS_OK)
         count(call); /* there was nobody left to answer */
     leave(call);
-    serve_server_release(call->server, call->memory);
+    if (call->memory)
+        serve_server_release(call->server, call->memory);
     call->memory = 0;
     serve_account_release(call->account);
     call->account = NULL;
