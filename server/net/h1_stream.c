@@ -77,7 +77,7 @@ struct MHD_Response *h1_stream_response(struct h1_exchange *x)
 /* Keep what is left at the front once more has been read than waits. */
 static void compact(struct h1_stream *stream)
 {
-    if (stream->read < stream->pending.len - stream->read)
+    if (stream->read == 0 || stream->read < stream->pending.len - stream->read)
         return;
     memmove(stream->pending.data, stream->pending.data + stream->read, stream->pending.len - stream->read);
     stream->pending.len -= stream->read;
