@@ -77,7 +77,9 @@ struct rpc_stream {
     uint32_t most;           /* in the service's hands; 0: any number */
     uint32_t in_hand;
     size_t unconsumed; /* bytes that the client must not yet replace */
+    uint64_t counted;  /* bytes that it holds, as rpc_count_memory knew them */
     /* What goes out: */
+    uint64_t outgoing;   /* bytes that a slow client has not read */
     struct buf trailers; /* name, NUL, value, NUL, .. */
     char *answer;        /* [answer_len], the message of methods with one answer; NULL: none yet */
     size_t answer_len;
@@ -131,6 +133,8 @@ void rpc_start(struct rpc_stream *stream);
 void rpc_fail(struct rpc_stream *stream, rpc_code code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /** Have the exchange woken when its deadline or the time of rpc_set_time has come. */
 void rpc_watch_time(struct rpc_stream *stream);
+/** What it holds has become more or less: let the server's limit know. False: together it is too much. */
+bool rpc_count_memory(struct rpc_stream *stream);
 /** Free it, on_over first. */
 void rpc_stream_destroy(struct rpc_stream *stream);
 
@@ -161,6 +165,8 @@ void rpc_write_message(const struct rpc_stream *stream, struct buf *out, const c
 void rpc_respond(struct rpc_stream *stream, struct buf *body);
 /** Send a piece of a streamed answer, which is taken; in base64 likewise. False as net_write. */
 bool rpc_write(struct rpc_stream *stream, struct buf *piece);
+/** The client has read what waited, but for less than NET_STREAM_LOW bytes. */
+void rpc_written(struct rpc_stream *stream);
 /** Send the last piece, likewise. */
 void rpc_write_last(struct rpc_stream *stream, struct buf *piece);
 

@@ -44,6 +44,13 @@ bool rpc_read_coding(struct rpc_stream *stream, const char *name)
     return stream->request_coding != NULL;
 }
 
+static void count_memory(struct rpc_stream *stream)
+{
+    if (!rpc_count_memory(stream))
+        rpc_fail(stream, RPC_RESOURCE_EXHAUSTED,
+                 "the requests being worked on hold all of --max-request-memory: try again later");
+}
+
 static enum status take_decoded(void *cookie, const char *bytes, size_t len, struct error *err)
 {
     struct buf *message = cookie;
@@ -76,7 +83,8 @@ static bool decompress(struct rpc_stream *stream, struct rpc_envelope *envelope)
     }
     envelope->bytes = stream->message.data;
     envelope->len = stream->message.len;
-    return true;
+    count_memory(stream);
+    return !is_over(stream);
 }
 
 /* The message in an envelope. False: the stream has failed. */
@@ -108,6 +116,12 @@ static void give(struct rpc_stream *stream, const struct rpc_envelope *envelope)
     }
 }
 
+static void free_input(struct rpc_stream *stream)
+{
+    rpc_envelopes_finish(&stream->in);
+    buf_finish(&stream->message);
+}
+
 static void end_input(struct rpc_stream *stream)
 {
     if (rpc_envelopes_left(&stream->in) > 0) {
@@ -123,6 +137,7 @@ static void end_input(struct rpc_stream *stream)
         rpc_start(stream);
         if (!is_over(stream))
             stream->method->on_message(stream, stream->one.bytes, stream->one.len);
+        free_input(stream);
     }
     if (!is_over(stream))
         stream->method->on_half_close(stream);
@@ -136,6 +151,19 @@ static void consume(struct rpc_stream *stream)
         return;
     net_consume(stream->exchange, stream->unconsumed - left);
     stream->unconsumed = left;
+}
+
+/* What the service has had. */
+static void give_back(struct rpc_stream *stream)
+{
+    if (is_over(stream)) {
+        free_input(stream);
+    } else if (!rpc_one_request(stream)) {
+        stream->message.len = 0;
+        if (rpc_envelopes_left(&stream->in) == 0)
+            rpc_envelopes_compact(&stream->in);
+    }
+    rpc_count_memory(stream);
 }
 
 void rpc_settle(struct rpc_stream *stream)
@@ -162,6 +190,7 @@ void rpc_settle(struct rpc_stream *stream)
         stream->method->on_cancel(stream);
     stream->cancel_due = false;
     consume(stream);
+    give_back(stream);
     stream->settling = false;
 }
 
@@ -201,6 +230,7 @@ void rpc_receive(struct rpc_stream *stream, const char *bytes, size_t len)
         rpc_fail(stream, RPC_UNIMPLEMENTED, "the request has several messages, the method takes one");
     else
         keep(stream, bytes, len);
+    count_memory(stream);
     rpc_settle(stream);
 }
 

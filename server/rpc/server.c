@@ -277,6 +277,7 @@ static void on_writable(struct net_exchange *exchange)
     struct rpc_stream *stream = *slot(exchange);
     if (!stream || stream->finished)
         return;
+    rpc_written(stream);
     if (stream->method->on_writable)
         stream->method->on_writable(stream);
     rpc_settle(stream);

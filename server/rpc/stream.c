@@ -25,12 +25,24 @@ struct rpc_stream *rpc_stream_create(struct rpc_server *server, struct net_excha
     return stream;
 }
 
+bool rpc_count_memory(struct rpc_stream *stream)
+{
+    struct serve_server *serve = stream->server->serve;
+    uint64_t before = stream->counted;
+    stream->counted = stream->in.bytes.len + stream->message.len + stream->outgoing;
+    if (serve && stream->counted < before)
+        serve_server_let_go(serve, before - stream->counted);
+    return !serve || stream->counted <= before || serve_server_hold(serve, stream->counted - before);
+}
+
 void rpc_stream_destroy(struct rpc_stream *stream)
 {
     if (stream->started && stream->method->on_over)
         stream->method->on_over(stream);
     rpc_envelopes_finish(&stream->in);
     buf_finish(&stream->message);
+    stream->outgoing = 0;
+    rpc_count_memory(stream);
     buf_finish(&stream->trailers);
     mem_free(stream->answer);
     mem_free(stream->failure_message);

@@ -117,6 +117,16 @@ enum status serve_server_check(struct serve_server *server, struct error *err)
     return STATUS_OK;
 }
 
+bool serve_server_hold(struct serve_server *server, uint64_t bytes)
+{
+    return atomic_fetch_add(&server->memory, bytes) + bytes <= server->options.max_memory;
+}
+
+void serve_server_let_go(struct serve_server *server, uint64_t bytes)
+{
+    atomic_fetch_sub(&server->memory, bytes);
+}
+
 bool serve_server_is_draining(const struct serve_server *server)
 {
     return atomic_load(&server->draining);
