@@ -7,7 +7,7 @@
 
 enum { BYTE_NS = 1000000000 / 16384 };
 /* Frames of which a client needs few: so many at once, and so many a second. */
-enum { BUCKET_SIZE = 1000, BUCKET_PER_SECOND = 100, BUCKET_NS = 1000000000 / BUCKET_PER_SECOND };
+enum { BUCKET_SIZE = 900, BUCKET_PER_SECOND = 30, BUCKET_NS = 1000000000 / BUCKET_PER_SECOND };
 
 static _Thread_local const struct h2_loop *here;
 
@@ -90,6 +90,12 @@ const char *h2_loop_date(struct h2_loop *loop)
         loop->date_s = (uint64_t)now.tv_sec;
     }
     return loop->date;
+}
+
+void h2_bucket_fill(struct h2_bucket *bucket)
+{
+    if (bucket->since_ns)
+        bucket->left = BUCKET_SIZE;
 }
 
 bool h2_bucket_take(struct h2_bucket *bucket, uint64_t now_ns)

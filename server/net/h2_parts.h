@@ -55,7 +55,8 @@ struct h2 {
     struct h2_loop loops[];
 };
 
-/** A limit on how often something comes: so much at once, then so much a second. */
+/** A limit on how often something comes: so much at once, then so much a second. It is a little less than nghttp2's own
+ *  on resets, which ends connections with an INTERNAL_ERROR. */
 struct h2_bucket {
     uint64_t since_ns;
     uint32_t left;
@@ -156,6 +157,8 @@ uint64_t h2_loop_expect(const struct h2_loop *loop);
 /** The same when `n` have moved: 16 KiB a second must, and no more than one idle time can be saved up. */
 uint64_t h2_loop_extend(const struct h2_loop *loop, uint64_t by_ns, size_t n);
 const char *h2_loop_date(struct h2_loop *loop);
+/** There is as much again as at first. */
+void h2_bucket_fill(struct h2_bucket *bucket);
 /** Take from a bucket. False: it is empty. */
 bool h2_bucket_take(struct h2_bucket *bucket, uint64_t now_ns);
 

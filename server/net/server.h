@@ -10,7 +10,7 @@ struct doorman;
 struct h2;
 
 struct net_server {
-    struct net_options options; /* read-only */
+    struct net_options options;   /* read-only */
     struct net_visitors visitors; /* connections, which leave when they end */
     struct doorman *doorman;
     struct h1 h1;

@@ -78,7 +78,7 @@ static void encode(const struct rpc_stream *stream, struct buf *bytes)
 static void hold(struct rpc_stream *stream, uint64_t bytes)
 {
     stream->outgoing = bytes;
-    rpc_count_memory(stream);
+    rpc_count_memory(stream, NULL);
 }
 
 void rpc_written(struct rpc_stream *stream)

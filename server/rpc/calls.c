@@ -84,9 +84,10 @@ static void on_ready(struct serve_call *serve)
     struct calls *calls = rpc_state(stream);
     pthread_mutex_lock(&calls->lock);
     call->ready = true;
-    if (!calls->busy)
-        rpc_wake(stream);
+    bool wakes = !calls->busy && rpc_begin_wake(stream);
     pthread_mutex_unlock(&calls->lock);
+    if (wakes)
+        rpc_end_wake(stream);
 }
 
 static void limit_time(struct serve_call *serve, uint64_t deadline_ns)
@@ -243,12 +244,12 @@ static void begin_busy(struct calls *calls)
     pthread_mutex_unlock(&calls->lock);
 }
 
-/* All that can be done now. The stream may be over after it. */
+/* All that can be done now. The stream may be over after it, so not while a call is about to wake it. */
 static void advance(struct rpc_stream *stream, struct calls *calls)
 {
     struct call *call;
-    if (calls->answering)
-        return; /* inside of rpc_send or rpc_consume, whose caller goes on */
+    if (calls->answering || rpc_is_waking(stream))
+        return; /* inside of rpc_send or rpc_consume, whose caller goes on; or on_wake does */
     calls->answering = true;
     begin_busy(calls);
     while ((call = take_ready(stream, calls)))

@@ -56,7 +56,8 @@ struct rpc_stream {
     uint64_t deadline_ns; /* 0: none */
     uint64_t time_ns;     /* of rpc_set_time; 0: none */
     struct rpc_timer timer;
-    atomic_bool woken; /* by rpc_wake */
+    atomic_bool woken;  /* by rpc_begin_wake */
+    atomic_bool waking; /* by whoever set it: net_wake is called, or will be */
     /* Where it is: */
     bool started;     /* on_start was called */
     bool input_ended; /* all bytes of the request are there */
@@ -111,7 +112,7 @@ bool rpc_content_suits(const struct rpc_content *content, const struct rpc_metho
 /* receive.c */
 
 /* What a client is told that sends another. */
-#define RPC_CODINGS "gzip, deflate, zstd, identity"
+#define RPC_CODINGS NET_CODINGS ", identity"
 /** The coding of that name; NULL and "" are identity. False: it is not known. */
 bool rpc_read_coding(struct rpc_stream *stream, const char *name);
 bool rpc_one_request(const struct rpc_stream *stream); /**< of unary and server-stream methods */
@@ -133,8 +134,9 @@ void rpc_start(struct rpc_stream *stream);
 void rpc_fail(struct rpc_stream *stream, rpc_code code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /** Have the exchange woken when its deadline or the time of rpc_set_time has come. */
 void rpc_watch_time(struct rpc_stream *stream);
-/** What it holds has become more or less: let the server's limit know. False: together it is too much. */
-bool rpc_count_memory(struct rpc_stream *stream);
+/** What it holds has become more or less: have it count against --max-request-memory. Errors: OVERLOADED, then it is
+ *  counted as before; `err` NULL: never, it counts whatever the limit. */
+enum status rpc_count_memory(struct rpc_stream *stream, struct error *err);
 /** Free it, on_over first. */
 void rpc_stream_destroy(struct rpc_stream *stream);
 

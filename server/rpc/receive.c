@@ -1,6 +1,7 @@
 #include <strings.h>
 
 #include "server/rpc/protocol.h"
+#include "server/serve/serve.h"
 
 enum { KEPT_CAPACITY = 16 << 10 };
 
@@ -34,21 +35,18 @@ static void fail_no_memory(struct rpc_stream *stream)
 
 bool rpc_read_coding(struct rpc_stream *stream, const char *name)
 {
-    static const char *const known[] = {"gzip", "deflate", "zstd"};
     stream->request_coding = NULL;
     if (!name || !*name || strcasecmp(name, "identity") == 0)
         return true;
-    for (size_t i = 0; i < sizeof known / sizeof *known && !stream->request_coding; i++)
-        if (strcasecmp(name, known[i]) == 0)
-            stream->request_coding = known[i];
+    stream->request_coding = net_coding_find(name);
     return stream->request_coding != NULL;
 }
 
 static void count_memory(struct rpc_stream *stream)
 {
-    if (!rpc_count_memory(stream))
-        rpc_fail(stream, RPC_RESOURCE_EXHAUSTED,
-                 "the requests being worked on hold all of --max-request-memory: try again later");
+    struct error err;
+    if (rpc_count_memory(stream, &err) != STATUS_OK)
+        rpc_fail(stream, RPC_RESOURCE_EXHAUSTED, "%s", err.message);
 }
 
 static enum status take_decoded(void *cookie, const char *bytes, size_t len, struct error *err)
@@ -163,7 +161,7 @@ static void give_back(struct rpc_stream *stream)
         if (rpc_envelopes_left(&stream->in) == 0)
             rpc_envelopes_compact(&stream->in);
     }
-    rpc_count_memory(stream);
+    rpc_count_memory(stream, NULL);
 }
 
 void rpc_settle(struct rpc_stream *stream)
@@ -217,6 +215,8 @@ static void keep(struct rpc_stream *stream, const char *bytes, size_t len)
         fail_too_long(stream);
     else if (failed)
         fail_no_memory(stream);
+    else
+        count_memory(stream);
 }
 
 void rpc_receive(struct rpc_stream *stream, const char *bytes, size_t len)
@@ -230,7 +230,6 @@ void rpc_receive(struct rpc_stream *stream, const char *bytes, size_t len)
         rpc_fail(stream, RPC_UNIMPLEMENTED, "the request has several messages, the method takes one");
     else
         keep(stream, bytes, len);
-    count_memory(stream);
     rpc_settle(stream);
 }
 

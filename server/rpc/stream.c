@@ -25,14 +25,21 @@ struct rpc_stream *rpc_stream_create(struct rpc_server *server, struct net_excha
     return stream;
 }
 
-bool rpc_count_memory(struct rpc_stream *stream)
+enum status rpc_count_memory(struct rpc_stream *stream, struct error *err)
 {
     struct serve_server *serve = stream->server->serve;
-    uint64_t before = stream->counted;
-    stream->counted = stream->in.bytes.len + stream->message.len + stream->outgoing;
-    if (serve && stream->counted < before)
-        serve_server_let_go(serve, before - stream->counted);
-    return !serve || stream->counted <= before || serve_server_hold(serve, stream->counted - before);
+    uint64_t before = stream->counted, now = stream->in.bytes.len + stream->message.len + stream->outgoing;
+    enum status status = STATUS_OK;
+    if (!serve)
+        return STATUS_OK;
+    if (now < before)
+        serve_server_release(serve, before - now);
+    else if (!err)
+        serve_server_count(serve, now - before);
+    else
+        status = serve_server_reserve(serve, now - before, err);
+    stream->counted = status == STATUS_OK ? now : before;
+    return status;
 }
 
 void rpc_stream_destroy(struct rpc_stream *stream)
@@ -42,7 +49,7 @@ void rpc_stream_destroy(struct rpc_stream *stream)
     rpc_envelopes_finish(&stream->in);
     buf_finish(&stream->message);
     stream->outgoing = 0;
-    rpc_count_memory(stream);
+    rpc_count_memory(stream, NULL);
     buf_finish(&stream->trailers);
     mem_free(stream->answer);
     mem_free(stream->failure_message);
@@ -99,16 +106,27 @@ bool rpc_one_answer(const struct rpc_stream *stream)
 
 /* Times and wakes. */
 
-void rpc_wake(struct rpc_stream *stream)
+bool rpc_begin_wake(struct rpc_stream *stream)
 {
     atomic_store(&stream->woken, true);
+    return !atomic_exchange(&stream->waking, true);
+}
+
+void rpc_end_wake(struct rpc_stream *stream)
+{
     net_wake(stream->exchange);
+}
+
+bool rpc_is_waking(const struct rpc_stream *stream)
+{
+    return atomic_load(&stream->waking);
 }
 
 static void on_time(struct rpc_timer *timer)
 {
     struct rpc_stream *stream = (struct rpc_stream *)((char *)timer - offsetof(struct rpc_stream, timer));
-    net_wake(stream->exchange);
+    if (!atomic_exchange(&stream->waking, true))
+        net_wake(stream->exchange);
 }
 
 void rpc_watch_time(struct rpc_stream *stream)

@@ -16,6 +16,7 @@ enum { N_EVENTS = BATCH_FAULT + 1 };
 
 static atomic_int emu_events[N_EVENTS];
 static atomic_uint emu_rebuild_seed;
+static uint32_t emu_n_boards = EMU_BOARDS; /* of the next scheduler; EMU_BOARDS at most */
 
 static inline float *emu_random(size_t n, uint64_t seed)
 {
@@ -154,11 +155,11 @@ static inline void emu_sched_open_with(struct emu_sched *sched, enum batch_place
     struct board *boards[EMU_BOARDS];
     sched->image = emu_image(1);
     atomic_store(&emu_rebuild_seed, 1);
-    for (uint32_t b = 0; b < EMU_BOARDS; b++)
+    for (uint32_t b = 0; b < emu_n_boards; b++)
         cr_assert_eq(board_open(&boards[b], &(struct board_options){.index = b}, NULL), STATUS_OK);
     struct batch_options options = {.image = sched->image,
                                     .boards = boards,
-                                    .n_boards = EMU_BOARDS,
+                                    .n_boards = emu_n_boards,
                                     .max_tokens = 100,
                                     .max_sequences = 1,
                                     .max_queued_items = 100,

@@ -244,37 +244,48 @@ static nghttp2_nv field(const char *name, const char *value)
     return (nghttp2_nv){(uint8_t *)name, (uint8_t *)value, strlen(name), strlen(value), NGHTTP2_NV_FLAG_NONE};
 }
 
-static struct reply *ask(struct client *client, const char *method, const char *path, const char *name,
-                         const char *value, const char *body, size_t len, bool open)
+static struct reply *ask(struct client *client, const char *method, const char *path, const char *const *fields,
+                         size_t n, const char *body, size_t len, bool open)
 {
+    enum { OWN = 4, MOST = 8 };
     struct reply *reply = calloc(1, sizeof *reply);
-    nghttp2_nv nva[] = {field(":method", method), field(":scheme", "http"), field(":path", path),
-                        field(":authority", "localhost"), name ? field(name, value) : field("x-nothing", "")};
+    nghttp2_nv nva[OWN + MOST] = {field(":method", method), field(":scheme", "http"), field(":path", path),
+                                  field(":authority", "localhost")};
+    cr_assert_leq(n, (size_t)MOST);
+    for (size_t i = 0; i < n; i++)
+        nva[OWN + i] = field(fields[2 * i], fields[2 * i + 1]);
     reply->upload = body;
     reply->upload_len = len;
     reply->upload_open = open;
     reply->next = client->replies;
     client->replies = reply;
     nghttp2_data_provider provider = {.source.ptr = reply, .read_callback = read_upload};
-    reply->id = nghttp2_submit_request(client->session, NULL, nva, 5, body || open ? &provider : NULL, reply);
+    reply->id = nghttp2_submit_request(client->session, NULL, nva, OWN + n, body || open ? &provider : NULL, reply);
     cr_assert_gt(reply->id, 0);
     return reply;
 }
 
 struct reply *client_ask(struct client *client, const char *method, const char *path, const char *body, size_t len)
 {
-    return ask(client, method, path, NULL, NULL, body, len, false);
+    return ask(client, method, path, NULL, 0, body, len, false);
 }
 
 struct reply *client_ask_with(struct client *client, const char *method, const char *path, const char *name,
                               const char *value, const char *body, size_t len)
 {
-    return ask(client, method, path, name, value, body, len, false);
+    const char *const fields[] = {name, value};
+    return ask(client, method, path, fields, 1, body, len, false);
+}
+
+struct reply *client_ask_fields(struct client *client, const char *method, const char *path, const char *const *fields,
+                                size_t n, const char *body, size_t len)
+{
+    return ask(client, method, path, fields, n, body, len, false);
 }
 
 struct reply *client_open_upload(struct client *client, const char *path)
 {
-    return ask(client, "POST", path, NULL, NULL, NULL, 0, true);
+    return ask(client, "POST", path, NULL, 0, NULL, 0, true);
 }
 
 void client_upload(struct client *client, struct reply *reply, const char *bytes, size_t len, bool ends)

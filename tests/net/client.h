@@ -17,7 +17,7 @@ struct reply {
     bool has_continue;
     struct buf body;
     char fields[1024]; /* "name: value\n" of the answer */
-    char end[256];     /* of its trailers */
+    char end[1024];    /* of its trailers */
     bool closed;
     uint32_t error; /* with which it was closed */
     /* The request's body: */
@@ -53,6 +53,9 @@ struct reply *client_ask(struct client *client, const char *method, const char *
 /** The same with one more field. */
 struct reply *client_ask_with(struct client *client, const char *method, const char *path, const char *name,
                               const char *value, const char *body, size_t len);
+/** The same with `n` fields more: name, value, name, value. */
+struct reply *client_ask_fields(struct client *client, const char *method, const char *path, const char *const *fields,
+                                size_t n, const char *body, size_t len);
 /** POST whose body stays open until client_upload says that it ends. */
 struct reply *client_open_upload(struct client *client, const char *path);
 /** Send more of it, and wait until that is sent. */

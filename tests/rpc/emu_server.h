@@ -24,7 +24,7 @@ static inline void begin_with(uint32_t max_concurrent_requests, uint32_t timeout
                                           .version = "1.2",
                                           .vocab = vocab,
                                           .batch = sched.batch,
-                                          .n_boards = EMU_BOARDS,
+                                          .n_boards = emu_n_boards,
                                           .width = EMU_HIDDEN,
                                           .pooling = BATCH_POOL_MEAN,
                                           .max_input_length = 20,
@@ -55,11 +55,11 @@ static inline void end(void)
     token_vocab_destroy(&vocab);
 }
 
-/* Both boards take minutes for what they are given. */
+/* The boards take minutes for what they are given. */
 static inline void slow_down(void)
 {
     const struct board_fault fault = {.kind = BOARD_FAULT_SLOW, .factor = 1000000, .for_ns = 600000000000ull};
-    for (uint32_t b = 0; b < EMU_BOARDS; b++)
+    for (uint32_t b = 0; b < emu_n_boards; b++)
         cr_assert_eq(batch_inject(sched.batch, b, &fault, NULL), STATUS_OK);
 }
 

@@ -8,6 +8,12 @@ TestSuite(protocol_ends, .init = begin, .fini = end);
 
 /* What is wrong --------------------------------------------------------------------------------------------------- */
 
+static void wake_last(void)
+{
+    if (rpc_begin_wake(last_stream))
+        rpc_end_wake(last_stream);
+}
+
 Test(protocol_ends, http_says_what_no_protocol_can)
 {
     static const struct {
@@ -120,7 +126,7 @@ Test(protocol_ends, a_message_of_no_bytes_is_one)
     put("");
     put("wait");
     fake_end(&exchange);
-    rpc_wake(last_stream);
+    wake_last();
     fake_poll(&exchange);
     expect_trailer("grpc-status", "0");
     close_heard("start  wait end wake over");
@@ -219,15 +225,15 @@ Test(protocol_ends, at_most_so_many_messages_are_in_hand)
     fake_body(&exchange, out.data, out.len);
     expect_heard("start wait wait");
     cr_expect_eq(exchange.consumed, 18u, "%zu", exchange.consumed);
-    rpc_wake(last_stream);
+    wake_last();
     fake_poll(&exchange);
     expect_heard("start wait wait wake wait");
     cr_expect_eq(exchange.consumed, 27u, "%zu", exchange.consumed);
     fake_end(&exchange); /* comes after the message that still waits */
-    rpc_wake(last_stream);
+    wake_last();
     fake_poll(&exchange);
     expect_heard("start wait wait wake wait wake wait");
-    rpc_wake(last_stream);
+    wake_last();
     fake_poll(&exchange);
     expect_heard("start wait wait wake wait wake wait wake end");
     cr_expect_eq(exchange.consumed, out.len);

@@ -22,7 +22,7 @@ struct client {
     struct run *run;
     struct sample *samples; /* [MAX_SAMPLES] */
     uint32_t n_samples;
-    uint64_t n, tokens, bytes, failed; /* n, bytes: in the window */
+    uint64_t n, tokens, bytes, failed; /* but for failed: what ended in the window */
 };
 
 struct run {
@@ -50,7 +50,7 @@ static void note(struct client *client, const struct answer *answer, uint64_t be
     }
     if (calls->reads && answer_read(calls->surface, answer) == 0)
         client->failed++;
-    if (begin_ns < client->run->begin_ns || now_ns > client->run->end_ns)
+    if (now_ns < client->run->begin_ns || now_ns > client->run->end_ns)
         return;
     client->n++;
     client->bytes += answer->body.len;
