@@ -117,9 +117,12 @@ void rpc_end_wake(struct rpc_stream *stream)
     net_wake(stream->exchange);
 }
 
-bool rpc_is_waking(const struct rpc_stream *stream)
+bool rpc_is_waking(struct rpc_stream *stream)
 {
-    return atomic_load(&stream->waking);
+    if (!atomic_load(&stream->waking))
+        return false;
+    atomic_store(&stream->woken, true); /* it may be a timer's */
+    return true;
 }
 
 static void on_time(struct rpc_timer *timer)

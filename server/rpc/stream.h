@@ -90,8 +90,8 @@ struct net_exchange *rpc_exchange_of(struct rpc_stream *stream);
  *  which on_wake takes can be let go between them: else the thread that is woken would run into it. */
 bool rpc_begin_wake(struct rpc_stream *stream);
 void rpc_end_wake(struct rpc_stream *stream);
-/** A wake is on its way: on_wake comes. */
-bool rpc_is_waking(const struct rpc_stream *stream);
+/** A wake is on its way, whoever sent it, and on_wake will come with it. For callbacks. */
+bool rpc_is_waking(struct rpc_stream *stream);
 /** Have on_time called once clock_now_ns is `at_ns`, in place of any time set before; 0: not at all. */
 void rpc_set_time(struct rpc_stream *stream, uint64_t at_ns);
 

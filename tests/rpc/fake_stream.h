@@ -152,7 +152,7 @@ void rpc_end_wake(struct rpc_stream *stream)
     atomic_fetch_add(&stream->wakes, 1);
 }
 
-bool rpc_is_waking(const struct rpc_stream *stream)
+bool rpc_is_waking(struct rpc_stream *stream)
 {
     return atomic_load(&stream->waking);
 }

@@ -205,6 +205,22 @@ Test(protocol_ends, times_come_once)
     close_heard("start time end over");
 }
 
+Test(protocol_ends, a_service_that_sees_a_wake_coming_is_woken_also_by_a_timer)
+{
+    open_as("/p.S/Bidi", "application/grpc");
+    put("wait");
+    cr_expect_not(rpc_is_waking(last_stream));
+    rpc_set_time(last_stream, clock_now_ns() + 1000000);
+    for (int tries = 0; !rpc_is_waking(last_stream); tries++) {
+        cr_assert_lt(tries, 60000, "no timer");
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    wait_for_wake();
+    cr_expect_not(rpc_is_waking(last_stream));
+    fake_gone(&exchange);
+    close_heard("start wait wake time cancel over");
+}
+
 Test(protocol_ends, clients_that_leave_cancel)
 {
     open_as("/p.S/Bidi", "application/grpc");
