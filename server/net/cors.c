@@ -36,7 +36,7 @@ static void add_preflight(struct net_exchange *exchange)
 {
     const char *headers = exchange->ops->header(exchange, "access-control-request-headers");
     net_fields_add(&exchange->fields, "access-control-allow-methods", "GET, POST");
-    if (headers && strlen(headers) <= LONGEST_REQUESTED)
+    if (headers && *headers && strlen(headers) <= LONGEST_REQUESTED)
         net_fields_add(&exchange->fields, "access-control-allow-headers", headers);
     net_fields_add(&exchange->fields, "access-control-max-age", "600");
 }

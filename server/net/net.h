@@ -191,7 +191,7 @@ void net_respond(struct net_exchange *exchange, unsigned code, char *body, size_
 void net_respond_spare(struct net_exchange *exchange);
 /** Answer with a body that comes in pieces. Thread: any. */
 void net_begin(struct net_exchange *exchange, unsigned code);
-enum { NET_STREAM_HIGH = 256 << 10, NET_STREAM_LOW = 64 << 10 };
+enum { NET_STREAM_HIGH = 64 << 10, NET_STREAM_LOW = 16 << 10 };
 /** Add a piece, copied. False: more than NET_STREAM_HIGH bytes wait to be sent, stop until on_writable. What is written
  *  to a client that has gone is dropped. Thread: any. */
 bool net_write(struct net_exchange *exchange, const char *bytes, size_t len);

@@ -74,11 +74,26 @@ static void encode(const struct rpc_stream *stream, struct buf *bytes)
     *bytes = text;
 }
 
+/* What the client has not read counts until it is known to have. An answer is not refused for it. */
+static void hold(struct rpc_stream *stream, uint64_t bytes)
+{
+    stream->outgoing = bytes;
+    rpc_count_memory(stream, NULL);
+}
+
+void rpc_written(struct rpc_stream *stream)
+{
+    hold(stream, 0);
+}
+
 void rpc_respond(struct rpc_stream *stream, unsigned code, struct buf *body)
 {
     encode(stream, body);
     size_t len = 0;
     char *bytes = buf_take(body, &len);
+    mem_free(stream->answer);
+    stream->answer = NULL;
+    hold(stream, len);
     if (bytes)
         net_respond(stream->exchange, code, bytes, len);
     else
@@ -93,6 +108,8 @@ bool rpc_write(struct rpc_stream *stream, struct buf *piece)
         rpc_fail(stream, RPC_RESOURCE_EXHAUSTED, "no memory for the answer");
     else
         more = net_write(stream->exchange, piece->data, piece->len);
+    if (!more)
+        hold(stream, NET_STREAM_HIGH + piece->len);
     buf_finish(piece);
     return more;
 }
@@ -151,6 +168,7 @@ bool rpc_send(struct rpc_stream *stream, char *bytes, size_t len)
         mem_free(stream->answer);
         stream->answer = bytes;
         stream->answer_len = len;
+        hold(stream, len);
     } else {
         rpc_send_headers(stream);
         struct buf piece = {0};

@@ -203,8 +203,8 @@ static void answer(struct rpc_stream *stream, struct calls *calls, struct call *
     }
     if (serve->infer && rpc_method_of(stream)->kind == RPC_UNARY)
         rpc_report_add_headers(stream, serve->infer);
+    end_call(call); /* before what it holds is counted as the stream's */
     calls->slow = !rpc_send(stream, bytes, len);
-    end_call(call);
     if (rpc_method_of(stream)->kind == RPC_BIDI_STREAM)
         rpc_consume(stream);
 }

@@ -4,8 +4,7 @@
 
 enum { KEPT_CAPACITY = 16 << 10 };
 
-/* Move what is left to the front; give memory back that only a long message needed. */
-static void compact(struct rpc_envelopes *envelopes)
+void rpc_envelopes_compact(struct rpc_envelopes *envelopes)
 {
     struct buf *bytes = &envelopes->bytes;
     if (envelopes->read == 0)
@@ -20,7 +19,7 @@ static void compact(struct rpc_envelopes *envelopes)
 
 void rpc_envelopes_add(struct rpc_envelopes *envelopes, const char *bytes, size_t len)
 {
-    compact(envelopes);
+    rpc_envelopes_compact(envelopes);
     buf_append(&envelopes->bytes, bytes, len);
 }
 

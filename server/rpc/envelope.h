@@ -32,6 +32,8 @@ enum rpc_envelope_next { RPC_ENVELOPE_NONE, RPC_ENVELOPE_WHOLE, RPC_ENVELOPE_TOO
 void rpc_envelopes_add(struct rpc_envelopes *envelopes, const char *bytes, size_t len);
 /** Take the next one if all of it is there. TOO_LONG: it says that it has more than `limit` bytes. */
 enum rpc_envelope_next rpc_envelopes_next(struct rpc_envelopes *envelopes, uint64_t limit, struct rpc_envelope *ret);
+/** Move what is left to the front; give memory back that only a long message needed. */
+void rpc_envelopes_compact(struct rpc_envelopes *envelopes);
 /** Bytes that are there and not yet read. */
 size_t rpc_envelopes_left(const struct rpc_envelopes *envelopes);
 void rpc_envelopes_finish(struct rpc_envelopes *envelopes);

@@ -78,8 +78,9 @@ struct rpc_stream {
     uint32_t most;           /* in the service's hands; 0: any number */
     uint32_t in_hand;
     size_t unconsumed; /* bytes that the client must not yet replace */
-    size_t reserved;   /* bytes of messages that are here, against --max-request-memory */
+    uint64_t counted;  /* bytes that it holds, as rpc_count_memory knew them */
     /* What goes out: */
+    uint64_t outgoing;   /* bytes that a slow client has not read */
     struct buf trailers; /* name, NUL, value, NUL, .. */
     char *answer;        /* [answer_len], the message of methods with one answer; NULL: none yet */
     size_t answer_len;
@@ -117,8 +118,6 @@ bool rpc_read_coding(struct rpc_stream *stream, const char *name);
 bool rpc_one_request(const struct rpc_stream *stream); /**< of unary and server-stream methods */
 void rpc_receive(struct rpc_stream *stream, const char *bytes, size_t len);
 void rpc_receive_end(struct rpc_stream *stream);
-/** Nothing of it is held any more. */
-void rpc_receive_finish(struct rpc_stream *stream);
 /** Give the service what it may have, after any of its callbacks. */
 void rpc_settle(struct rpc_stream *stream);
 
@@ -135,6 +134,9 @@ void rpc_start(struct rpc_stream *stream);
 void rpc_fail(struct rpc_stream *stream, rpc_code code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /** Have the exchange woken when its deadline or the time of rpc_set_time has come. */
 void rpc_watch_time(struct rpc_stream *stream);
+/** What it holds has become more or less: have it count against --max-request-memory. Errors: OVERLOADED, then it is
+ *  counted as before; `err` NULL: never, it counts whatever the limit. */
+enum status rpc_count_memory(struct rpc_stream *stream, struct error *err);
 /** Free it, on_over first. */
 void rpc_stream_destroy(struct rpc_stream *stream);
 
@@ -165,6 +167,8 @@ void rpc_write_message(const struct rpc_stream *stream, struct buf *out, const c
 void rpc_respond(struct rpc_stream *stream, unsigned code, struct buf *body);
 /** Send a piece of a streamed answer, which is taken; in base64 likewise. False as net_write. */
 bool rpc_write(struct rpc_stream *stream, struct buf *piece);
+/** The client has read what waited, but for less than NET_STREAM_LOW bytes. */
+void rpc_written(struct rpc_stream *stream);
 /** Send the last piece, likewise. Without memory for it, the answer is broken off. */
 void rpc_write_last(struct rpc_stream *stream, struct buf *piece);
 

@@ -42,6 +42,13 @@ bool rpc_read_coding(struct rpc_stream *stream, const char *name)
     return stream->request_coding != NULL;
 }
 
+static void count_memory(struct rpc_stream *stream)
+{
+    struct error err;
+    if (rpc_count_memory(stream, &err) != STATUS_OK)
+        rpc_fail(stream, RPC_RESOURCE_EXHAUSTED, "%s", err.message);
+}
+
 static enum status take_decoded(void *cookie, const char *bytes, size_t len, struct error *err)
 {
     struct buf *message = cookie;
@@ -74,7 +81,8 @@ static bool decompress(struct rpc_stream *stream, struct rpc_envelope *envelope)
     }
     envelope->bytes = stream->message.data;
     envelope->len = stream->message.len;
-    return true;
+    count_memory(stream);
+    return !is_over(stream);
 }
 
 /* The message in an envelope. False: the stream has failed. */
@@ -106,6 +114,12 @@ static void give(struct rpc_stream *stream, const struct rpc_envelope *envelope)
     }
 }
 
+static void free_input(struct rpc_stream *stream)
+{
+    rpc_envelopes_finish(&stream->in);
+    buf_finish(&stream->message);
+}
+
 static void end_input(struct rpc_stream *stream)
 {
     if (rpc_envelopes_left(&stream->in) > 0) {
@@ -121,6 +135,7 @@ static void end_input(struct rpc_stream *stream)
         rpc_start(stream);
         if (!is_over(stream))
             stream->method->on_message(stream, stream->one.bytes, stream->one.len);
+        free_input(stream);
     }
     if (!is_over(stream))
         stream->method->on_half_close(stream);
@@ -136,21 +151,17 @@ static void consume(struct rpc_stream *stream)
     stream->unconsumed = left;
 }
 
-/* Reserve for what is here, no more and no less. */
-static void reserve_held(struct rpc_stream *stream)
+/* What the service has had. */
+static void give_back(struct rpc_stream *stream)
 {
-    struct serve_server *serve = stream->server->serve;
-    size_t held = rpc_envelopes_left(&stream->in) + stream->message.len;
-    struct error err;
-    if (!serve || held == stream->reserved)
-        return;
-    if (held < stream->reserved) {
-        serve_server_release(serve, stream->reserved - held);
-    } else if (serve_server_reserve(serve, held - stream->reserved, &err) != STATUS_OK) {
-        rpc_fail(stream, RPC_RESOURCE_EXHAUSTED, "%s", err.message);
-        return;
+    if (is_over(stream)) {
+        free_input(stream);
+    } else if (!rpc_one_request(stream)) {
+        stream->message.len = 0;
+        if (rpc_envelopes_left(&stream->in) == 0)
+            rpc_envelopes_compact(&stream->in);
     }
-    stream->reserved = held;
+    rpc_count_memory(stream, NULL);
 }
 
 void rpc_settle(struct rpc_stream *stream)
@@ -177,17 +188,8 @@ void rpc_settle(struct rpc_stream *stream)
         stream->method->on_cancel(stream);
     stream->cancel_due = false;
     consume(stream);
-    if (!stream->finished)
-        reserve_held(stream);
+    give_back(stream);
     stream->settling = false;
-}
-
-void rpc_receive_finish(struct rpc_stream *stream)
-{
-    rpc_envelopes_finish(&stream->in);
-    buf_finish(&stream->message);
-    if (stream->reserved)
-        serve_server_release(stream->server->serve, stream->reserved);
 }
 
 /* Keep a piece of the body. */
@@ -214,7 +216,7 @@ static void keep(struct rpc_stream *stream, const char *bytes, size_t len)
     else if (failed)
         fail_no_memory(stream);
     else
-        reserve_held(stream);
+        count_memory(stream);
 }
 
 void rpc_receive(struct rpc_stream *stream, const char *bytes, size_t len)

@@ -280,6 +280,7 @@ static void on_writable(struct net_exchange *exchange)
     struct rpc_stream *stream = *slot(exchange);
     if (!stream || stream->finished)
         return;
+    rpc_written(stream);
     if (stream->method->on_writable)
         stream->method->on_writable(stream);
     rpc_settle(stream);
@@ -287,11 +288,8 @@ static void on_writable(struct net_exchange *exchange)
 
 static void on_over(struct net_exchange *exchange)
 {
-    struct rpc_stream *stream = *slot(exchange);
-    if (!stream)
-        return;
-    rpc_receive_finish(stream);
-    rpc_stream_destroy(stream);
+    if (*slot(exchange))
+        rpc_stream_destroy(*slot(exchange));
 }
 
 enum status rpc_server_create(struct rpc_server **ret, struct serve_server *serve, const struct rpc_options *options,

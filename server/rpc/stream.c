@@ -25,10 +25,31 @@ struct rpc_stream *rpc_stream_create(struct rpc_server *server, struct net_excha
     return stream;
 }
 
+enum status rpc_count_memory(struct rpc_stream *stream, struct error *err)
+{
+    struct serve_server *serve = stream->server->serve;
+    uint64_t before = stream->counted, now = stream->in.bytes.len + stream->message.len + stream->outgoing;
+    enum status status = STATUS_OK;
+    if (!serve)
+        return STATUS_OK;
+    if (now < before)
+        serve_server_release(serve, before - now);
+    else if (!err)
+        serve_server_count(serve, now - before);
+    else
+        status = serve_server_reserve(serve, now - before, err);
+    stream->counted = status == STATUS_OK ? now : before;
+    return status;
+}
+
 void rpc_stream_destroy(struct rpc_stream *stream)
 {
     if (stream->started && stream->method->on_over)
         stream->method->on_over(stream);
+    rpc_envelopes_finish(&stream->in);
+    buf_finish(&stream->message);
+    stream->outgoing = 0;
+    rpc_count_memory(stream, NULL);
     buf_finish(&stream->trailers);
     mem_free(stream->answer);
     mem_free(stream->failure_message);

@@ -83,6 +83,8 @@ enum status serve_server_check(struct serve_server *server, struct error *err);
 /** Reserve `bytes` against --max-request-memory for what is not yet a call's; serve_server_release gives them back.
  *  Errors: OVERLOADED. Thread: any */
 enum status serve_server_reserve(struct serve_server *server, uint64_t bytes, struct error *err);
+/** The same for what is there already: it counts, whatever the limit. */
+void serve_server_count(struct serve_server *server, uint64_t bytes);
 void serve_server_release(struct serve_server *server, uint64_t bytes);
 /** True from serve_server_drain or serve_server_close on. Thread: any. */
 bool serve_server_is_draining(const struct serve_server *server);

@@ -134,6 +134,11 @@ enum status serve_server_reserve(struct serve_server *server, uint64_t bytes, st
                      (unsigned long long)limit);
 }
 
+void serve_server_count(struct serve_server *server, uint64_t bytes)
+{
+    atomic_fetch_add(&server->memory, bytes);
+}
+
 void serve_server_release(struct serve_server *server, uint64_t bytes)
 {
     atomic_fetch_sub(&server->memory, bytes);

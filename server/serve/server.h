@@ -23,7 +23,7 @@ struct serve_server {
     struct serve_access access;
     uint64_t seed;      /* of the numbers for clients: they tell nothing about a key, and nobody can aim at another's */
     atomic_uint active; /* calls admitted and not yet answered */
-    atomic_uint_fast64_t memory; /* bytes reserved by calls */
+    atomic_uint_fast64_t memory; /* bytes reserved by calls and transports */
     atomic_bool draining;        /* serve_server_check fails */
     atomic_bool closing;         /* nothing is taken any more */
 };

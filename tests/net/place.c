@@ -181,8 +181,10 @@ static void on_gone(struct net_exchange *exchange)
     struct place *place = place_of(exchange);
     struct visit *visit = net_exchange_state(exchange);
     atomic_fetch_add(&place->gone, 1);
-    if (is(exchange, "/later") || is(exchange, "/woken"))
-        return; /* the other thread answers */
+    if (is(exchange, "/late"))
+        net_wake(exchange);
+    if (is(exchange, "/later") || is(exchange, "/woken") || is(exchange, "/late"))
+        return; /* the other thread answers, or on_wake does */
     pthread_mutex_lock(&place->lock);
     if (place->held == exchange)
         place->held = NULL;
@@ -195,7 +197,12 @@ static void on_gone(struct net_exchange *exchange)
 
 static void on_wake(struct net_exchange *exchange)
 {
+    struct place *place = place_of(exchange);
+    bool late = is(exchange, "/late");
+    unsigned over = atomic_load(&place->over);
     respond_text(exchange, 200, "woken");
+    if (late)
+        atomic_fetch_add(&place->freed_inside, atomic_load(&place->over) - over);
 }
 
 static void on_over(struct net_exchange *exchange)

@@ -5,6 +5,7 @@
  *   /bytes    as many bytes as the query says, whole
  *   /later    "later", from another thread
  *   /woken    "woken", on the event thread, woken by another
+ *   /late     nothing, until the client has gone: answered when that has woken it
  *   /early    413, before the body
  *   /stream   as many bytes as the query says, in pieces, with a trailer
  *   /talk     each piece of the body back at once, and a trailer; the body is held and consumed
@@ -28,7 +29,8 @@ struct place {
     uint16_t port;
     uint16_t admin_port;
     atomic_uint heads, ends, gone, over;
-    atomic_size_t received; /* bytes of bodies */
+    atomic_uint freed_inside; /* exchanges of /late that were over before on_wake had returned */
+    atomic_size_t received;   /* bytes of bodies */
     pthread_mutex_t lock;
     struct net_exchange *held; /* that of /held */
     struct net_exchange *waiting[256];
