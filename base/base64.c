@@ -1,6 +1,5 @@
 #include "base/base64.h"
 
-#include <stdint.h>
 #include <string.h>
 
 void base64_encode(struct buf *out, const void *bytes, size_t len)
@@ -21,6 +20,13 @@ void base64_encode(struct buf *out, const void *bytes, size_t len)
     if (len % 3)
         memset(to - (3 - len % 3), '=', 3 - len % 3);
     out->len += (len + 2) / 3 * 4;
+}
+
+void base64_encode_bare(struct buf *out, const void *bytes, size_t len)
+{
+    base64_encode(out, bytes, len);
+    if (!out->failed)
+        out->len -= (3 - len % 3) % 3;
 }
 
 static int digit(char c)
@@ -53,4 +59,40 @@ bool base64_decode(const char *text, size_t len, void *to, size_t *ret_len)
     }
     *ret_len = (size_t)(at - (uint8_t *)to);
     return true;
+}
+
+/* The group is whole: `n` characters of it are not '='. */
+static bool flush(struct base64_decoder *decoder, struct buf *out, unsigned n)
+{
+    if (n == 1)
+        return false;
+    uint32_t bits = decoder->bits << (6 * (4 - n));
+    const unsigned char bytes[] = {(unsigned char)(bits >> 16), (unsigned char)(bits >> 8), (unsigned char)bits};
+    if (n > 0)
+        buf_append(out, bytes, n - 1);
+    *decoder = (struct base64_decoder){0};
+    return true;
+}
+
+bool base64_decode_piece(struct base64_decoder *decoder, struct buf *out, const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        int value = digit(text[i]);
+        if (text[i] == '=' && decoder->n >= 2) {
+            decoder->pads++;
+        } else if (value < 0 || decoder->pads > 0) {
+            return false;
+        } else {
+            decoder->bits = decoder->bits << 6 | (uint32_t)value;
+        }
+        decoder->n++;
+        if (decoder->n == 4 && !flush(decoder, out, 4 - decoder->pads))
+            return false;
+    }
+    return true;
+}
+
+bool base64_decode_end(struct base64_decoder *decoder, struct buf *out)
+{
+    return decoder->pads == 0 && (decoder->n == 0 || flush(decoder, out, decoder->n));
 }

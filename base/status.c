@@ -9,11 +9,10 @@ struct status_row {
     int http;
     int grpc;
     const char *tei;
-    const char *grpc_name;
 };
 
 static const struct status_row rows[STATUS_COUNT] = {
-#define X(name, http, grpc, tei, grpc_name) {#name, http, grpc, tei, grpc_name},
+#define X(name, http, grpc, tei) {#name, http, grpc, tei},
     STATUS_MAP(X)
 #undef X
 };
@@ -78,11 +77,6 @@ int status_http(enum status status)
 int status_grpc(enum status status)
 {
     return rows[status].grpc;
-}
-
-const char *status_grpc_name(enum status status)
-{
-    return rows[status].grpc_name;
 }
 
 const char *status_tei(enum status status)

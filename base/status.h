@@ -8,37 +8,37 @@
 
 #include <stddef.h>
 
-/* X(name, HTTP status, gRPC status, TEI error_type, gRPC status name) */
+/* X(name, HTTP status, gRPC status, TEI error_type) */
 #define STATUS_MAP(X)                                                                                                  \
-    X(OK, 200, 0, "", "OK")                                                                                            \
-    X(EMPTY, 400, 3, "Empty", "INVALID_ARGUMENT")                                                                      \
-    X(MALFORMED, 400, 3, "Validation", "INVALID_ARGUMENT")                                                             \
-    X(UNAUTHENTICATED, 401, 16, "Unauthenticated", "UNAUTHENTICATED")                                                  \
-    X(FORBIDDEN, 403, 7, "Forbidden", "PERMISSION_DENIED")                                                             \
-    X(NOT_FOUND, 404, 5, "NotFound", "NOT_FOUND")                                                                      \
-    X(METHOD, 405, 12, "MethodNotAllowed", "UNIMPLEMENTED")                                                            \
-    X(TOO_LARGE, 413, 3, "Validation", "INVALID_ARGUMENT")                                                             \
-    X(MEDIA_TYPE, 415, 3, "Validation", "INVALID_ARGUMENT")                                                            \
-    X(VALIDATION, 422, 3, "Validation", "INVALID_ARGUMENT")                                                            \
-    X(TOKENIZER, 422, 9, "Tokenizer", "FAILED_PRECONDITION")                                                           \
-    X(HEAD_TOO_LARGE, 431, 3, "Validation", "INVALID_ARGUMENT")                                                        \
-    X(BACKEND, 424, 9, "Backend", "FAILED_PRECONDITION")                                                               \
-    X(OTHER_MODEL, 424, 9, "Backend", "FAILED_PRECONDITION")                                                           \
-    X(OVERLOADED, 429, 8, "Overloaded", "RESOURCE_EXHAUSTED")                                                          \
-    X(CANCELLED, 499, 1, "Cancelled", "CANCELLED")                                                                     \
-    X(INTERNAL, 500, 13, "Internal", "INTERNAL")                                                                       \
-    X(NO_MEMORY, 500, 8, "Internal", "RESOURCE_EXHAUSTED")                                                             \
-    X(UNIMPLEMENTED, 501, 12, "Unimplemented", "UNIMPLEMENTED")                                                        \
-    X(UNHEALTHY, 503, 14, "Unhealthy", "UNAVAILABLE")                                                                  \
-    X(TIMEOUT, 504, 4, "Timeout", "DEADLINE_EXCEEDED")                                                                 \
+    X(OK, 200, 0, "")                                                                                                  \
+    X(EMPTY, 400, 3, "Empty")                                                                                          \
+    X(MALFORMED, 400, 3, "Validation")                                                                                 \
+    X(UNAUTHENTICATED, 401, 16, "Unauthenticated")                                                                     \
+    X(FORBIDDEN, 403, 7, "Forbidden")                                                                                  \
+    X(NOT_FOUND, 404, 5, "NotFound")                                                                                   \
+    X(METHOD, 405, 12, "MethodNotAllowed")                                                                             \
+    X(TOO_LARGE, 413, 3, "Validation")                                                                                 \
+    X(MEDIA_TYPE, 415, 3, "Validation")                                                                                \
+    X(VALIDATION, 422, 3, "Validation")                                                                                \
+    X(TOKENIZER, 422, 9, "Tokenizer")                                                                                  \
+    X(HEAD_TOO_LARGE, 431, 3, "Validation")                                                                            \
+    X(BACKEND, 424, 9, "Backend")                                                                                      \
+    X(OTHER_MODEL, 424, 9, "Backend")                                                                                  \
+    X(OVERLOADED, 429, 8, "Overloaded")                                                                                \
+    X(CANCELLED, 499, 1, "Cancelled")                                                                                  \
+    X(INTERNAL, 500, 13, "Internal")                                                                                   \
+    X(NO_MEMORY, 500, 8, "Internal")                                                                                   \
+    X(UNIMPLEMENTED, 501, 12, "Unimplemented")                                                                         \
+    X(UNHEALTHY, 503, 14, "Unhealthy")                                                                                 \
+    X(TIMEOUT, 504, 4, "Timeout")                                                                                      \
     /* Never reach a client: found while starting. */                                                                  \
-    X(IO, 500, 13, "Internal", "INTERNAL")                                                                             \
-    X(FORMAT, 500, 13, "Internal", "INTERNAL")                                                                         \
-    X(UNSUPPORTED, 500, 13, "Internal", "INTERNAL")                                                                    \
-    X(USAGE, 500, 13, "Internal", "INTERNAL")
+    X(IO, 500, 13, "Internal")                                                                                         \
+    X(FORMAT, 500, 13, "Internal")                                                                                     \
+    X(UNSUPPORTED, 500, 13, "Internal")                                                                                \
+    X(USAGE, 500, 13, "Internal")
 
 enum status {
-#define X(name, http, grpc, tei, grpc_name) STATUS_##name,
+#define X(name, http, grpc, tei) STATUS_##name,
     STATUS_MAP(X)
 #undef X
         STATUS_COUNT
@@ -59,10 +59,9 @@ enum status error_set(struct error *err, enum status status, const char *format,
 enum status error_prefix(struct error *err, enum status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-const char *status_name(enum status status);      /**< "OVERLOADED"; static */
-int status_http(enum status status);              /**< 429 */
-int status_grpc(enum status status);              /**< 8 */
-const char *status_grpc_name(enum status status); /**< "RESOURCE_EXHAUSTED"; static */
-const char *status_tei(enum status status);       /**< "Overloaded"; static */
+const char *status_name(enum status status); /**< "OVERLOADED"; static */
+int status_http(enum status status);         /**< 429 */
+int status_grpc(enum status status);         /**< 8 */
+const char *status_tei(enum status status);  /**< "Overloaded"; static */
 
 #endif

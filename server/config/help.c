@@ -67,19 +67,26 @@ static void write_row(struct buf *out, const struct option_row *row)
 void config_write_help(struct buf *out)
 {
     buf_puts(out, "bertd " CONFIG_VERSION ": text embeddings from BERT models on a pool of boards\n\n"
-                  "usage: bertd --model-id DIR [option...]\n");
+                  "usage: bertd --model-id DIR [option...]\n\n"
+                  "Serves REST, gRPC, gRPC-Web and Connect on one port, in HTTP/1.1 and HTTP/2. A first request:\n\n"
+                  "  curl 127.0.0.1:3000/embed -H 'Content-Type: application/json' -d '{\"inputs\": \"Hello\"}'\n\n"
+                  "Pages for browsers: http://127.0.0.1:3000/dashboard and /docs\n");
     for (size_t i = 0; i < config_n_rows; i++)
         write_row(out, &config_rows[i]);
-    buf_puts(out,
-             "\nOther\n"
-             "  --check\n"
-             "      Ask the running server at --hostname and --port for its health; exit 0 if it is well, else 1.\n"
-             "  --help, -h\n"
-             "  --version, -V\n"
-             "\nThe command line goes before the environment. --name=value and --name value are the same; a flag\n"
-             "takes true or false, and --no-FLAG turns it off. An empty variable counts as not given, but for keys\n"
-             "and TLS.\n"
-             "\nOptions of text-embeddings-inference that bertd does not have\n");
+    buf_puts(
+        out,
+        "\nOther\n"
+        "  --check\n"
+        "      Ask the running server at --hostname and --port for its health; exit 0 if it is well, else 1.\n"
+        "  --help, -h\n"
+        "  --version, -V\n"
+        "\nThe command line goes before the environment. --name=value and --name value are the same; a flag\n"
+        "takes true or false, and --no-FLAG turns it off. An empty variable counts as not given, but for keys\n"
+        "and TLS.\n"
+        "\nVariables that are no options\n"
+        "  OTEL_EXPORTER_OTLP_ENDPOINT  send spans to this collector (OTLP/HTTP); docs/operating.md has the others\n"
+        "  BERTD_CPU_MASK               newest instructions to use: c, avx2, avxvnni or avx512vnni\n"
+        "\nOptions of text-embeddings-inference that bertd does not have\n");
     for (size_t i = 0; i < config_n_absent_rows; i++) {
         const struct absent_row *row = &config_absent_rows[i];
         buf_printf(out, "  --%-22s %s: %s\n", row->flag, row->reaction == ABSENT_REFUSE ? "refused" : "no effect",

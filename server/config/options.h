@@ -90,7 +90,7 @@
            "Address to listen on; 0.0.0.0 or :: for all. (Not HOSTNAME, which shells and containers set.)")            \
     COUNT(port, "port", "PORT", 3000, 0, 65535, "Port to listen on; 0: a free one, which the log names.")              \
     STRING(unix_socket, "unix-socket", "BERTD_UNIX_SOCKET", "PATH", NULL,                                              \
-           "Listen on this socket in the file system, too.")                                                           \
+           "Listen on this socket in the file system, too; there without TLS.")                                        \
     COUNT(max_streams, "max-streams", "BERTD_MAX_STREAMS", 128, 1, 65536,                                              \
           "HTTP/2 requests at once on one connection.")                                                                \
     COUNT(keepalive, "keepalive-seconds", "BERTD_KEEPALIVE_SECONDS", 60, 0, 86400,                                     \

@@ -155,8 +155,10 @@ static void on_gone(struct net_exchange *net)
 {
     struct http_exchange *exchange = net_exchange_state(net);
     exchange->gone = true;
-    if (exchange->running)
-        return; /* the request core makes it ready */
+    if (exchange->running) {
+        serve_call_cancel(&exchange->call); /* it becomes ready */
+        return;
+    }
     serve_call_fail(&exchange->call, STATUS_CANCELLED, "the client has gone");
     http_exchange_respond(exchange);
 }

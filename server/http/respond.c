@@ -6,11 +6,6 @@
 #include "server/http/truncated.h"
 #include "server/wire/response.h"
 
-static uint64_t milliseconds(uint64_t ns)
-{
-    return ns / 1000000u;
-}
-
 /* More would not fit into what proxies take as the head of a response. */
 enum { MAX_TRUNCATED = 1024 };
 
@@ -18,7 +13,6 @@ enum { MAX_TRUNCATED = 1024 };
 static void add_truncated(struct net_exchange *net, const struct serve_infer *infer, uint32_t n_truncated)
 {
     char text[MAX_TRUNCATED];
-    net_add_number(net, "x-truncated-count", n_truncated);
     if (n_truncated == 0)
         return;
     http_write_truncated(infer->inputs, infer->n_inputs, text, sizeof text);
@@ -35,23 +29,18 @@ static void add_timing(struct net_exchange *net, const struct serve_infer_report
     net_add(net, "server-timing", text);
 }
 
-/* What inference took, in whole milliseconds as clients of text-embeddings-inference know them. */
+static void add_figure(void *cookie, const char *name, const char *value)
+{
+    net_add(cookie, name, value);
+}
+
 static void add_inference(struct net_exchange *net, const struct serve_call *call)
 {
     struct serve_infer_report report;
     serve_infer_report(call->infer, &report);
-    net_add(net, "x-compute-type", serve_server_options(call->server)->compute_type);
-    net_add_number(net, "x-compute-time", milliseconds(report.total_ns));
-    net_add_number(net, "x-compute-characters", report.chars);
-    net_add_number(net, "x-compute-tokens", report.tokens);
-    net_add_number(net, "x-total-time", milliseconds(report.total_ns));
-    net_add_number(net, "x-tokenization-time", milliseconds(report.tokenization_ns));
-    net_add_number(net, "x-queue-time", milliseconds(report.queue_ns));
-    net_add_number(net, "x-inference-time", milliseconds(report.inference_ns));
+    serve_infer_tell(call->infer, &report, add_figure, net);
     add_timing(net, &report);
     add_truncated(net, call->infer, report.n_truncated);
-    if (serve_server_options(call->server)->cache_bytes)
-        net_add_number(net, "x-cached-count", report.n_cached);
 }
 
 static const char *content_type(const struct http_exchange *exchange)

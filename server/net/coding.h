@@ -12,6 +12,12 @@
 /* What a body may have been coded with, one after the other. */
 enum { NET_MAX_CODINGS = 4 };
 
+/* Their names, for who sends another. */
+#define NET_CODINGS "gzip, deflate, zstd"
+
+/** The one of that name, in any case, which net_decoder_create takes; static. NULL: it is none of them. */
+const char *net_coding_find(const char *name);
+
 struct net_decoder;
 
 /** Take a piece of what was decoded, at most some KiB. A failure ends the decoding and is passed on. */

@@ -33,6 +33,7 @@ static const struct {
     const char *name;
     enum kind kind;
 } names[] = {{"gzip", GZIP}, {"x-gzip", GZIP}, {"deflate", DEFLATE}, {"zstd", ZSTD}};
+static const char *const words[] = {[GZIP] = "gzip", [DEFLATE] = "deflate", [ZSTD] = "zstd"};
 
 /* `len` bytes at `name`; false: not one of ours. */
 static bool find_kind(const char *name, size_t len, enum kind *ret)
@@ -44,6 +45,12 @@ static bool find_kind(const char *name, size_t len, enum kind *ret)
         }
     }
     return false;
+}
+
+const char *net_coding_find(const char *name)
+{
+    enum kind kind;
+    return find_kind(name, strlen(name), &kind) ? words[kind] : NULL;
 }
 
 /* The kinds that a header names, as they were applied. */
@@ -63,7 +70,7 @@ static enum status parse(const char *codings, enum kind *ret, uint32_t *ret_n, s
             return error_set(err, STATUS_MEDIA_TYPE, "Content-Encoding has more than %d codings", NET_MAX_CODINGS);
         if (!find_kind(name, len, &ret[n]))
             return error_set(err, STATUS_MEDIA_TYPE,
-                             "Content-Encoding %.*s is not known: send gzip, deflate, zstd, or the body as it is",
+                             "Content-Encoding %.*s is not known: send " NET_CODINGS ", or the body as it is",
                              (int)(len < 40 ? len : 40), name);
         n++;
     }
@@ -108,7 +115,6 @@ enum status net_decoder_create(struct net_decoder **ret, const char *codings, ui
 
 static enum status malformed(const struct stage *stage, struct error *err)
 {
-    static const char *const words[] = {"gzip", "deflate", "zstd"};
     return error_set(err, STATUS_MALFORMED, "the body is not valid %s", words[stage->kind]);
 }
 

@@ -42,9 +42,7 @@ struct guest {
 
 struct doorman {
     struct net_server *server;
-    struct net_visitors visitors;
     pthread_t thread;
-    bool runs;
     int epoll;
     int wake; /* eventfd: to stop */
     atomic_bool stop;
@@ -73,7 +71,7 @@ static void unlink_guest(struct doorman *doorman, struct guest *guest)
 
 static void dismiss(struct doorman *doorman, struct guest *guest)
 {
-    net_visitors_leave(&doorman->visitors, (struct sockaddr *)&guest->address);
+    net_visitors_leave(&doorman->server->visitors, (struct sockaddr *)&guest->address);
     close(guest->fd);
     mem_free(guest);
 }
@@ -117,7 +115,7 @@ static void welcome(struct doorman *doorman, const struct listener *listener, in
                     const struct sockaddr_storage *address, socklen_t len)
 {
     const struct net_options *options = &doorman->server->options;
-    if (!net_visitors_enter(&doorman->visitors, (const struct sockaddr *)address, most_of(doorman, listener))) {
+    if (!net_visitors_enter(&doorman->server->visitors, (const struct sockaddr *)address, most_of(doorman, listener))) {
         atomic_fetch_add(&doorman->refused, 1);
         close(fd);
         return;
@@ -158,7 +156,7 @@ static void pause_listener(struct doorman *doorman, const struct listener *liste
 static void accept_from(struct doorman *doorman, const struct listener *listener)
 {
     for (int i = 0; i < MAX_EVENTS && !atomic_load(&doorman->quiesced); i++) {
-        if (net_visitors_are(&doorman->visitors, most_of(doorman, listener))) {
+        if (net_visitors_are(&doorman->server->visitors, most_of(doorman, listener))) {
             pause_listener(doorman, listener);
             return;
         }
@@ -243,27 +241,7 @@ static enum status prepare(struct doorman *doorman, const struct net_listener *l
     if (failed)
         return error_set(err, STATUS_INTERNAL, "the thread that accepts connections could not be started: %s",
                          strerror(failed));
-    doorman->runs = true;
     return STATUS_OK;
-}
-
-enum status doorman_start(struct net_server *server, const struct net_listener *listeners, uint32_t n_listeners,
-                          struct error *err)
-{
-    struct doorman *doorman = mem_calloc(1, sizeof *doorman + n_listeners * sizeof doorman->listeners[0]);
-    if (!doorman)
-        return error_set(err, STATUS_NO_MEMORY, "no memory for the HTTP server");
-    doorman->server = server;
-    doorman->n_listeners = n_listeners;
-    doorman->wake = -1;
-    net_visitors_init(&doorman->visitors, server->options.max_connections_per_ip);
-    server->doorman = doorman;
-    enum status status = prepare(doorman, listeners, err);
-    if (status != STATUS_OK) {
-        doorman->n_listeners = 0; /* the caller's */
-        doorman_free(server);
-    }
-    return status;
 }
 
 /* The path of a socket in the file system goes with it. Its socket stays open until the thread has ended. */
@@ -283,39 +261,47 @@ void doorman_quiesce(struct net_server *server)
     }
 }
 
-void doorman_stop(struct net_server *server)
+static void destroy(struct doorman *doorman)
 {
-    struct doorman *doorman = server->doorman;
-    if (!doorman || !doorman->runs)
-        return;
-    doorman_quiesce(server);
-    atomic_store(&doorman->stop, true);
-    uint64_t one = 1;
-    while (write(doorman->wake, &one, sizeof one) < 0 && errno == EINTR) {
-    }
-    pthread_join(doorman->thread, NULL);
-    doorman->runs = false;
-}
-
-void doorman_free(struct net_server *server)
-{
-    struct doorman *doorman = server->doorman;
-    if (!doorman)
-        return;
     for (uint32_t i = 0; i < doorman->n_listeners; i++)
         close(doorman->listeners[i].fd);
     if (doorman->epoll >= 0)
         close(doorman->epoll);
     if (doorman->wake >= 0)
         close(doorman->wake);
-    net_visitors_finish(&doorman->visitors);
-    server->doorman = NULL;
     mem_free(doorman);
 }
 
-void doorman_left(struct net_server *server, const struct sockaddr *address)
+enum status doorman_start(struct net_server *server, const struct net_listener *listeners, uint32_t n_listeners,
+                          struct error *err)
 {
-    net_visitors_leave(&server->doorman->visitors, address);
+    struct doorman *doorman = mem_calloc(1, sizeof *doorman + n_listeners * sizeof doorman->listeners[0]);
+    if (!doorman)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for the HTTP server");
+    doorman->server = server;
+    doorman->n_listeners = n_listeners;
+    doorman->wake = -1;
+    enum status status = prepare(doorman, listeners, err);
+    if (status != STATUS_OK) {
+        doorman->n_listeners = 0; /* the caller's */
+        destroy(doorman);
+        return status;
+    }
+    server->doorman = doorman;
+    return STATUS_OK;
+}
+
+void doorman_stop(struct net_server *server)
+{
+    struct doorman *doorman = server->doorman;
+    if (!doorman)
+        return;
+    doorman_quiesce(server);
+    atomic_store(&doorman->stop, true);
+    eventfd_write(doorman->wake, 1);
+    pthread_join(doorman->thread, NULL);
+    destroy(doorman);
+    server->doorman = NULL;
 }
 
 void doorman_get_stats(const struct net_server *server, struct net_stats *ret)

@@ -15,12 +15,9 @@ enum status doorman_start(struct net_server *server, const struct net_listener *
                           struct error *err);
 /** Listen no more: clients are refused from now on. Thread: one. */
 void doorman_quiesce(struct net_server *server);
-/** End the thread and close the connections that it still has; before the carriers end. */
+/** End the thread, close the connections that it still has and the listening sockets, and free. NULL at server->doorman
+ *  is fine. */
 void doorman_stop(struct net_server *server);
-/** Free it; after the carriers, which call doorman_left until they have ended. NULL at server->doorman is fine. */
-void doorman_free(struct net_server *server);
-/** A connection that the doorman handed on has ended. `address`: as it was handed on. Thread: any. */
-void doorman_left(struct net_server *server, const struct sockaddr *address);
 /** Its part of the counts. */
 void doorman_get_stats(const struct net_server *server, struct net_stats *ret);
 

@@ -9,7 +9,6 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "server/net/doorman.h"
 #include "server/net/event_threads.h"
 #include "server/net/h1_framing.h"
 #include "server/net/server.h"
@@ -36,7 +35,7 @@ static void close_connection(const struct h1_daemon *daemon, struct MHD_Connecti
     h1_connection_close(&h1->connections, timer);
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     if (info)
-        doorman_left(daemon->server, info->client_addr);
+        net_visitors_leave(&daemon->server->visitors, info->client_addr);
     atomic_fetch_sub(&h1->open, 1);
 }
 
@@ -101,7 +100,7 @@ static struct MHD_Response *make_spare(const char *body)
 
 static void stop(struct h1 *h1)
 {
-    for (int side = 0; side < 2; side++) {
+    for (int side = 0; side < NET_SIDES; side++) {
         if (h1->daemons[side].library)
             MHD_stop_daemon(h1->daemons[side].library);
     }
@@ -115,7 +114,7 @@ static void on_left(struct h1_exchange *exchange)
     h1_stir(exchange, H1_LEFT);
 }
 
-enum status h1_start(struct net_server *server, bool admin, struct error *err)
+enum status h1_start(struct net_server *server, const bool sides[NET_SIDES], struct error *err)
 {
     struct h1 *h1 = &server->h1;
     enum status status = h1_connections_start(&h1->connections, server->options.idle_timeout_s, on_left, err);
@@ -127,7 +126,9 @@ enum status h1_start(struct net_server *server, bool admin, struct error *err)
         stop(h1);
         return error_set(err, STATUS_NO_MEMORY, "no memory for the HTTP server");
     }
-    for (int side = 0; side <= admin; side++) {
+    for (int side = 0; side < NET_SIDES; side++) {
+        if (!sides[side])
+            continue;
         h1->daemons[side] = (struct h1_daemon){.server = server, .side = (enum net_side)side};
         h1->daemons[side].tls = side == NET_PUBLIC && server->options.tls;
         h1->daemons[side].library = start_daemon(&h1->daemons[side]);
@@ -146,7 +147,7 @@ bool h1_take(struct net_server *server, int fd, const struct sockaddr *address, 
 {
     if (MHD_add_connection(server->h1.daemons[side].library, fd, address, len) == MHD_YES)
         return true;
-    doorman_left(server, address);
+    net_visitors_leave(&server->visitors, address);
     return false;
 }
 

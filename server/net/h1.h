@@ -18,7 +18,7 @@ struct h1_daemon {
 
 /** What HTTP/1.1 adds to a server. */
 struct h1 {
-    struct h1_daemon daemons[2]; /* by side; library NULL: there is none */
+    struct h1_daemon daemons[NET_SIDES]; /* by side; library NULL: there is none */
     struct h1_connections connections;
     struct MHD_Response *spare; /* the answer when there is no memory for one; queued any number of times */
     atomic_uint owed;           /* exchanges whose answer is not yet given */
@@ -28,9 +28,9 @@ struct h1 {
 
 /** Begin with a daemon for each side that has a listener. Errors: NO_MEMORY, INTERNAL; then there is nothing to finish
  */
-enum status h1_start(struct net_server *server, bool admin, struct error *err);
+enum status h1_start(struct net_server *server, const bool sides[NET_SIDES], struct error *err);
 /** A new connection, of which nothing was read yet; its socket is taken even on failure. False: refused, and closed.
- *  When it ends, doorman_left is called, after a failure too. Thread: any. */
+ *  When it ends it leaves server->visitors, after a failure too. Thread: any. */
 bool h1_take(struct net_server *server, int fd, const struct sockaddr *address, socklen_t len, enum net_side side);
 uint32_t h1_count_connections(const struct net_server *server);
 /** Wait until no answer is owed, then end. */

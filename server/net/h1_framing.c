@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/hex.h"
 #include "server/net/single_fields.h"
 
 /* The head of an answer, and the least piece of a body. */
@@ -53,11 +54,6 @@ static enum MHD_Result take_field(void *cls, enum MHD_ValueKind kind, const char
     return MHD_YES;
 }
 
-static bool is_hex(char c)
-{
-    return c && strchr("0123456789abcdefABCDEF", c);
-}
-
 /* Behind a name or address: nothing, or a port. */
 static bool is_port(const char *at, const char *end)
 {
@@ -77,7 +73,8 @@ static bool is_host(const char *host, size_t len)
         return at - host > 2 && at < end && *at == ']' && is_port(at + 1, end);
     }
     while (at < end && *at != ':') {
-        bool escape = *at == '%' && end - at > 2 && is_hex(at[1]) && is_hex(at[2]) && strncmp(at, "%00", 3) != 0;
+        bool escape = *at == '%' && end - at > 2 && base_hex_digit(at[1]) >= 0 && base_hex_digit(at[2]) >= 0 &&
+                      strncmp(at, "%00", 3) != 0;
         if (!escape && !strchr(name, *at))
             return false;
         at += escape ? 3 : 1;

@@ -2,98 +2,17 @@
 #include "server/net/h2.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "server/net/doorman.h"
 #include "server/net/event_threads.h"
 #include "server/net/h2_parts.h"
 
-enum { MAX_EVENTS = 64, SWEEP_MS = 100, BYTE_NS = 1000000000 / 16384 };
-
-static _Thread_local const struct h2_loop *here;
-
-bool h2_loop_is_here(const struct h2_loop *loop)
-{
-    return here == loop;
-}
-
-static void wake(struct h2_loop *loop)
-{
-    eventfd_write(loop->wake, 1);
-}
-
-/* The thread looks at its jobs before it sleeps. */
-void h2_loop_post(struct h2_loop *loop, struct h2_job *job)
-{
-    atomic_fetch_add(&loop->posting, 1);
-    struct h2_job *last = atomic_load(&loop->jobs);
-    do {
-        job->next = last;
-    } while (!atomic_compare_exchange_weak(&loop->jobs, &last, job));
-    if (!last && here != loop)
-        wake(loop);
-    atomic_fetch_sub(&loop->posting, 1);
-}
-
-void h2_loop_mark(struct h2_connection *connection)
-{
-    if (connection->is_dirty)
-        return;
-    connection->is_dirty = true;
-    connection->dirty_next = connection->loop->dirty;
-    connection->loop->dirty = connection;
-}
-
-void h2_loop_mark_stream(struct h2_stream *stream)
-{
-    struct h2_loop *loop = stream->connection->loop;
-    if (stream->is_due)
-        return;
-    stream->is_due = true;
-    stream->due_next = loop->due;
-    loop->due = stream;
-}
-
-static uint64_t idle_ns(const struct h2_loop *loop)
-{
-    return loop->h2->server->options.idle_timeout_s * 1000000000ull;
-}
-
-uint64_t h2_loop_expect(const struct h2_loop *loop)
-{
-    return loop->now_ns + idle_ns(loop);
-}
-
-uint64_t h2_loop_extend(const struct h2_loop *loop, uint64_t by_ns, size_t n)
-{
-    uint64_t most_ns = loop->now_ns + 2 * idle_ns(loop);
-    by_ns += (uint64_t)n * BYTE_NS;
-    return by_ns < most_ns ? by_ns : most_ns;
-}
-
-const char *h2_loop_date(struct h2_loop *loop)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME_COARSE, &now);
-    if ((uint64_t)now.tv_sec != loop->date_s) {
-        static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-        static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                           "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-        struct tm tm;
-        gmtime_r(&now.tv_sec, &tm);
-        snprintf(loop->date, sizeof loop->date, "%s, %02d %s %d %02d:%02d:%02d GMT", days[tm.tm_wday], tm.tm_mday,
-                 months[tm.tm_mon], 1900 + tm.tm_year, tm.tm_hour, tm.tm_min, tm.tm_sec);
-        loop->date_s = (uint64_t)now.tv_sec;
-    }
-    return loop->date;
-}
+enum { MAX_EVENTS = 64, SWEEP_MS = 100 };
 
 static void run_jobs(struct h2_loop *loop)
 {
@@ -155,7 +74,7 @@ static void *run(void *cookie)
 {
     struct h2_loop *loop = cookie;
     struct epoll_event events[MAX_EVENTS];
-    here = loop;
+    h2_loop_enter(loop);
     while (!atomic_load(&loop->stop) || loop->owed > 0) {
         int n = epoll_wait(loop->epoll, events, MAX_EVENTS, loop->alive > 0 ? SWEEP_MS : -1);
         loop->now_ns = clock_now_ns();
@@ -226,7 +145,7 @@ bool h2_take(struct net_server *server, int fd, const struct sockaddr *address, 
     struct h2_connection *connection = mem_calloc(1, sizeof *connection);
     if (!connection) {
         close(fd);
-        doorman_left(server, address);
+        net_visitors_leave(&server->visitors, address);
         return false;
     }
     connection->loop = &h2->loops[atomic_fetch_add(&h2->next, 1) % h2->n_loops];
@@ -241,14 +160,14 @@ bool h2_take(struct net_server *server, int fd, const struct sockaddr *address, 
 void h2_drain(struct net_server *server)
 {
     for (uint32_t i = 0; i < server->h2->n_loops; i++)
-        wake(&server->h2->loops[i]);
+        h2_loop_wake(&server->h2->loops[i]);
 }
 
 static void stop_loop(struct h2_loop *loop)
 {
     if (loop->runs) {
         atomic_store(&loop->stop, true);
-        wake(loop);
+        h2_loop_wake(loop);
         pthread_join(loop->thread, NULL);
     }
     while (atomic_load(&loop->posting) > 0)

@@ -9,7 +9,7 @@
 /** Start its threads; sets server->h2. Errors: NO_MEMORY, INTERNAL; then there is nothing to stop. */
 enum status h2_start(struct net_server *server, struct error *err);
 /** A new connection, of which nothing was read yet; its socket is taken even on failure. False: refused, and closed.
- *  When it ends, doorman_left is called, after a failure too. Thread: any. */
+ *  When it ends it leaves server->visitors, after a failure too. Thread: any. */
 bool h2_take(struct net_server *server, int fd, const struct sockaddr *address, socklen_t len, enum net_side side);
 /** Tell all clients to go elsewhere; server->draining is set already. Thread: any. */
 void h2_drain(struct net_server *server);

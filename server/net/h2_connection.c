@@ -7,27 +7,11 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "server/net/doorman.h"
 #include "server/net/h2_parts.h"
 
-/* Frames of which a client needs few: so many at once, and so many a second. */
-enum { BUCKET_SIZE = 1000, BUCKET_PER_SECOND = 100 };
 enum { MAX_HANDSHAKE_S = 10, MAX_PING_S = 20, WARN_S = 1, LINGER_S = 2, MAX_FLUSHES = 16, MAX_OUTBOUND = 10000 };
 
 static const uint64_t second_ns = 1000000000u;
-
-bool h2_bucket_take(struct h2_bucket *bucket, uint64_t now_ns)
-{
-    uint64_t more = (now_ns - bucket->since_ns) / (second_ns / BUCKET_PER_SECOND);
-    if (more > 0 || bucket->since_ns == 0) {
-        bucket->left = more > BUCKET_SIZE - bucket->left ? BUCKET_SIZE : bucket->left + (uint32_t)more;
-        bucket->since_ns = now_ns;
-    }
-    if (bucket->left == 0)
-        return false;
-    bucket->left--;
-    return true;
-}
 
 /* The socket, plain or in TLS. As read and write; EAGAIN where it would block. */
 
@@ -96,7 +80,7 @@ void h2_connection_close(struct h2_connection *connection)
     close(connection->fd);
     mem_free(connection->unsent);
     atomic_fetch_sub(&connection->loop->n_connections, 1);
-    doorman_left(connection->loop->h2->server, (struct sockaddr *)&connection->address);
+    net_visitors_leave(&connection->loop->h2->server->visitors, (struct sockaddr *)&connection->address);
     h2_loop_mark(connection); /* it is released there, when its streams are */
 }
 
@@ -119,7 +103,7 @@ static void linger(struct h2_connection *connection)
 static bool set_tls(struct h2_connection *connection)
 {
     struct net_tls *tls = connection->loop->h2->server->options.tls;
-    if (!tls || connection->side == NET_ADMIN)
+    if (!tls || connection->side != NET_PUBLIC)
         return true;
     if (gnutls_init(&connection->tls, GNUTLS_SERVER | GNUTLS_NONBLOCK) != 0)
         return false;
@@ -201,6 +185,8 @@ static void take(struct h2_connection *connection, const char *bytes, size_t len
         n = 0;
     if (n < 0 || nghttp2_session_get_outbound_queue_size(connection->session) > MAX_OUTBOUND)
         h2_connection_close(connection); /* what is wrong with its frames, nghttp2 has said in a GOAWAY before */
+    else if (connection->phase == H2_WARNED && connection->warned)
+        h2_connection_leave(connection);
     else
         h2_loop_mark(connection);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/hex.h"
 #include "base/mem.h"
 #include "server/net/h2_parts.h"
 #include "server/net/single_fields.h"
@@ -56,13 +57,6 @@ void h2_head_each(const struct net_exchange *exchange, void (*visit)(void *cooki
     }
 }
 
-static int hex(char c)
-{
-    static const char digits[] = "0123456789abcdef";
-    const char *at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
-    return at ? (int)(at - digits) : -1;
-}
-
 /* Decode %HH in place. What has a %00 is left as it is: no path has one. */
 static void decode(char *text)
 {
@@ -70,8 +64,8 @@ static void decode(char *text)
         return;
     char *to = text;
     for (const char *from = text; *from; to++) {
-        bool escape = from[0] == '%' && hex(from[1]) >= 0 && hex(from[2]) >= 0;
-        *to = escape ? (char)(hex(from[1]) << 4 | hex(from[2])) : *from;
+        bool escape = from[0] == '%' && base_hex_digit(from[1]) >= 0 && base_hex_digit(from[2]) >= 0;
+        *to = escape ? (char)(base_hex_digit(from[1]) << 4 | base_hex_digit(from[2])) : *from;
         from += escape ? 3 : 1;
     }
     *to = '\0';

@@ -55,7 +55,8 @@ struct h2 {
     struct h2_loop loops[];
 };
 
-/** A limit on how often something comes: so much at once, then so much a second. */
+/** A limit on how often something comes: so much at once, then so much a second. It is a little less than nghttp2's own
+ *  on resets, which ends connections with an INTERNAL_ERROR. */
 struct h2_bucket {
     uint64_t since_ns;
     uint32_t left;
@@ -76,6 +77,7 @@ struct h2_connection {
     struct h2_connection *next, *previous;
     struct h2_connection *dirty_next;
     bool is_dirty;
+    bool warned; /* the client has read that it is */
     enum h2_phase phase;
     enum net_side side;
     int fd;
@@ -137,8 +139,12 @@ struct h2_stream {
     struct h2_job wake_job, consume_job, begin_job, end_job;
 };
 
-/* h2.c */
+/* h2_loop.c */
 
+/** This is the loop's thread. */
+void h2_loop_enter(const struct h2_loop *loop);
+/** Have it look at its jobs and flags. Thread: any. */
+void h2_loop_wake(struct h2_loop *loop);
 /** Have the job done on that loop, in the order of the posts of one thread. Thread: any. */
 void h2_loop_post(struct h2_loop *loop, struct h2_job *job);
 /** True on the loop's own thread. */
@@ -152,6 +158,10 @@ uint64_t h2_loop_expect(const struct h2_loop *loop);
 /** The same when `n` have moved: 16 KiB a second must, and no more than one idle time can be saved up. */
 uint64_t h2_loop_extend(const struct h2_loop *loop, uint64_t by_ns, size_t n);
 const char *h2_loop_date(struct h2_loop *loop);
+/** There is as much again as at first. */
+void h2_bucket_fill(struct h2_bucket *bucket);
+/** Take from a bucket. False: it is empty. */
+bool h2_bucket_take(struct h2_bucket *bucket, uint64_t now_ns);
 
 /* h2_connection.c */
 
@@ -171,8 +181,6 @@ void h2_connection_leave(struct h2_connection *connection);
 void h2_connection_close(struct h2_connection *connection);
 /** Free it where it is closed and nothing has it. */
 void h2_connection_release(struct h2_connection *connection);
-/** Take from a bucket. False: it is empty. */
-bool h2_bucket_take(struct h2_bucket *bucket, uint64_t now_ns);
 
 /* h2_session.c */
 

@@ -150,7 +150,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         if (!(frame->hd.flags & NGHTTP2_FLAG_ACK))
             count(connection, &connection->others);
         else if (connection->phase == H2_WARNED)
-            h2_connection_leave(connection);
+            connection->warned = true;
         break;
     case NGHTTP2_SETTINGS:
         count(connection, &connection->others);
@@ -176,6 +176,8 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
     int32_t id = frame->hd.stream_id;
     struct h2_stream *stream = id ? find_stream(session, id) : NULL;
     bool may_end = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
+    if (may_end)
+        h2_bucket_fill(&connection->others); /* gRPC's clients send a PING whenever data comes, to measure the line */
     if (may_end && frame->hd.flags & NGHTTP2_FLAG_END_STREAM &&
         nghttp2_session_get_stream_remote_close(session, id) == 0) {
         if (!lets_rest_come(stream))

@@ -398,7 +398,7 @@ static void destroy(struct h2_stream *stream)
     mem_free(stream->malformed);
     mem_free(stream);
     connection->n_streams--;
-    h2_connection_release(connection);
+    h2_loop_mark(connection); /* which may be over now */
 }
 
 void h2_stream_look(struct h2_stream *stream)

@@ -17,16 +17,18 @@ static void warn_of_library(void)
 enum status net_server_create(struct net_server **ret, const struct net_options *options,
                               const struct net_listener *listeners, uint32_t n_listeners, struct error *err)
 {
-    bool admin = false;
+    bool sides[NET_SIDES] = {false};
     for (uint32_t i = 0; i < n_listeners; i++)
-        admin = admin || listeners[i].side == NET_ADMIN;
+        sides[listeners[i].side] = true;
     struct net_server *server = mem_calloc(1, sizeof *server);
     if (!server)
         return error_set(err, STATUS_NO_MEMORY, "no memory for the HTTP server");
     server->options = *options;
+    net_visitors_init(&server->visitors, options->max_connections_per_ip);
     warn_of_library();
-    enum status status = h1_start(server, admin, err);
+    enum status status = h1_start(server, sides, err);
     if (status != STATUS_OK) {
+        net_visitors_finish(&server->visitors);
         mem_free(server);
         return status;
     }
@@ -74,6 +76,6 @@ void net_server_destroy(struct net_server **ref)
     doorman_stop(server);
     h2_stop(server);
     h1_finish(server);
-    doorman_free(server);
+    net_visitors_finish(&server->visitors);
     mem_free(server);
 }

@@ -63,7 +63,9 @@ struct net_handler {
 /** For whom a listening socket is. */
 enum net_side {
     NET_PUBLIC,
+    NET_LOCAL, /* as public, but never in TLS */
     NET_ADMIN, /* for operators; never in TLS */
+    NET_SIDES
 };
 
 enum { NET_ID_SIZE = 129 };

@@ -4,12 +4,14 @@
 
 #include "server/net/carrier.h"
 #include "server/net/h1.h"
+#include "server/net/visitors.h"
 
 struct doorman;
 struct h2;
 
 struct net_server {
-    struct net_options options; /* read-only */
+    struct net_options options;   /* read-only */
+    struct net_visitors visitors; /* connections, which leave when they end */
     struct doorman *doorman;
     struct h1 h1;
     struct h2 *h2;

@@ -1,6 +1,7 @@
 /* Addresses, and what answers there. */
 #include <unistd.h>
 
+#include "server/metrics/metrics.h"
 #include "server/net/tls.h"
 #include "server/program/program.h"
 
@@ -44,9 +45,27 @@ enum status program_listen(struct program *program, struct error *err)
         status = net_listen_unix(&fd, config->unix_socket, err);
         if (status != STATUS_OK)
             return error_prefix(err, status, "--unix-socket: ");
-        add(program, fd, NET_PUBLIC);
+        add(program, fd, program->tls ? NET_LOCAL : NET_PUBLIC);
     }
     return STATUS_OK;
+}
+
+static void write_connections(void *cookie, struct buf *out)
+{
+    const struct program *program = cookie;
+    struct net_stats stats;
+    if (!program->net)
+        return; /* not yet, or no longer */
+    net_server_get_stats(program->net, &stats);
+    metrics_write_head(out, "bertd_connections", "gauge", "Open connections");
+    buf_printf(out, "bertd_connections{http=\"1.1\"} %u\nbertd_connections{http=\"2\"} %u\n", stats.connections_h1,
+               stats.connections_h2);
+    metrics_write_head(out, "bertd_streams", "gauge", "Open streams of HTTP/2");
+    buf_printf(out, "bertd_streams %u\n", stats.streams);
+    metrics_write_head(out, "bertd_connections_taken_total", "counter", "Connections that were taken");
+    buf_printf(out, "bertd_connections_taken_total %llu\n", (unsigned long long)stats.taken);
+    metrics_write_head(out, "bertd_connections_refused_total", "counter", "Connections closed at once, over a limit");
+    buf_printf(out, "bertd_connections_refused_total %llu\n", (unsigned long long)stats.refused);
 }
 
 enum status program_start_transports(struct program *program, struct error *err)
@@ -58,6 +77,8 @@ enum status program_start_transports(struct program *program, struct error *err)
         .idle_timeout_s = (uint32_t)config->idle_timeout,
         .has_admin = program->admin_port != 0,
     };
+    if (metrics_writer_create(program->metrics, write_connections, program) != 0)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for the metrics");
     enum status status = http_server_create(&program->http, program->serve, &http, err);
     if (status != STATUS_OK)
         return status;

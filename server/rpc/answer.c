@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "server/rpc/protocol.h"
 
+enum { HTTP2_INTERNAL_ERROR = 2 };
 enum { CODED_LEAST = 1024 }; /* less than this is not worth compressing */
 
 void rpc_each_trailer(const struct rpc_stream *stream, void (*visit)(void *cookie, const char *name, const char *value),
@@ -96,12 +97,19 @@ bool rpc_write(struct rpc_stream *stream, struct buf *piece)
     return more;
 }
 
+void rpc_begin_whole(struct rpc_stream *stream, const struct rpc_status *status, struct buf *body)
+{
+    bool has_answer = rpc_one_answer(stream) && status->code == RPC_OK;
+    rpc_add_content(stream, has_answer ? stream->answer_len : 0);
+    if (has_answer)
+        rpc_write_message(stream, body, stream->answer, stream->answer_len);
+}
+
 void rpc_write_last(struct rpc_stream *stream, struct buf *piece)
 {
-    enum { INTERNAL_ERROR = 2 }; /* RFC 9113, 7 */
     encode(stream, piece);
     if (piece->failed) {
-        net_abort(stream->exchange, INTERNAL_ERROR);
+        net_abort(stream->exchange, HTTP2_INTERNAL_ERROR);
     } else {
         net_write(stream->exchange, piece->data, piece->len);
         net_finish(stream->exchange);

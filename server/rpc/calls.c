@@ -84,9 +84,10 @@ static void on_ready(struct serve_call *serve)
     struct calls *calls = rpc_state(stream);
     pthread_mutex_lock(&calls->lock);
     call->ready = true;
-    if (!calls->busy)
-        rpc_wake(stream);
+    bool wakes = !calls->busy && rpc_begin_wake(stream);
     pthread_mutex_unlock(&calls->lock);
+    if (wakes)
+        rpc_end_wake(stream);
 }
 
 static void limit_time(struct serve_call *serve, uint64_t deadline_ns)
@@ -235,22 +236,24 @@ static void finish(struct rpc_stream *stream, struct calls *calls)
     rpc_failure_finish(stream, &err, retry_s);
 }
 
-/* From now on nobody wakes the event thread: it looks by itself, until take_ready finds nothing. */
-static void begin_busy(struct calls *calls)
+/* From now on nobody wakes the event thread: it looks by itself, until take_ready finds nothing. False: somebody is
+ * about to wake it already. */
+static bool begin_busy(struct rpc_stream *stream, struct calls *calls)
 {
     pthread_mutex_lock(&calls->lock);
+    bool waking = rpc_is_waking(stream);
     calls->busy = true;
     pthread_mutex_unlock(&calls->lock);
+    return !waking;
 }
 
-/* All that can be done now. The stream may be over after it. */
+/* All that can be done now. The stream may be over after it, so not while a call is about to wake it. */
 static void advance(struct rpc_stream *stream, struct calls *calls)
 {
     struct call *call;
-    if (calls->answering)
-        return; /* inside of rpc_send or rpc_consume, whose caller goes on */
+    if (calls->answering || !begin_busy(stream, calls))
+        return; /* inside of rpc_send or rpc_consume, whose caller goes on; or on_wake does */
     calls->answering = true;
-    begin_busy(calls);
     while ((call = take_ready(stream, calls)))
         answer(stream, calls, call);
     if (!calls->finished && !calls->first && (calls->half_closed || is_ending(calls)))
@@ -278,7 +281,7 @@ void rpc_calls_on_message(struct rpc_stream *stream, const char *bytes, size_t l
         call->stream = stream;
         if (len)
             memcpy(call->message, bytes, len);
-        begin_busy(calls);
+        begin_busy(stream, calls);
         run(calls, call, len);
     } else {
         cut(calls, STATUS_NO_MEMORY);

@@ -1,25 +1,17 @@
 /* Connect's unary calls: the body is the message, an error has its HTTP status and is JSON. */
 #include <string.h>
 
+#include "base/hex.h"
 #include "server/rpc/protocol.h"
 #include "server/rpc/timeout.h"
-
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
 
 /* Append what a value of a query stands for. */
 static void unescape(struct buf *out, const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         char c = text[i] == '+' ? ' ' : text[i];
-        if (c == '%' && len - i > 2 && hex(text[i + 1]) >= 0 && hex(text[i + 2]) >= 0) {
-            c = (char)(hex(text[i + 1]) * 16 + hex(text[i + 2]));
+        if (c == '%' && len - i > 2 && base_hex_digit(text[i + 1]) >= 0 && base_hex_digit(text[i + 2]) >= 0) {
+            c = (char)(base_hex_digit(text[i + 1]) * 16 + base_hex_digit(text[i + 2]));
             i += 2;
         }
         buf_append(out, &c, 1);
@@ -53,13 +45,13 @@ static bool is(const struct buf *value, const char *wanted)
 static void take_message(struct rpc_stream *stream, const char *query, struct buf *value)
 {
     struct buf *message = &stream->in.bytes;
-    struct rpc_base64 base64 = {0};
+    struct base64_decoder base64 = {0};
     bool encoded = find(query, "base64", value) && is(value, "1");
     if (!find(query, "message", value))
         rpc_fail(stream, RPC_INVALID_ARGUMENT, "the query has no parameter message");
     else if (!encoded)
         buf_append(message, value->data, value->len);
-    else if (!rpc_base64_decode(&base64, message, value->data, value->len) || !rpc_base64_end(&base64, message))
+    else if (!base64_decode_piece(&base64, message, value->data, value->len) || !base64_decode_end(&base64, message))
         rpc_fail(stream, RPC_INVALID_ARGUMENT, "the parameter message is not valid base64");
     if (value->failed || message->failed)
         rpc_fail(stream, RPC_RESOURCE_EXHAUSTED, "no memory for the message");

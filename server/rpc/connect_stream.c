@@ -75,10 +75,7 @@ static void finish(struct rpc_stream *stream, const struct rpc_status *status)
         rpc_write_last(stream, &body);
         return;
     }
-    bool has_answer = rpc_one_answer(stream) && status->code == RPC_OK;
-    rpc_add_content(stream, has_answer ? stream->answer_len : 0);
-    if (has_answer)
-        rpc_write_message(stream, &body, stream->answer, stream->answer_len);
+    rpc_begin_whole(stream, status, &body);
     write_end(stream, status, &body);
     rpc_respond(stream, 200, &body);
 }

@@ -30,7 +30,7 @@ void rpc_grpc_each_trailer(const struct rpc_stream *stream, const struct rpc_sta
         struct buf proto = {0}, text = {0};
         rpc_status_write_proto(&proto, status);
         text.failed = proto.failed;
-        rpc_base64_write(&text, proto.data, proto.len);
+        base64_encode_bare(&text, proto.data, proto.len);
         buf_finish(&proto);
         visit_text(visit, cookie, "grpc-status-details-bin", &text);
     }
@@ -55,11 +55,8 @@ static void finish(struct rpc_stream *stream, const struct rpc_status *status)
         net_finish(exchange);
         return;
     }
-    bool has_answer = rpc_one_answer(stream) && status->code == RPC_OK;
     struct buf body = {0};
-    rpc_add_content(stream, has_answer ? stream->answer_len : 0);
-    if (has_answer)
-        rpc_write_message(stream, &body, stream->answer, stream->answer_len);
+    rpc_begin_whole(stream, status, &body);
     /* An error alone is one block of headers. */
     bool alone = status->code != RPC_OK && !stream->has_headers;
     rpc_grpc_each_trailer(stream, status, alone ? add_header : add_trailer, exchange);

@@ -13,9 +13,9 @@
 
 #include <stdatomic.h>
 
+#include "base/base64.h"
 #include "server/net/coding.h"
 #include "server/net/net.h"
-#include "server/rpc/base64.h"
 #include "server/rpc/envelope.h"
 #include "server/rpc/rpc.h"
 #include "server/rpc/status.h"
@@ -56,7 +56,8 @@ struct rpc_stream {
     uint64_t deadline_ns; /* 0: none */
     uint64_t time_ns;     /* of rpc_set_time; 0: none */
     struct rpc_timer timer;
-    atomic_bool woken; /* by rpc_wake */
+    atomic_bool woken;  /* by rpc_begin_wake */
+    atomic_bool waking; /* by whoever set it: net_wake is called, or will be */
     /* Where it is: */
     bool started;     /* on_start was called */
     bool input_ended; /* all bytes of the request are there */
@@ -64,18 +65,20 @@ struct rpc_stream {
     bool begun;       /* the head of the answer is sent */
     bool has_headers; /* rpc_add_header was called */
     bool cancelled;   /* nothing is given to the service any more */
+    bool cancel_due;  /* on_cancel is to be called */
     bool finished;
     bool settling;
     bool timed; /* the timer was set */
     /* What comes in: */
     struct rpc_envelopes in;
-    struct rpc_base64 base64;
+    struct base64_decoder base64;
     struct buf message;      /* decompressed */
     struct rpc_envelope one; /* the message of methods with one */
     uint32_t n_messages;     /* so far */
     uint32_t most;           /* in the service's hands; 0: any number */
     uint32_t in_hand;
     size_t unconsumed; /* bytes that the client must not yet replace */
+    size_t reserved;   /* bytes of messages that are here, against --max-request-memory */
     /* What goes out: */
     struct buf trailers; /* name, NUL, value, NUL, .. */
     char *answer;        /* [answer_len], the message of methods with one answer; NULL: none yet */
@@ -108,12 +111,14 @@ bool rpc_content_suits(const struct rpc_content *content, const struct rpc_metho
 /* receive.c */
 
 /* What a client is told that sends another. */
-#define RPC_CODINGS "gzip, deflate, zstd, identity"
+#define RPC_CODINGS NET_CODINGS ", identity"
 /** The coding of that name; NULL and "" are identity. False: it is not known. */
 bool rpc_read_coding(struct rpc_stream *stream, const char *name);
 bool rpc_one_request(const struct rpc_stream *stream); /**< of unary and server-stream methods */
 void rpc_receive(struct rpc_stream *stream, const char *bytes, size_t len);
 void rpc_receive_end(struct rpc_stream *stream);
+/** Nothing of it is held any more. */
+void rpc_receive_finish(struct rpc_stream *stream);
 /** Give the service what it may have, after any of its callbacks. */
 void rpc_settle(struct rpc_stream *stream);
 
@@ -125,7 +130,8 @@ struct rpc_stream *rpc_stream_create(struct rpc_server *server, struct net_excha
 
 bool rpc_one_answer(const struct rpc_stream *stream); /**< of unary and client-stream methods */
 void rpc_start(struct rpc_stream *stream);
-/** End it with this, whatever the service says; the first one counts. */
+/** End it with this, whatever the service says; the first one counts. Where the service knows of the stream it is
+ *  cancelled, in rpc_settle: this may be inside one of its callbacks. */
 void rpc_fail(struct rpc_stream *stream, rpc_code code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /** Have the exchange woken when its deadline or the time of rpc_set_time has come. */
 void rpc_watch_time(struct rpc_stream *stream);
@@ -148,6 +154,9 @@ void rpc_grpc_each_trailer(const struct rpc_stream *stream, const struct rpc_sta
 /** Call `visit` with each trailer. */
 void rpc_each_trailer(const struct rpc_stream *stream, void (*visit)(void *cookie, const char *name, const char *value),
                       void *cookie);
+/** Of a method's only answer, where `status` is OK: its headers of the content and, appended to `body`, itself as it
+ *  goes on the wire, but for base64. Without an answer the headers alone. */
+void rpc_begin_whole(struct rpc_stream *stream, const struct rpc_status *status, struct buf *body);
 /** Choose answer_coding and add the headers of the content; `len`: bytes of the only message, SIZE_MAX: of streams. */
 void rpc_add_content(struct rpc_stream *stream, size_t len);
 /** Append a message as it goes on the wire, but for base64: in its envelope, compressed if that is worth it. */
@@ -156,7 +165,7 @@ void rpc_write_message(const struct rpc_stream *stream, struct buf *out, const c
 void rpc_respond(struct rpc_stream *stream, unsigned code, struct buf *body);
 /** Send a piece of a streamed answer, which is taken; in base64 likewise. False as net_write. */
 bool rpc_write(struct rpc_stream *stream, struct buf *piece);
-/** The same with the piece that ends the answer. Without memory for it, the answer is broken off. */
+/** Send the last piece, likewise. Without memory for it, the answer is broken off. */
 void rpc_write_last(struct rpc_stream *stream, struct buf *piece);
 
 #endif

@@ -1,6 +1,7 @@
 #include <strings.h>
 
 #include "server/rpc/protocol.h"
+#include "server/serve/serve.h"
 
 enum { KEPT_CAPACITY = 16 << 10 };
 
@@ -34,13 +35,10 @@ static void fail_no_memory(struct rpc_stream *stream)
 
 bool rpc_read_coding(struct rpc_stream *stream, const char *name)
 {
-    static const char *const known[] = {"gzip", "deflate", "zstd"};
     stream->request_coding = NULL;
     if (!name || !*name || strcasecmp(name, "identity") == 0)
         return true;
-    for (size_t i = 0; i < sizeof known / sizeof *known && !stream->request_coding; i++)
-        if (strcasecmp(name, known[i]) == 0)
-            stream->request_coding = known[i];
+    stream->request_coding = net_coding_find(name);
     return stream->request_coding != NULL;
 }
 
@@ -138,6 +136,23 @@ static void consume(struct rpc_stream *stream)
     stream->unconsumed = left;
 }
 
+/* Reserve for what is here, no more and no less. */
+static void reserve_held(struct rpc_stream *stream)
+{
+    struct serve_server *serve = stream->server->serve;
+    size_t held = rpc_envelopes_left(&stream->in) + stream->message.len;
+    struct error err;
+    if (!serve || held == stream->reserved)
+        return;
+    if (held < stream->reserved) {
+        serve_server_release(serve, stream->reserved - held);
+    } else if (serve_server_reserve(serve, held - stream->reserved, &err) != STATUS_OK) {
+        rpc_fail(stream, RPC_RESOURCE_EXHAUSTED, "%s", err.message);
+        return;
+    }
+    stream->reserved = held;
+}
+
 void rpc_settle(struct rpc_stream *stream)
 {
     if (stream->settling)
@@ -158,19 +173,32 @@ void rpc_settle(struct rpc_stream *stream)
     }
     if (stream->input_ended && !stream->half_closed && !is_over(stream) && !is_full(stream))
         end_input(stream);
+    if (stream->cancel_due && !stream->finished && stream->method->on_cancel)
+        stream->method->on_cancel(stream);
+    stream->cancel_due = false;
     consume(stream);
+    if (!stream->finished)
+        reserve_held(stream);
     stream->settling = false;
 }
 
-/* Keep a piece of the body. False: the stream has failed. */
-static bool keep(struct rpc_stream *stream, const char *bytes, size_t len)
+void rpc_receive_finish(struct rpc_stream *stream)
+{
+    rpc_envelopes_finish(&stream->in);
+    buf_finish(&stream->message);
+    if (stream->reserved)
+        serve_server_release(stream->server->serve, stream->reserved);
+}
+
+/* Keep a piece of the body. */
+static void keep(struct rpc_stream *stream, const char *bytes, size_t len)
 {
     struct buf decoded = {0};
     if (stream->protocol->text) {
-        if (!rpc_base64_decode(&stream->base64, &decoded, bytes, len)) {
+        if (!base64_decode_piece(&stream->base64, &decoded, bytes, len)) {
             buf_finish(&decoded);
             rpc_fail(stream, RPC_INVALID_ARGUMENT, "the body is not valid base64");
-            return false;
+            return;
         }
         bytes = decoded.data;
         len = decoded.len;
@@ -185,7 +213,8 @@ static bool keep(struct rpc_stream *stream, const char *bytes, size_t len)
         fail_too_long(stream);
     else if (failed)
         fail_no_memory(stream);
-    return fits && !failed;
+    else
+        reserve_held(stream);
 }
 
 void rpc_receive(struct rpc_stream *stream, const char *bytes, size_t len)
@@ -197,8 +226,18 @@ void rpc_receive(struct rpc_stream *stream, const char *bytes, size_t len)
     }
     if (rpc_one_request(stream) && stream->n_messages > 0 && len > 0)
         rpc_fail(stream, RPC_UNIMPLEMENTED, "the request has several messages, the method takes one");
-    else if (keep(stream, bytes, len))
-        rpc_settle(stream);
+    else
+        keep(stream, bytes, len);
+    rpc_settle(stream);
+}
+
+/* The body is the message. */
+static void take_body(struct rpc_stream *stream)
+{
+    struct rpc_envelope body = {.bytes = stream->in.bytes.data, .len = stream->in.bytes.len};
+    stream->in.read = stream->in.bytes.len;
+    if (!stream->request_coding || body.len == 0 || decompress(stream, &body))
+        give(stream, &body);
 }
 
 void rpc_receive_end(struct rpc_stream *stream)
@@ -206,17 +245,10 @@ void rpc_receive_end(struct rpc_stream *stream)
     if (is_over(stream))
         return;
     stream->input_ended = true;
-    if (stream->protocol->text && !rpc_base64_end(&stream->base64, &stream->in.bytes)) {
+    if (stream->protocol->text && !base64_decode_end(&stream->base64, &stream->in.bytes))
         rpc_fail(stream, RPC_INVALID_ARGUMENT, "the body ends inside a group of base64");
-        return;
-    }
-    if (!stream->protocol->envelopes) {
-        struct rpc_envelope body = {.bytes = stream->in.bytes.data, .len = stream->in.bytes.len};
-        stream->in.read = stream->in.bytes.len;
-        if (stream->request_coding && body.len > 0 && !decompress(stream, &body))
-            return;
-        give(stream, &body);
-    }
+    else if (!stream->protocol->envelopes)
+        take_body(stream);
     rpc_settle(stream);
 }
 

@@ -1,7 +1,5 @@
 #include "server/rpc/report.h"
 
-#include <stdio.h>
-
 #include "server/serve/serve.h"
 
 static uint32_t clamp(uint64_t n)
@@ -22,30 +20,14 @@ void rpc_report_fill(const struct serve_infer *infer, Tei__V1__Metadata *ret)
     ret->inference_time_ns = report.inference_ns;
 }
 
-static void add(struct rpc_stream *stream, const char *name, uint64_t number)
+static void add(void *cookie, const char *name, const char *value)
 {
-    char text[24];
-    snprintf(text, sizeof text, "%llu", (unsigned long long)number);
-    rpc_add_header(stream, name, text);
-}
-
-static uint64_t milliseconds(uint64_t ns)
-{
-    return ns / 1000000;
+    rpc_add_header(cookie, name, value);
 }
 
 void rpc_report_add_headers(struct rpc_stream *stream, const struct serve_infer *infer)
 {
     struct serve_infer_report report;
     serve_infer_report(infer, &report);
-    rpc_add_header(stream, "x-compute-type", serve_server_options(infer->call->server)->compute_type);
-    add(stream, "x-compute-time", milliseconds(report.total_ns));
-    add(stream, "x-compute-characters", report.chars);
-    add(stream, "x-compute-tokens", report.tokens);
-    add(stream, "x-total-time", milliseconds(report.total_ns));
-    add(stream, "x-tokenization-time", milliseconds(report.tokenization_ns));
-    add(stream, "x-queue-time", milliseconds(report.queue_ns));
-    add(stream, "x-inference-time", milliseconds(report.inference_ns));
-    if (report.n_truncated)
-        add(stream, "x-truncated-count", report.n_truncated);
+    serve_infer_tell(infer, &report, add, stream);
 }

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "server/rpc/failure.h"
 #include "server/rpc/protocol.h"
 #include "server/rpc/timeout.h"
 #include "server/serve/access.h"
@@ -146,7 +147,8 @@ static void begin(struct rpc_stream *stream, const struct rpc_content *content)
         return;
     enum status status = rpc_admit(stream, &err);
     if (status != STATUS_OK) {
-        rpc_fail(stream, (rpc_code)status_grpc(status), "%s", err.message);
+        rpc_telemetry_refused(stream, (rpc_code)status_grpc(status), err.message);
+        rpc_failure_finish(stream, &err, 0);
         return;
     }
     if (stream->deadline_ns)
@@ -240,8 +242,10 @@ static void on_end(struct net_exchange *exchange)
 
 static void on_gone(struct net_exchange *exchange)
 {
-    if (*slot(exchange))
-        rpc_fail(*slot(exchange), RPC_CANCELLED, "the client has gone");
+    if (!*slot(exchange))
+        return;
+    rpc_fail(*slot(exchange), RPC_CANCELLED, "the client has gone");
+    rpc_settle(*slot(exchange));
 }
 
 /* The service has woken it, or a time has come. */
@@ -250,6 +254,7 @@ static void look(struct rpc_stream *stream)
     uint64_t now = clock_now_ns();
     if (stream->finished)
         return;
+    atomic_store(&stream->waking, false); /* before what is looked at: what comes later wakes anew */
     bool woken = atomic_exchange(&stream->woken, false);
     if (woken && stream->method->on_wake)
         stream->method->on_wake(stream);

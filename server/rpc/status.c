@@ -2,14 +2,15 @@
 
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/utf8.h"
-#include "server/rpc/base64.h"
 
 static const struct {
     const char *name;
+    const char *connect;
     unsigned http;
 } codes[] = {
-#define X(name, number, connect, http) [number] = {connect, http},
+#define X(name, number, connect, http) [number] = {#name, connect, http},
     RPC_CODE_MAP(X)
 #undef X
 };
@@ -22,6 +23,11 @@ static bool known(rpc_code code)
 const char *rpc_code_name(rpc_code code)
 {
     return codes[known(code) ? code : RPC_UNKNOWN].name;
+}
+
+const char *rpc_code_connect_name(rpc_code code)
+{
+    return codes[known(code) ? code : RPC_UNKNOWN].connect;
 }
 
 unsigned rpc_code_http(rpc_code code)
@@ -59,7 +65,7 @@ void rpc_status_write_string(struct buf *out, const char *text)
 
 void rpc_status_write_json(struct buf *out, const struct rpc_status *status)
 {
-    buf_printf(out, "{\"code\":\"%s\"", rpc_code_name(status->code));
+    buf_printf(out, "{\"code\":\"%s\"", rpc_code_connect_name(status->code));
     if (status->message) {
         buf_puts(out, ",\"message\":");
         rpc_status_write_string(out, status->message);
@@ -69,7 +75,7 @@ void rpc_status_write_json(struct buf *out, const struct rpc_status *status)
         buf_puts(out, i == 0 ? ",\"details\":[{\"type\":" : ",{\"type\":");
         rpc_status_write_string(out, detail->type);
         buf_puts(out, ",\"value\":\"");
-        rpc_base64_write(out, detail->bytes, detail->len);
+        base64_encode_bare(out, detail->bytes, detail->len);
         buf_puts(out, i + 1 == status->n_details ? "\"}]" : "\"}");
     }
     buf_puts(out, "}");

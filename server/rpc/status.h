@@ -39,8 +39,10 @@ struct rpc_status {
     uint32_t n_details;
 };
 
-const char *rpc_code_name(rpc_code code); /**< "invalid_argument"; static; "unknown" where there is no such code */
-unsigned rpc_code_http(rpc_code code);    /**< 400 */
+/* Static; those of UNKNOWN where there is no such code: */
+const char *rpc_code_name(rpc_code code);         /**< "INVALID_ARGUMENT" */
+const char *rpc_code_connect_name(rpc_code code); /**< "invalid_argument" */
+unsigned rpc_code_http(rpc_code code);            /**< 400 */
 
 /** Append {"code":..,"message":..,"details":[{"type":..,"value":..}]}, as Connect has it. */
 void rpc_status_write_json(struct buf *out, const struct rpc_status *status);

@@ -29,8 +29,7 @@ void rpc_stream_destroy(struct rpc_stream *stream)
 {
     if (stream->started && stream->method->on_over)
         stream->method->on_over(stream);
-    rpc_envelopes_finish(&stream->in);
-    buf_finish(&stream->message);
+    rpc_receive_finish(stream);
     buf_finish(&stream->trailers);
     mem_free(stream->answer);
     mem_free(stream->failure_message);
@@ -87,16 +86,30 @@ bool rpc_one_answer(const struct rpc_stream *stream)
 
 /* Times and wakes. */
 
-void rpc_wake(struct rpc_stream *stream)
+bool rpc_begin_wake(struct rpc_stream *stream)
 {
     atomic_store(&stream->woken, true);
+    return !atomic_exchange(&stream->waking, true);
+}
+
+void rpc_end_wake(struct rpc_stream *stream)
+{
     net_wake(stream->exchange);
+}
+
+bool rpc_is_waking(struct rpc_stream *stream)
+{
+    if (!atomic_load(&stream->waking))
+        return false;
+    atomic_store(&stream->woken, true); /* it may be a timer's */
+    return true;
 }
 
 static void on_time(struct rpc_timer *timer)
 {
     struct rpc_stream *stream = (struct rpc_stream *)((char *)timer - offsetof(struct rpc_stream, timer));
-    net_wake(stream->exchange);
+    if (!atomic_exchange(&stream->waking, true))
+        net_wake(stream->exchange);
 }
 
 void rpc_watch_time(struct rpc_stream *stream)
@@ -165,6 +178,5 @@ void rpc_fail(struct rpc_stream *stream, rpc_code code, const char *format, ...)
         return;
     }
     stream->failure_message = mem_strdup(message);
-    if (stream->method->on_cancel)
-        stream->method->on_cancel(stream);
+    stream->cancel_due = true;
 }

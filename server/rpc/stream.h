@@ -5,7 +5,8 @@
  * and functions to answer. Unary is a stream of one message each way; the protocols see to "exactly one".
  *
  * All callbacks of a stream come on one thread, one at a time, and must not block. The functions below are for
- * callbacks; rpc_wake alone is for other threads: what is done elsewhere comes back by it, and on_wake answers.
+ * callbacks; rpc_begin_wake and rpc_end_wake alone are for other threads: what is done elsewhere comes back by them,
+ * and on_wake answers.
  *
  * A service owes every stream rpc_finish, once, soon after on_cancel at the latest: also when the client has gone, its
  * deadline is over, or it broke the protocol. What the client is told then is seen to: the first of these counts.
@@ -50,7 +51,7 @@ struct rpc_method {
     void (*on_message)(struct rpc_stream *stream, const char *bytes, size_t len);
     /** The client sends no more. Of unary and server-stream methods exactly one on_message came just before. */
     void (*on_half_close)(struct rpc_stream *stream);
-    /** rpc_wake was called, once or several times since. NULL: it never is. */
+    /** It was woken, once or several times since. NULL: it never is. */
     void (*on_wake)(struct rpc_stream *stream);
     /** The time of rpc_set_time has come. NULL: it is never set. */
     void (*on_time)(struct rpc_stream *stream);
@@ -84,8 +85,13 @@ uint64_t rpc_deadline_ns(const struct rpc_stream *stream);
 /** The underlying exchange, for what is the same in all protocols: headers, address, side, socket to watch. */
 struct net_exchange *rpc_exchange_of(struct rpc_stream *stream);
 
-/** Have on_wake called, soon, but not inside of this call. From any thread, at any time before rpc_finish. */
-void rpc_wake(struct rpc_stream *stream);
+/** Have on_wake called, soon, but not inside of this call. From any thread, at any time before rpc_finish. True: the
+ *  caller owes rpc_end_wake, and until on_wake comes the stream must not be finished. It is two calls so that a lock
+ *  which on_wake takes can be let go between them: else the thread that is woken would run into it. */
+bool rpc_begin_wake(struct rpc_stream *stream);
+void rpc_end_wake(struct rpc_stream *stream);
+/** A wake is on its way, whoever sent it, and on_wake will come with it. For callbacks. */
+bool rpc_is_waking(struct rpc_stream *stream);
 /** Have on_time called once clock_now_ns is `at_ns`, in place of any time set before; 0: not at all. */
 void rpc_set_time(struct rpc_stream *stream, uint64_t at_ns);
 

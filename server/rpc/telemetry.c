@@ -20,15 +20,6 @@ static uint32_t place_of(const struct rpc_options *options, const struct rpc_met
     return place;
 }
 
-static const char *code_name(rpc_code code)
-{
-    for (int s = 0; s < STATUS_COUNT; s++) {
-        if ((rpc_code)status_grpc((enum status)s) == code)
-            return status_grpc_name((enum status)s);
-    }
-    return "UNKNOWN";
-}
-
 static void write_method(const struct rpc_telemetry *telemetry, struct buf *out, uint32_t place, const char *service,
                          const char *method)
 {
@@ -36,7 +27,7 @@ static void write_method(const struct rpc_telemetry *telemetry, struct buf *out,
         uint64_t n = atomic_load_explicit(&telemetry->ended[place][code], memory_order_relaxed);
         if (n > 0)
             buf_printf(out, "bertd_rpc_ended_total{method=\"%s%s%s\",code=\"%s\"} %llu\n", service, *method ? "/" : "",
-                       method, code_name(code), (unsigned long long)n);
+                       method, rpc_code_name(code), (unsigned long long)n);
     }
 }
 

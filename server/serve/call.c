@@ -67,14 +67,9 @@ enum status serve_call_reserve(struct serve_call *call, uint64_t bytes, struct e
                          "the request needs more memory than the %llu bytes of --max-request-memory: send fewer or "
                          "shorter inputs",
                          (unsigned long long)limit);
-    uint64_t before = atomic_fetch_add(&server->memory, bytes);
-    if (before > limit - bytes) {
-        atomic_fetch_sub(&server->memory, bytes);
-        return error_set(err, STATUS_OVERLOADED,
-                         "the requests being worked on hold all of the %llu bytes of --max-request-memory: try again "
-                         "later",
-                         (unsigned long long)limit);
-    }
+    enum status status = serve_server_reserve(server, bytes, err);
+    if (status != STATUS_OK)
+        return status;
     call->memory += bytes;
     return STATUS_OK;
 }
@@ -264,8 +259,7 @@ void serve_call_finish(struct serve_call *call)
     if (!call->answered && call->status != STATUS_OK)
         count(call); /* there was nobody left to answer */
     leave(call);
-    if (call->memory)
-        atomic_fetch_sub(&call->server->memory, call->memory);
+    serve_server_release(call->server, call->memory);
     call->memory = 0;
     serve_account_release(call->account);
     call->account = NULL;

@@ -80,6 +80,11 @@ const float *serve_infer_tokens(const struct serve_infer *infer, uint32_t input)
 /** Of a call whose status is OK. */
 void serve_infer_report(const struct serve_infer *infer, struct serve_infer_report *ret);
 
+/** Visit with each figure of the report under the name that clients of text-embeddings-inference know, "x-queue-time",
+ *  and as text, times in whole milliseconds. Both strings are borrowed until `visit` returns. */
+void serve_infer_tell(const struct serve_infer *infer, const struct serve_infer_report *report,
+                      void (*visit)(void *cookie, const char *name, const char *value), void *cookie);
+
 /** Add a successful inference to the metrics. The room's own. */
 void serve_infer_count(const struct serve_infer *infer);
 /** The cosine of two vectors [n], 0 where one of them is zero. Summed in double precision in order. The room's own. */

@@ -1,5 +1,6 @@
 /* What an inference came to: its vectors, what it took, and what of it is counted. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -67,6 +68,38 @@ void serve_infer_report(const struct serve_infer *infer, struct serve_infer_repo
     for (uint32_t i = 0; i < infer->n_inputs; i++) {
         ret->n_truncated += infer->inputs[i].truncated;
         ret->n_cached += is_input_cached(infer, &infer->inputs[i]);
+    }
+}
+
+static uint64_t milliseconds(uint64_t ns)
+{
+    return ns / 1000000;
+}
+
+void serve_infer_tell(const struct serve_infer *infer, const struct serve_infer_report *report,
+                      void (*visit)(void *cookie, const char *name, const char *value), void *cookie)
+{
+    const struct serve_options *options = serve_server_options(infer->call->server);
+    const struct {
+        const char *name;
+        uint64_t value;
+    } figures[] = {
+        {"x-compute-time", milliseconds(report->total_ns)},
+        {"x-compute-characters", report->chars},
+        {"x-compute-tokens", report->tokens},
+        {"x-total-time", milliseconds(report->total_ns)},
+        {"x-tokenization-time", milliseconds(report->tokenization_ns)},
+        {"x-queue-time", milliseconds(report->queue_ns)},
+        {"x-inference-time", milliseconds(report->inference_ns)},
+        {"x-truncated-count", report->n_truncated},
+        {"x-cached-count", report->n_cached}, /* the last: absent without a cache */
+    };
+    size_t n = sizeof figures / sizeof *figures - (options->cache_bytes ? 0 : 1);
+    visit(cookie, "x-compute-type", options->compute_type);
+    for (size_t i = 0; i < n; i++) {
+        char text[24];
+        snprintf(text, sizeof text, "%llu", (unsigned long long)figures[i].value);
+        visit(cookie, figures[i].name, text);
     }
 }
 

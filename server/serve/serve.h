@@ -80,6 +80,10 @@ void serve_server_destroy(struct serve_server **server);
 const struct serve_options *serve_server_options(const struct serve_server *server);
 /** OK when a request would be served. Errors: UNHEALTHY (draining, or no board in service). Thread: any. */
 enum status serve_server_check(struct serve_server *server, struct error *err);
+/** Reserve `bytes` against --max-request-memory for what is not yet a call's; serve_server_release gives them back.
+ *  Errors: OVERLOADED. Thread: any */
+enum status serve_server_reserve(struct serve_server *server, uint64_t bytes, struct error *err);
+void serve_server_release(struct serve_server *server, uint64_t bytes);
 /** True from serve_server_drain or serve_server_close on. Thread: any. */
 bool serve_server_is_draining(const struct serve_server *server);
 

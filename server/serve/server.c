@@ -121,3 +121,20 @@ bool serve_server_is_draining(const struct serve_server *server)
 {
     return atomic_load(&server->draining);
 }
+
+enum status serve_server_reserve(struct serve_server *server, uint64_t bytes, struct error *err)
+{
+    uint64_t limit = server->options.max_memory;
+    uint64_t before = atomic_fetch_add(&server->memory, bytes);
+    if (bytes <= limit && before <= limit - bytes)
+        return STATUS_OK;
+    atomic_fetch_sub(&server->memory, bytes);
+    return error_set(err, STATUS_OVERLOADED,
+                     "the requests being worked on hold all of the %llu bytes of --max-request-memory: try again later",
+                     (unsigned long long)limit);
+}
+
+void serve_server_release(struct serve_server *server, uint64_t bytes)
+{
+    atomic_fetch_sub(&server->memory, bytes);
+}

@@ -18,7 +18,6 @@ Test(status, table_follows_the_conventions)
     cr_assert_eq(STATUS_OK, 0);
     cr_assert_eq(status_http(STATUS_OVERLOADED), 429);
     cr_assert_eq(status_grpc(STATUS_OVERLOADED), 8);
-    cr_assert_str_eq(status_grpc_name(STATUS_UNHEALTHY), "UNAVAILABLE");
     cr_assert_str_eq(status_tei(STATUS_BACKEND), "Backend");
     cr_assert_str_eq(status_name(STATUS_NO_MEMORY), "NO_MEMORY");
 }

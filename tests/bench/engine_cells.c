@@ -4,12 +4,15 @@
  *     time NAME SEQS TOKENS COUNT      COUNT passes over SEQS texts of TOKENS tokens in one work: "ms T T T ..."
  *     ragged NAME COUNT LENGTH ...     COUNT passes over texts of these lengths, as works of 32 texts that wait
  *                                      together, as requests do: "ms T T T ..."
+ *     loop NAME MS CLIENTS LENGTH ...  so many works of one text always in flight, of these lengths in turn, for so
+ *                                      long, whose first third does not count: "tokens/s T"
  *     embed NAME ID ID ...             the mean of the last hidden states: "values V V V ..."
  *     quit
  *
  * Whatever placement the scheduler chooses counts. What goes wrong ends the process with a line on stderr.
  */
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,16 +160,21 @@ static void pass(struct texts *texts, const struct pool *pool, uint32_t request)
             ;
 }
 
-static void time_passes(const struct pool *pool, const uint32_t *lengths, uint32_t n, uint32_t request, uint32_t count)
+static void fill_ids(struct texts *texts, const struct pool *pool, const uint32_t *lengths, uint32_t n)
 {
-    struct texts texts;
-    texts_init(&texts, pool, lengths, n, request);
-    uint32_t *id = texts.ids, state = 1;
+    uint32_t *id = texts->ids, state = 1;
     for (uint32_t i = 0; i < n; i++)
         for (uint32_t t = 0; t < lengths[i]; t++) {
             state = state * 1664525 + 1013904223;
             *id++ = (state >> 8) % pool->info.shape.vocab;
         }
+}
+
+static void time_passes(const struct pool *pool, const uint32_t *lengths, uint32_t n, uint32_t request, uint32_t count)
+{
+    struct texts texts;
+    texts_init(&texts, pool, lengths, n, request);
+    fill_ids(&texts, pool, lengths, n);
     printf("ms");
     for (uint32_t i = 0; i < count; i++) {
         uint64_t begin = clock_now_ns();
@@ -174,6 +182,73 @@ static void time_passes(const struct pool *pool, const uint32_t *lengths, uint32
         printf(" %.4f", (double)(clock_now_ns() - begin) * 1e-6);
     }
     printf("\n");
+    texts_finish(&texts);
+}
+
+struct client {
+    struct batch_work work;
+    struct batch_item item;
+    float *out;
+    sem_t *any_done;
+    atomic_bool done;
+};
+
+static void on_client_done(struct batch_work *work, enum status status, const struct error *err)
+{
+    struct client *client = work->cookie;
+    must(status, err);
+    sem_t *any_done = client->any_done;
+    atomic_store(&client->done, true);
+    sem_post(any_done);
+}
+
+static void submit(struct client *client, const struct pool *pool, const struct batch_item *item)
+{
+    struct error err;
+    client->item = *item;
+    client->item.out = client->out;
+    atomic_store(&client->done, false);
+    client->work = (struct batch_work){.items = &client->item,
+                                       .n_items = 1,
+                                       .class = batch_class_of(1, item->n_tokens),
+                                       .on_done = on_client_done,
+                                       .cookie = client};
+    must(batch_submit(pool->batch, &client->work, &err), &err);
+}
+
+/* Closed loops; what ends in the last two thirds of the time counts. */
+static void loop(const struct pool *pool, uint32_t ms, uint32_t n_clients, const uint32_t *lengths, uint32_t n)
+{
+    struct texts texts;
+    texts_init(&texts, pool, lengths, n, 1);
+    fill_ids(&texts, pool, lengths, n);
+    struct client *clients = must_have(mem_calloc(n_clients, sizeof *clients));
+    uint64_t tokens = 0, end = clock_now_ns() + ms * 1000000ull, begin = end - ms * 666666ull;
+    uint32_t next = 0, running = n_clients;
+    for (uint32_t c = 0; c < n_clients; c++) {
+        clients[c].out = must_have(mem_calloc(pool->info.shape.hidden, sizeof(float)));
+        clients[c].any_done = &texts.done;
+        submit(&clients[c], pool, &texts.items[next++ % n]);
+    }
+    while (running > 0) {
+        while (sem_wait(&texts.done) != 0)
+            ;
+        struct client *client = clients;
+        while (!atomic_load(&client->done))
+            client++;
+        uint64_t now = clock_now_ns();
+        bool over = now >= end;
+        tokens += over || now < begin ? 0 : client->item.n_tokens;
+        atomic_store(&client->done, false);
+        if (over)
+            running--;
+        else
+            submit(client, pool, &texts.items[next++ % n]);
+    }
+    printf("tokens/s %.1f\n", (double)tokens * 1e9 / (double)(end - begin));
+    for (uint32_t c = 0; c < n_clients; c++)
+        mem_free(clients[c].out);
+    mem_free(clients);
     texts_finish(&texts);
 }
 
@@ -220,6 +295,9 @@ static void answer(char **words, uint32_t n)
         time_passes(pool, numbers, seqs, seqs, count);
     } else if (strcmp(words[0], "ragged") == 0 && n_numbers >= 2) {
         time_passes(pool, numbers + 1, n_numbers - 1, REQUEST, numbers[0]);
+    } else if (strcmp(words[0], "loop") == 0 && n_numbers >= 3 && numbers[0] > 0 && numbers[1] > 0 &&
+               numbers[1] <= MAX_WORDS) {
+        loop(pool, numbers[0], numbers[1], numbers + 2, n_numbers - 2);
     } else if (strcmp(words[0], "embed") == 0) {
         embed(pool, numbers, n_numbers);
     } else {

@@ -1,133 +1,176 @@
-"""huggingface_hub's InferenceClient against bertd, as its users call it."""
-import sys
+#!/usr/bin/env python3
+"""Clients that others wrote against a bertd: clients.py BERTD TOOLS [--short] [NAME...]
 
-if {"-h", "--help"} & set(sys.argv[1:]):
-    sys.exit(print(__doc__))    # before what may not be installed
-
-import asyncio
+TOOLS is the folder into which tests/ecosystem/install puts the clients; each NAME is one of CLIENTS below. For each it
+runs its tests of this folder and its example in docs/clients.md, and prints a table. --short: of SHORT those that are
+installed, with status 77 where none is.
+"""
+import argparse
+import collections
 import json
 import os
 import re
-import signal
 import subprocess
-import tempfile
-import time
-import unittest
-import urllib.request
+import sys
 
-import numpy as np
-from huggingface_hub import AsyncInferenceClient, InferenceClient
-from huggingface_hub.errors import BadRequestError, HfHubHTTPError
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(ROOT, "tests"))
+import server  # noqa: E402
 
 KEY = "sesame"
-START_SECONDS, STOP_SECONDS = 60, 30
+SECONDS = 600
+SKIPPED = 77
+
+# `kind` is the folder of TOOLS that it is in, and says how it runs; `test` is the test's file, or the Go package.
+Client = collections.namedtuple("Client", "name kind test package")
+CLIENTS = [
+    Client("openai", "python", "test_openai.py", "openai"),
+    Client("huggingface_hub", "python", "test_huggingface_hub.py", "huggingface_hub"),
+    Client("grpcio", "python", "test_grpcio.py", "grpcio"),
+    Client("grpcurl", "go", "grpcurl", "github.com/fullstorydev/grpcurl"),
+    Client("llama-index", "frameworks", "test_llama_index.py", "llama-index-embeddings-text-embeddings-inference"),
+    Client("haystack", "frameworks", "test_haystack.py", "haystack-ai"),
+    Client("langchain-openai", "frameworks", "test_langchain_openai.py", "langchain-openai"),
+    Client("langchain-huggingface", "frameworks", "test_langchain_huggingface.py", "langchain-huggingface"),
+    Client("litellm", "frameworks", "test_litellm.py", "litellm"),
+    Client("tritonclient", "frameworks", "test_tritonclient.py", "tritonclient"),
+    Client("kserve", "frameworks", "test_kserve.py", "kserve"),
+    Client("openai-node", "node", "openai.test.mjs", "openai"),
+    Client("connect-node", "node", "connect_node.test.mjs", "@connectrpc/connect-node"),
+    Client("connect-web", "node", "connect_web.test.mjs", "@connectrpc/connect-web"),
+    Client("grpc-web", "node", "grpc_web.test.mjs", "grpc-web"),
+    Client("connect-go", "go", "connectgo", "connectrpc.com/connect"),
+    Client("grpc-go", "go", "grpcgo", "google.golang.org/grpc"),
+]
+SHORT = ("openai", "huggingface_hub", "grpcio", "grpcurl")
+PASSED = r"(?:^|\.\.\. )ok$|^ok \d+ - |^ *--- PASS"  # as unittest, Node and Go say it
 
 
-class Server:
-    """A bertd with two boards and a key, until `stop`."""
-
-    def __init__(self):
-        self.log = tempfile.NamedTemporaryFile(mode="r", prefix="bertd-ecosystem-")
-        command = [os.environ["BERTD_TEST_BINARY"], "--model-id", os.environ["BERTD_TEST_MODEL"], "--port", "0",
-                   "--boards", "2", "--api-key", KEY, "--drain-seconds", "0", "--json-output"]
-        with open(self.log.name, "w") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        self.url = f"http://127.0.0.1:{self.wait_for_port()}"
-
-    def wait_for_port(self):
-        end = time.monotonic() + START_SECONDS
-        while time.monotonic() < end and self.process.poll() is None:
-            with open(self.log.name) as log:
-                found = re.search(r'"message":"listening".*"port":(\d+)', log.read())
-            if found:
-                return int(found[1])
-            time.sleep(0.05)
-        self.process.kill()
-        with open(self.log.name) as log:
-            raise RuntimeError(f"bertd does not start:\n{log.read()}")
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            return self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            raise
+def read(*path):
+    with open(os.path.join(*path), encoding="utf-8") as file:
+        return file.read()
 
 
-class HuggingfaceHub(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-        cls.client = InferenceClient(base_url=cls.server.url, api_key=KEY)
+def version(client):
+    """As it is installed; None where it is not."""
+    folder = os.path.join(options.tools, client.kind)
+    if client.kind == "node":
+        path = os.path.join(folder, "node_modules", client.package, "package.json")
+        return json.loads(read(path))["version"] if os.path.exists(path) else None
+    if client.kind == "go":
+        pin = re.search(rf"\s{re.escape(client.package)} v(\S+)", read(folder, "go.mod")) \
+            if os.path.exists(os.path.join(folder, "bin", client.test)) else None
+        return pin and pin[1]
+    code = f"import importlib.metadata as m; print(m.version('{client.package}'))"
+    python = os.path.join(folder, "bin/python")
+    run = os.path.exists(python) and subprocess.run([python, "-c", code], capture_output=True, text=True)
+    return run.stdout.strip() if run and run.returncode == 0 else None
 
-    @classmethod
-    def tearDownClass(cls):
-        assert cls.server.stop() == 0, "bertd ended with an error"
 
-    def refused(self, status, words, **arguments):
-        with self.assertRaises(HfHubHTTPError) as caught:
-            self.client.feature_extraction(**arguments)
-        self.assertEqual(caught.exception.response.status_code, status)
-        self.assertIn(words, str(caught.exception))
+def test_command(client):
+    folder = os.path.join(options.tools, client.kind)
+    if client.kind == "node":
+        return ["node", "--test", "--test-reporter=tap", client.test], folder
+    if client.kind == "go" and client.test != "grpcurl":
+        return [os.path.join(folder, "bin", client.test), "-test.v"], folder
+    if client.test == "grpcurl":
+        folder, client = os.path.join(options.tools, "python"), client._replace(test="test_grpcurl.py")
+    return [os.path.join(folder, "bin/python"), "-m", "unittest", "-v", client.test], os.path.join(HERE, "python")
 
-    def test_text(self):
-        row = self.client.feature_extraction("Hello, world")
-        self.assertEqual(row.shape, (1, 384))
-        self.assertAlmostEqual(float(np.linalg.norm(row)), 1.0, places=5)
 
-    def test_route_by_name(self):
-        client = InferenceClient(model=self.server.url + "/embed", api_key=KEY)
-        self.assertTrue(np.array_equal(client.feature_extraction("Hello"), self.client.feature_extraction("Hello")))
+def example(client):
+    """(language, code, what it prints) of its part of docs/clients.md."""
+    part = re.search(rf"^## {re.escape(client.name)}\n(.*?)(?=^## |\Z)", read(ROOT, "docs/clients.md"), re.M | re.S)
+    blocks = part and re.search(r"^```(\w+)\n(.*?)^```\n+```text\n(.*?)^```", part[1], re.M | re.S)
+    if not blocks:
+        sys.exit(f"docs/clients.md has no example for {client.name}")
+    return blocks.groups()
 
-    def test_texts_of_a_large_batch(self):
-        texts = [f"text number {i}" for i in range(500)]
-        rows = self.client.feature_extraction(texts)
-        self.assertEqual(rows.shape, (500, 384))
-        for i in (0, 31, 32, 499):
-            self.assertTrue(np.array_equal(rows[i : i + 1], self.client.feature_extraction(texts[i])))
 
-    def test_parameters(self):
-        raw = self.client.feature_extraction("Hello", normalize=False)
-        self.assertTrue(np.allclose(raw / np.linalg.norm(raw), self.client.feature_extraction("Hello"), atol=1e-6))
-        self.assertEqual(self.client.feature_extraction("Hello", dimensions=16).shape, (1, 16))
-        text = "first " + "word " * 600 + "last"
-        right, left = (self.client.feature_extraction(text, truncate=True, truncation_direction=direction)
-                       for direction in ("right", "left"))
-        self.assertFalse(np.array_equal(right, left))
+def example_command(language, code, folder):
+    """The command that runs it, and where. Examples need what is in the folder: they are written there."""
+    if language == "python":
+        return [os.path.join(folder, "bin/python"), "-c", code], ROOT
+    if language == "sh":
+        return ["bash", "-c", code], ROOT
+    path = os.path.join(folder, {"js": "example.mjs", "go": "example/main.go"}[language])
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(code)
+    return (["node", path] if language == "js" else ["go", "run", "./example"]), folder
 
-    def test_errors_reach_the_caller(self):
-        self.refused(422, "must have at most 256 tokens. Given: 402", text="hello " * 400, truncate=False)
-        self.refused(422, "`prompt_name`", text="hello", prompt_name="query")
-        self.refused(422, "`dimensions`", text="hello", dimensions=0)
-        self.refused(422, "batch size 1025 > maximum allowed batch size 1024", text=["a"] * 1025)
-        with self.assertRaises(BadRequestError) as caught:
-            self.client.feature_extraction("")
-        self.assertIn("`inputs` cannot be empty", str(caught.exception))
-        with self.assertRaises(HfHubHTTPError) as caught:
-            InferenceClient(base_url=self.server.url, api_key="other").feature_extraction("hello")
-        self.assertEqual(caught.exception.response.status_code, 401)
 
-    def test_many_at_once(self):
-        async def ask():
-            client = AsyncInferenceClient(base_url=self.server.url, api_key=KEY)
-            return await asyncio.gather(*(client.feature_extraction(f"text {i % 8}") for i in range(64)))
+def run(command, folder, environment):
+    """(whether it succeeded, its output)"""
+    try:
+        done = subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=SECONDS)
+    except subprocess.TimeoutExpired as error:
+        return False, f"{error.output}\nnot done in {SECONDS} s"
+    return done.returncode == 0, done.stdout
 
-        rows = asyncio.run(ask())
-        for i, row in enumerate(rows):
-            self.assertTrue(np.array_equal(row, rows[i % 8]))
 
-    def test_chunks_and_truncation_by_hand(self):
-        """What the client has no argument for, over the same connection format."""
-        for chunk, count in ((False, "1"), (True, "0")):
-            body = json.dumps({"inputs": ["short", "word " * 600], "chunk": chunk}).encode()
-            request = urllib.request.Request(self.server.url + "/embed", body, {
-                "Content-Type": "application/json", "Authorization": f"Bearer {KEY}", "x-bertd-priority": "bulk"})
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                self.assertEqual(answer.headers["x-truncated-count"], count)
-                self.assertEqual(answer.headers["x-truncated"], None if chunk else "1")
-                self.assertEqual(len(json.load(answer)), 2)
+def check(client, environment, target):
+    """(checks passed, "" or what was wrong)"""
+    well, output = run(*test_command(client), environment)
+    passed = len(re.findall(PASSED, output, re.M))
+    wrong = "" if well and passed else output
+    language, code, wanted = example(client)
+    code = code.replace("127.0.0.1:3000", target).replace("KEY", KEY)
+    folder = os.path.join(options.tools, client.kind)
+    well, output = run(*example_command(language, code, folder), environment)
+    if well and output == wanted:
+        return passed + 1, wrong
+    return passed, f"{wrong}\nthe example of docs/clients.md printed:\n{output}"
+
+
+def main():
+    clients = [client for client in CLIENTS if not options.names or client.name in options.names]
+    if options.short:
+        clients = [client for client in clients if client.name in SHORT]
+    unknown = set(options.names) - {client.name for client in CLIENTS}
+    if unknown:
+        sys.exit(f"no client is called {', '.join(unknown)}: there are {', '.join(client.name for client in CLIENTS)}")
+    versions = {client: version(client) for client in clients}
+    absent = [client.name for client in clients if not versions[client]]
+    if absent:
+        print(f"{'skipped' if options.short else 'error'}: not installed: {', '.join(absent)}", flush=True)
+        if not options.short or len(absent) == len(clients):
+            return SKIPPED if options.short else 1
+    if not server.has_model():
+        print("skipped: no model")
+        return SKIPPED
+
+    rows, failures = [], 0
+    common = ("--boards", "2", "--api-key", KEY, "--served-model-name", "all-MiniLM-L6-v2")
+    with server.Server(options.bertd, *common) as bertd, \
+            server.Server(options.bertd, *common, "--auto-truncate", "false") as strict:
+        environment = {
+            **os.environ, "BERTD_URL": bertd.url, "BERTD_STRICT_URL": strict.url, "BERTD_KEY": KEY,
+            "PATH": os.path.join(options.tools, "go/bin") + ":" + os.environ["PATH"],
+            "PYTHONPATH": os.path.join(options.tools, "python/stubs"), "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONWARNINGS": "ignore"}
+        for client in clients:
+            if not versions[client]:
+                continue
+            passed, wrong = check(client, environment, bertd.url.removeprefix("http://"))
+            if wrong:
+                failures += 1
+                print(f"{client.name}:\n{wrong}", flush=True)
+            rows.append((client.name, versions[client], f"{passed}{', failed' if wrong else ''}"))
+    widths = [max(len(row[i]) for row in [*rows, ("client", "version", "")]) for i in range(2)]
+    for row in [("client", "version", "checks passed"), *rows]:
+        print(f"{row[0]:{widths[0]}} | {row[1]:{widths[1]}} | {row[2]}")
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":
-    unittest.main()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bertd")
+    parser.add_argument("tools")
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("names", nargs="*")
+    options = parser.parse_args()
+    options.bertd, options.tools = os.path.abspath(options.bertd), os.path.abspath(options.tools)
+    sys.exit(main())

@@ -101,6 +101,25 @@ Test(keys, are_asked_for_on_every_route_but_the_public)
     stop(&process);
 }
 
+/* The detail is a google.rpc.ErrorInfo with the reason UNAUTHENTICATED and the domain bertd. */
+Test(keys, are_asked_for_by_services_too)
+{
+    static const char *const routes[] = {"/tei.v1.Embed/Embed", "/tei.v1.Tokenize/Tokenize"};
+    static const char detail[] = "\"type\":\"google.rpc.ErrorInfo\",\"value\":\"Cg9VTkFVVEhFTlRJQ0FURUQSBWJlcnRk\"";
+    struct process process = start("alice s3cret-1\n", "");
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+        struct answer answer = ask(process.port, "POST", routes[i], "s3cret-1");
+        cr_expect_eq(answer.code, 200, "%.300s", answer.body);
+        client_free(&answer);
+        answer = ask(process.port, "POST", routes[i], "s3cret-2");
+        cr_expect_eq(answer.code, 401, "%.300s", answer.body);
+        cr_expect(strstr(answer.body, detail) != NULL, "%s", answer.body);
+        client_free(&answer);
+    }
+    process_await_log(&process, "\"status\":\"UNAUTHENTICATED\"");
+    stop(&process);
+}
+
 Test(keys, have_limits)
 {
     struct process process = start("few s3cret-1 requests_per_second=0.01\n"

@@ -11,7 +11,8 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FOLDERS = (".ci", "tests", "deploy", "accel/rtl/syn")
-MUST_NOT_RUN = ["cmake", "ninja", "make", "gcc", "cc", "clang", "apt-get", "sudo", "pip", "pip3", "verilator", "yosys", "curl"]
+MUST_NOT_RUN = ["cmake", "ninja", "make", "gcc", "cc", "clang", "apt-get", "sudo", "pip", "pip3", "verilator", "yosys", "curl", "go",
+                "npm", "protoc"]
 
 
 def scripts():

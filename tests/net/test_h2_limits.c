@@ -65,7 +65,7 @@ Test(h2_limits, rapid_resets_end_the_connection)
         asked++;
     }
     cr_expect_eq(client->goaways, 1);
-    cr_expect_eq(client->goaway_error, NGHTTP2_ENHANCE_YOUR_CALM);
+    cr_expect_eq(client->goaway_error, NGHTTP2_ENHANCE_YOUR_CALM, "error %u after %u", client->goaway_error, asked);
     client_close(client);
     while (stats().connections_h2 > 0)
         usleep(1000);

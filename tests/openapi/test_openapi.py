@@ -46,8 +46,6 @@ def narrow(description, url):
         fields = schema.get("properties", {})
         if "dimensions" in fields:
             fields["dimensions"]["maximum"] = width
-        if "truncation_direction" in fields:
-            fields["chunk_overlap"]["maximum"] = (info["max_input_length"] - 2) // 2
         if "prompt_name" in fields:
             fields["prompt_name"] = {"type": "null"}  # the model has none
     parameters["model"]["schema"]["enum"] = [info["served_model_name"]]

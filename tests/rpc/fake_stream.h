@@ -48,6 +48,7 @@ struct rpc_stream {
     char path[128];
     void *state;
     atomic_int wakes;
+    atomic_bool waking;
     uint64_t time_ns;
     uint32_t n_messages;
     pthread_t thread; /* the only one that may answer */
@@ -139,10 +140,21 @@ bool rpc_send(struct rpc_stream *stream, char *bytes, size_t len)
     return !stream->slow;
 }
 
-void rpc_wake(struct rpc_stream *stream)
+bool rpc_begin_wake(struct rpc_stream *stream)
+{
+    cr_assert_not(stream->finished);
+    return !atomic_exchange(&stream->waking, true);
+}
+
+void rpc_end_wake(struct rpc_stream *stream)
 {
     cr_assert_not(stream->finished);
     atomic_fetch_add(&stream->wakes, 1);
+}
+
+bool rpc_is_waking(struct rpc_stream *stream)
+{
+    return atomic_load(&stream->waking);
 }
 
 void rpc_set_time(struct rpc_stream *stream, uint64_t at_ns)
@@ -206,7 +218,10 @@ static inline void fake_open(struct rpc_stream *stream, const char *path)
 /** What the event thread does when it has nothing else to do. */
 static inline void fake_poll(struct rpc_stream *stream)
 {
-    if (atomic_exchange(&stream->wakes, 0) > 0 && !stream->finished)
+    bool woken = atomic_exchange(&stream->wakes, 0) > 0;
+    if (woken)
+        atomic_store(&stream->waking, false);
+    if (woken && !stream->finished)
         stream->method->on_wake(stream);
     if (!stream->finished && stream->time_ns && stream->time_ns <= clock_now_ns()) {
         stream->time_ns = 0;

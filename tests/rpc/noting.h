@@ -11,7 +11,8 @@
 
 enum { LIMIT = 2000 };
 
-/* A service that notes what it hears in `heard`, and answers as the messages say: "send x", "fail", "wait". ----------
+/* A service that notes what it hears in `heard`, and answers as the messages say: "send x", "fail", "lack", "wait".
+ * ----------
  */
 
 static char heard[4096];
@@ -55,6 +56,9 @@ static void on_message(struct rpc_stream *stream, const char *bytes, size_t len)
         rpc_add_trailer(stream, "x-tail", "t1");
         rpc_add_trailer(stream, "x-tail", "t2");
         send_text(stream, bytes + 5, len - 5);
+    } else if (len == 4 && memcmp(bytes, "lack", 4) == 0) {
+        rpc_send(stream, NULL, 0);
+        note("sent", "", 0);
     } else if (len == 4 && memcmp(bytes, "fail", 4) == 0) {
         rpc_finish(stream, 9, "not \xc3\xa9", &detail, 1);
     }

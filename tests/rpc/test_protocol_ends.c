@@ -8,6 +8,12 @@ TestSuite(protocol_ends, .init = begin, .fini = end);
 
 /* What is wrong --------------------------------------------------------------------------------------------------- */
 
+static void wake_last(void)
+{
+    if (rpc_begin_wake(last_stream))
+        rpc_end_wake(last_stream);
+}
+
 Test(protocol_ends, http_says_what_no_protocol_can)
 {
     static const struct {
@@ -120,7 +126,7 @@ Test(protocol_ends, a_message_of_no_bytes_is_one)
     put("");
     put("wait");
     fake_end(&exchange);
-    rpc_wake(last_stream);
+    wake_last();
     fake_poll(&exchange);
     expect_trailer("grpc-status", "0");
     close_heard("start  wait end wake over");
@@ -139,6 +145,14 @@ Test(protocol_ends, a_stream_that_breaks_off_is_cancelled)
     fake_body(&exchange, "\0\0\1\0\0", 5);
     expect_field("grpc-status", "8");
     close_heard("start cancel over");
+}
+
+Test(protocol_ends, a_message_without_memory_cancels_after_the_callback)
+{
+    open_as("/p.S/Bidi", "application/grpc");
+    put("lack");
+    expect_field("grpc-status", "8");
+    close_heard("start lack sent cancel over");
 }
 
 Test(protocol_ends, methods_that_give_no_answer)
@@ -191,6 +205,22 @@ Test(protocol_ends, times_come_once)
     close_heard("start time end over");
 }
 
+Test(protocol_ends, a_service_that_sees_a_wake_coming_is_woken_also_by_a_timer)
+{
+    open_as("/p.S/Bidi", "application/grpc");
+    put("wait");
+    cr_expect_not(rpc_is_waking(last_stream));
+    rpc_set_time(last_stream, clock_now_ns() + 1000000);
+    for (int tries = 0; !rpc_is_waking(last_stream); tries++) {
+        cr_assert_lt(tries, 60000, "no timer");
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    wait_for_wake();
+    cr_expect_not(rpc_is_waking(last_stream));
+    fake_gone(&exchange);
+    close_heard("start wait wake time cancel over");
+}
+
 Test(protocol_ends, clients_that_leave_cancel)
 {
     open_as("/p.S/Bidi", "application/grpc");
@@ -211,15 +241,15 @@ Test(protocol_ends, at_most_so_many_messages_are_in_hand)
     fake_body(&exchange, out.data, out.len);
     expect_heard("start wait wait");
     cr_expect_eq(exchange.consumed, 18u, "%zu", exchange.consumed);
-    rpc_wake(last_stream);
+    wake_last();
     fake_poll(&exchange);
     expect_heard("start wait wait wake wait");
     cr_expect_eq(exchange.consumed, 27u, "%zu", exchange.consumed);
     fake_end(&exchange); /* comes after the message that still waits */
-    rpc_wake(last_stream);
+    wake_last();
     fake_poll(&exchange);
     expect_heard("start wait wait wake wait wake wait");
-    rpc_wake(last_stream);
+    wake_last();
     fake_poll(&exchange);
     expect_heard("start wait wait wake wait wake wait wake end");
     cr_expect_eq(exchange.consumed, out.len);

@@ -1,5 +1,5 @@
 /* Connect, gRPC-Web and gRPC in bytes: what a service hears, and what goes out. */
-#include "server/rpc/base64.h"
+#include "base/base64.h"
 #include "tests/rpc/noting.h"
 
 TestSuite(protocols, .init = begin, .fini = end);
@@ -57,7 +57,7 @@ Test(protocols, connect_get_compressed)
     struct buf packed = {0}, query = {0};
     compress_text(&packed, "send you", 8);
     buf_puts(&query, "encoding=proto&compression=gzip&base64=1&message=");
-    rpc_base64_write(&query, packed.data, packed.len);
+    base64_encode_bare(&query, packed.data, packed.len);
     for (size_t i = 0; i < query.len; i++)
         query.data[i] = query.data[i] == '+' ? '-' : query.data[i] == '/' ? '_' : query.data[i];
     buf_append(&query, "", 1);

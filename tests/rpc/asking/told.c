@@ -76,7 +76,7 @@ static void read_json_error(struct told *told, const json_t *error)
     const char *name = json_string_value(json_object_get(error, "code"));
     const char *message = json_string_value(json_object_get(error, "message"));
     for (unsigned code = 1; name && code <= RPC_UNAUTHENTICATED; code++)
-        if (strcmp(rpc_code_name(code), name) == 0)
+        if (strcmp(rpc_code_connect_name(code), name) == 0)
             told->code = code;
     snprintf(told->message, sizeof told->message, "%s", message ? message : "");
     json_array_foreach(json_object_get(error, "details"), i, detail)
