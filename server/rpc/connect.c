@@ -10,8 +10,9 @@ static void unescape(struct buf *out, const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         char c = text[i] == '+' ? ' ' : text[i];
-        if (c == '%' && len - i > 2 && base_hex_digit(text[i + 1]) >= 0 && base_hex_digit(text[i + 2]) >= 0) {
-            c = (char)(base_hex_digit(text[i + 1]) * 16 + base_hex_digit(text[i + 2]));
+        int byte = base_hex_escape(text + i, len - i);
+        if (byte >= 0) {
+            c = (char)byte;
             i += 2;
         }
         buf_append(out, &c, 1);

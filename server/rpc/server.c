@@ -287,8 +287,11 @@ static void on_writable(struct net_exchange *exchange)
 
 static void on_over(struct net_exchange *exchange)
 {
-    if (*slot(exchange))
-        rpc_stream_destroy(*slot(exchange));
+    struct rpc_stream *stream = *slot(exchange);
+    if (!stream)
+        return;
+    rpc_receive_finish(stream);
+    rpc_stream_destroy(stream);
 }
 
 enum status rpc_server_create(struct rpc_server **ret, struct serve_server *serve, const struct rpc_options *options,

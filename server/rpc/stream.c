@@ -29,7 +29,6 @@ void rpc_stream_destroy(struct rpc_stream *stream)
 {
     if (stream->started && stream->method->on_over)
         stream->method->on_over(stream);
-    rpc_receive_finish(stream);
     buf_finish(&stream->trailers);
     mem_free(stream->answer);
     mem_free(stream->failure_message);
