@@ -38,13 +38,14 @@ void h1_finish(struct net_server *server);
 
 /* What happened to an exchange. */
 enum {
-    H1_WOKEN = 1,   /* net_wake was called; on_wake is to come */
-    H1_LEFT = 2,    /* the client has gone while a stream was written */
-    H1_BEGUN = 4,   /* there is an answer, or the head of a stream */
-    H1_GIVEN = 8,   /* the handler is done with the exchange */
-    H1_OVER = 16,   /* the library is done with it. Who comes second of these two frees it */
-    H1_AWAY = 32,   /* suspended in the library */
-    H1_STIRRED = 64 /* something happened since the event thread looked: it does not stay suspended */
+    H1_WOKEN = 1,    /* net_wake was called; on_wake is to come */
+    H1_LEFT = 2,     /* the client has gone while a stream was written */
+    H1_BEGUN = 4,    /* there is an answer, or the head of a stream */
+    H1_GIVEN = 8,    /* the handler is done with the exchange */
+    H1_OVER = 16,    /* the library is done with it. Who comes second of these two frees it */
+    H1_AWAY = 32,    /* suspended in the library */
+    H1_STIRRED = 64, /* something happened since the event thread looked: it does not stay suspended */
+    H1_HELD = 128    /* over, and in on_wake, after which it is freed if it is given by then */
 };
 
 /** The body of an answer that comes in pieces. */
@@ -83,6 +84,9 @@ enum MHD_Result h1_handle(void *cls, struct MHD_Connection *connection, const ch
                           const char *version, const char *data, size_t *data_size, void **state);
 /** The library is done with the exchange, however it ended. */
 void h1_end(void *cls, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode reason);
+
+/** Call on_wake of an exchange that the library is done with, on another thread than its connection's. */
+void h1_wake_late(struct h1_exchange *exchange);
 
 /** Note that these flags' events happened: the event thread looks again. */
 void h1_stir(struct h1_exchange *exchange, unsigned flags);

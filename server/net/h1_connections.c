@@ -50,8 +50,7 @@ static void call_woken(struct h1_connections *connections)
     while ((x = connections->woken)) {
         connections->woken = x->next;
         pthread_mutex_unlock(&connections->lock);
-        atomic_fetch_and(&x->flags, ~(unsigned)H1_WOKEN);
-        x->base.handler->on_wake(&x->base);
+        connections->on_woken(x);
         pthread_mutex_lock(&connections->lock);
     }
 }
@@ -70,9 +69,11 @@ static void *sweep_on(void *cookie)
 }
 
 enum status h1_connections_start(struct h1_connections *connections, uint32_t idle_seconds,
-                                 void (*on_left)(struct h1_exchange *exchange), struct error *err)
+                                 void (*on_left)(struct h1_exchange *exchange),
+                                 void (*on_woken)(struct h1_exchange *exchange), struct error *err)
 {
-    *connections = (struct h1_connections){.idle_ns = idle_seconds * second_ns, .on_left = on_left};
+    *connections =
+        (struct h1_connections){.idle_ns = idle_seconds * second_ns, .on_left = on_left, .on_woken = on_woken};
     connections->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (connections->epoll < 0)
         return error_set(err, STATUS_INTERNAL, "epoll_create1: %s", strerror(errno));

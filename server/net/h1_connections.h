@@ -34,14 +34,17 @@ struct h1_connections {
     int epoll; /* level-triggered, over all sockets */
     struct h1_linger linger;
     void (*on_left)(struct h1_exchange *exchange);
+    void (*on_woken)(struct h1_exchange *exchange);
     struct h1_exchange *woken; /* the library is done with them: nobody else calls on_wake */
 };
 
 /** Begin, with the thread that looks at all connections ten times a second: it shuts down those whose time is over,
  *  and tells the library of those whose client has ended, and with `on_left` the exchange that writes a stream to it.
- *  Errors: INTERNAL (file descriptors, threads); then there is nothing to finish. */
+ *  With `on_woken` it wakes those that the library is done with. Errors: INTERNAL (file descriptors, threads); then
+ * there is nothing to finish. */
 enum status h1_connections_start(struct h1_connections *connections, uint32_t idle_seconds,
-                                 void (*on_left)(struct h1_exchange *exchange), struct error *err);
+                                 void (*on_left)(struct h1_exchange *exchange),
+                                 void (*on_woken)(struct h1_exchange *exchange), struct error *err);
 /** End that thread and forget the connections. */
 void h1_connections_finish(struct h1_connections *connections);
 /** New, owned by the list; NULL when out of memory, which the functions below take. */
@@ -53,7 +56,7 @@ void h1_connection_expect(const struct h1_connections *connections, struct h1_co
 /** A stream is being written, whose exchange is told of the client's end; NULL: no longer. */
 void h1_connection_stream(struct h1_connections *connections, struct h1_connection *connection,
                           struct h1_exchange *exchange);
-/** Have the sweeper call on_wake, soon. */
+/** Have the sweeper call on_woken, soon. */
 void h1_connections_wake(struct h1_connections *connections, struct h1_exchange *exchange);
 /** Expect nothing: the request is being worked on. */
 void h1_connection_rest(struct h1_connection *connection);

@@ -52,13 +52,28 @@ static void free_exchange(struct h1_exchange *x)
     mem_free(x);
 }
 
+/* Nobody else frees it. `before`: its flags when it was given. */
+static bool is_last(unsigned before)
+{
+    return before & H1_OVER && !(before & H1_HELD);
+}
+
 /* The handler is done with the exchange. */
 static void give(struct h1_exchange *x)
 {
     struct h1 *h1 = x->h1;
-    if (atomic_fetch_or(&x->flags, H1_GIVEN) & H1_OVER)
+    if (is_last(atomic_fetch_or(&x->flags, H1_GIVEN)))
         free_exchange(x);
     atomic_fetch_sub(&h1->owed, 1);
+}
+
+void h1_wake_late(struct h1_exchange *x)
+{
+    atomic_fetch_or(&x->flags, H1_HELD);
+    atomic_fetch_and(&x->flags, ~(unsigned)H1_WOKEN);
+    x->base.handler->on_wake(&x->base);
+    if (atomic_fetch_and(&x->flags, ~(unsigned)H1_HELD) & H1_GIVEN)
+        free_exchange(x);
 }
 
 static void wake(struct net_exchange *exchange)
@@ -73,9 +88,9 @@ static void respond(struct net_exchange *exchange)
     struct MHD_Connection *connection = x->connection;
     atomic_fetch_add(&h1->resuming, 1);
     unsigned before = atomic_fetch_or(&x->flags, H1_BEGUN | H1_GIVEN | H1_STIRRED);
-    if (before & H1_OVER)
+    if (is_last(before))
         free_exchange(x);
-    else if (before & H1_AWAY && !(before & H1_STIRRED))
+    else if (!(before & H1_OVER) && before & H1_AWAY && !(before & H1_STIRRED))
         MHD_resume_connection(connection);
     atomic_fetch_sub(&h1->owed, 1);
     atomic_fetch_sub(&h1->resuming, 1);
