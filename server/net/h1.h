@@ -85,7 +85,7 @@ enum MHD_Result h1_handle(void *cls, struct MHD_Connection *connection, const ch
 /** The library is done with the exchange, however it ended. */
 void h1_end(void *cls, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode reason);
 
-/** Call on_wake of an exchange that the library is done with. */
+/** Call on_wake of an exchange that the library is done with, on another thread than its connection's. */
 void h1_wake_late(struct h1_exchange *exchange);
 
 /** Note that these flags' events happened: the event thread looks again. */

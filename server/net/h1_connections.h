@@ -40,8 +40,8 @@ struct h1_connections {
 
 /** Begin, with the thread that looks at all connections ten times a second: it shuts down those whose time is over,
  *  and tells the library of those whose client has ended, and with `on_left` the exchange that writes a stream to it.
- * It calls `on_woken` with what h1_connections_wake was given. Errors: INTERNAL (file descriptors, threads); then there
- * is nothing to finish. */
+ *  With `on_woken` it wakes those that the library is done with. Errors: INTERNAL (file descriptors, threads); then
+ * there is nothing to finish. */
 enum status h1_connections_start(struct h1_connections *connections, uint32_t idle_seconds,
                                  void (*on_left)(struct h1_exchange *exchange),
                                  void (*on_woken)(struct h1_exchange *exchange), struct error *err);
