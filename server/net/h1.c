@@ -117,7 +117,8 @@ static void on_left(struct h1_exchange *exchange)
 enum status h1_start(struct net_server *server, const bool sides[NET_SIDES], struct error *err)
 {
     struct h1 *h1 = &server->h1;
-    enum status status = h1_connections_start(&h1->connections, server->options.idle_timeout_s, on_left, h1_wake_late, err);
+    enum status status =
+        h1_connections_start(&h1->connections, server->options.idle_timeout_s, on_left, h1_wake_late, err);
     if (status != STATUS_OK)
         return status;
     h1_library_set_refusals(server->options.write_refusal);
