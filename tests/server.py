@@ -3,6 +3,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 
 
 def model_dir():
@@ -26,6 +27,10 @@ class Server:
             record = json.loads(line)
             if record["message"] == "listening":
                 self.url = f"http://127.0.0.1:{record['port']}"
+                # Read on: a full pipe would stop the server.
+                self.words = []
+                self.reader = threading.Thread(target=lambda: self.words.extend(self.process.stderr))
+                self.reader.start()
                 return
         raise RuntimeError("bertd did not start")
 
@@ -34,6 +39,7 @@ class Server:
 
     def __exit__(self, *_):
         self.process.send_signal(signal.SIGTERM)
-        words = self.process.communicate()[1]
+        self.process.wait()
+        self.reader.join()
         if self.process.returncode != 0:
-            raise RuntimeError(f"bertd ended with {self.process.returncode}:\n{words}")
+            raise RuntimeError(f"bertd ended with {self.process.returncode}:\n{''.join(self.words)}")

@@ -41,14 +41,6 @@ static enum status read(struct serve_call *call, struct wire_v2 **ret, struct er
     return status;
 }
 
-/* The protocol's own time limit may come before that of the head. */
-static void limit_time(struct serve_call *call, uint32_t timeout_us)
-{
-    uint64_t deadline = call->started_ns + timeout_us * (uint64_t)1000;
-    if (timeout_us && (!call->deadline_ns || deadline < call->deadline_ns))
-        call->deadline_ns = deadline;
-}
-
 static enum serve_progress start(struct serve_call *call)
 {
     struct wire_v2 *request = NULL;
@@ -56,7 +48,8 @@ static enum serve_progress start(struct serve_call *call)
     if (call->status != STATUS_OK)
         return SERVE_DONE;
     http_request_of(call)->state = request;
-    limit_time(call, request->timeout_us);
+    if (request->timeout_us) /* the protocol's own, besides that of the head */
+        serve_call_end_by(call, call->started_ns + request->timeout_us * (uint64_t)1000);
     return http_infer(call, &request->embed, serve_server_options(call->server)->pooling);
 }
 

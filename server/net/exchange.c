@@ -194,6 +194,12 @@ void net_respond(struct net_exchange *exchange, unsigned code, char *body, size_
     exchange->ops->respond(exchange);
 }
 
+void net_respond_spare(struct net_exchange *exchange)
+{
+    exchange->fields.failed = true;
+    net_respond(exchange, 500, NULL, 0);
+}
+
 void net_begin(struct net_exchange *exchange, unsigned code)
 {
     begin(exchange, code);

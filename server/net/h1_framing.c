@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/hex.h"
+#include "server/net/path.h"
 #include "server/net/single_fields.h"
 
 /* The head of an answer, and the least piece of a body. */
@@ -73,8 +74,7 @@ static bool is_host(const char *host, size_t len)
         return at - host > 2 && at < end && *at == ']' && is_port(at + 1, end);
     }
     while (at < end && *at != ':') {
-        bool escape = *at == '%' && end - at > 2 && base_hex_digit(at[1]) >= 0 && base_hex_digit(at[2]) >= 0 &&
-                      strncmp(at, "%00", 3) != 0;
+        bool escape = base_hex_escape(at, (size_t)(end - at)) > 0;
         if (!escape && !strchr(name, *at))
             return false;
         at += escape ? 3 : 1;
@@ -159,5 +159,5 @@ size_t h1_framing_unescape(void *cls, struct MHD_Connection *connection, char *t
 {
     (void)cls;
     (void)connection;
-    return strstr(text, "%00") ? strlen(text) : MHD_http_unescape(text);
+    return net_path_decode(text);
 }

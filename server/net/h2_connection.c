@@ -332,13 +332,14 @@ void h2_connection_leave(struct h2_connection *connection)
 static void sweep_streams(struct h2_connection *connection, uint64_t now)
 {
     for (struct h2_stream *stream = connection->streams; stream; stream = stream->next) {
-        bool slow = stream->receive_by_ns && stream->receive_by_ns < now && !stream->base.hold &&
-                    !atomic_load(&stream->answered);
+        bool waits = stream->lets_rest_come || (!stream->base.hold && !atomic_load(&stream->answered));
+        bool slow = waits && stream->receive_by_ns && stream->receive_by_ns < now;
         bool stuck = stream->send_by_ns && stream->send_by_ns < now;
         if (stream->closed || stream->aborted || (!slow && !stuck))
             continue;
         stream->aborted = true;
-        nghttp2_submit_rst_stream(connection->session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_CANCEL);
+        nghttp2_submit_rst_stream(connection->session, NGHTTP2_FLAG_NONE, stream->id,
+                                  stream->lets_rest_come ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL);
         h2_loop_mark(connection);
     }
 }

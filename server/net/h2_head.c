@@ -3,9 +3,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/hex.h"
 #include "base/mem.h"
 #include "server/net/h2_parts.h"
+#include "server/net/path.h"
 #include "server/net/single_fields.h"
 
 enum { FIELD_COST = 32 };
@@ -57,20 +57,6 @@ void h2_head_each(const struct net_exchange *exchange, void (*visit)(void *cooki
     }
 }
 
-/* Decode %HH in place. What has a %00 is left as it is: no path has one. */
-static void decode(char *text)
-{
-    if (strstr(text, "%00"))
-        return;
-    char *to = text;
-    for (const char *from = text; *from; to++) {
-        bool escape = from[0] == '%' && base_hex_digit(from[1]) >= 0 && base_hex_digit(from[2]) >= 0;
-        *to = escape ? (char)(base_hex_digit(from[1]) << 4 | base_hex_digit(from[2])) : *from;
-        from += escape ? 3 : 1;
-    }
-    *to = '\0';
-}
-
 static enum status check(const struct h2_stream *stream, struct error *err)
 {
     if (stream->head_size > H2_HEAD_LIMIT)
@@ -119,7 +105,7 @@ bool h2_head_finish(struct h2_stream *stream, bool ended)
     char *query = strchr(path, '?');
     if (query)
         *query++ = '\0';
-    decode(path);
+    net_path_decode(path);
     const char *method = find(stream, ":method");
     const char *length = find(stream, "content-length");
     exchange->method = method ? method : "";

@@ -107,18 +107,19 @@ struct h2_stream {
     struct h2_stream *due_next;
     int32_t id;
     bool is_due;
-    bool refused;    /* its head is malformed */
-    bool begun;      /* the handler knows of it */
-    bool ended;      /* the request is whole */
-    bool closed;     /* the HTTP/2 stream is */
-    bool given;      /* the handler is done */
-    bool streams;    /* the answer comes in pieces */
-    bool spare;      /* the answer is the one for which there is always memory */
-    bool aborts;     /* net_abort was called */
-    bool aborted;    /* reset by us */
-    bool bodiless;   /* the answer's head is all of it */
-    bool writable;   /* on_writable is to be called */
-    struct buf head; /* the request's fields, name and value with a NUL each, up to fields_len; then the path */
+    bool refused;        /* its head is malformed */
+    bool begun;          /* the handler knows of it */
+    bool ended;          /* the request is whole */
+    bool closed;         /* the HTTP/2 stream is */
+    bool given;          /* the handler is done */
+    bool streams;        /* the answer comes in pieces */
+    bool spare;          /* the answer is the one for which there is always memory */
+    bool aborts;         /* net_abort was called */
+    bool aborted;        /* reset by us */
+    bool bodiless;       /* the answer's head is all of it */
+    bool writable;       /* on_writable is to be called */
+    bool lets_rest_come; /* it is answered, and the rest of the request is read past */
+    struct buf head;     /* the request's fields, name and value with a NUL each, up to fields_len; then the path */
     size_t fields_len;
     size_t head_size; /* as RFC 9113 counts it, kept or not */
     struct error *malformed;

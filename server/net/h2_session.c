@@ -5,7 +5,7 @@
 #include "server/net/h2_parts.h"
 
 /* Bodies that handlers hold wait in these windows; that of the connection bounds what all its streams hold. */
-enum { STREAM_WINDOW = 256 << 10, CONNECTION_WINDOW = 4 << 20 };
+enum { STREAM_WINDOW = 256 << 10, CONNECTION_WINDOW = 4 << 20, SMALL_BODY = 64 << 10 };
 
 static struct h2_stream *find_stream(nghttp2_session *session, int32_t id)
 {
@@ -161,7 +161,14 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     return 0;
 }
 
-/* An answer before the end of its request: the rest of the body is not wanted (RFC 9113, 8.1). A reset that the
+/* What is left of a small body may come. libcurl loses an answer whose stream is reset before it has sent its body. */
+static bool lets_rest_come(const struct h2_stream *stream)
+{
+    return stream && stream->begun && net_exchange_length(&stream->base) <= SMALL_BODY &&
+           !net_exchange_header(&stream->base, "expect");
+}
+
+/* An answer before the end of its request: the rest of a large body is not wanted (RFC 9113, 8.1). A reset that the
  * client's frames have made us send costs it as much as one of its own. */
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *cookie)
 {
@@ -172,8 +179,11 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
     if (may_end)
         h2_bucket_fill(&connection->others); /* gRPC's clients send a PING whenever data comes, to measure the line */
     if (may_end && frame->hd.flags & NGHTTP2_FLAG_END_STREAM &&
-        nghttp2_session_get_stream_remote_close(session, id) == 0)
-        return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
+        nghttp2_session_get_stream_remote_close(session, id) == 0) {
+        if (!lets_rest_come(stream))
+            return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
+        stream->lets_rest_come = true;
+    }
     if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code != NGHTTP2_NO_ERROR &&
         !(stream && stream->aborted))
         count(connection, &connection->resets);

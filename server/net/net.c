@@ -33,14 +33,15 @@ enum status net_server_create(struct net_server **ret, const struct net_options 
         return status;
     }
     status = h2_start(server, err);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
+        *ret = server; /* before requests come: they may ask for its figures */
         status = doorman_start(server, listeners, n_listeners, err);
+    }
     if (status != STATUS_OK) {
         net_server_destroy(&server);
-        return status;
+        *ret = NULL;
     }
-    *ret = server;
-    return STATUS_OK;
+    return status;
 }
 
 void net_server_drain(struct net_server *server)
@@ -70,12 +71,12 @@ void net_server_get_stats(struct net_server *server, struct net_stats *ret)
 void net_server_destroy(struct net_server **ref)
 {
     struct net_server *server = *ref;
-    *ref = NULL;
     if (!server)
         return;
     doorman_stop(server);
     h2_stop(server);
     h1_finish(server);
     net_visitors_finish(&server->visitors);
+    *ref = NULL; /* only now: requests may have asked for its figures */
     mem_free(server);
 }

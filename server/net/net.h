@@ -186,6 +186,9 @@ void net_close_after(struct net_exchange *exchange);
 /** Answer with all of a body: `body` [len] is taken, to be freed by mem_free; NULL: none. After it the exchange may be
  *  over: touch it no more (inside one of its callbacks: until that returns). Thread: any. */
 void net_respond(struct net_exchange *exchange, unsigned code, char *body, size_t len);
+/** Answer that there was no memory for an answer: 500 with net_options.spare_body, without the headers that were added.
+ *  As net_respond otherwise. */
+void net_respond_spare(struct net_exchange *exchange);
 /** Answer with a body that comes in pieces. Thread: any. */
 void net_begin(struct net_exchange *exchange, unsigned code);
 enum { NET_STREAM_HIGH = 64 << 10, NET_STREAM_LOW = 16 << 10 };

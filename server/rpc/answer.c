@@ -86,7 +86,7 @@ void rpc_written(struct rpc_stream *stream)
     hold(stream, 0);
 }
 
-void rpc_respond(struct rpc_stream *stream, struct buf *body)
+void rpc_respond(struct rpc_stream *stream, unsigned code, struct buf *body)
 {
     encode(stream, body);
     size_t len = 0;
@@ -94,7 +94,10 @@ void rpc_respond(struct rpc_stream *stream, struct buf *body)
     mem_free(stream->answer);
     stream->answer = NULL;
     hold(stream, len);
-    net_respond(stream->exchange, bytes ? 200 : 500, bytes, len);
+    if (bytes)
+        net_respond(stream->exchange, code, bytes, len);
+    else
+        net_respond_spare(stream->exchange);
 }
 
 bool rpc_write(struct rpc_stream *stream, struct buf *piece)

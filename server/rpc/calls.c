@@ -90,13 +90,6 @@ static void on_ready(struct serve_call *serve)
         rpc_end_wake(stream);
 }
 
-static void limit_time(struct serve_call *serve, uint64_t deadline_ns)
-{
-    serve_call_limit_time(serve, 0);
-    if (deadline_ns && (!serve->deadline_ns || deadline_ns < serve->deadline_ns))
-        serve->deadline_ns = deadline_ns;
-}
-
 static void fill_in(struct call *call, const struct rpc_action *action, size_t message_len)
 {
     struct rpc_stream *stream = call->stream;
@@ -115,7 +108,8 @@ static void fill_in(struct call *call, const struct rpc_action *action, size_t m
         serve_call_fail(serve, err.status, "%s", err.message);
     serve->socket = net_exchange_socket(exchange);
     serve->on_ready = on_ready;
-    limit_time(serve, rpc_deadline_ns(stream));
+    serve_call_limit_time(serve, 0);
+    serve_call_end_by(serve, rpc_deadline_ns(stream));
     serve_call_read_class(serve, rpc_header(stream, "x-bertd-priority"));
     serve_call_trace(serve, rpc_header(stream, "traceparent"), rpc_header(stream, "tracestate"));
 }

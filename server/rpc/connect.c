@@ -10,8 +10,9 @@ static void unescape(struct buf *out, const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         char c = text[i] == '+' ? ' ' : text[i];
-        if (c == '%' && len - i > 2 && base_hex_digit(text[i + 1]) >= 0 && base_hex_digit(text[i + 2]) >= 0) {
-            c = (char)(base_hex_digit(text[i + 1]) * 16 + base_hex_digit(text[i + 2]));
+        int byte = base_hex_escape(text + i, len - i);
+        if (byte >= 0) {
+            c = (char)byte;
             i += 2;
         }
         buf_append(out, &c, 1);
@@ -93,14 +94,12 @@ static void finish(struct rpc_stream *stream, const struct rpc_status *status)
     if (status->code == RPC_OK) {
         rpc_add_content(stream, stream->answer_len);
         rpc_write_message(stream, &body, stream->answer, stream->answer_len);
-        rpc_respond(stream, &body);
+        rpc_respond(stream, 200, &body);
         return;
     }
-    size_t len = 0;
     net_add(exchange, "content-type", "application/json");
     rpc_status_write_json(&body, status);
-    char *bytes = buf_take(&body, &len);
-    net_respond(exchange, stream->method ? rpc_code_http(status->code) : 404, bytes, len);
+    rpc_respond(stream, stream->method ? rpc_code_http(status->code) : 404, &body);
 }
 
 const struct rpc_protocol rpc_connect = {

@@ -77,7 +77,7 @@ static void finish(struct rpc_stream *stream, const struct rpc_status *status)
     }
     rpc_begin_whole(stream, status, &body);
     write_end(stream, status, &body);
-    rpc_respond(stream, &body);
+    rpc_respond(stream, 200, &body);
 }
 
 const struct rpc_protocol rpc_connect_stream = {

@@ -60,7 +60,7 @@ static void finish(struct rpc_stream *stream, const struct rpc_status *status)
     /* An error alone is one block of headers. */
     bool alone = status->code != RPC_OK && !stream->has_headers;
     rpc_grpc_each_trailer(stream, status, alone ? add_header : add_trailer, exchange);
-    rpc_respond(stream, &body);
+    rpc_respond(stream, 200, &body);
 }
 
 const struct rpc_protocol rpc_grpc = {

@@ -34,7 +34,7 @@ static void finish(struct rpc_stream *stream, const struct rpc_status *status)
         rpc_grpc_each_trailer(stream, status, add_header, stream->exchange);
     else
         write_trailers(stream, status, &body);
-    rpc_respond(stream, &body);
+    rpc_respond(stream, 200, &body);
 }
 
 const struct rpc_protocol rpc_grpc_web = {

@@ -163,13 +163,13 @@ void rpc_begin_whole(struct rpc_stream *stream, const struct rpc_status *status,
 void rpc_add_content(struct rpc_stream *stream, size_t len);
 /** Append a message as it goes on the wire, but for base64: in its envelope, compressed if that is worth it. */
 void rpc_write_message(const struct rpc_stream *stream, struct buf *out, const char *bytes, size_t len);
-/** Answer 200 with a whole body, which is taken; in base64 where the protocol has it. */
-void rpc_respond(struct rpc_stream *stream, struct buf *body);
+/** Answer with a whole body, which is taken; in base64 where the protocol has it. Without memory, HTTP says so. */
+void rpc_respond(struct rpc_stream *stream, unsigned code, struct buf *body);
 /** Send a piece of a streamed answer, which is taken; in base64 likewise. False as net_write. */
 bool rpc_write(struct rpc_stream *stream, struct buf *piece);
 /** The client has read what waited, but for less than NET_STREAM_LOW bytes. */
 void rpc_written(struct rpc_stream *stream);
-/** Send the last piece, likewise. */
+/** Send the last piece, likewise. Without memory for it, the answer is broken off. */
 void rpc_write_last(struct rpc_stream *stream, struct buf *piece);
 
 #endif

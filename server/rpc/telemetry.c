@@ -68,10 +68,14 @@ void rpc_telemetry_count(struct rpc_stream *stream, rpc_code code)
         atomic_fetch_add_explicit(&server->telemetry.ended[place][code], 1, memory_order_relaxed);
 }
 
-/* Of the statuses with this code, the one that is named first. */
+/* Of the statuses with this code, the one that is named first, but for codes whose first says too much. */
 static enum status status_of(rpc_code code)
 {
     int s = 1;
+    if (code == RPC_INVALID_ARGUMENT)
+        return STATUS_MALFORMED;
+    if (code == RPC_UNIMPLEMENTED)
+        return STATUS_UNIMPLEMENTED;
     while (s < STATUS_COUNT - 1 && (rpc_code)status_grpc((enum status)s) != code)
         s++;
     return (enum status)s;

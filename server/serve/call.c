@@ -27,6 +27,12 @@ void serve_call_limit_time(struct serve_call *call, uint64_t asked_ms)
     call->deadline_ns = limit ? call->started_ns + limit * 1000000u : 0;
 }
 
+void serve_call_end_by(struct serve_call *call, uint64_t deadline_ns)
+{
+    if (deadline_ns && (!call->deadline_ns || deadline_ns < call->deadline_ns))
+        call->deadline_ns = deadline_ns;
+}
+
 void serve_call_read_class(struct serve_call *call, const char *text)
 {
     static const char *const names[BATCH_CLASSES] = {"interactive", "bulk"};
@@ -259,7 +265,8 @@ void serve_call_finish(struct serve_call *call)
     if (!call->answered && call->status != STATUS_OK)
         count(call); /* there was nobody left to answer */
     leave(call);
-    serve_server_release(call->server, call->memory);
+    if (call->memory)
+        serve_server_release(call->server, call->memory);
     call->memory = 0;
     serve_account_release(call->account);
     call->account = NULL;

@@ -96,6 +96,8 @@ void serve_call_init(struct serve_call *call, struct serve_server *server);
 /** Set the deadline from when the call began: the server's time limit, or `asked_ms` (0: not asked for) where that is
  *  less. */
 void serve_call_limit_time(struct serve_call *call, uint64_t asked_ms);
+/** The same for a deadline of the caller's own; 0: it has none. An earlier one stays. */
+void serve_call_end_by(struct serve_call *call, uint64_t deadline_ns);
 /** What a request says of its class: "interactive" or "bulk"; NULL: nothing. Anything else fails the call. */
 void serve_call_read_class(struct serve_call *call, const char *text);
 /** The request will have so many bytes (0: not known), and may have `limit`: a larger one fails with TOO_LARGE. */

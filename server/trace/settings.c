@@ -108,8 +108,9 @@ static bool decode(char *to, const char *text, size_t len)
         return false;
     for (size_t i = 0; i < len; i++) {
         char c = text[i];
-        if (c == '%' && i + 2 < len && base_hex_digit(text[i + 1]) >= 0 && base_hex_digit(text[i + 2]) >= 0) {
-            c = (char)(base_hex_digit(text[i + 1]) << 4 | base_hex_digit(text[i + 2]));
+        int byte = base_hex_escape(text + i, len - i);
+        if (byte >= 0) {
+            c = (char)byte;
             i += 2;
         }
         if ((unsigned char)c < ' ' || c == 0x7F)

@@ -22,7 +22,7 @@ KEY = "sesame"
 SECONDS = 600
 SKIPPED = 77
 
-# `kind` is the folder of TOOLS that it is in, and says how it runs; `test` is the test's file, or the Go package.
+# `kind` is the folder of TOOLS that it is in, and says how it runs; `test` is the file of its tests.
 Client = collections.namedtuple("Client", "name kind test package")
 CLIENTS = [
     Client("openai", "python", "test_openai.py", "openai"),
@@ -40,10 +40,12 @@ CLIENTS = [
     Client("connect-node", "node", "connect_node.test.mjs", "@connectrpc/connect-node"),
     Client("connect-web", "node", "connect_web.test.mjs", "@connectrpc/connect-web"),
     Client("grpc-web", "node", "grpc_web.test.mjs", "grpc-web"),
-    Client("connect-go", "go", "connectgo", "connectrpc.com/connect"),
-    Client("grpc-go", "go", "grpcgo", "google.golang.org/grpc"),
+    Client("connect-go", "go", "connectgo.test", "connectrpc.com/connect"),
+    Client("grpc-go", "go", "grpcgo.test", "google.golang.org/grpc"),
 ]
 SHORT = ("openai", "huggingface_hub", "grpcio", "grpcurl")
+# Frameworks that would tell their makers, or fetch prices, are asked not to.
+QUIET = {"LITELLM_LOCAL_MODEL_COST_MAP": "true", "HAYSTACK_TELEMETRY_ENABLED": "False", "LANGSMITH_TRACING": "false"}
 PASSED = r"(?:^|\.\.\. )ok$|^ok \d+ - |^ *--- PASS"  # as unittest, Node and Go say it
 
 
@@ -150,7 +152,7 @@ def main():
             **os.environ, "BERTD_URL": bertd.url, "BERTD_STRICT_URL": strict.url, "BERTD_KEY": KEY,
             "PATH": os.path.join(options.tools, "go/bin") + ":" + os.environ["PATH"],
             "PYTHONPATH": os.path.join(options.tools, "python/stubs"), "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONWARNINGS": "ignore"}
+            "PYTHONWARNINGS": "ignore", **QUIET}
         for client in clients:
             if not versions[client]:
                 continue

@@ -288,6 +288,11 @@ struct reply *client_open_upload(struct client *client, const char *path)
     return ask(client, "POST", path, NULL, 0, NULL, 0, true);
 }
 
+struct reply *client_open_upload_with(struct client *client, const char *path, const char *const field[2])
+{
+    return ask(client, "POST", path, field, 1, NULL, 0, true);
+}
+
 void client_upload(struct client *client, struct reply *reply, const char *bytes, size_t len, bool ends)
 {
     reply->upload = bytes;

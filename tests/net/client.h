@@ -58,6 +58,8 @@ struct reply *client_ask_fields(struct client *client, const char *method, const
                                 size_t n, const char *body, size_t len);
 /** POST whose body stays open until client_upload says that it ends. */
 struct reply *client_open_upload(struct client *client, const char *path);
+/** The same with one more field. */
+struct reply *client_open_upload_with(struct client *client, const char *path, const char *const field[2]);
 /** Send more of it, and wait until that is sent. */
 void client_upload(struct client *client, struct reply *reply, const char *bytes, size_t len, bool ends);
 /** Send and receive once, waiting for the socket so many milliseconds at most. False: the connection has ended. */

@@ -125,6 +125,26 @@ Test(h2, early_answer_ends_the_request)
     client_close(client);
 }
 
+/* The rest of a small body may come before the stream is over, that of a large one may not. */
+Test(h2, early_answer_lets_a_small_body_come)
+{
+    static const char *const small[] = {"content-length", "5"}, *const large[] = {"content-length", "70000"};
+    struct client *client = client_open(place.port);
+    struct reply *early = client_open_upload_with(client, "/early", small);
+    CLIENT_UNTIL(client, is_body(early, "too much"));
+    cr_expect_not(early->closed);
+    client_upload(client, early, "hello", 5, true);
+    client_finish(client, early);
+    cr_expect_eq(early->status, 413);
+    cr_expect_eq(early->uploaded, 5u);
+    cr_expect_eq(early->error, NGHTTP2_NO_ERROR);
+    struct reply *other = client_open_upload_with(client, "/early", large);
+    client_finish(client, other);
+    cr_expect_eq(other->status, 413);
+    cr_expect_eq(other->error, NGHTTP2_NO_ERROR);
+    client_close(client);
+}
+
 Test(h2, continue_before_the_body)
 {
     struct client *client = client_open(place.port);

@@ -164,6 +164,20 @@ Test(h2_limits, silent_one_is_closed)
     place_close(&place);
 }
 
+/* Its answer has been sent; it is not waited for as long as the client likes. */
+Test(h2_limits, rest_that_does_not_come_is_given_up)
+{
+    static const char *const field[] = {"content-length", "5"};
+    OPEN(options.idle_timeout_s = 1);
+    struct client *client = client_open(place.port);
+    struct reply *early = client_open_upload_with(client, "/early", field);
+    client_finish(client, early);
+    cr_expect_eq(early->status, 413);
+    cr_expect_eq(early->error, NGHTTP2_NO_ERROR);
+    client_close(client);
+    place_close(&place);
+}
+
 Test(h2_limits, slow_body_is_reset)
 {
     OPEN(options.idle_timeout_s = 1);

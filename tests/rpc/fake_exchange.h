@@ -186,6 +186,11 @@ void net_respond(struct net_exchange *exchange, unsigned code, char *body, size_
     mem_free(body);
 }
 
+void net_respond_spare(struct net_exchange *exchange)
+{
+    net_respond(exchange, 500, NULL, 0);
+}
+
 void net_begin(struct net_exchange *exchange, unsigned code)
 {
     fake_require(!exchange->begun && !exchange->given);

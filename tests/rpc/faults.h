@@ -7,7 +7,7 @@
 
 #include "server/rpc/status.h"
 #include "server/serve/access.h"
-#include "tests/rpc/asking.h"
+#include "tests/rpc/asking/asking.h"
 #include "tests/rpc/listening.h"
 
 #define EMBED  "/tei.v1.Embed/Embed"

@@ -6,9 +6,17 @@ Test(server_errors, of_keys, .fini = stop)
     static const char *const headers[] = {NULL, "authorization: Bearer open", "authorization: sesame"};
     serve_with(200, false, "sesame");
     for (int h = 0; h < 3; h++) {
-        struct fault fault = {
-            "no key", EMBED,     STREAM, PROTO(A), "{\"inputs\":\"a\"}", headers[h], AT_HEAD, RPC_UNAUTHENTICATED,
-            401,      "API key", NULL};
+        struct fault fault = {"no key",
+                              EMBED,
+                              STREAM,
+                              PROTO(A),
+                              "{\"inputs\":\"a\"}",
+                              headers[h],
+                              AT_HEAD,
+                              RPC_UNAUTHENTICATED,
+                              401,
+                              "API key",
+                              "UNAUTHENTICATED"};
         expect_everywhere(&fault, expect_fault);
     }
     for (int w = 0; w < WAYS; w++) {
@@ -23,8 +31,8 @@ Test(server_errors, of_keys, .fini = stop)
 
 Test(server_errors, of_methods_for_operators, .fini = stop)
 {
-    const struct fault fault = {"for operators", "/bertd.v1.Boards/List", NULL, PROTO(""),        "{}", NULL,
-                                AT_HEAD,         RPC_PERMISSION_DENIED,   403,  "admin listener", NULL};
+    const struct fault fault = {"for operators", "/bertd.v1.Boards/List", NULL, PROTO(""),        "{}",       NULL,
+                                AT_HEAD,         RPC_PERMISSION_DENIED,   403,  "admin listener", "FORBIDDEN"};
     serve_with(200, true, NULL);
     expect_everywhere(&fault, expect_and_go_on);
 }

@@ -1,8 +1,6 @@
 """LiteLLM's providers for servers like OpenAI's and for text-embeddings-inference."""
 import asyncio
-import os
 
-os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "true"     # else it would fetch a list of prices
 import litellm
 
 from bertd import KEY, MODEL, STRICT_URL, TEXTS, TOO_LONG, TOO_MANY, URL, ClientTest

@@ -1,6 +1,6 @@
-/* Remote procedure calls in every protocol, over kept connections, and what comes of them in one form. */
-#ifndef TESTS_RPC_ASKING_H
-#define TESTS_RPC_ASKING_H
+/* What the answers of every protocol tell, in one form. */
+#ifndef TESTS_RPC_TOLD_H
+#define TESTS_RPC_TOLD_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,13 +27,11 @@ struct way {
 enum { WAYS = 9 };
 extern const struct way ways[WAYS];
 
-/** A request. */
-struct question {
-    const char *path;
-    const char *message; /* [len], encoded as the way wants it; put into its envelope */
-    size_t len;
-    bool bare;              /* no envelope: the bytes are the body */
-    const char *headers[3]; /* "name: value" */
+/** What has come in. */
+struct incoming {
+    long http; /* 0: no answer */
+    struct buf head, trailers, body;
+    bool head_over;
 };
 
 /** What the client is told. */
@@ -49,21 +47,8 @@ struct told {
     struct buf body;   /* decoded from base64; NUL-terminated, which does not count */
 };
 
-/** A connection that is kept from request to request. */
-struct asker;
-/** Ask. The asker starts as NULL, end with asker_close. Fails the test where no answer comes. */
-struct told ask_by(struct asker **asker, uint16_t port, const struct way *way, const struct question *question);
+/** What that is, which is taken. Fails the test where the answer breaks its protocol's rules. */
+struct told tell(const struct way *way, struct incoming *in);
 void told_free(struct told *told);
-/** Connections that its last request opened. */
-long asker_connects(const struct asker *asker);
-void asker_close(struct asker **asker);
-
-/** A request that runs until it is given up. Drive it by asking_drive. */
-struct asking;
-struct asking *asking_begin(uint16_t port, const struct way *way, const struct question *question);
-/** Send and receive for a moment. */
-void asking_drive(struct asking *asking);
-/** The client goes: HTTP/2 resets the stream, HTTP/1.1 closes the connection. */
-void asking_give_up(struct asking *asking);
 
 #endif
