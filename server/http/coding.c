@@ -2,24 +2,6 @@
 
 enum { WORTH_CODING = 1024 /* bytes of text */ };
 
-void http_coding_check(struct http_exchange *exchange)
-{
-    struct serve_call *call = &exchange->call;
-    const char *codings = net_exchange_header(exchange->net, "content-encoding");
-    struct error err;
-    if (call->status == STATUS_OK &&
-        net_decoder_create(&exchange->decoder, codings, exchange->server->options.payload_limit, &err) != STATUS_OK)
-        serve_call_fail(call, err.status, "%s", err.message);
-}
-
-static enum status take(void *cookie, const char *bytes, size_t len, struct error *err)
-{
-    struct serve_call *call = cookie;
-    serve_call_take(call, bytes, len);
-    *err = call->err;
-    return call->status;
-}
-
 /* What the decoder holds counts as the request's memory. */
 static enum status reserve(struct http_exchange *exchange, struct error *err)
 {
@@ -30,6 +12,26 @@ static enum status reserve(struct http_exchange *exchange, struct error *err)
     if (status == STATUS_OK)
         exchange->decoder_size = size;
     return status;
+}
+
+void http_coding_check(struct http_exchange *exchange)
+{
+    struct serve_call *call = &exchange->call;
+    const char *codings = net_exchange_header(exchange->net, "content-encoding");
+    struct error err;
+    if (call->status == STATUS_OK &&
+        net_decoder_create(&exchange->decoder, codings, exchange->server->options.payload_limit, &err) != STATUS_OK)
+        serve_call_fail(call, err.status, "%s", err.message);
+    else if (exchange->decoder && reserve(exchange, &err) != STATUS_OK)
+        serve_call_fail(call, err.status, "%s", err.message);
+}
+
+static enum status take(void *cookie, const char *bytes, size_t len, struct error *err)
+{
+    struct serve_call *call = cookie;
+    serve_call_take(call, bytes, len);
+    *err = call->err;
+    return call->status;
 }
 
 void http_coding_take(struct http_exchange *exchange, const char *bytes, size_t len)

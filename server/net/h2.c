@@ -70,6 +70,21 @@ static void drain(struct h2_loop *loop)
         h2_connection_warn(connection);
 }
 
+/* Requests that wait in sockets are refused, and clients told which was the last one: they may send the others
+ * elsewhere. */
+static void end_all(struct h2_loop *loop)
+{
+    loop->now_ns = clock_now_ns();
+    for (struct h2_connection *connection = loop->connections; connection; connection = connection->next) {
+        h2_connection_handle(connection, EPOLLIN);
+        h2_connection_leave(connection);
+    }
+    settle(loop);
+    for (struct h2_connection *connection = loop->connections; connection; connection = connection->next)
+        h2_connection_close(connection);
+    settle(loop);
+}
+
 static void *run(void *cookie)
 {
     struct h2_loop *loop = cookie;
@@ -88,9 +103,7 @@ static void *run(void *cookie)
         settle(loop);
     }
     settle(loop); /* the last connections that came */
-    for (struct h2_connection *connection = loop->connections; connection; connection = connection->next)
-        h2_connection_close(connection);
-    settle(loop);
+    end_all(loop);
     return NULL;
 }
 

@@ -4,11 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
 #include "tests/http/client.h"
 #include "tests/http/process.h"
+#include "tests/http/raw.h"
 #include "tests/http/surfaces.h"
 
 enum { WIDTH = 384 };
@@ -338,6 +340,21 @@ Test(coding, broken_bodies)
                          "larger than 2000000 bytes when it is decoded (see --payload-limit)");
     free(zeros);
     free(coded);
+}
+
+/* From the head on: a client may send no more. */
+Test(coding, decoders_count_as_memory)
+{
+    static const char head[] = "POST /embed HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+                               "Content-Encoding: zstd, gzip\r\nContent-Length: 1000\r\n\r\n";
+    int port = process_shared(), fd = client_connect(port);
+    raw_send(fd, head, sizeof head - 1);
+    double held = 0;
+    for (int tries = 0; held == 0 && tries < 10000; tries++)
+        held = client_metric(port, "bertd_request_memory_bytes");
+    cr_expect_geq(held, 48 << 10);
+    close(fd);
+    cr_expect(client_becomes(port, "bertd_request_memory_bytes", 0));
 }
 
 /* HEAD and OPTIONS --------------------------------------------------------------------------------------------------*/

@@ -290,6 +290,21 @@ Test(h2_limits, drain_lets_streams_end)
     place_close(&place);
 }
 
+Test(h2_limits, the_end_names_the_last_stream)
+{
+    OPEN();
+    struct client *client = client_open(place.port);
+    struct reply *reply = client_ask(client, "GET", "/echo", NULL, 0);
+    client_finish(client, reply);
+    place_close(&place);
+    while (client_step(client, 100)) {
+    }
+    cr_expect_eq(client->goaways, 1);
+    cr_expect_eq(client->last_stream, reply->id);
+    cr_expect_eq(client->goaway_error, NGHTTP2_NO_ERROR);
+    client_close(client);
+}
+
 Test(h2_limits, ten_thousand_streams)
 {
     enum { STREAMS = 10000 };
