@@ -187,6 +187,9 @@ int main(int argc, char **argv)
     sigaddset(&signals, SIGINT);
     enum status status = start(&program, &signals, &err);
     if (status == STATUS_OK) {
+        if (program.admin_port)
+            log_info("listening for operators", log_str("hostname", config->admin_hostname),
+                     log_int("port", program.admin_port));
         log_info("listening", log_str("hostname", config->hostname), log_int("port", program.port),
                  log_str("libmicrohttpd", net_library_version()));
         serve_until_signal(&program, &signals);
