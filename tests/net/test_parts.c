@@ -32,7 +32,7 @@ Test(connections, late_ones_are_shut_down)
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, late), 0);
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, resting), 0);
     struct error err;
-    cr_assert_eq(h1_connections_start(&connections, 0, NULL, &err), STATUS_OK);
+    cr_assert_eq(h1_connections_start(&connections, 0, NULL, NULL, &err), STATUS_OK);
     h1_connection_open(&connections, late[0]);
     h1_connection_rest(h1_connection_open(&connections, resting[0]));
     struct pollfd end = {.fd = late[1], .events = POLLIN};
