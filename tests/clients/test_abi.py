@@ -20,7 +20,7 @@ def describe(library, path, header=HEADER):
     """Of the types, those of bertd.h alone: the others are the library's own."""
     with tempfile.TemporaryDirectory() as public:
         shutil.copy(f"{header}/bertd.h", public)
-        subprocess.run(["abidw", "--no-corpus-path", "--no-comp-dir-path", "--no-show-locs", "--drop-private-types", "--headers-dir", public,
+        subprocess.run(["abidw", "--no-corpus-path", "--no-comp-dir-path", "--no-show-locs", "--drop-private-types", "--exported-interfaces-only", "--headers-dir", public,
                         "--out-file", path, library], check=True)
     with open(path, encoding="utf-8") as f:
         text = f.read()
