@@ -21,8 +21,19 @@ def run(folder, name, url):
                           text=True, timeout=500)
 
 
+def check_page():
+    """docs/client-c.md shows the smallest one as it is, and what it prints."""
+    root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
+    with open(os.path.join(root, "docs/client-c.md"), encoding="utf-8") as page, \
+         open(os.path.join(root, "clients/examples/minimal.c"), encoding="utf-8") as program:
+        text, source = page.read(), program.read()
+    assert f"```c\n{source}```" in text and SAY["minimal"] in text
+    assert len(source.splitlines()) <= 15
+
+
 def main():
     bertd, folder = sys.argv[1:]
+    check_page()
     if not server.has_model():
         print("skipped: no model; deploy/run fetches it")
         sys.exit(77)
