@@ -1,5 +1,5 @@
 /* bertctl embed: vectors of many texts, into a file. */
-#include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -41,7 +41,8 @@ struct cli_embed {
     enum cli_file_format format;
     struct cli_job *job; /**< NULL: the output is not a file, and cannot be resumed */
     struct cli_progress progress;
-    struct cli_position position; /**< of the input behind what was written */
+    struct cli_position position; /**< of the input, behind the texts of `written` */
+    struct cli_written written;
     uint64_t resumed_rows;
     size_t width;        /**< of rows of zeros */
     double checkpointed; /**< when, of cli_now */

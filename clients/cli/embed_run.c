@@ -1,4 +1,5 @@
 /* bertctl embed at work: chunks go out, answers come back in any order, and are written in the order of the input. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,7 +89,10 @@ static int write_chunk(struct pipeline *pipeline, struct cli_chunk *chunk)
     }
     bertd_free(found);
     bertd_call_destroy(&chunk->call);
-    embed->position = chunk->end;
+    if (good) { /* these two belong together */
+        embed->position = chunk->end;
+        embed->written = cli_writer_written(embed->writer);
+    }
     cli_chunk_clear(chunk);
     return good ? CLI_OK : CLI_FILE;
 }
@@ -112,13 +116,13 @@ static bool checkpoint(struct cli_embed *embed, bool done)
     if (!cli_writer_sync(embed->writer))
         return false;
     embed->checkpointed = cli_now();
-    struct cli_state state = {.input = embed->position, .output = cli_writer_written(embed->writer), .done = done};
+    struct cli_state state = {.input = embed->position, .output = embed->written, .done = done};
     return !embed->job || cli_job_save(embed->job, &state);
 }
 
 static void tell_progress(struct cli_embed *embed)
 {
-    uint64_t rows = cli_writer_written(embed->writer).rows - embed->resumed_rows;
+    uint64_t rows = embed->written.rows - embed->resumed_rows;
     double whole = (double)cli_reader_size(embed->reader);
     cli_progress_tell(&embed->progress, (double)rows, (double)embed->position.offset, whole);
 }
@@ -165,6 +169,7 @@ int cli_embed_run(struct cli_embed *embed)
     struct pipeline pipeline = {.embed = embed, .parallel = (size_t)embed->settings->parallel};
     struct bertd_error error = {0};
     embed->position = cli_reader_position(embed->reader);
+    embed->written = cli_writer_written(embed->writer);
     embed->progress.begin_done = (double)embed->position.offset;
     embed->checkpointed = cli_now();
     pipeline.chunks = calloc(pipeline.parallel, sizeof *pipeline.chunks);
@@ -178,7 +183,7 @@ int cli_embed_run(struct cli_embed *embed)
     if (code == CLI_OK)
         code = cli_writer_end(embed->writer) && checkpoint(embed, true) ? CLI_OK : CLI_FILE;
     else if (embed->job && pipeline.queue && checkpoint(embed, false))
-        cli_say("%llu rows are kept; --resume goes on", (unsigned long long)cli_writer_written(embed->writer).rows);
+        cli_say("%llu rows are kept; --resume goes on", (unsigned long long)embed->written.rows);
     for (size_t i = 0; pipeline.chunks && i < pipeline.parallel; i++) {
         bertd_call_destroy(&pipeline.chunks[i].call);
         free(pipeline.chunks[i].bytes);

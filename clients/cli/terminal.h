@@ -30,4 +30,7 @@ const char *cli_time(char text[32], double seconds);
 /** Seconds of a clock that only goes forward. */
 double cli_now(void);
 
+/** Sleep, or until a signal comes. */
+void cli_sleep(double seconds);
+
 #endif
