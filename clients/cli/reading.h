@@ -3,6 +3,7 @@
 #define CLIENTS_CLI_READING_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "clients/c/bertd.h"
 

@@ -124,7 +124,7 @@ static void show_error(const struct watch *watch, const struct bertd_error *erro
 
 static int watch_on(struct watch *watch)
 {
-    struct cli_reading readings[2] = {{0}, {0}};
+    struct cli_reading readings[2] = {0};
     struct bertd_error error = {0};
     bool live = watch->settings->live || watch->settings->count > 0 || (watch->screen && !watch->settings->once);
     int code = CLI_OK;

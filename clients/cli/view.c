@@ -113,7 +113,7 @@ static void show_board(const struct cli_view *view, const json_t *board, FILE *o
     const json_t *tasks = json_object_get(board, "tasks");
     const char *state = text_of(board, "state");
     bool serves = strcmp(state, "idle") == 0 || strcmp(state, "busy") == 0;
-    line(view, out, serves ? NULL : RED, "%-8.8s %-11.11s [%s] %3.0f%% %5.0f %13s %6.0f %5.0f", text_of(board, "name"),
+    line(view, out, serves ? NULL : RED, "%-8.8s %-11.11s [%s] %3.0f%% %5.0f %12s %6.0f %5.0f", text_of(board, "name"),
          state, bar, share * 100, number_of(board, "queue"), cli_count(done, number_of(tasks, "done")),
          number_of(tasks, "failed"), number_of(board, "quarantines"));
     const json_t *error = json_object_get(board, "last_error");
@@ -127,7 +127,7 @@ void cli_view_show(const struct cli_view *view, const struct cli_reading *readin
     size_t n = json_array_size(boards), room = view->rows > 14 ? view->rows - 14 : n;
     show_head(view, reading, out);
     show_classes(view, reading, out);
-    line(view, out, DIM, "%-8s %-11s %-22s %4s %5s %13s %6s %5s", "board", "state", "load of the last 5-10 s", "", "queue",
+    line(view, out, DIM, "%-8s %-11s %-22s %4s %5s %12s %6s %5s", "board", "state", "load of the last 5-10 s", "", "queue",
          "tasks done", "failed", "out");
     for (size_t i = 0; i < n && i < room; i++)
         show_board(view, json_array_get(boards, i), out);
