@@ -46,6 +46,7 @@ struct cli_embed {
     uint64_t resumed_rows;
     size_t width;        /**< of rows of zeros */
     double checkpointed; /**< when, of cli_now */
+    uint64_t kept;       /**< the offset of the input that the state then had */
 };
 
 /** Embed what the reader has, from where it stands, into the writer, and keep states of the job meanwhile.

@@ -116,6 +116,7 @@ static bool checkpoint(struct cli_embed *embed, bool done)
     if (!cli_writer_sync(embed->writer))
         return false;
     embed->checkpointed = cli_now();
+    embed->kept = embed->position.offset;
     struct cli_state state = {.input = embed->position, .output = embed->written, .done = done};
     return !embed->job || cli_job_save(embed->job, &state);
 }
@@ -157,7 +158,9 @@ static int work(struct pipeline *pipeline)
         for (; call; call = bertd_queue_poll(pipeline->queue))
             ((struct cli_chunk *)bertd_call_cookie(call))->done = true;
         code = write_chunks(pipeline);
-        if (code == CLI_OK && cli_now() - embed->checkpointed >= embed->settings->checkpoint && !checkpoint(embed, false))
+        bool due = embed->position.offset != embed->kept &&
+                   cli_now() - embed->checkpointed >= embed->settings->checkpoint;
+        if (code == CLI_OK && due && !checkpoint(embed, false))
             code = CLI_FILE;
         tell_progress(embed);
     }
@@ -170,6 +173,7 @@ int cli_embed_run(struct cli_embed *embed)
     struct bertd_error error = {0};
     embed->position = cli_reader_position(embed->reader);
     embed->written = cli_writer_written(embed->writer);
+    embed->kept = embed->position.offset;
     embed->progress.begin_done = (double)embed->position.offset;
     embed->checkpointed = cli_now();
     pipeline.chunks = calloc(pipeline.parallel, sizeof *pipeline.chunks);

@@ -21,11 +21,13 @@ void cli_progress_line(char *text, size_t columns, const char *unit, double coun
                        double begin_done, double whole)
 {
     char words[256], counted[32], per_second[32], left[32];
-    bool bytes = strcmp(unit, "B") == 0;
-    double scale = bytes ? 1e6 : 1;
     double rate = seconds > 0 ? count / seconds : 0;
-    size_t n = (size_t)snprintf(words, sizeof words, "%s %s  %s/s", cli_count(counted, count / scale),
-                                bytes ? "MB" : unit, cli_count(per_second, rate / scale));
+    size_t n;
+    if (strcmp(unit, "B") == 0)
+        n = (size_t)snprintf(words, sizeof words, "%.1f MB  %.1f MB/s", count / 1e6, rate / 1e6);
+    else
+        n = (size_t)snprintf(words, sizeof words, "%s %s  %s/s", cli_count(counted, count), unit,
+                             cli_count(per_second, rate));
     if (whole > 0) {
         double speed = seconds > 0 ? (done - begin_done) / seconds : 0;
         double share = done < whole ? done / whole : 1;
