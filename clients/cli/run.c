@@ -23,8 +23,8 @@ const struct cli_command *const *cli_commands(size_t *n)
 static void print_help(void)
 {
     printf("usage: bertctl COMMAND [option ..] [argument ..]\n\n"
-           "The command line of bertd, an inference server for text embeddings. It also talks\n"
-           "to text-embeddings-inference and to servers with OpenAI's routes.\n\n");
+           "The command line of bertd, an inference server for text embeddings. It also\n"
+           "talks to text-embeddings-inference and to servers with OpenAI's routes.\n\n");
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         printf("  %-11s %s\n", commands[i]->name, commands[i]->summary);
     printf("\nbertctl COMMAND --help tells more; man bertctl tells all.\n\n"
