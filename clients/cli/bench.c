@@ -110,7 +110,8 @@ static bool get_texts(const struct settings *settings, struct texts *texts)
     }
     if (settings->input && !read_texts(settings->input, texts))
         return false;
-    while (!settings->input && texts->n < 4096 && (texts->items[texts->n] = make_text((size_t)settings->words, &random)))
+    while (!settings->input && texts->n < 4096 &&
+           (texts->items[texts->n] = make_text((size_t)settings->words, &random)))
         texts->n++;
     for (size_t i = 0; texts->n > 0 && i < batch; i++)
         texts->items[texts->n + i] = texts->items[i];
@@ -148,13 +149,12 @@ static void show_json(const struct settings *settings, const struct cli_load_res
                               cli_histogram_quantile(latency, 0.5), "p90", cli_histogram_quantile(latency, 0.9), "p95",
                               cli_histogram_quantile(latency, 0.95), "p99", cli_histogram_quantile(latency, 0.99),
                               "p99.9", cli_histogram_quantile(latency, 0.999), "max", latency->most);
-    json_t *root = json_pack("{s:s, s:f, s:f, s:f, s:I, s:I, s:f, s:f, s:f, s:I, s:o, s:o}", "loop",
-                             settings->rate > 0 ? "open" : "closed", "concurrency",
-                             settings->rate > 0 ? 0 : settings->concurrency, "rate", settings->rate, "batch",
-                             settings->batch, "requests", (json_int_t)latency->n, "failed",
-                             (json_int_t)result->n_failed, "seconds", result->seconds, "requests_per_second",
-                             per_second, "texts_per_second", per_second * settings->batch, "most_at_once",
-                             (json_int_t)result->most_at_once, "errors", errors, "latency_seconds", times);
+    json_t *root = json_pack(
+        "{s:s, s:f, s:f, s:f, s:I, s:I, s:f, s:f, s:f, s:I, s:o, s:o}", "loop", settings->rate > 0 ? "open" : "closed",
+        "concurrency", settings->rate > 0 ? 0 : settings->concurrency, "rate", settings->rate, "batch", settings->batch,
+        "requests", (json_int_t)latency->n, "failed", (json_int_t)result->n_failed, "seconds", result->seconds,
+        "requests_per_second", per_second, "texts_per_second", per_second * settings->batch, "most_at_once",
+        (json_int_t)result->most_at_once, "errors", errors, "latency_seconds", times);
     json_dumpf(root, stdout, JSON_REAL_PRECISION(9));
     printf("\n");
     json_decref(root);
@@ -256,7 +256,8 @@ const struct cli_command cli_command_bench = {
         "Embeds texts over and over and tells rates and latencies. In a closed loop (--concurrency) a request is sent "
         "when another one has ended, so a slow server is asked less: its latencies say nothing about users who do not "
         "wait for each other. In an open loop (--rate) requests are due at times that do not depend on the server, and "
-        "latency counts from when a request was due, also where it could not be sent then. Failures are not tried again "
+        "latency counts from when a request was due, also where it could not be sent then. Failures are not tried "
+        "again "
         "unless --retries says so, and do not count as latencies.",
     .options = options,
     .n_options = sizeof options / sizeof *options,

@@ -16,12 +16,12 @@ struct cli_chunk {
     char *bytes; /**< [room] the texts, one behind the other */
     size_t used;
     size_t room;
-    size_t n;                            /**< rows that come of it */
-    uint64_t records[CLI_CHUNK_TEXTS];   /**< [n] numbers of the texts in the input */
-    bool empty[CLI_CHUNK_TEXTS];         /**< [n] a row of zeros, not sent */
-    size_t sent;                         /**< texts that are sent */
+    size_t n;                          /**< rows that come of it */
+    uint64_t records[CLI_CHUNK_TEXTS]; /**< [n] numbers of the texts in the input */
+    bool empty[CLI_CHUNK_TEXTS];       /**< [n] a row of zeros, not sent */
+    size_t sent;                       /**< texts that are sent */
     uint64_t sent_records[CLI_CHUNK_TEXTS];
-    const char *texts[CLI_CHUNK_TEXTS];  /**< [sent]; set when the chunk is full */
+    const char *texts[CLI_CHUNK_TEXTS]; /**< [sent]; set when the chunk is full */
     size_t lengths[CLI_CHUNK_TEXTS];
     struct cli_position end; /**< of the input behind it */
     struct bertd_call *call;

@@ -20,12 +20,12 @@ enum cli_exit {
 };
 
 enum cli_option_kind {
-    CLI_FLAG,    /**< into a bool */
-    CLI_TEXT,    /**< into a const char * */
-    CLI_NAME,    /**< the same: a file, which shells complete */
-    CLI_TEXTS,   /**< may be given several times; into a struct cli_texts */
-    CLI_NUMBER,  /**< into a double */
-    CLI_CHOICE   /**< one of `value`, joined by '|'; into an unsigned, counted from 0 */
+    CLI_FLAG,   /**< into a bool */
+    CLI_TEXT,   /**< into a const char * */
+    CLI_NAME,   /**< the same: a file, which shells complete */
+    CLI_TEXTS,  /**< may be given several times; into a struct cli_texts */
+    CLI_NUMBER, /**< into a double */
+    CLI_CHOICE  /**< one of `value`, joined by '|'; into an unsigned, counted from 0 */
 };
 
 #define CLI_TEXTS_MAX 64
@@ -68,8 +68,12 @@ struct cli_connection {
     unsigned priority;
 };
 
+struct cli_command;
+
 /** A parsed command line. Texts are borrowed from argv. */
 struct cli_line {
+    const struct cli_command *const *commands; /**< [n_commands] all there are, in the order of --help */
+    size_t n_commands;
     struct cli_common common;
     struct cli_connection connection;
     const char *const *arguments;
@@ -83,7 +87,7 @@ struct cli_command {
     const char *about;     /**< paragraphs for --help and the manual page, with an empty line between */
     const struct cli_option *options;
     size_t n_options;
-    size_t settings_size; /**< of what `options` fill */
+    size_t settings_size;                                    /**< of what `options` fill */
     void (*defaults)(void *settings, struct cli_line *line); /**< NULL: all 0 */
     int (*run)(const void *settings, const struct cli_line *line);
     size_t least_arguments;
@@ -99,9 +103,6 @@ extern const struct cli_command cli_command_bench;
 extern const struct cli_command cli_command_pull;
 extern const struct cli_command cli_command_info;
 extern const struct cli_command cli_command_completion;
-
-/** [*n] all of them, in the order of --help. Static. */
-const struct cli_command *const *cli_commands(size_t *n);
 
 /** The options that every command takes. Static. */
 extern const struct cli_option cli_common_options[];

@@ -53,10 +53,8 @@ static void print_values(const struct cli_command *command)
     }
 }
 
-static void print_bash(void)
+static void print_bash(const struct cli_command *const *commands, size_t n)
 {
-    size_t n;
-    const struct cli_command *const *commands = cli_commands(&n);
     printf("# bash completion of bertctl: source it, or put it into a folder of bash-completion.\n"
            "_bertctl() {\n"
            "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}\n"
@@ -118,10 +116,9 @@ static void print_zsh_option(const struct cli_option *option)
     }
 }
 
-static void print_zsh(void)
+static void print_zsh(const struct cli_command *const *commands, size_t n)
 {
-    size_t n, n_rows;
-    const struct cli_command *const *commands = cli_commands(&n);
+    size_t n_rows;
     printf("#compdef bertctl\n# zsh completion of bertctl: put it as _bertctl into a folder of $fpath.\n"
            "_bertctl() {\n    if (( CURRENT == 2 )); then\n        local -a commands\n        commands=(");
     for (size_t i = 0; i < n; i++) {
@@ -148,11 +145,11 @@ static int run(const void *settings, const struct cli_line *line)
     (void)settings;
     const char *kind = line->arguments[0];
     if (strcmp(kind, "bash") == 0)
-        print_bash();
+        print_bash(line->commands, line->n_commands);
     else if (strcmp(kind, "zsh") == 0)
-        print_zsh();
+        print_zsh(line->commands, line->n_commands);
     else if (strcmp(kind, "man") == 0)
-        cli_manual_print();
+        cli_manual_print(line->commands, line->n_commands);
     else {
         cli_say("completion knows bash, zsh and man, not '%s'", kind);
         return CLI_USAGE;

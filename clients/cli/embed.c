@@ -64,15 +64,15 @@ static bool identify(const struct cli_embed_settings *settings, const struct cli
         cli_failed(NULL, &error);
         return false;
     }
-    int n = snprintf(text, size,
-                     "model %s %s %s, longest %u, cut %d %u, format %d, input %u field %s column %s separator %s "
-                     "header %d, empty %u, dimensions %.0f, normalize %d, prompt %s, asked for %s",
-                     info->model_id, info->model_dtype, info->pooling, info->max_input_length, info->auto_truncate,
-                     settings->truncate, (int)embed->format, settings->form, settings->field,
-                     settings->column ? settings->column : "", settings->separator, !settings->no_header,
-                     settings->empty, settings->dimensions, !settings->no_normalize,
-                     settings->prompt_name ? settings->prompt_name : "",
-                     line->connection.model ? line->connection.model : "");
+    int n =
+        snprintf(text, size,
+                 "model %s %s %s, longest %u, cut %d %u, format %d, input %u field %s column %s separator %s "
+                 "header %d, empty %u, dimensions %.0f, normalize %d, prompt %s, asked for %s",
+                 info->model_id, info->model_dtype, info->pooling, info->max_input_length, info->auto_truncate,
+                 settings->truncate, (int)embed->format, settings->form, settings->field,
+                 settings->column ? settings->column : "", settings->separator, !settings->no_header, settings->empty,
+                 settings->dimensions, !settings->no_normalize, settings->prompt_name ? settings->prompt_name : "",
+                 line->connection.model ? line->connection.model : "");
     bertd_free(info);
     if (n < 0 || (size_t)n >= size)
         cli_say("the names of options are too long");
@@ -89,9 +89,9 @@ static void tell(const struct cli_embed *embed, const struct cli_line *line, dou
     if (line->common.json && to_file) {
         json_t *root = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:f}", "output", embed->settings->output, "rows",
                                  (json_int_t)written.rows, "width", (json_int_t)written.width, "records",
-                                 (json_int_t)embed->position.records, "skipped", (json_int_t)embed->position.records -
-                                 (json_int_t)written.rows, "resumed_rows", (json_int_t)embed->resumed_rows, "seconds",
-                                 seconds);
+                                 (json_int_t)embed->position.records, "skipped",
+                                 (json_int_t)embed->position.records - (json_int_t)written.rows, "resumed_rows",
+                                 (json_int_t)embed->resumed_rows, "seconds", seconds);
         json_dumpf(root, stdout, JSON_REAL_PRECISION(6));
         printf("\n");
         json_decref(root);
@@ -231,7 +231,8 @@ const struct cli_command cli_command_embed = {
         "Embeds texts: the arguments, or the lines of a file or of standard input, or a field of JSONL, or a column of "
         "CSV. A record may have 64 MiB. Memory does not grow with the input.\n\n"
         "An interrupted job (Ctrl-C, kill -9, a crash, an error) goes on with --resume and the same options and input. "
-        "The output is the same, byte for byte, as if nothing had happened. Until it is whole it is called OUTPUT.part, "
+        "The output is the same, byte for byte, as if nothing had happened. Until it is whole it is called "
+        "OUTPUT.part, "
         "and OUTPUT.bertctl says how far it is. Where the output is whole already, --resume does nothing.\n\n"
         "JSONL has an object a line: index, the number of the text in the input from 0, and embedding. .fvecs has for "
         "each vector its length as int32 and its values as binary32, little-endian. Vectors have length 1 unless told "

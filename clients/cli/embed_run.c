@@ -158,8 +158,8 @@ static int work(struct pipeline *pipeline)
         for (; call; call = bertd_queue_poll(pipeline->queue))
             ((struct cli_chunk *)bertd_call_cookie(call))->done = true;
         code = write_chunks(pipeline);
-        bool due = embed->position.offset != embed->kept &&
-                   cli_now() - embed->checkpointed >= embed->settings->checkpoint;
+        bool due =
+            embed->position.offset != embed->kept && cli_now() - embed->checkpointed >= embed->settings->checkpoint;
         if (code == CLI_OK && due && !checkpoint(embed, false))
             code = CLI_FILE;
         tell_progress(embed);

@@ -150,8 +150,8 @@ static bool put(char url[URL_MAX], const char *text, bool slashes)
     size_t n = strlen(url);
     for (; *text; text++) {
         char c = *text;
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                     strchr("-._~", c) || (slashes && c == '/');
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-._~", c) ||
+                     (slashes && c == '/');
         int more = snprintf(url + n, URL_MAX - n, plain ? "%c" : "%%%02X", (unsigned char)c);
         n += (size_t)more;
         if (n >= URL_MAX)
@@ -272,8 +272,8 @@ int cli_hub_load(struct cli_hub *hub, const char *repo, const char *commit, cons
     struct sink sink = {.fd = fd, .done = (uint64_t)status.st_size, .size = size, .tell = tell, .cookie = cookie};
     errno = 0;
     CURLcode result = ask(hub, url, &sink, false, true, sink.done, &code);
-    if (result == CURLE_RANGE_ERROR || code == 416 || (sink.done > 0 && code == 200 && result == CURLE_OK &&
-                                                      sink.done < size)) {
+    if (result == CURLE_RANGE_ERROR || code == 416 ||
+        (sink.done > 0 && code == 200 && result == CURLE_OK && sink.done < size)) {
         if (ftruncate(fd, 0) != 0)
             return CLI_FILE;
         sink.done = 0;

@@ -31,8 +31,7 @@ void cli_hub_destroy(struct cli_hub *hub);
 json_t *cli_hub_revision(struct cli_hub *hub, const char *repo, const char *revision, int *ret_exit);
 
 /** What a file is. Returns -1: it is in `ret`; else the exit code, having said why. */
-int cli_hub_look(struct cli_hub *hub, const char *repo, const char *commit, const char *name,
-                 struct cli_hub_file *ret);
+int cli_hub_look(struct cli_hub *hub, const char *repo, const char *commit, const char *name, struct cli_hub_file *ret);
 
 /** Load a file's bytes behind what `fd` has already, or from its begin where the hub cannot do that.
  *  fd       open for reading and writing

@@ -46,14 +46,14 @@ bool cli_job_save(const struct cli_job *job, const struct cli_state *state)
     char hash[32], fresh[CLI_PATH_MAX + 8];
     snprintf(hash, sizeof hash, "%016llx", (unsigned long long)state->input.hash);
     snprintf(fresh, sizeof fresh, "%s.new", job->state);
-    json_t *root = json_pack("{s:i, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:b}", "bertctl_job", 1, "job", job->identity,
-                             "offset", (json_int_t)state->input.offset, "hash", hash, "records",
-                             (json_int_t)state->input.records, "rows", (json_int_t)state->output.rows, "bytes",
-                             (json_int_t)state->output.bytes, "width", (json_int_t)state->output.width, "done",
-                             (int)state->done);
+    json_t *root =
+        json_pack("{s:i, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:b}", "bertctl_job", 1, "job", job->identity, "offset",
+                  (json_int_t)state->input.offset, "hash", hash, "records", (json_int_t)state->input.records, "rows",
+                  (json_int_t)state->output.rows, "bytes", (json_int_t)state->output.bytes, "width",
+                  (json_int_t)state->output.width, "done", (int)state->done);
     FILE *file = root ? fopen(fresh, "we") : NULL;
-    bool good = file && json_dumpf(root, file, JSON_INDENT(1)) == 0 && fputc('\n', file) != EOF &&
-                fflush(file) == 0 && fsync(fileno(file)) == 0;
+    bool good = file && json_dumpf(root, file, JSON_INDENT(1)) == 0 && fputc('\n', file) != EOF && fflush(file) == 0 &&
+                fsync(fileno(file)) == 0;
     if (!good)
         failed(fresh);
     if (file)

@@ -8,7 +8,7 @@
 #include "clients/c/bertd.h"
 #include "clients/cli/histogram.h"
 
-#define CLI_LOAD_AT_ONCE 10000
+#define CLI_LOAD_AT_ONCE  10000
 #define CLI_LOAD_STATUSES 32
 
 struct cli_load {

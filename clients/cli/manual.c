@@ -66,10 +66,8 @@ static const char ends[] =
     ".SH FILES\n"
     ".TP\nOUTPUT.part, OUTPUT.bertctl\nWhat an interrupted job of embed has written, and how far that is certain.\n";
 
-void cli_manual_print(void)
+void cli_manual_print(const struct cli_command *const *commands, size_t n)
 {
-    size_t n;
-    const struct cli_command *const *commands = cli_commands(&n);
     printf(".TH BERTCTL 1 \"\" \"bertctl %s\" \"User Commands\"\n.SH NAME\n"
            "bertctl \\- the command line of bertd\n.SH SYNOPSIS\n"
            "\\fBbertctl\\fR \\fICOMMAND\\fR [\\fIoption\\fR ..] [\\fIargument\\fR ..]\n.SH DESCRIPTION\n"

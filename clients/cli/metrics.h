@@ -13,7 +13,6 @@ double cli_metrics_sum(const char *text, const char *name, const char *label);
  *  before   NULL: of all that came
  *  name     without _bucket
  *  Returns  the upper end of the bucket; 0 where nothing came */
-double cli_metrics_quantile(const char *text, const char *before, const char *name, const char *label,
-                            double quantile);
+double cli_metrics_quantile(const char *text, const char *before, const char *name, const char *label, double quantile);
 
 #endif

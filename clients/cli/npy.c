@@ -19,9 +19,9 @@ void cli_npy_head(char head[CLI_NPY_HEAD], uint64_t rows, uint64_t width)
     memcpy(head, MAGIC, 8);
     head[8] = (char)(CLI_NPY_HEAD - LEAD);
     head[9] = 0;
-    int n = snprintf(head + LEAD, CLI_NPY_HEAD - LEAD,
-                     "{'descr': '<f4', 'fortran_order': False, 'shape': (%llu, %llu), }", (unsigned long long)rows,
-                     (unsigned long long)width);
+    int n =
+        snprintf(head + LEAD, CLI_NPY_HEAD - LEAD, "{'descr': '<f4', 'fortran_order': False, 'shape': (%llu, %llu), }",
+                 (unsigned long long)rows, (unsigned long long)width);
     head[LEAD + (size_t)n] = ' ';
     head[CLI_NPY_HEAD - 1] = '\n';
 }

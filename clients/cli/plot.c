@@ -16,8 +16,8 @@ const char *cli_plot_time(char text[16], double seconds)
 static const struct {
     const char *name;
     double share;
-} marks[] = {{"p50", 0.5},     {"p75", 0.75},    {"p90", 0.9},        {"p95", 0.95},
-             {"p99", 0.99},    {"p99.9", 0.999}, {"p99.99", 0.9999}, {"max", 1}};
+} marks[] = {{"p50", 0.5},  {"p75", 0.75},    {"p90", 0.9},       {"p95", 0.95},
+             {"p99", 0.99}, {"p99.9", 0.999}, {"p99.99", 0.9999}, {"max", 1}};
 
 void cli_plot_bars(const struct cli_histogram *latency, size_t columns, FILE *out)
 {
@@ -105,6 +105,7 @@ void cli_plot_svg(const struct cli_histogram *latency, const char *title, FILE *
         fprintf(out, "%c%.1f %.1f", i > 0 ? 'L' : 'M', x_of(share, nines),
                 TOP + HEIGHT * (1 - cli_histogram_quantile(latency, share) / most));
     }
-    fprintf(out, "'/>\n<text x='%.1f' y='%.1f' text-anchor='middle'>share of requests that took no longer</text>\n</svg>\n",
+    fprintf(out,
+            "'/>\n<text x='%.1f' y='%.1f' text-anchor='middle'>share of requests that took no longer</text>\n</svg>\n",
             LEFT + WIDTH / 2, TOP + HEIGHT + 38);
 }

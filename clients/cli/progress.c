@@ -11,10 +11,8 @@
 void cli_progress_begin(struct cli_progress *progress, const struct cli_common *common, const char *unit,
                         double begin_done)
 {
-    *progress = (struct cli_progress){.shown = !common->quiet && isatty(STDERR_FILENO),
-                                      .unit = unit,
-                                      .begin = cli_now(),
-                                      .begin_done = begin_done};
+    *progress = (struct cli_progress){
+        .shown = !common->quiet && isatty(STDERR_FILENO), .unit = unit, .begin = cli_now(), .begin_done = begin_done};
 }
 
 void cli_progress_line(char *text, size_t columns, const char *unit, double count, double seconds, double done,

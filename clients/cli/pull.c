@@ -160,8 +160,8 @@ static int fetch_blob(struct pull *pull, const char *name, const struct cli_hub_
 {
     char blob[CLI_CACHE_PATH_MAX], part[CLI_CACHE_PATH_MAX];
     struct stat status;
-    if (!cli_cache_path(blob, "%s/blobs/%s", pull->model, file->etag) ||
-        !cli_cache_path(part, "%s.incomplete", blob) || !cli_cache_folders(blob))
+    if (!cli_cache_path(blob, "%s/blobs/%s", pull->model, file->etag) || !cli_cache_path(part, "%s.incomplete", blob) ||
+        !cli_cache_folders(blob))
         return CLI_FILE;
     int fd = open(blob, O_RDONLY | O_CLOEXEC);
     if (fd >= 0) {
@@ -253,9 +253,9 @@ static int finish(struct pull *pull)
     if (!cli_cache_path(path, "%s/snapshots/%s", pull->model, pull->commit))
         return CLI_FILE;
     if (pull->line->common.json) {
-        json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:I, s:O}", "repo", pull->repo, "revision", settings->revision,
-                                 "commit", pull->commit, "path", path, "loaded_bytes", (json_int_t)pull->loaded,
-                                 "files", pull->files);
+        json_t *root =
+            json_pack("{s:s, s:s, s:s, s:s, s:I, s:O}", "repo", pull->repo, "revision", settings->revision, "commit",
+                      pull->commit, "path", path, "loaded_bytes", (json_int_t)pull->loaded, "files", pull->files);
         json_dumpf(root, stdout, 0);
         printf("\n");
         json_decref(root);

@@ -127,8 +127,8 @@ static bool find_column(struct cli_reader *reader)
         int found = find_record(reader, &length);
         if (found < 0)
             return false;
-        int at = found ? cli_records_column(reader->bytes + reader->begin, length, reader->settings.separator, column)
-                       : -1;
+        int at =
+            found ? cli_records_column(reader->bytes + reader->begin, length, reader->settings.separator, column) : -1;
         if (found)
             pass(reader, length);
         if (at >= 0) {
@@ -202,8 +202,8 @@ static int read_json(struct cli_reader *reader, char *line, size_t length, const
                 error.text);
         return -1;
     }
-    json_t *text = json_is_object(reader->value) ? json_object_get(reader->value, reader->settings.field)
-                                                 : reader->value;
+    json_t *text =
+        json_is_object(reader->value) ? json_object_get(reader->value, reader->settings.field) : reader->value;
     if (!json_is_string(text)) {
         cli_say("%s: record %llu has no text '%s'", name_of(reader), (unsigned long long)reader->position.records,
                 reader->settings.field);

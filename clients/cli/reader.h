@@ -12,14 +12,14 @@
 enum cli_form { CLI_FORM_AUTO = 0, CLI_FORM_LINES = 1, CLI_FORM_JSONL = 2, CLI_FORM_CSV = 3 };
 
 struct cli_reader_settings {
-    const char *path;    /**< "-": standard input */
+    const char *path;             /**< "-": standard input */
     const char *const *arguments; /**< [n_arguments] the texts themselves; NULL: they come from `path` */
     size_t n_arguments;
-    enum cli_form form;  /**< auto: by the path's ending, else lines */
-    const char *field;   /**< of JSONL */
-    const char *column;  /**< of CSV: a name of the first line, or a number from 1 where there is no such name */
-    char separator;      /**< of CSV */
-    bool no_header;      /**< of CSV: the first line is a record, and `column` a number */
+    enum cli_form form; /**< auto: by the path's ending, else lines */
+    const char *field;  /**< of JSONL */
+    const char *column; /**< of CSV: a name of the first line, or a number from 1 where there is no such name */
+    char separator;     /**< of CSV */
+    bool no_header;     /**< of CSV: the first line is a record, and `column` a number */
 };
 
 /** Where a reader stands: behind a whole record. */

@@ -106,14 +106,14 @@ json_t *cli_reading_json(const struct cli_reading *reading)
                                       "p50_seconds", class->p50, "p99_seconds", class->p99, "queue_texts",
                                       class->queue_items, "queue_tokens", class->queue_tokens));
     }
-    json_t *root = json_pack(
-        "{s:f, s:b, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:O}", "interval_seconds",
-        reading->interval, "draining", (int)reading->draining, "boards_ready", reading->ready, "boards_all",
-        reading->n_boards, "texts_per_second", reading->texts, "tokens_per_second", reading->tokens,
-        "failed_per_second", reading->failed, "active_requests", reading->active_requests, "running_texts",
-        reading->running_texts, "connections", reading->connections, "memory_bytes", reading->memory_bytes, "cpu_cores",
-        reading->cpu, "up_seconds", reading->up_seconds, "classes", classes, "boards",
-        json_object_get(reading->boards, "boards"));
+    json_t *root =
+        json_pack("{s:f, s:b, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:O}", "interval_seconds",
+                  reading->interval, "draining", (int)reading->draining, "boards_ready", reading->ready, "boards_all",
+                  reading->n_boards, "texts_per_second", reading->texts, "tokens_per_second", reading->tokens,
+                  "failed_per_second", reading->failed, "active_requests", reading->active_requests, "running_texts",
+                  reading->running_texts, "connections", reading->connections, "memory_bytes", reading->memory_bytes,
+                  "cpu_cores", reading->cpu, "up_seconds", reading->up_seconds, "classes", classes, "boards",
+                  json_object_get(reading->boards, "boards"));
     if (root)
         json_object_set_new(root, "cache_hit_share",
                             reading->hit_share < 0 ? json_null() : json_real(reading->hit_share));

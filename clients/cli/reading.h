@@ -27,7 +27,7 @@ struct cli_reading {
     double n_boards;
     double texts; /**< a second */
     double tokens;
-    double failed; /**< requests a second that failed */
+    double failed;    /**< requests a second that failed */
     double hit_share; /**< of the cache, 0 to 1; below 0: there is none */
     double active_requests;
     double running_texts;

@@ -14,12 +14,6 @@ static const struct cli_command *const commands[] = {
     &cli_command_bench, &cli_command_pull,    &cli_command_info,     &cli_command_completion,
 };
 
-const struct cli_command *const *cli_commands(size_t *n)
-{
-    *n = sizeof commands / sizeof *commands;
-    return commands;
-}
-
 static void print_help(void)
 {
     printf("usage: bertctl COMMAND [option ..] [argument ..]\n\n"
@@ -39,7 +33,9 @@ static void print_help(void)
 static int run_command(const struct cli_command *command, int argc, char **argv)
 {
     void *settings = calloc(1, command->settings_size + 1);
-    struct cli_line line = {.connection = {.timeout = 60, .retries = 4}};
+    struct cli_line line = {.commands = commands,
+                            .n_commands = sizeof commands / sizeof *commands,
+                            .connection = {.timeout = 60, .retries = 4}};
     if (!settings) {
         cli_say("no memory");
         return CLI_FAILED;

@@ -25,8 +25,8 @@ struct settings {
 
 static const struct cli_option options[] = {
     {"top", 'k', CLI_NUMBER, "N", "How many are shown (10)", FIELD(top), 1, TOP_MAX},
-    {"texts", 't', CLI_NAME, "FILE", "The texts that the vectors were made of, to show them beside",
-     FIELD(texts), 0, 0},
+    {"texts", 't', CLI_NAME, "FILE", "The texts that the vectors were made of, to show them beside", FIELD(texts), 0,
+     0},
     {"texts-format", 0, CLI_CHOICE, "auto|text|jsonl|csv", "Of --texts, as for embed", FIELD(form), 0, 0},
     {"field", 0, CLI_TEXT, "NAME", "Of JSONL: the field that has the text (text)", FIELD(field), 0, 0},
     {"column", 'c', CLI_TEXT, "NAME", "Of CSV: the column that has the text, by name or number (1)", FIELD(column), 0,

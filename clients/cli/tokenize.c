@@ -30,8 +30,8 @@ static const struct cli_option options[] = {
 static json_t *json_of(const struct bertd_token *token)
 {
     json_t *text = json_stringn(token->text, token->length);
-    json_t *root = json_pack("{s:I, s:o?, s:b}", "id", (json_int_t)token->id, "text", text, "special",
-                             (int)token->special);
+    json_t *root =
+        json_pack("{s:I, s:o?, s:b}", "id", (json_int_t)token->id, "text", text, "special", (int)token->special);
     json_object_set_new(root, "start", token->special ? json_null() : json_integer((json_int_t)token->begin));
     json_object_set_new(root, "stop", token->special ? json_null() : json_integer((json_int_t)token->end));
     return root;
@@ -112,8 +112,8 @@ static int run_on(const struct settings *settings, const struct cli_line *line, 
         struct bertd_tokens *tokens = NULL;
         if (found < 0 || !memory)
             code = memory ? CLI_FILE : CLI_FAILED;
-        else if (n > 0 && bertd_tokenize(client, (const char *const *)texts, lengths, n, &call, &tokens, &error) !=
-                              BERTD_OK)
+        else if (n > 0 &&
+                 bertd_tokenize(client, (const char *const *)texts, lengths, n, &call, &tokens, &error) != BERTD_OK)
             code = cli_failed(NULL, &error);
         if (tokens)
             show(settings, line, tokens);
@@ -150,9 +150,10 @@ const struct cli_command cli_command_tokenize = {
     .name = "tokenize",
     .arguments = "[TEXT ..]",
     .summary = "The tokens of texts",
-    .about = "Shows the tokens of texts: id, place in the text in bytes, and the text of each. Special tokens, which "
-             "the model's template adds, have no place. Texts are the arguments or lines. With --json an array for each "
-             "text, a line each.",
+    .about =
+        "Shows the tokens of texts: id, place in the text in bytes, and the text of each. Special tokens, which "
+        "the model's template adds, have no place. Texts are the arguments or lines. With --json an array for each "
+        "text, a line each.",
     .options = options,
     .n_options = sizeof options / sizeof *options,
     .settings_size = sizeof(struct settings),

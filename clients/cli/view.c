@@ -59,16 +59,20 @@ static void show_head(const struct cli_view *view, const struct cli_reading *rea
     line(view, out, BOLD, "bertd %s  %s  %s", view->version, slash && slash[1] ? slash + 1 : view->model,
          view->endpoint);
     bool whole = reading->ready >= reading->n_boards;
-    line(view, out, reading->draining || reading->ready < 1 ? RED : whole ? GREEN : YELLOW,
+    line(view, out,
+         reading->draining || reading->ready < 1 ? RED
+         : whole                                 ? GREEN
+                                                 : YELLOW,
          "%s: %.0f of %.0f boards in service, up %s",
-         reading->draining ? "draining" : reading->ready < 1 ? "not serving" : "serving", reading->ready,
-         reading->n_boards, cli_time(up, reading->up_seconds));
+         reading->draining    ? "draining"
+         : reading->ready < 1 ? "not serving"
+                              : "serving",
+         reading->ready, reading->n_boards, cli_time(up, reading->up_seconds));
     line(view, out, NULL, "%s", "");
     if (reading->hit_share >= 0)
         snprintf(hits, sizeof hits, "%.0f%% hits", reading->hit_share * 100);
-    line(view, out, NULL, "texts/s %12s   tokens/s %12s   failed/s %9s   cache %s",
-         cli_count(count[0], reading->texts), cli_count(count[1], reading->tokens),
-         cli_count(count[2], reading->failed), hits);
+    line(view, out, NULL, "texts/s %12s   tokens/s %12s   failed/s %9s   cache %s", cli_count(count[0], reading->texts),
+         cli_count(count[1], reading->tokens), cli_count(count[2], reading->failed), hits);
     line(view, out, NULL, "requests %11s   texts at work %7s   connections %6s",
          cli_count(count[0], reading->active_requests), cli_count(count[1], reading->running_texts),
          cli_count(count[2], reading->connections));
@@ -127,8 +131,8 @@ void cli_view_show(const struct cli_view *view, const struct cli_reading *readin
     size_t n = json_array_size(boards), room = view->rows > 14 ? view->rows - 14 : n;
     show_head(view, reading, out);
     show_classes(view, reading, out);
-    line(view, out, DIM, "%-8s %-11s %-22s %4s %5s %12s %6s %5s", "board", "state", "load of the last 5-10 s", "", "queue",
-         "tasks done", "failed", "out");
+    line(view, out, DIM, "%-8s %-11s %-22s %4s %5s %12s %6s %5s", "board", "state", "load of the last 5-10 s", "",
+         "queue", "tasks done", "failed", "out");
     for (size_t i = 0; i < n && i < room; i++)
         show_board(view, json_array_get(boards, i), out);
     if (n > room)

@@ -1,5 +1,5 @@
-/* Loaded before a program: kills it before the n-th of its calls that change files, KILL_AT=n. What it has in the buffers
- * of its own by then is lost. */
+/* Loaded before a program: kills it before the n-th of its calls that change files, KILL_AT=n. What it has in the
+ * buffers of its own by then is lost. */
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdio.h>
