@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clients/cli/stop.h"
 #include "clients/cli/terminal.h"
 
 /* False, having said why: there is no memory. */
@@ -41,6 +42,8 @@ enum cli_chunk_filled cli_chunk_fill(struct cli_chunk *chunk, struct cli_reader 
     while (chunk->n < most && chunk->used < CLI_CHUNK_BYTES) {
         const char *text;
         size_t length;
+        if (cli_stopped())
+            return CLI_CHUNK_WRONG;
         if (!wait && !cli_reader_ready(reader))
             return CLI_CHUNK_WAIT;
         uint64_t record = cli_reader_position(reader).records;

@@ -33,7 +33,7 @@ enum cli_chunk_filled { CLI_CHUNK_FULL, CLI_CHUNK_LAST, CLI_CHUNK_WAIT, CLI_CHUN
 /** Fill a chunk, on from where it is.
  *  most     texts of a whole one, at most CLI_CHUNK_TEXTS
  *  wait     false: come back with WAIT rather than wait for the input
- *  Returns  FULL; LAST: the input has ended, and the chunk may be empty; WRONG: said why */
+ *  Returns  FULL; LAST: the input has ended, and the chunk may be empty; WRONG: said why, or a signal has come */
 enum cli_chunk_filled cli_chunk_fill(struct cli_chunk *chunk, struct cli_reader *reader, size_t most,
                                      enum cli_empty empty, bool wait);
 

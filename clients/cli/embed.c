@@ -54,16 +54,14 @@ static void defaults(void *into, struct cli_line *line)
     line->connection.priority = 2;
 }
 
-/* What the result depends on beside the bytes of the input. False, having said why. */
-static bool identify(const struct cli_embed_settings *settings, const struct cli_line *line,
-                     const struct cli_embed *embed, char *text, size_t size)
+/* What the result depends on beside the bytes of the input. Returns -1 or the exit code, having said why. */
+static int identify(const struct cli_embed_settings *settings, const struct cli_line *line,
+                    const struct cli_embed *embed, char *text, size_t size)
 {
     struct bertd_info *info = NULL;
     struct bertd_error error = {0};
-    if (bertd_get_info(embed->client, &embed->call, &info, &error) != BERTD_OK) {
-        cli_failed(NULL, &error);
-        return false;
-    }
+    if (bertd_get_info(embed->client, &embed->call, &info, &error) != BERTD_OK)
+        return cli_failed(NULL, &error);
     int n =
         snprintf(text, size,
                  "model %s %s %s, longest %u, cut %d %u, format %d, input %u field %s column %s separator %s "
@@ -74,9 +72,10 @@ static bool identify(const struct cli_embed_settings *settings, const struct cli
                  settings->dimensions, !settings->no_normalize, settings->prompt_name ? settings->prompt_name : "",
                  line->connection.model ? line->connection.model : "");
     bertd_free(info);
-    if (n < 0 || (size_t)n >= size)
-        cli_say("the names of options are too long");
-    return n >= 0 && (size_t)n < size;
+    if (n >= 0 && (size_t)n < size)
+        return -1;
+    cli_say("the names of options are too long");
+    return CLI_USAGE;
 }
 
 /* What --json and people are told at the end. */
@@ -108,8 +107,9 @@ static int run_job(struct cli_embed *embed, const struct cli_line *line)
     char identity[4096];
     struct cli_job job = {.output = embed->settings->output, .identity = identity};
     struct cli_state state;
-    if (!identify(embed->settings, line, embed, identity, sizeof identity))
-        return CLI_UNREACHABLE;
+    int code = identify(embed->settings, line, embed, identity, sizeof identity);
+    if (code >= 0)
+        return code;
     enum cli_job_begin begin = cli_job_open(&job, embed->settings->resume, embed->settings->force, &state);
     if (begin == CLI_JOB_WRONG)
         return CLI_FILE;
@@ -119,7 +119,7 @@ static int run_job(struct cli_embed *embed, const struct cli_line *line)
         return CLI_OK;
     }
     bool resumed = begin == CLI_JOB_RESUMED;
-    int code = CLI_FILE;
+    code = CLI_FILE;
     if (!resumed || cli_reader_resume(embed->reader, &state.input))
         embed->writer = cli_writer_open(job.part, embed->format, resumed ? &state.output : NULL);
     if (embed->writer) {

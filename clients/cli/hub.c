@@ -33,6 +33,7 @@ struct sink {
     uint64_t size; /* what comes behind it is not the file */
     cli_hub_tell *tell;
     void *cookie;
+    int error; /* errno of what could not be written; 0: all could */
 };
 
 struct cli_hub *cli_hub_create(const char *endpoint, const char *token, double timeout)
@@ -97,8 +98,10 @@ static size_t take(char *bytes, size_t one, size_t n, void *cookie)
         return 0;
     for (size_t at = 0; at < n;) {
         ssize_t written = pwrite(sink->fd, bytes + at, n - at, (off_t)(sink->done + at));
-        if (written <= 0)
+        if (written <= 0) {
+            sink->error = errno;
             return 0;
+        }
         at += (size_t)written;
     }
     sink->done += n;
@@ -270,7 +273,6 @@ int cli_hub_load(struct cli_hub *hub, const char *repo, const char *commit, cons
         return CLI_FILE;
     }
     struct sink sink = {.fd = fd, .done = (uint64_t)status.st_size, .size = size, .tell = tell, .cookie = cookie};
-    errno = 0;
     CURLcode result = ask(hub, url, &sink, false, true, sink.done, &code);
     if (result == CURLE_RANGE_ERROR || code == 416 ||
         (sink.done > 0 && code == 200 && result == CURLE_OK && sink.done < size)) {
@@ -282,8 +284,8 @@ int cli_hub_load(struct cli_hub *hub, const char *repo, const char *commit, cons
     if (result == CURLE_OK && code / 100 == 2 && sink.done == size)
         return -1;
     if (result == CURLE_WRITE_ERROR && !cli_stopped()) {
-        if (sink.done < size && errno != 0)
-            cli_say("%s: %s", name, strerror(errno));
+        if (sink.error != 0)
+            cli_say("%s: %s", name, strerror(sink.error));
         else
             cli_say("%s: the hub gives another file than it said, %llu bytes or more", name, (unsigned long long)size);
         return CLI_FILE;

@@ -284,7 +284,7 @@ bool cli_reader_resume(struct cli_reader *reader, const struct cli_position *pos
         pass(reader, n < rest ? n : (size_t)rest);
         if (reader->position.offset == position->offset)
             break;
-        if (reader->ended || !fill(reader))
+        if (reader->ended || cli_stopped() || !fill(reader))
             break;
     }
     if (reader->position.offset != position->offset || reader->position.hash != position->hash) {

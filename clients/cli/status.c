@@ -170,6 +170,11 @@ static int run(const void *settings, const struct cli_line *line)
     int code = cli_connect(&line->connection, &watch.client);
     if (code >= 0)
         return code;
+    if (line->connection.urls.n > 1) {
+        cli_say("status shows one server: give --url once");
+        bertd_client_destroy(&watch.client);
+        return CLI_USAGE;
+    }
     if (bertd_get_info(watch.client, &watch.call, &info, &error) != BERTD_OK) {
         code = cli_failed(NULL, &error);
     } else if (info->server != BERTD_SERVER_BERTD) {
@@ -194,7 +199,7 @@ const struct cli_command cli_command_status = {
     .summary = "Boards, queues and rates of a bertd, live",
     .about = "Shows boards, queues, rates and latencies, from /boards and /metrics: on a terminal live until q or "
              "Ctrl-C, else once. 80 columns are enough. The first reading has rates since the server began, the next "
-             "ones since the one before. With --json an object a reading, a line each. --url may be given once here.",
+             "ones since the one before. With --json an object a reading, a line each. It shows one server.",
     .options = options,
     .n_options = sizeof options / sizeof *options,
     .settings_size = sizeof(struct settings),

@@ -137,6 +137,15 @@ class Pull(Case):
         self.assertFalse(os.path.exists(os.path.join(self.model, "refs")))
         self.assertEqual([name for name in self.blobs() if name.startswith("000")], [])
 
+    def test_wrong_size(self):
+        self.hub.size_error = -1
+        self.fails(6, "another file than it said")
+        self.hub.size_error = 1
+        self.fails(3, "the next pull goes on", "--retries", "1")
+        self.hub.size_error = 0
+        self.pull()
+        self.whole()
+
     def test_damage_in_the_cache(self):
         self.pull()
         with open(os.path.join(self.model, "blobs", self.sum), "r+b") as blob:

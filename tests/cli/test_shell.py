@@ -43,6 +43,7 @@ class Shell(Case):
             self.wrong(2, "takes one of auto|always|never, not 'red'", command, "--colour=red")
         self.wrong(2, "a number from 0.001 to 86400, not 'soon'", "info", "--timeout", "soon")
         self.wrong(2, "more than 64 times", "info", *["--url=http://a"] * 65)
+        self.wrong(2, "shows one server", "status", "--url", "http://a", "--url", "http://b")
         self.wrong(2, "usage: bertctl info", "info", "word")
         self.wrong(2, "", "info", "--url", "gopher://x")
 
