@@ -182,6 +182,8 @@ static enum outcome on_answer(struct bertd_part *part, struct bertd_error *err)
     if (part->step == BERTD_STEP_MODELS)
         return on_models(part, &part->transfer->answer, err);
     enum bertd_status status = bertd_answer_read(part, err);
+    if (status == BERTD_PROTOCOL)
+        bertd_transfer_distrust(part->transfer);
     return status == BERTD_OK ? DONE : status == BERTD_PROTOCOL ? ELSEWHERE : FAILED;
 }
 

@@ -40,6 +40,11 @@ static void insert(struct bertd_call *call, struct bertd_piece *piece)
     *at = piece;
 }
 
+static bool lacks_memory(const struct bertd_piece *piece)
+{
+    return piece->values.failed || piece->texts.failed;
+}
+
 /* One text's array. Returns NULL, or what is wrong with it. */
 typedef const char *read_one(struct bertd_call *call, struct bertd_piece *piece, struct bertd_json *json,
                              size_t *ret_count);
@@ -56,16 +61,17 @@ static enum bertd_status read_piece(struct bertd_part *part, read_one *read, str
         return bertd_fail_memory(err);
     if (!bertd_json_open(&json, '['))
         wrong = broken_off;
-    while (!wrong && (more = bertd_json_more(&json, ']', &texts)) == 1)
+    while (!wrong && !lacks_memory(piece) && (more = bertd_json_more(&json, ']', &texts)) == 1)
         wrong = texts > piece->n ? "more arrays than texts" : read(part->call, piece, &json, &piece->counts[texts - 1]);
-    if (!wrong && (more != 0 || texts != piece->n || !bertd_json_ends(&json)))
+    bool failed = lacks_memory(piece);
+    if (!wrong && !failed && (more != 0 || texts != piece->n || !bertd_json_ends(&json)))
         wrong = "other arrays than texts";
-    if (!wrong && !piece->values.failed && !piece->texts.failed) {
+    if (!wrong && !failed) {
         insert(part->call, piece);
         return BERTD_OK;
     }
     free_piece(&part->call->queue->client->memory, piece);
-    return wrong ? bertd_results_broken(part, err, wrong) : bertd_fail_memory(err);
+    return failed ? bertd_fail_memory(err) : bertd_results_broken(part, err, wrong);
 }
 
 static const char *read_rows(struct bertd_call *call, struct bertd_piece *piece, struct bertd_json *json,

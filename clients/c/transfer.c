@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 static size_t on_bytes(char *data, size_t size, size_t n, void *cookie)
 {
@@ -119,6 +120,14 @@ void bertd_transfer_give_back(struct bertd_queue *queue, struct bertd_transfer *
     transfer->part = NULL;
     transfer->next = queue->free;
     queue->free = transfer;
+}
+
+void bertd_transfer_distrust(const struct bertd_transfer *transfer)
+{
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    curl_easy_getinfo(transfer->easy, CURLINFO_ACTIVESOCKET, &fd);
+    if (fd != CURL_SOCKET_BAD)
+        shutdown(fd, SHUT_RDWR);
 }
 
 void bertd_transfer_destroy(struct bertd_transfer *transfer)

@@ -21,6 +21,9 @@ struct bertd_transfer *bertd_transfer_take(struct bertd_queue *queue);
 bool bertd_transfer_start(struct bertd_queue *queue, struct bertd_transfer *transfer, bool post, uint64_t left_ms);
 /** End it where it runs, and keep it for the next request. */
 void bertd_transfer_give_back(struct bertd_queue *queue, struct bertd_transfer *transfer);
+/** Its answer ended, but was not what it should be: whatever is left on the connection is no answer to the next
+ * request, so libcurl is to find it closed. */
+void bertd_transfer_distrust(const struct bertd_transfer *transfer);
 /** Free it; it is not in use. */
 void bertd_transfer_destroy(struct bertd_transfer *transfer);
 /** Append a header. False: no memory. */

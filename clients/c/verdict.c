@@ -26,6 +26,12 @@ static enum bertd_verdict judge_write(const struct bertd_transfer *transfer, str
     return BERTD_FINAL;
 }
 
+/* The time for a connection passed in TLS. libcurl tells that by its words alone. */
+static bool hangs_in_tls(const struct bertd_transfer *transfer)
+{
+    return strstr(transfer->words, "SSL") && strncmp(transfer->part->endpoint->base, "https", 5) == 0;
+}
+
 static enum bertd_verdict judge_transport(const struct bertd_transfer *transfer, CURLcode code, struct bertd_error *err)
 {
     const char *shown = transfer->part->endpoint->shown;
@@ -35,8 +41,14 @@ static enum bertd_verdict judge_transport(const struct bertd_transfer *transfer,
     case CURLE_COULDNT_RESOLVE_PROXY:
         bertd_fail(err, BERTD_CONNECT, "%s: %s: check the name in the address", shown, words);
         return BERTD_AGAIN;
-    case CURLE_COULDNT_CONNECT:
     case CURLE_OPERATION_TIMEDOUT: /* of the connection: that of the call is ours */
+        if (hangs_in_tls(transfer)) {
+            bertd_fail(err, BERTD_TLS, "%s: %s: check that the server speaks TLS at this port", shown, words);
+            return BERTD_AGAIN;
+        }
+        bertd_fail(err, BERTD_CONNECT, "%s: %s: check that the server runs, and its port", shown, words);
+        return BERTD_AGAIN;
+    case CURLE_COULDNT_CONNECT:
     case CURLE_PROXY:
         bertd_fail(err, BERTD_CONNECT, "%s: %s: check that the server runs, and its port", shown, words);
         return BERTD_AGAIN;
@@ -172,6 +184,15 @@ static int64_t named_input(const char *words, const struct bertd_part *part)
     return (int64_t)(part->begin + number);
 }
 
+/* A head that ends with its connection: libcurl takes that for the end of the answer. */
+static bool breaks_off(const struct bertd_transfer *transfer)
+{
+    const struct bertd_part *part = transfer->part;
+    curl_off_t length = 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    return length < 0 && transfer->answer.len == 0 && part->call->inputs.operation != BERTD_HEALTH;
+}
+
 enum bertd_verdict bertd_transfer_judge(const struct bertd_transfer *transfer, CURLcode code, struct bertd_error *err)
 {
     long http = 0;
@@ -180,8 +201,13 @@ enum bertd_verdict bertd_transfer_judge(const struct bertd_transfer *transfer, C
     if (code != CURLE_OK)
         return judge_transport(transfer, code, err);
     curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &http);
-    if (http == 200)
+    if (http == 200 && !breaks_off(transfer))
         return BERTD_ANSWERED;
+    if (http == 200) {
+        bertd_fail(err, BERTD_LOST, "%s: the head of the answer breaks off; see the server's log",
+                   transfer->part->endpoint->shown);
+        return BERTD_AGAIN;
+    }
     struct meaning meaning = meaning_of(http);
     read_words(transfer, words);
     bertd_fail(err, meaning.status, "%s answers %ld: %s (%s)", transfer->part->endpoint->shown, http, words,

@@ -8,7 +8,8 @@ int main(int argc, char **argv)
     struct bertd_error err;
     float vector[4096];
     size_t width = 0;
-    if (bertd_client_create(&client, &options, &err) || bertd_embed_one(client, "hello", NULL, vector, 4096, &width, &err))
+    if (bertd_client_create(&client, &options, &err) ||
+        bertd_embed_one(client, "hello", NULL, vector, 4096, &width, &err))
         return fprintf(stderr, "%s\n", err.message), 1;
     printf("%zu values, the first is %g\n", width, (double)vector[0]);
     bertd_client_destroy(&client);
