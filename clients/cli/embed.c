@@ -211,7 +211,9 @@ static int run(const void *settings_, const struct cli_line *line)
     embed.reader = cli_reader_open(&input);
     code = CLI_FILE;
     if (embed.reader) {
-        cli_progress_begin(&embed.progress, &line->common, "texts", 0);
+        struct cli_common common = line->common;
+        common.quiet |= strcmp(settings->output, "-") == 0 && isatty(STDOUT_FILENO); /* where vectors are shown */
+        cli_progress_begin(&embed.progress, &common, "texts", 0);
         code = strcmp(settings->output, "-") != 0 ? run_job(&embed, line) : run_stream(&embed);
         cli_progress_end(&embed.progress);
     }

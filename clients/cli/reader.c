@@ -87,10 +87,10 @@ static void pass(struct cli_reader *reader, size_t n)
 static int find_record(struct cli_reader *reader, size_t *ret_length)
 {
     struct cli_scan scan = {0};
-    bool quotes = reader->settings.form == CLI_FORM_CSV;
+    char separator = reader->settings.form == CLI_FORM_CSV ? reader->settings.separator : 0;
     for (;;) {
         size_t n = reader->end - reader->begin;
-        if (cli_records_end(&scan, reader->bytes + reader->begin, n, quotes)) {
+        if (cli_records_end(&scan, reader->bytes + reader->begin, n, separator)) {
             *ret_length = scan.at;
             return 1;
         }

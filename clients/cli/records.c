@@ -3,19 +3,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool cli_records_end(struct cli_scan *scan, const char *bytes, size_t n, bool quotes)
+bool cli_records_end(struct cli_scan *scan, const char *bytes, size_t n, char separator)
 {
-    if (!quotes) {
+    if (separator == 0) {
         const char *end = scan->at < n ? memchr(bytes + scan->at, '\n', n - scan->at) : NULL;
         scan->at = end ? (size_t)(end - bytes) + 1 : n;
         return end != NULL;
     }
     while (scan->at < n) {
         char c = bytes[scan->at++];
-        if (c == '"')
-            scan->quoted = !scan->quoted;
-        else if (c == '\n' && !scan->quoted)
+        if (scan->quoted) {
+            scan->quoted = c != '"';
+            scan->middle = scan->quoted; /* a second quote opens again */
+        } else if (c == '"' && !scan->middle) {
+            scan->quoted = true;
+        } else if (c == '\n') {
             return true;
+        } else {
+            scan->middle = c != separator;
+        }
     }
     return false;
 }
@@ -25,15 +31,15 @@ static size_t take_field(char *record, size_t length, size_t at, char separator,
                          size_t *ret_length)
 {
     size_t to = at;
-    bool quoted = false;
+    bool quoted = at < length && record[at] == '"';
     *ret_field = record + at;
-    for (; at < length && (quoted || record[at] != separator); at++) {
-        if (record[at] != '"')
+    for (at += quoted; at < length && (quoted || record[at] != separator); at++) {
+        if (!quoted || record[at] != '"')
             record[to++] = record[at];
-        else if (quoted && at + 1 < length && record[at + 1] == '"')
+        else if (at + 1 < length && record[at + 1] == '"')
             record[to++] = record[at++];
         else
-            quoted = !quoted;
+            quoted = false;
     }
     *ret_length = (size_t)(record + to - *ret_field);
     return at;

@@ -9,12 +9,14 @@
 struct cli_scan {
     size_t at;   /**< bytes; with the end of the line once that was found */
     bool quoted; /**< in quotes there */
+    bool middle; /**< in a field, where a quote is a character like others */
 };
 
-/** Look on for the end of the line that ends the record; with `quotes`, not inside of "".
- *  bytes    [n] from the record's begin, those of the last call included
- *  Returns  true: it was found, and scan->at is behind it */
-bool cli_records_end(struct cli_scan *scan, const char *bytes, size_t n, bool quotes);
+/** Look on for the end of the line that ends the record: of CSV, not inside of quotes.
+ *  bytes      [n] from the record's begin, those of the last call included
+ *  separator  of CSV; 0: the record is a line
+ *  Returns    true: it was found, and scan->at is behind it */
+bool cli_records_end(struct cli_scan *scan, const char *bytes, size_t n, char separator);
 
 /** A field of a record of CSV. Doubled quotes are written as one in place.
  *  record   [length] without the end of the line
