@@ -1,4 +1,6 @@
-"""Servers of the tests' own on the loopback interface: text-embeddings-inference in its answers, and a model hub."""
+"""Servers of the tests' own on the loopback interface: text-embeddings-inference and OpenAI's routes in their answers, and
+a model hub."""
+import base64
 import hashlib
 import json
 import struct
@@ -102,6 +104,33 @@ class Tei(Standin):
         self.model, self.refused, self.failures = "stand/in", None, 0
         self.requests, self.lock, self.pause_at, self.pause = 0, threading.Lock(), None, 0
         self.hold_after, self.gate = float("inf"), threading.Event()  # later requests wait for the gate
+
+
+class OpenAiHandler(Handler):
+    def do_GET(self):
+        if self.path == "/v1/models":
+            self.json(200, {"object": "list", "data": [{"id": "the-model", "object": "model", "created": 0, "owned_by": "x"}]})
+        else:
+            self.json(404, {"error": {"message": "Not Found", "type": "invalid_request_error", "param": None, "code": None}})
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.standin.keys.add(self.headers.get("Authorization"))
+        if self.path != "/v1/embeddings" or body.get("model") != "the-model":
+            return self.json(404, {"error": {"message": "Not Found", "type": "invalid_request_error", "param": None, "code": None}})
+        texts = body["input"] if isinstance(body["input"], list) else [body["input"]]
+        found = [vector(text) for text in texts]
+        if body.get("encoding_format") == "base64":
+            found = [base64.b64encode(struct.pack(f"<{WIDTH}f", *each)).decode() for each in found]
+        data = [{"object": "embedding", "index": i, "embedding": each} for i, each in enumerate(found)]
+        self.json(200, {"object": "list", "data": data, "model": "the-model", "usage": {"prompt_tokens": 1, "total_tokens": 1}})
+
+
+class OpenAi(Standin):
+    handler = OpenAiHandler
+
+    def __init__(self):
+        self.keys = set()
 
 
 class HubHandler(Handler):

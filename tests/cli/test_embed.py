@@ -13,7 +13,7 @@ import unittest
 
 import bertctl
 from bertctl import Case, lines_of_json
-from standin import WIDTH, Tei, vector
+from standin import WIDTH, OpenAi, Tei, vector
 
 
 def bytes_of(vectors):
@@ -121,6 +121,19 @@ class Embed(Case):
         self.shape(found, {"output": str, "rows": int, "width": int, "records": int, "skipped": int, "resumed_rows": int,
                            "seconds": float})
         self.assertEqual((found["rows"], found["width"], found["output"]), (2, WIDTH, out))
+
+    def test_openai(self):
+        server = OpenAi()
+        with server:
+            url = ("--url", server.url)
+            self.good("embed", *url, "-o", self.path("out.npy"), "a", "b", BERTD_API_KEY="k1")
+            self.assertEqual(read(self.path("out.npy")), npy_of([vector("a"), vector("b")]))
+            self.assertEqual(server.keys, {"Bearer k1"})
+            server.keys.clear()
+            self.good("embed", *url, "--api-key-file", self.path("key", "k2\nnote\n"), "a", BERTD_API_KEY="k1")
+            self.assertEqual(server.keys, {"Bearer k2"})
+            self.assertEqual(json.loads(self.good("info", *url, "--json"))["server"], "openai")
+            self.wrong(4, "", "tokenize", *url, "a")
 
     def test_overload_is_tried_again(self):
         self.tei.failures = 3
