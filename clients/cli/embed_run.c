@@ -77,6 +77,11 @@ static int write_chunk(struct pipeline *pipeline, struct cli_chunk *chunk)
     struct bertd_error error = {0};
     if (chunk->call && bertd_call_embeddings(chunk->call, &found, &error) != BERTD_OK)
         return tell_failed(chunk, &error);
+    if ((found ? found->rows : 0) != chunk->sent) {
+        cli_say("the server gave %zu vectors for %zu texts", found ? found->rows : 0, chunk->sent);
+        bertd_free(found);
+        return CLI_FAILED;
+    }
     const float *vector = found ? found->vectors : NULL;
     bool good = true;
     for (size_t i = 0; good && i < chunk->n; i++) {
