@@ -86,7 +86,7 @@ void rpc_telemetry_refused(struct rpc_stream *stream, rpc_code code, const char 
 {
     char client[NET_ADDRESS_SIZE], id[SERVE_ID_SIZE];
     net_exchange_address_text(stream->exchange, client);
-    serve_request_id(id, rpc_header(stream, "x-request-id"));
+    serve_request_id(id, net_exchange_header(stream->exchange, "x-request-id"));
     serve_log_refusal(&(struct serve_refusal){.id = id,
                                               .route = stream->method ? net_exchange_path(stream->exchange) : "other",
                                               .client = client,
