@@ -72,6 +72,22 @@ static bool is_over(struct bertd_call *call, uint64_t now_ms)
     return true;
 }
 
+static void try_part(struct bertd_part *part, uint64_t now_ms)
+{
+    struct bertd_call *call = part->call;
+    struct bertd_error err;
+    if (bertd_part_try(part, now_ms, &err) != BERTD_OK)
+        bertd_call_fail(call, &err);
+}
+
+void bertd_call_on_transfer(struct bertd_transfer *transfer, CURLcode code, uint64_t now_ms)
+{
+    struct bertd_call *call = transfer->part->call;
+    struct bertd_error err;
+    if (bertd_part_on_transfer(transfer, code, now_ms, &err) != BERTD_OK)
+        bertd_call_fail(call, &err);
+}
+
 /* A part that begins with the first text that is in none. False where there is no need of one. */
 static bool add_part(struct bertd_call *call, uint64_t now_ms)
 {
@@ -84,7 +100,7 @@ static bool add_part(struct bertd_call *call, uint64_t now_ms)
     if (!part)
         fail_memory(call);
     else
-        bertd_part_try(part, now_ms);
+        try_part(part, now_ms);
     return part != NULL;
 }
 
@@ -96,7 +112,7 @@ void bertd_call_advance(struct bertd_call *call, uint64_t now_ms)
     for (struct bertd_part *part = call->parts, *next = NULL; part && !call->done; part = next) {
         next = part->next;
         if (part->step == BERTD_STEP_WAITING && part->not_before_ms <= now_ms)
-            bertd_part_try(part, now_ms);
+            try_part(part, now_ms);
     }
     while (add_part(call, now_ms))
         ;

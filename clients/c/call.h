@@ -103,6 +103,8 @@ enum bertd_status bertd_call_create(struct bertd_queue *queue, const struct bert
                                     struct bertd_error *err);
 /** Send what can be sent now, and see to deadline and cancellation. */
 void bertd_call_advance(struct bertd_call *call, uint64_t now_ms);
+/** A transfer of one of its parts ended. */
+void bertd_call_on_transfer(struct bertd_transfer *transfer, CURLcode code, uint64_t now_ms);
 /** End it where it is not done. */
 void bertd_call_fail(struct bertd_call *call, const struct bertd_error *err);
 /** Put it into another list of its queue. */

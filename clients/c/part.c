@@ -117,22 +117,18 @@ static enum bertd_step first_step(const struct bertd_part *part)
     return part->endpoint->openai ? BERTD_STEP_MODELS : BERTD_STEP_INFO;
 }
 
-void bertd_part_try(struct bertd_part *part, uint64_t now_ms)
+enum bertd_status bertd_part_try(struct bertd_part *part, uint64_t now_ms, struct bertd_error *err)
 {
-    struct bertd_call *call = part->call;
-    struct bertd_error err;
+    struct bertd_error why;
     uint64_t until_ms = 0;
     part->endpoint = bertd_endpoint_choose(client_of(part), part->tried, operation_of(part) == BERTD_HEALTH, now_ms,
-                                           &until_ms, &part->known, &err);
-    if (!part->endpoint) {
-        part->not_before_ms = until_ms;
-        if (until_ms >= call->deadline_ms)
-            bertd_call_fail(call, &err);
-        return;
+                                           &until_ms, &part->known, &why);
+    if (part->endpoint) {
+        part->step = first_step(part);
+        return send_request(part, now_ms, err);
     }
-    part->step = first_step(part);
-    if (send_request(part, now_ms, &err) != BERTD_OK)
-        bertd_call_fail(call, &err);
+    part->not_before_ms = until_ms;
+    return until_ms < part->call->deadline_ms ? BERTD_OK : bertd_fail_as(err, &why);
 }
 
 /* What follows on how a request ended. */
@@ -270,25 +266,24 @@ static void leave_endpoint(struct bertd_part *part, enum outcome outcome, uint64
         bertd_endpoint_release(client_of(part), endpoint);
 }
 
-void bertd_part_on_transfer(struct bertd_transfer *transfer, CURLcode code, uint64_t now_ms)
+enum bertd_status bertd_part_on_transfer(struct bertd_transfer *transfer, CURLcode code, uint64_t now_ms,
+                                         struct bertd_error *err)
 {
     struct bertd_part *part = transfer->part;
-    struct bertd_call *call = part->call;
-    struct bertd_error err = {.input = -1};
-    enum outcome outcome = judge(part, code, &err);
+    *err = (struct bertd_error){.input = -1};
+    enum outcome outcome = judge(part, code, err);
     give_transfer_back(part);
-    if (outcome == NEXT_STEP) {
-        if (send_request(part, now_ms, &err) != BERTD_OK)
-            bertd_call_fail(call, &err);
-        return;
-    }
+    if (outcome == NEXT_STEP)
+        return send_request(part, now_ms, err);
     part->tried |= bertd_endpoint_bit(client_of(part), part->endpoint);
-    err.attempts = ++part->tries;
-    leave_endpoint(part, outcome, now_ms, &err);
+    err->attempts = ++part->tries;
+    leave_endpoint(part, outcome, now_ms, err);
     if (outcome == DONE) {
-        call->texts_done += part->end - part->begin;
+        part->call->texts_done += part->end - part->begin;
         bertd_part_destroy(part);
-    } else if (outcome == FAILED || !try_again(part, outcome == ELSEWHERE, now_ms, &err)) {
-        bertd_call_fail(call, &err);
+        return BERTD_OK;
     }
+    if (outcome != FAILED && try_again(part, outcome == ELSEWHERE, now_ms, err))
+        return BERTD_OK;
+    return err->status;
 }

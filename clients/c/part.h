@@ -9,9 +9,12 @@
 struct bertd_part *bertd_part_create(struct bertd_call *call, size_t begin, size_t end);
 /** End its request where one runs, and free it. */
 void bertd_part_destroy(struct bertd_part *part);
-/** Send its request, or set when to try again. Either may be the end of its call. */
-void bertd_part_try(struct bertd_part *part, uint64_t now_ms);
-/** Its transfer ended. It may be the end of its call. */
-void bertd_part_on_transfer(struct bertd_transfer *transfer, CURLcode code, uint64_t now_ms);
+/** Send its request, or set when to try again.
+ *  Errors: those that end its call */
+enum bertd_status bertd_part_try(struct bertd_part *part, uint64_t now_ms, struct bertd_error *err);
+/** Its transfer ended: the part is gone when its texts are done.
+ *  Errors: those that end its call */
+enum bertd_status bertd_part_on_transfer(struct bertd_transfer *transfer, CURLcode code, uint64_t now_ms,
+                                         struct bertd_error *err);
 
 #endif

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "clients/c/error.h"
-#include "clients/c/part.h"
+#include "clients/c/transfer.h"
 
 enum { EVENTS = 64 };
 
@@ -97,7 +97,7 @@ static bool take_ended(struct bertd_queue *queue, uint64_t now_ms)
             continue;
         CURLcode code = message->data.result; /* the message is gone with its transfer */
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
-        bertd_part_on_transfer(transfer, code, now_ms);
+        bertd_call_on_transfer(transfer, code, now_ms);
         any = true;
     }
     return any;

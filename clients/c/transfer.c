@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+enum { KEPT = 4 << 20 };
+
 static size_t on_bytes(char *data, size_t size, size_t n, void *cookie)
 {
     struct bertd_transfer *transfer = cookie;
@@ -109,6 +111,14 @@ bool bertd_transfer_start(struct bertd_queue *queue, struct bertd_transfer *tran
            curl_multi_add_handle(queue->multi, easy) == CURLM_OK;
 }
 
+/* Memory is kept for the next request, but for what only a large one needs. */
+static void empty(struct bertd_bytes *bytes)
+{
+    if (bytes->size > KEPT)
+        bertd_bytes_finish(bytes);
+    bertd_bytes_clear(bytes);
+}
+
 void bertd_transfer_give_back(struct bertd_queue *queue, struct bertd_transfer *transfer)
 {
     curl_multi_remove_handle(queue->multi, transfer->easy);
@@ -116,7 +126,8 @@ void bertd_transfer_give_back(struct bertd_queue *queue, struct bertd_transfer *
     curl_slist_free_all(transfer->headers);
     transfer->headers = NULL;
     bertd_bytes_clear(&transfer->url);
-    bertd_bytes_clear(&transfer->body);
+    empty(&transfer->body);
+    empty(&transfer->answer);
     transfer->part = NULL;
     transfer->next = queue->free;
     queue->free = transfer;

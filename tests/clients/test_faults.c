@@ -231,6 +231,25 @@ Test(faults, every_status_has_its_error)
         }
 }
 
+static void answer_unhealthy(void *cookie, const struct stand_request *request, struct stand_reply *reply)
+{
+    (void)cookie, (void)request;
+    stand_say(reply, 503, "application/json", "{\"error\":\"no board is in service\",\"error_type\":\"Unhealthy\"}");
+}
+
+Test(faults, health_tells_of_servers_that_do_not_serve)
+{
+    struct bertd_info *info = NULL;
+    begin(answer_unhealthy);
+    for (int i = 0; i < 10; i++) { /* also while the breaker lets it rest */
+        cr_assert_eq(bertd_check_health(client, NULL, &err), BERTD_UNAVAILABLE, "%s", err.message);
+        cr_assert_not_null(strstr(err.message, "no board is in service"), "%s", err.message);
+        cr_assert_eq(err.attempts, 1);
+    }
+    cr_assert_eq(bertd_get_info(client, NULL, &info, &err), BERTD_UNAVAILABLE);
+    finish();
+}
+
 Test(faults, nobody_listens)
 {
     struct bertd_options options;
@@ -262,6 +281,7 @@ static enum bertd_status embed_by_tls(struct bertd_options options)
     base.key_file = options.key_file;
     base.insecure = options.insecure;
     base.connect_timeout_ms = options.connect_timeout_ms;
+    base.retries = options.retries;
     cr_assert_eq(bertd_client_create(&client, &base, &err), BERTD_OK);
     enum bertd_status status = embed(NULL);
     bertd_client_destroy(&client);
@@ -319,7 +339,8 @@ Test(tls, spoken_to_a_server_without, .timeout = 120)
 {
     begin(kinds_bertd);
     bertd_client_destroy(&client);
-    cr_assert_eq(embed_by_tls((struct bertd_options){.insecure = 1, .connect_timeout_ms = 200}), BERTD_TLS, "%s",
-                 err.message);
+    cr_assert_eq(
+        embed_by_tls((struct bertd_options){.insecure = 1, .connect_timeout_ms = 2000, .retries = BERTD_NO_RETRIES}),
+        BERTD_TLS, "%s", err.message);
     stand_stop(&stand);
 }
