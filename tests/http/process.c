@@ -78,14 +78,25 @@ void process_await_log(const struct process *process, const char *text)
     }
 }
 
-static int listening_port(const struct process *process)
+/* That the line of its log with these words tells; 0: there is none. */
+static int logged_port(const struct process *process, const char *words)
 {
     char log[16384];
     if (read_log(process, log, sizeof log) == 0)
         return 0;
-    const char *line = strstr(log, "\"message\":\"listening\"");
+    const char *line = strstr(log, words);
     const char *port = line ? strstr(line, "\"port\":") : NULL;
     return port && strchr(port, '\n') ? atoi(port + 7) : 0;
+}
+
+static int listening_port(const struct process *process)
+{
+    return logged_port(process, "\"message\":\"listening\"");
+}
+
+int process_admin_port(const struct process *process)
+{
+    return logged_port(process, "\"message\":\"admin listener\"");
 }
 
 struct process process_start_with(const char *options, const char *variable, const char *value)

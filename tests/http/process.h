@@ -19,6 +19,8 @@ const char *process_model(void);
 struct process process_start(const char *options);
 /** The same with a variable more in its environment. */
 struct process process_start_with(const char *options, const char *variable, const char *value);
+/** The port of its admin listener; 0: it has none. */
+int process_admin_port(const struct process *process);
 /** Run it to its end with these options alone; returns its exit status, `output` [size] gets what it wrote. */
 int process_run(const char *options, char *output, size_t size);
 /** SIGTERM, wait, and expect exit status 0 (the sanitizers' reports are in the log otherwise). */

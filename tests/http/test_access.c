@@ -245,6 +245,27 @@ Test(keys, a_bad_file_at_the_start)
     unlink(path);
 }
 
+/* What is for operators is not there for others where operators have a listener of their own. */
+Test(admin, its_routes_are_nowhere_else)
+{
+    static const char slow[] = "{\"board\":0,\"kind\":\"slow\",\"factor\":1,\"for_ms\":1}";
+    static const char *const rows[][3] = {
+        {"GET", "/metrics", NULL}, {"GET", "/boards", NULL}, {"POST", "/admin/faults", slow}};
+    struct process process =
+        process_start("--boards 1 --drain-seconds 0 --admin-port 0 --enable-fault-injection --log-level debug");
+    int admin = process_admin_port(&process);
+    cr_assert_gt(admin, 0);
+    cr_assert_neq(admin, process.port);
+    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+        const struct sending sending = {.body = rows[r][2]};
+        client_expect_error(client_ask(process.port, rows[r][0], rows[r][1], &sending), 404, "NotFound", "operators");
+        client_expect_ok(client_ask(admin, rows[r][0], rows[r][1], &sending));
+    }
+    client_expect_ok(client_post(process.port, "/embed", good));
+    client_expect_ok(client_post(admin, "/embed", good));
+    process_stop(&process);
+}
+
 /* Traces ----------------------------------------------------------------------------------------------------------- */
 
 static json_t *find_span(json_t *spans, const char *name)

@@ -89,6 +89,7 @@ Test(http2, reset_cancels)
     free(got.bytes);
     cr_expect(client_becomes(process.port, "bertd_active_requests", 0), "it is stopped");
     cr_expect_eq(client_metric(process.port, "te_request_failure{err=\"cancelled\"}"), 1);
+    cr_expect(client_becomes(process.port, "bertd_board_tasks_total{board=\"ref0\",result=\"cancelled\"}", 1));
     cr_expect_eq(post(process.port, "/embed", "{\"inputs\":\"short\"}", 0, &code, &got), CURLE_OK);
     cr_expect_eq(code, 200);
     free(got.bytes);

@@ -480,6 +480,8 @@ Test(routes, cors)
     client_free(&answer);
     answer = client_ask(process_shared(), "GET", "/info", &(struct sending){.headers = {"Origin: http://c.example"}});
     cr_expect_str_eq(client_header(&answer, "Access-Control-Allow-Origin"), "");
+    cr_expect(strcasestr(answer.headers, "\nvary: Origin\r") != NULL, "no cache gives it to others: %s",
+              answer.headers);
     client_free(&answer);
 }
 

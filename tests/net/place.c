@@ -71,6 +71,23 @@ static void *wake_elsewhere(void *cookie)
     return NULL;
 }
 
+static void *write_elsewhere(void *cookie)
+{
+    net_write(cookie, "a", 1);
+    return NULL;
+}
+
+/* The other thread's piece may still wait for the event thread, which is here. */
+static void write_in_order(struct net_exchange *exchange)
+{
+    pthread_t thread;
+    net_begin(exchange, 200);
+    cr_assert_eq(pthread_create(&thread, NULL, write_elsewhere, exchange), 0);
+    pthread_join(thread, NULL);
+    net_write(exchange, "b", 1);
+    net_finish(exchange);
+}
+
 static void elsewhere(void *(*run)(void *), struct net_exchange *exchange)
 {
     pthread_t thread;
@@ -142,6 +159,9 @@ static void on_end(struct net_exchange *exchange)
         elsewhere(respond_elsewhere, exchange);
     } else if (is(exchange, "/woken")) {
         elsewhere(wake_elsewhere, exchange);
+    } else if (is(exchange, "/order")) {
+        visit->streams = true;
+        write_in_order(exchange);
     } else if (is(exchange, "/stream")) {
         visit->left = number(exchange);
         visit->streams = true;

@@ -7,6 +7,7 @@
  *   /woken    "woken", on the event thread, woken by another
  *   /late     nothing, until the client has gone: answered when that has woken it
  *   /early    413, before the body
+ *   /order    "ab": a piece by another thread, then one on the event thread
  *   /stream   as many bytes as the query says, in pieces, with a trailer
  *   /talk     each piece of the body back at once, and a trailer; the body is held and consumed
  *   /held     "held" after its end; the body is held, and consumed by place_consume

@@ -250,6 +250,32 @@ Test(h2, held_body_waits_in_its_window)
     client_close(client);
 }
 
+/* What a stream that was reset has held goes back to the connection's window, which all of them share. */
+Test(h2, held_bodies_that_are_reset_leave_the_window)
+{
+    enum { WINDOW = 256 << 10, STREAMS = 20 /* more than the connection's window has room for */ };
+    struct client *client = client_open(place.port);
+    CLIENT_UNTIL(client, client->settings);
+    char *body = calloc(1, 2 * WINDOW);
+    for (unsigned i = 1; i <= STREAMS; i++) {
+        struct reply *held = client_ask(client, "POST", "/held", body, 2 * WINDOW);
+        CLIENT_UNTIL(client, atomic_load(&place.received) == i * WINDOW);
+        nghttp2_submit_rst_stream(client->session, NGHTTP2_FLAG_NONE, held->id, NGHTTP2_CANCEL);
+        CLIENT_UNTIL(client, atomic_load(&place.over) == i);
+    }
+    free(body);
+    client_close(client);
+}
+
+Test(h2, pieces_of_two_threads_keep_their_order)
+{
+    struct client *client = client_open(place.port);
+    struct reply *reply = client_ask(client, "GET", "/order", NULL, 0);
+    client_finish(client, reply);
+    cr_expect(is_body(reply, "ab"), "%.*s", (int)reply->body.len, reply->body.data);
+    client_close(client);
+}
+
 Test(h2, client_that_opens_no_window)
 {
     struct client *client = client_open(place.port);

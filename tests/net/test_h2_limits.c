@@ -72,6 +72,21 @@ Test(h2_limits, rapid_resets_end_the_connection)
     place_close(&place);
 }
 
+/* Requests that are refused by a reset cost us as much as those that clients reset. */
+Test(h2_limits, resets_that_a_client_provokes_end_the_connection)
+{
+    OPEN();
+    struct client *client = client_open(place.port);
+    for (int asked = 0; asked < 5000 && !client->goaways; asked++) {
+        struct reply *reply = client_ask_with(client, "GET", "/wait", "x", "a\nb", NULL, 0);
+        CLIENT_UNTIL(client, reply->closed || client->goaways > 0);
+    }
+    cr_expect_eq(client->goaways, 1);
+    cr_expect_eq(client->goaway_error, NGHTTP2_ENHANCE_YOUR_CALM, "error %u", client->goaway_error);
+    client_close(client);
+    place_close(&place);
+}
+
 /* The error of the GOAWAY among frames, as far as they came; -1: none is. */
 static long find_goaway(const struct buf *in)
 {

@@ -120,6 +120,29 @@ Test(protocol_ends, bodies_that_grpc_refuses)
     expect_body_refused("application/grpc-web-text", "AAAAA", 5, "3");
 }
 
+/* The limit is that of the whole body, not of its pieces. */
+Test(protocol_ends, a_body_of_pieces_keeps_to_the_limit)
+{
+    static char piece[LIMIT / 2 + 1];
+    open_as("/p.S/Unary", "application/proto");
+    fake_body(&exchange, piece, sizeof piece);
+    cr_expect_not(exchange.given);
+    fake_body(&exchange, piece, sizeof piece);
+    expect_code(429);
+    close_heard("");
+}
+
+/* As gRPC's own libraries send it. */
+Test(protocol_ends, no_bytes_that_are_said_to_be_compressed)
+{
+    header("grpc-encoding", "gzip");
+    open_as("/p.S/Client", "application/grpc");
+    fake_body(&exchange, "\1\0\0\0\0", 5);
+    fake_end(&exchange);
+    cr_expect_null(strstr(heard, "cancel"), "%s", heard);
+    fake_close(&exchange);
+}
+
 Test(protocol_ends, a_message_of_no_bytes_is_one)
 {
     open_as("/p.S/Client", "application/grpc");

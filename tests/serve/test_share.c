@@ -117,6 +117,81 @@ Test(share, a_leader_past_its_deadline)
     expect_ok(waiter);
 }
 
+static void end_cancelled(void)
+{
+    for (int b = 0; b < 2; b++)
+        if (fake_board_cancelled(sched.boards[b]))
+            fake_board_finish(sched.boards[b], STATUS_OK);
+}
+
+/* It has found what to do since whom it waited for has ended. */
+static bool is_placed(const struct ask *ask)
+{
+    pthread_mutex_lock(&server->share.lock);
+    bool placed = ask->call.infer->party.parts[0].state != SERVE_PART_OPEN;
+    pthread_mutex_unlock(&server->share.lock);
+    return placed;
+}
+
+static bool leads(const struct ask *ask)
+{
+    pthread_mutex_lock(&server->share.lock);
+    bool any = ask->call.infer->party.n_leads > 0;
+    pthread_mutex_unlock(&server->share.lock);
+    return any;
+}
+
+/* That it was late is no fault of the text: those who waited need one of them only. */
+Test(share, after_a_late_leader_one_is_computed_for_all)
+{
+    struct ask *leader = run_until(ask_for("a"), 200);
+    struct ask *one = run(ask_for("a"));
+    struct ask *two = run(ask_for("a"));
+    for (int tries = 0; !is_ready(leader); tries++) {
+        cr_assert_lt(tries, 300000);
+        end_cancelled();
+        usleep(1000);
+    }
+    expect_failure(leader, STATUS_TIMEOUT, "time limit");
+    WAIT_FOR(is_placed(one) && is_placed(two));
+    cr_expect_neq(leads(one), leads(two));
+    work_for(one, 0);
+    work_for(two, 0);
+    expect_ok(one);
+    expect_ok(two);
+}
+
+static uint32_t rows_at_work(void)
+{
+    uint32_t rows = 0;
+    for (int b = 0; b < 2; b++) {
+        if (fake_board_held(sched.boards[b]) && !fake_board_cancelled(sched.boards[b]))
+            rows += fake_board_peek(sched.boards[b]).job->n_rows;
+    }
+    return rows;
+}
+
+/* Whose leader has gone computes what it waited for, and nothing that it has already. */
+Test(share, a_second_round_computes_the_rest_only)
+{
+    struct ask *leader = run(ask_for("a"));
+    struct ask *waiter = run(ask_for("b,a"));
+    cr_assert_eq(held(), 2u);
+    int b_is_on = fake_board_peek(sched.boards[0]).job->ids[1] == B ? 0 : 1;
+    fake_board_finish(sched.boards[b_is_on], STATUS_OK);
+    leave(leader);
+    for (int tries = 0; !is_ready(leader); tries++) {
+        cr_assert_lt(tries, 300000);
+        end_cancelled();
+        usleep(1000);
+    }
+    expect_failure(leader, STATUS_CANCELLED, "the client has gone");
+    WAIT_FOR((end_cancelled(), rows_at_work() > 0));
+    cr_expect_eq(rows_at_work(), 3u);
+    work_for(waiter, 0);
+    expect_ok(waiter);
+}
+
 /* It must not find out only when the leader is done. */
 Test(share, a_waiter_with_an_earlier_deadline)
 {
@@ -165,14 +240,6 @@ Test(share, a_leader_that_fails)
     struct ask *again = run(ask_for("b"));
     work_for(again, 0);
     expect_ok(again);
-}
-
-static bool leads(const struct ask *ask)
-{
-    pthread_mutex_lock(&server->share.lock);
-    bool any = ask->call.infer->party.n_leads > 0;
-    pthread_mutex_unlock(&server->share.lock);
-    return any;
 }
 
 /* Else each would wait for the failures of all before it. */

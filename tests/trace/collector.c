@@ -22,6 +22,7 @@ struct collector {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     int code;
+    int once; /* for one request; 0: none */
     bool hold;
     bool stop;
     int requests;
@@ -84,7 +85,8 @@ static void serve(struct collector *c, int fd, char *bytes)
         keep(c, bytes, body, end);
         char answer[96];
         pthread_mutex_lock(&c->lock);
-        int code = c->code;
+        int code = c->once ? c->once : c->code;
+        c->once = 0;
         pthread_mutex_unlock(&c->lock);
         int size = snprintf(answer, sizeof answer, "HTTP/1.1 %d X\r\nContent-Length: 2\r\n\r\n{}", code);
         if (send(fd, answer, (size_t)size, MSG_NOSIGNAL) != size)
@@ -157,6 +159,13 @@ void collector_answer(struct collector *c, int code)
 {
     pthread_mutex_lock(&c->lock);
     c->code = code;
+    pthread_mutex_unlock(&c->lock);
+}
+
+void collector_answer_once(struct collector *c, int code)
+{
+    pthread_mutex_lock(&c->lock);
+    c->once = code;
     pthread_mutex_unlock(&c->lock);
 }
 

@@ -14,6 +14,8 @@ void collector_stop(struct collector *collector);
 int collector_port(const struct collector *collector);
 /** Answer this from now on. */
 void collector_answer(struct collector *collector, int code);
+/** Answer the next request so, and those after it as before. */
+void collector_answer_once(struct collector *collector, int code);
 /** With `hold`: answer nothing until it is called without. */
 void collector_hold(struct collector *collector, bool hold);
 /** Wait until it has been asked so often. */

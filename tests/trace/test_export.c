@@ -138,18 +138,22 @@ Test(export, what_is_refused_is_not_sent_again)
     collector_answer(collector, 200);
     submit("b");
     cr_expect_eq(await(4).sent, 2u);
-    cr_expect_eq(atomic_load(&back), 1);
+    submit("c");
+    cr_expect_eq(await(6).sent, 4u);
+    cr_expect_eq(atomic_load(&back), 1, "told once");
 }
 
 Test(export, a_busy_collector_is_asked_again)
 {
-    collector_answer(collector, 503);
-    submit("a");
-    collector_await(collector, 2);
-    collector_answer(collector, 200);
-    struct trace_stats stats = await(2);
-    cr_expect_eq(stats.sent, 2u);
-    cr_expect_eq(stats.dropped, 0u);
+    static const int codes[] = {429, 502, 503, 504};
+    for (int i = 0; i < 4; i++) {
+        collector_answer_once(collector, codes[i]);
+        submit("a");
+        struct trace_stats stats = await(2 * (uint64_t)(i + 1));
+        cr_expect_eq(stats.sent, 2u * (uint64_t)(i + 1), "%d", codes[i]);
+        cr_expect_eq(stats.dropped, 0u, "%d", codes[i]);
+        cr_expect_eq(collector_requests(collector), 2 * (i + 1), "%d", codes[i]);
+    }
 }
 
 Test(export, what_is_queued_is_sent_at_the_end)
@@ -160,6 +164,16 @@ Test(export, what_is_queued_is_sent_at_the_end)
     json_t *spans = collector_spans(collector);
     cr_expect_eq(json_array_size(spans), 4u);
     json_decref(spans);
+}
+
+/* The state is that of the trace it came with. */
+Test(export, a_trace_that_begins_here_has_no_state)
+{
+    struct trace_context context;
+    trace_begin(&context, exporter, "00-nothing", "a=1");
+    cr_expect(context.sampled);
+    cr_expect_null(context.state);
+    trace_finish(&context);
 }
 
 /* It ends; the runner's time limit says otherwise. */
