@@ -36,7 +36,10 @@ static int print_help(void)
 static int check(const struct config *config)
 {
     struct error err;
-    if (http_check(config->hostname, (uint16_t)config->port, &err) == STATUS_OK)
+    bool admin = config->admin_port != CONFIG_NONE && config->admin_port != 0;
+    if (http_check(admin ? config->admin_hostname : config->hostname,
+                   (uint16_t)(admin ? config->admin_port : config->port), config->tls_cert && !admin,
+                   &err) == STATUS_OK)
         return 0;
     fprintf(stderr, "bertd: %s\n", err.message);
     return 1;
@@ -155,6 +158,18 @@ static void finish(struct program *program)
     mem_free(program->key);
 }
 
+/* The line `listening` is the last one: who waits for it has the others. */
+static void log_listeners(const struct program *program)
+{
+    const struct config *config = &program->config;
+    if (program->admin_port)
+        log_info("admin listener", log_str("hostname", config->admin_hostname), log_int("port", program->admin_port));
+    if (config->unix_socket)
+        log_info("unix socket", log_str("path", config->unix_socket));
+    log_info("listening", log_str("hostname", config->hostname), log_int("port", program->port),
+             log_bool("tls", program->tls != NULL), log_str("libmicrohttpd", net_library_version()));
+}
+
 int main(int argc, char **argv)
 {
     static struct program program = {0};
@@ -187,11 +202,7 @@ int main(int argc, char **argv)
     sigaddset(&signals, SIGINT);
     enum status status = start(&program, &signals, &err);
     if (status == STATUS_OK) {
-        if (program.admin_port)
-            log_info("listening for operators", log_str("hostname", config->admin_hostname),
-                     log_int("port", program.admin_port));
-        log_info("listening", log_str("hostname", config->hostname), log_int("port", program.port),
-                 log_str("libmicrohttpd", net_library_version()));
+        log_listeners(&program);
         serve_until_signal(&program, &signals);
     } else {
         log_error("cannot start", log_str("status", status_name(status)), log_str("error", err.message));

@@ -78,6 +78,7 @@ void config_write_help(struct buf *out)
         "\nOther\n"
         "  --check\n"
         "      Ask the running server at --hostname and --port for its health; exit 0 if it is well, else 1.\n"
+        "      With --tls-cert it asks in TLS; with --admin-port it asks there.\n"
         "  --help, -h\n"
         "  --version, -V\n"
         "\nThe command line goes before the environment. --name=value and --name value are the same; a flag\n"

@@ -37,7 +37,7 @@ void http_write_refusal(struct buf *out, char ret_id[NET_ID_SIZE], const char *w
 extern const char http_spare_body[];
 
 /** Ask the server at this address for /health, within 5 seconds. OK where it answers 200; UNHEALTHY else, saying what
- *  came instead. 0.0.0.0 and :: are asked at the loopback address. */
-enum status http_check(const char *hostname, uint16_t port, struct error *err);
+ *  came instead. 0.0.0.0 and :: are asked at the loopback address. In TLS any certificate will do. */
+enum status http_check(const char *hostname, uint16_t port, bool in_tls, struct error *err);
 
 #endif

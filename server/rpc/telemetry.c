@@ -4,6 +4,7 @@
 #include "server/metrics/metrics.h"
 #include "server/rpc/protocol.h"
 #include "server/serve/refusals.h"
+#include "server/serve/request_id.h"
 #include "server/serve/serve.h"
 
 /* The place of a method, counted through all services; the one behind the last: none. */
@@ -83,9 +84,11 @@ static enum status status_of(rpc_code code)
 
 void rpc_telemetry_refused(struct rpc_stream *stream, rpc_code code, const char *message)
 {
-    char client[NET_ADDRESS_SIZE];
+    char client[NET_ADDRESS_SIZE], id[SERVE_ID_SIZE];
     net_exchange_address_text(stream->exchange, client);
-    serve_log_refusal(&(struct serve_refusal){.route = stream->method ? net_exchange_path(stream->exchange) : "other",
+    serve_request_id(id, net_exchange_header(stream->exchange, "x-request-id"));
+    serve_log_refusal(&(struct serve_refusal){.id = id,
+                                              .route = stream->method ? net_exchange_path(stream->exchange) : "other",
                                               .client = client,
                                               .status = status_of(code),
                                               .reason = message,

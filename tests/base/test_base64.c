@@ -7,8 +7,8 @@
 static void expect_text(struct buf *buf, const char *text)
 {
     cr_assert_not(buf->failed);
-    cr_expect(buf->len == strlen(text) && memcmp(buf->data, text, buf->len) == 0, "%.*s is not %s", (int)buf->len,
-              buf->data, text);
+    cr_expect(buf->len == strlen(text) && (buf->len == 0 || memcmp(buf->data, text, buf->len) == 0), "%.*s is not %s",
+              (int)buf->len, buf->data, text);
     buf_finish(buf);
 }
 

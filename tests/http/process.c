@@ -96,7 +96,7 @@ static int listening_port(const struct process *process)
 
 int process_admin_port(const struct process *process)
 {
-    return logged_port(process, "\"message\":\"listening for operators\"");
+    return logged_port(process, "\"message\":\"admin listener\"");
 }
 
 struct process process_start_with(const char *options, const char *variable, const char *value)

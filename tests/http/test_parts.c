@@ -74,9 +74,9 @@ Test(refusals, few_lines_a_second)
 Test(check, names_what_came)
 {
     struct error err;
-    cr_expect_eq(http_check("127.0.0.1", 1, &err), STATUS_UNHEALTHY);
+    cr_expect_eq(http_check("127.0.0.1", 1, false, &err), STATUS_UNHEALTHY);
     cr_expect(strstr(err.message, "port 1") != NULL, "%s", err.message);
-    cr_expect_eq(http_check("no such host.invalid", 1, &err), STATUS_USAGE);
+    cr_expect_eq(http_check("no such host.invalid", 1, false, &err), STATUS_USAGE);
 }
 
 static void expect_truncated(const char *flags, size_t size, const char *want)

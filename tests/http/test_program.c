@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/http/client.h"
 #include "tests/http/process.h"
+#include "tests/net/papers.h"
 
 PROCESS_MAIN
 {
@@ -69,6 +71,60 @@ Test(program, variables_of_the_environment)
     cr_expect(process_logged(&process, "\"variable\":\"BERTD_API_KEY\",\"did_you_mean\":\"API_KEY\""));
     cr_expect_not(process_logged(&process, "s3cret"));
     process_stop(&process);
+}
+
+/* The port in the first line of its log with this message; 0: there is none. */
+static int logged_port(const struct process *process, const char *message)
+{
+    char line[512], words[64];
+    int port = 0;
+    FILE *log = fopen(process->log, "r");
+    snprintf(words, sizeof words, "\"message\":\"%s\"", message);
+    while (log && !port && fgets(line, sizeof line, log)) {
+        const char *field = strstr(line, words) ? strstr(line, "\"port\":") : NULL;
+        port = field ? atoi(field + strlen("\"port\":")) : 0;
+    }
+    if (log)
+        fclose(log);
+    return port;
+}
+
+/* Port 0 is for who reads the log: it names every place where the server listens. */
+Test(program, log_names_all_listeners)
+{
+    char options[128], path[64], words[128];
+    snprintf(path, sizeof path, "/tmp/bertd-program.%d", (int)getpid());
+    snprintf(options, sizeof options, "--boards 1 --drain-seconds 0 --admin-port 0 --unix-socket %s", path);
+    struct process process = process_start(options);
+    int admin = logged_port(&process, "admin listener");
+    cr_expect_gt(admin, 0);
+    snprintf(words, sizeof words, "\"message\":\"unix socket\",\"path\":\"%s\"", path);
+    cr_expect(process_logged(&process, words));
+    cr_expect(process_logged(&process, "\"tls\":false"));
+    snprintf(options, sizeof options, "--check --port 1 --admin-port %d", admin);
+    run(options, 0, "");
+    process_stop(&process);
+}
+
+Test(program, check_speaks_tls)
+{
+    struct papers papers;
+    char options[512];
+    papers_make(&papers);
+    snprintf(options, sizeof options, "--boards 1 --drain-seconds 0 --tls-cert %s --tls-key %s", papers.cert,
+             papers.key);
+    struct process process = process_start(options);
+    cr_expect(process_logged(&process, "\"tls\":true"));
+    snprintf(options, sizeof options, "--check --port %d --tls-cert %s --tls-key %s", process.port, papers.cert,
+             papers.key);
+    run(options, 0, "");
+    snprintf(options, sizeof options, "--check --port %d", process.port);
+    run(options, 1, "no answer");
+    snprintf(options, sizeof options, "--check --port %d --tls-cert %s --tls-key %s", process_shared(), papers.cert,
+             papers.key);
+    run(options, 1, "no TLS: ");
+    process_stop(&process);
+    papers_remove(&papers);
 }
 
 Test(program, check_asks_for_health)

@@ -14,7 +14,7 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-COPIED = ("CMakeLists.txt", "accel", "base", "cmake", "schemas", "server", "tests/lint")
+COPIED = ("CMakeLists.txt", "accel", "base", "clients", "cmake", "schemas", "server", "tests/lint")
 SKIPPED = 77
 
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -361,4 +362,18 @@ Test(doorman, socket_in_the_file_system)
     net_server_destroy(&server);
     cr_expect_neq(access(address.sun_path, F_OK), 0, "the path has gone with it");
     place_close(&place);
+}
+
+Test(doorman, file_that_is_no_socket_stays)
+{
+    struct error err;
+    char path[] = "/tmp/doorman.XXXXXX";
+    int fd, file = mkstemp(path);
+    cr_assert_eq(write(file, "keep", 4), 4);
+    close(file);
+    cr_expect_eq(net_listen_unix(&fd, path, &err), STATUS_IO);
+    struct stat after = {0};
+    cr_expect_eq(stat(path, &after), 0, "the file is gone");
+    cr_expect_eq(after.st_size, 4);
+    unlink(path);
 }

@@ -67,9 +67,16 @@ static struct curl_slist *set_up(CURL *curl, uint16_t port, const struct way *wa
     for (int i = 0; i < 3 && question->headers[i]; i++)
         headers = curl_slist_append(headers, question->headers[i]);
     curl_easy_setopt(curl, CURLOPT_URL, url);
-    curl_easy_setopt(curl, CURLOPT_POST, 1L);
-    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body->len ? body->data : "");
-    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)body->len);
+    if (body->len > 0) {
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)body->len);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body->data);
+        curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, NULL);
+    } else {
+        /* libcurl 8.14 may count a body of no bytes as not yet sent when a refusal comes, and ends the connection. */
+        headers = curl_slist_append(headers, "content-length: 0");
+        curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
+        curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, "POST");
+    }
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_line);
     curl_easy_setopt(curl, CURLOPT_HEADERDATA, in);

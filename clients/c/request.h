@@ -1,0 +1,24 @@
+/* Requests and answers of each kind of server. */
+#ifndef BERTD_CLIENT_REQUEST_H
+#define BERTD_CLIENT_REQUEST_H
+
+#include "clients/c/transfer.h"
+
+/** Write the request of a part's step to its transfer: URL, headers, body.
+ *  left_ms   until the deadline
+ *  ret_post  whether there is a body
+ *  Errors:   UNSUPPORTED where the server has no such call or option; NO_MEMORY */
+enum bertd_status bertd_request_write(struct bertd_part *part, uint64_t left_ms, bool *ret_post,
+                                      struct bertd_error *err);
+/** Read the answer 200 of a part's request into the results of its call.
+ *  Errors: PROTOCOL, BUFFER, NO_MEMORY */
+enum bertd_status bertd_answer_read(struct bertd_part *part, struct bertd_error *err);
+/** Make the result of a call whose parts are all there.
+ *  Errors: NO_MEMORY */
+enum bertd_status bertd_answer_finish(struct bertd_call *call, struct bertd_error *err);
+/** Free what a call has of results. */
+void bertd_answer_drop(struct bertd_call *call);
+/** A new block with a copy of an answer's bytes, which end with NUL besides; NULL: no memory. */
+struct bertd_text *bertd_answer_text(const struct bertd_memory *memory, const struct bertd_bytes *answer);
+
+#endif
