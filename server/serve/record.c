@@ -93,7 +93,8 @@ static void send_spans(const struct serve_call *call, const struct serve_record 
     struct trace_attribute attributes[MOST_ATTRIBUTES];
     struct trace_span spans[MOST_SPANS];
     uint32_t n = record->n_attributes < MOST_ATTRIBUTES - FACTS ? record->n_attributes : MOST_ATTRIBUTES - FACTS;
-    memcpy(attributes, record->attributes, n * sizeof *attributes);
+    if (record->n_attributes > 0)
+        memcpy(attributes, record->attributes, n * sizeof *attributes);
     n += add_facts(call, attributes + n);
     spans[0] = (struct trace_span){.name = record->name,
                                    .kind = TRACE_SERVER,
