@@ -53,11 +53,9 @@ struct net_exchange {
     const char *query;
     unsigned version;
     enum net_side side;
-    bool tls;
     bool hold;
-    bool closes;   /* HTTP/1.1: the connection ends with the answer */
-    bool answered; /* net_respond or net_begin was called */
-    int socket;    /* to be watched; -1 */
+    bool closes; /* HTTP/1.1: the connection ends with the answer */
+    int socket;  /* to be watched; -1 */
     uint64_t length;
     const struct error *error; /* what is wrong with the head; NULL: nothing */
     const struct sockaddr *address;
@@ -70,7 +68,7 @@ struct net_exchange {
     size_t body_len;
 };
 
-/** The head is there: ops, method, path, query, version, address, side, tls, length, socket and error are filled in by
+/** The head is there: ops, method, path, query, version, address, side, length, socket and error are filled in by
  *  the carrier. Finds the handler, makes its state, calls on_head. False: no memory; nothing is left to finish, and the
  *  carrier ends the request by itself. */
 bool net_exchange_begin(struct net_exchange *exchange, struct net_server *server);

@@ -80,11 +80,6 @@ enum net_side net_exchange_side(const struct net_exchange *exchange)
     return exchange->side;
 }
 
-bool net_exchange_is_tls(const struct net_exchange *exchange)
-{
-    return exchange->tls;
-}
-
 uint64_t net_exchange_length(const struct net_exchange *exchange)
 {
     return exchange->length;
@@ -181,7 +176,6 @@ void net_close_after(struct net_exchange *exchange)
 
 static void begin(struct net_exchange *exchange, unsigned code)
 {
-    exchange->answered = true;
     exchange->code = code;
     net_cors_add(exchange);
 }

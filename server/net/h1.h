@@ -63,6 +63,7 @@ struct h1_exchange {
     struct net_exchange base; /* first */
     struct h1 *h1;
     struct MHD_Connection *connection;
+    bool tls;
     struct h1_connection *timer; /* of the connection; NULL when memory was short */
     atomic_uint flags;
     /* Copies, which outlive the connection when the client goes before the answer is given. */

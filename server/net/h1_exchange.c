@@ -183,7 +183,6 @@ static void read_head(struct h1_exchange *x, struct h1_daemon *daemon, const cha
                                     .query = x->query,
                                     .version = strcmp(version, "HTTP/1.0") == 0 ? 10 : 11,
                                     .side = daemon->side,
-                                    .tls = daemon->tls,
                                     .socket = info ? info->connect_fd : -1};
     const char *path = h1_framing_path(url);
     copy_head(x, path, method);
@@ -200,6 +199,7 @@ static bool start(struct h1_exchange *x, struct h1_daemon *daemon, struct MHD_Co
 {
     x->connection = connection;
     x->h1 = &daemon->server->h1;
+    x->tls = daemon->tls;
     read_head(x, daemon, url, method, version);
     atomic_fetch_add(&x->h1->owed, 1);
     if (net_exchange_begin(&x->base, daemon->server))

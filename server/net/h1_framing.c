@@ -25,11 +25,11 @@ struct head {
     struct net_single_fields single;
 };
 
-/* What names of fields and of media types are made of. */
-static const char token_characters[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-
+/* What names of fields are made of. */
 static bool is_token(const char *name)
 {
+    static const char token_characters[] =
+        "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     return name[0] && name[strspn(name, token_characters)] == '\0';
 }
 

@@ -19,7 +19,7 @@ static enum MHD_Result send_past_library(struct h1_exchange *x)
     buf_puts(&answer, "\r\n");
     if (exchange->body)
         buf_append(&answer, exchange->body, exchange->body_len);
-    if (!answer.failed && !exchange->tls)
+    if (!answer.failed && !x->tls)
         send(exchange->socket, answer.data, answer.len, MSG_DONTWAIT | MSG_NOSIGNAL);
     buf_finish(&answer);
     return MHD_NO;

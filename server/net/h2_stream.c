@@ -363,10 +363,8 @@ struct h2_stream *h2_stream_create(struct h2_connection *connection, int32_t id)
     if (!stream)
         return NULL;
     stream->base = (struct net_exchange){.ops = &ops,
-                                         .server = connection->loop->h2->server,
                                          .version = 20,
                                          .side = connection->side,
-                                         .tls = connection->tls != NULL,
                                          .socket = -1,
                                          .address = (struct sockaddr *)&connection->address};
     stream->connection = connection;

@@ -144,7 +144,6 @@ void net_exchange_each_header(const struct net_exchange *exchange,
 /** 10, 11 or 20. */
 unsigned net_exchange_version(const struct net_exchange *exchange);
 enum net_side net_exchange_side(const struct net_exchange *exchange);
-bool net_exchange_is_tls(const struct net_exchange *exchange);
 /** Bytes of the body as its head declares them, 0: none; NET_LENGTH_UNKNOWN. */
 uint64_t net_exchange_length(const struct net_exchange *exchange);
 #define NET_LENGTH_UNKNOWN UINT64_MAX
@@ -161,7 +160,6 @@ const struct error *net_exchange_error(const struct net_exchange *exchange);
 
 void *net_exchange_state(struct net_exchange *exchange);
 void *net_exchange_cookie(const struct net_exchange *exchange);
-struct net_exchange *net_exchange_of_state(void *state);
 
 /* Receiving slowly (HTTP/2 alone): the client may send so much as was consumed, and no more. */
 
