@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/mem.h"
+#include "server/net/address.h"
 #include "server/net/cors.h"
 #include "server/net/server.h"
 
@@ -97,17 +98,7 @@ int net_exchange_socket(const struct net_exchange *exchange)
 
 const void *net_exchange_address(const struct net_exchange *exchange, size_t *ret_len)
 {
-    const struct sockaddr *address = exchange->address;
-    *ret_len = 0;
-    if (address && address->sa_family == AF_INET) {
-        *ret_len = sizeof(struct in_addr);
-        return &((const struct sockaddr_in *)address)->sin_addr;
-    }
-    if (address && address->sa_family == AF_INET6) {
-        *ret_len = sizeof(struct in6_addr);
-        return &((const struct sockaddr_in6 *)address)->sin6_addr;
-    }
-    return NULL;
+    return net_address_bytes(exchange->address, ret_len);
 }
 
 void net_exchange_address_text(const struct net_exchange *exchange, char ret[NET_ADDRESS_SIZE])

@@ -4,11 +4,12 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "server/net/address.h"
 
 struct net_visitor {
     struct net_visitor *next;
     uint32_t n;
-    uint32_t len;
+    size_t len;
     unsigned char bytes[sizeof(struct in6_addr)];
 };
 
@@ -31,24 +32,11 @@ void net_visitors_finish(struct net_visitors *visitors)
     pthread_mutex_destroy(&visitors->lock);
 }
 
-static const void *bytes_of(const struct sockaddr *address, uint32_t *ret_len)
-{
-    if (address->sa_family == AF_INET) {
-        *ret_len = sizeof(struct in_addr);
-        return &((const struct sockaddr_in *)address)->sin_addr;
-    }
-    if (address->sa_family == AF_INET6) {
-        *ret_len = sizeof(struct in6_addr);
-        return &((const struct sockaddr_in6 *)address)->sin6_addr;
-    }
-    return NULL;
-}
-
 /* Where the visitor is linked, or would be. */
-static struct net_visitor **find(struct net_visitors *visitors, const unsigned char *bytes, uint32_t len)
+static struct net_visitor **find(struct net_visitors *visitors, const unsigned char *bytes, size_t len)
 {
     uint32_t hash = 2166136261u; /* FNV-1a; an attacker has few addresses, or many and no need of collisions */
-    for (uint32_t i = 0; i < len; i++)
+    for (size_t i = 0; i < len; i++)
         hash = (hash ^ bytes[i]) * 16777619u;
     struct net_visitor **at = &visitors->buckets[(hash ^ hash >> 16) % NET_VISITORS_BUCKETS];
     while (*at && ((*at)->len != len || memcmp((*at)->bytes, bytes, len) != 0))
@@ -57,7 +45,7 @@ static struct net_visitor **find(struct net_visitors *visitors, const unsigned c
 }
 
 /* Under the lock. */
-static bool enter_address(struct net_visitors *visitors, const void *bytes, uint32_t len)
+static bool enter_address(struct net_visitors *visitors, const void *bytes, size_t len)
 {
     struct net_visitor **at = find(visitors, bytes, len);
     if (!*at) {
@@ -75,8 +63,8 @@ static bool enter_address(struct net_visitors *visitors, const void *bytes, uint
 
 bool net_visitors_enter(struct net_visitors *visitors, const struct sockaddr *address, uint32_t most)
 {
-    uint32_t len = 0;
-    const void *bytes = visitors->per_address ? bytes_of(address, &len) : NULL;
+    size_t len = 0;
+    const void *bytes = visitors->per_address ? net_address_bytes(address, &len) : NULL;
     pthread_mutex_lock(&visitors->lock);
     bool in = visitors->n < most && (!bytes || enter_address(visitors, bytes, len));
     visitors->n += in;
@@ -86,8 +74,8 @@ bool net_visitors_enter(struct net_visitors *visitors, const struct sockaddr *ad
 
 void net_visitors_leave(struct net_visitors *visitors, const struct sockaddr *address)
 {
-    uint32_t len = 0;
-    const void *bytes = visitors->per_address ? bytes_of(address, &len) : NULL;
+    size_t len = 0;
+    const void *bytes = visitors->per_address ? net_address_bytes(address, &len) : NULL;
     pthread_mutex_lock(&visitors->lock);
     visitors->n--;
     if (bytes) {
