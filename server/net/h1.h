@@ -61,7 +61,7 @@ struct h1_stream {
 /** One request on a connection, from its first header to the last byte of the answer. */
 struct h1_exchange {
     struct net_exchange base; /* first */
-    struct h1 *h1;
+    struct h1 *h1;            /* NULL: the handler does not know of it */
     struct MHD_Connection *connection;
     bool tls;
     struct h1_connection *timer; /* of the connection; NULL when memory was short */

@@ -45,7 +45,8 @@ static void each_header(const struct net_exchange *exchange,
 
 static void free_exchange(struct h1_exchange *x)
 {
-    net_exchange_end(&x->base);
+    if (x->h1)
+        net_exchange_end(&x->base);
     h1_stream_destroy(x->stream);
     mem_free(x->path);
     mem_free(x->query);
@@ -188,9 +189,9 @@ static void read_head(struct h1_exchange *x, struct h1_daemon *daemon, const cha
     copy_head(x, path, method);
     enum status status = path ? h1_framing_check(x->connection, version, &x->base.length, &x->malformed)
                               : error_set(&x->malformed, STATUS_MALFORMED, "the request's target has no valid host");
+    if (status == STATUS_OK && !x->path)
+        status = error_set(&x->malformed, STATUS_NO_MEMORY, "no memory for the request");
     if (status != STATUS_OK)
-        x->base.error = &x->malformed;
-    else if (!x->path && error_set(&x->malformed, STATUS_NO_MEMORY, "no memory for the request"))
         x->base.error = &x->malformed;
 }
 
@@ -216,12 +217,14 @@ static bool has_begun(struct h1_exchange *x)
 
 /* The head is there. An answer that comes so early waits until the body has been read past, unless the client waits for
  * our word before it sends the body, or the body is not worth reading, or where it ends is not certain. */
-static enum MHD_Result answer_head(struct h1_exchange *x)
+static enum MHD_Result handle_head(struct h1_exchange *x)
 {
     uint64_t limit = x->base.server->options.discard_limit;
-    bool waits = net_exchange_header(&x->base, "Expect") != NULL;
     bool known = x->base.length != NET_LENGTH_UNKNOWN;
     h1_connection_expect(&x->h1->connections, x->timer, known ? x->base.length : limit);
+    if (!has_begun(x))
+        return MHD_YES;
+    bool waits = net_exchange_header(&x->base, "Expect") != NULL;
     if (!x->base.error && !waits && (!known || x->base.length <= limit))
         return MHD_YES;
     x->early = x->base.closes = true;
@@ -246,15 +249,6 @@ static enum MHD_Result wait_answer(struct h1_exchange *x)
     if (has_begun(x))
         return h1_queue(x);
     h1_rest(x);
-    return MHD_YES;
-}
-
-static enum MHD_Result handle_head(struct h1_exchange *x)
-{
-    bool known = x->base.length != NET_LENGTH_UNKNOWN;
-    if (has_begun(x))
-        return answer_head(x);
-    h1_connection_expect(&x->h1->connections, x->timer, known ? x->base.length : x->base.server->options.discard_limit);
     return MHD_YES;
 }
 
@@ -292,9 +286,7 @@ void h1_end(void *cls, struct MHD_Connection *connection, void **state, enum MHD
         return;
     *state = NULL;
     if (!x->h1) { /* the library has refused it, or there was no memory */
-        mem_free(x->path);
-        mem_free(x->query);
-        mem_free(x);
+        free_exchange(x);
         return;
     }
     h1_connection_stream(&x->h1->connections, x->timer, NULL);
