@@ -22,7 +22,7 @@ static ssize_t receive(struct h2_connection *connection, char *to, size_t size)
     ssize_t n = gnutls_record_recv(connection->tls, to, size);
     if (n >= 0)
         return n;
-    errno = n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED ? EAGAIN : gnutls_error_is_fatal((int)n) ? EIO : EAGAIN;
+    errno = gnutls_error_is_fatal((int)n) ? EIO : EAGAIN;
     return -1;
 }
 
@@ -335,12 +335,8 @@ static void sweep_streams(struct h2_connection *connection, uint64_t now)
         bool waits = stream->lets_rest_come || (!stream->base.hold && !atomic_load(&stream->answered));
         bool slow = waits && stream->receive_by_ns && stream->receive_by_ns < now;
         bool stuck = stream->send_by_ns && stream->send_by_ns < now;
-        if (stream->closed || stream->aborted || (!slow && !stuck))
-            continue;
-        stream->aborted = true;
-        nghttp2_submit_rst_stream(connection->session, NGHTTP2_FLAG_NONE, stream->id,
-                                  stream->lets_rest_come ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL);
-        h2_loop_mark(connection);
+        if (!stream->closed && !stream->aborted && (slow || stuck))
+            h2_stream_reset(stream, stream->lets_rest_come ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL);
     }
 }
 

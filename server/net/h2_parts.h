@@ -199,6 +199,8 @@ struct h2_stream *h2_stream_create(struct h2_connection *connection, int32_t id)
 void h2_stream_look(struct h2_stream *stream);
 /** `bytes` of the body are no longer held; the stream is not closed. */
 void h2_stream_release(struct h2_stream *stream, size_t bytes);
+/** Reset it with `error`; nothing more is sent on it. The stream is not closed. */
+void h2_stream_reset(struct h2_stream *stream, uint32_t error);
 /** It is closed: what was written is dropped. */
 void h2_stream_drop(struct h2_stream *stream);
 

@@ -103,7 +103,7 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *to, size
     return (ssize_t)n;
 }
 
-static void reset(struct h2_stream *stream, uint32_t error)
+void h2_stream_reset(struct h2_stream *stream, uint32_t error)
 {
     stream->aborted = true;
     nghttp2_submit_rst_stream(stream->connection->session, NGHTTP2_FLAG_NONE, stream->id, error);
@@ -127,7 +127,7 @@ static void submit(struct h2_stream *stream)
     bool failed = exchange->fields.failed || exchange->trailers.failed || exchange->fields.n > MAX_FIELDS - 4;
     stream->spare = failed && !stream->streams;
     if (failed && stream->streams) {
-        reset(stream, NGHTTP2_INTERNAL_ERROR);
+        h2_stream_reset(stream, NGHTTP2_INTERNAL_ERROR);
         return;
     }
     unsigned status = stream->spare ? 500 : exchange->code;
@@ -151,7 +151,7 @@ static void submit(struct h2_stream *stream)
     if (left > 0 && has_body)
         stream->send_by_ns = h2_loop_expect(stream->connection->loop);
     if (nghttp2_submit_response(stream->connection->session, stream->id, nva, n, has_body ? &provider : NULL) != 0)
-        reset(stream, NGHTTP2_INTERNAL_ERROR);
+        h2_stream_reset(stream, NGHTTP2_INTERNAL_ERROR);
     h2_loop_mark(stream->connection);
 }
 
@@ -185,7 +185,7 @@ static void apply_end(struct h2_stream *stream)
         return;
     bool failed = atomic_load(&stream->failed) || stream->base.trailers.failed;
     if (stream->aborts || failed)
-        reset(stream, failed ? NGHTTP2_INTERNAL_ERROR : stream->error);
+        h2_stream_reset(stream, failed ? NGHTTP2_INTERNAL_ERROR : stream->error);
     else
         resume(stream);
 }
