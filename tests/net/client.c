@@ -301,3 +301,12 @@ void client_upload(struct client *client, struct reply *reply, const char *bytes
     nghttp2_session_resume_data(client->session, reply->id);
     CLIENT_UNTIL(client, reply->upload_len == 0);
 }
+
+void client_expect_served(uint16_t port)
+{
+    struct client *client = client_open(port);
+    struct reply *reply = client_ask(client, "POST", "/echo", "hello", 5);
+    client_finish(client, reply);
+    cr_expect_eq(reply->status, 200);
+    client_close(client);
+}

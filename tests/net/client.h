@@ -77,6 +77,9 @@ void client_finish(struct client *client, struct reply *reply);
         cr_assert((condition_), #condition_ " when the connection ended");                                             \
     } while (0)
 
+/** A client of its own asks for /echo (place.h) and gets it. */
+void client_expect_served(uint16_t port);
+
 /** A plain socket, connected. */
 int client_connect(uint16_t port);
 

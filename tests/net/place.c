@@ -279,6 +279,13 @@ void place_open(struct place *place, const struct net_options *options)
     cr_assert_eq(status, STATUS_OK, "%s", err.message);
 }
 
+struct net_stats place_stats(const struct place *place)
+{
+    struct net_stats ret;
+    net_server_get_stats(place->server, &ret);
+    return ret;
+}
+
 void place_release(struct place *place)
 {
     pthread_mutex_lock(&place->lock);

@@ -43,6 +43,15 @@ struct place {
 struct net_options place_options(void);
 /** Start; fails the test where it cannot. */
 void place_open(struct place *place, const struct net_options *options);
+/** Start with the options that the rest sets: PLACE_OPEN(&place, options.max_streams = 10). */
+#define PLACE_OPEN(place_, ...)                                                                                        \
+    do {                                                                                                               \
+        struct net_options options = place_options();                                                                  \
+        __VA_ARGS__;                                                                                                   \
+        place_open((place_), &options);                                                                                \
+    } while (0)
+/** Its counts now. */
+struct net_stats place_stats(const struct place *place);
 /** Answer all that wait, now and later. */
 void place_release(struct place *place);
 /** So many bytes of the body of /held are done with. */

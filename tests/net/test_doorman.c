@@ -19,13 +19,6 @@
 
 static struct place place;
 
-#define OPEN(...)                                                                                                      \
-    do {                                                                                                               \
-        struct net_options options = place_options();                                                                  \
-        __VA_ARGS__;                                                                                                   \
-        place_open(&place, &options);                                                                                  \
-    } while (0)
-
 TestSuite(hello, .timeout = 60);
 TestSuite(doorman, .timeout = 120);
 
@@ -156,15 +149,6 @@ Test(hello, damaged)
     buf_finish(&hello);
 }
 
-static void expect_served(uint16_t port)
-{
-    struct client *client = client_open(port);
-    struct reply *reply = client_ask(client, "POST", "/echo", "hello", 5);
-    client_finish(client, reply);
-    cr_expect_eq(reply->status, 200);
-    client_close(client);
-}
-
 static void expect_closed(int fd)
 {
     char bytes[1000];
@@ -174,23 +158,16 @@ static void expect_closed(int fd)
     close(fd);
 }
 
-static struct net_stats stats(void)
-{
-    struct net_stats ret;
-    net_server_get_stats(place.server, &ret);
-    return ret;
-}
-
 Test(doorman, silent_clients_are_in_nobodys_way)
 {
     enum { SILENT = 50 };
-    OPEN(options.idle_timeout_s = 2);
+    PLACE_OPEN(&place, options.idle_timeout_s = 2);
     int fds[SILENT];
     for (int i = 0; i < SILENT; i++) {
         fds[i] = client_connect(place.port);
         send(fds[i], NGHTTP2_CLIENT_MAGIC, (size_t)(i % NGHTTP2_CLIENT_MAGIC_LEN), 0);
     }
-    expect_served(place.port);
+    client_expect_served(place.port);
     for (int i = 0; i < SILENT; i++)
         expect_closed(fds[i]);
     place_close(&place);
@@ -198,7 +175,7 @@ Test(doorman, silent_clients_are_in_nobodys_way)
 
 Test(doorman, preface_byte_by_byte)
 {
-    OPEN();
+    PLACE_OPEN(&place);
     struct client *client = client_open(place.port);
     struct reply *reply = client_ask(client, "POST", "/echo", "hello", 5);
     const uint8_t *bytes;
@@ -221,7 +198,7 @@ Test(doorman, half_a_hello)
     papers_make(&papers);
     const struct net_tls_options files = {papers.cert, papers.key, NULL};
     cr_assert_eq(net_tls_create(&tls, &files, &err), STATUS_OK, "%s", err.message);
-    OPEN(options.tls = tls, options.idle_timeout_s = 2);
+    PLACE_OPEN(&place, options.tls = tls, options.idle_timeout_s = 2);
     static const char *const both[] = {"h2", "http/1.1"};
     struct buf hello;
     client_hello(&hello, both, 2);
@@ -245,23 +222,23 @@ Test(doorman, half_a_hello)
 /* In the backlog: they are served when others have left. */
 Test(doorman, too_many_wait)
 {
-    OPEN(options.max_connections = 3);
+    PLACE_OPEN(&place, options.max_connections = 3);
     struct client *h2[2] = {client_open(place.port), client_open(place.port)};
     for (int i = 0; i < 2; i++)
         CLIENT_UNTIL(h2[i], h2[i]->settings);
     int silent = client_connect(place.port);
-    while (stats().taken < 3)
+    while (place_stats(&place).taken < 3)
         usleep(1000);
     struct client *late = client_open(place.port);
     struct reply *reply = client_ask(late, "POST", "/echo", "hello", 5);
-    expect_served(place.admin_port);
+    client_expect_served(place.admin_port);
     for (int i = 0; i < 50; i++)
         client_step(late, 1);
     cr_expect_eq(reply->status, 0);
     close(silent);
     client_finish(late, reply);
     cr_expect_eq(reply->status, 200);
-    cr_expect_eq(stats().refused, 0);
+    cr_expect_eq(place_stats(&place).refused, 0);
     client_close(late);
     client_close(h2[0]);
     client_close(h2[1]);
@@ -270,26 +247,26 @@ Test(doorman, too_many_wait)
 
 Test(doorman, too_many_of_one_address_are_refused)
 {
-    OPEN(options.max_connections_per_ip = 2);
+    PLACE_OPEN(&place, options.max_connections_per_ip = 2);
     struct client *first = client_open(place.port), *second = client_open(place.port);
     CLIENT_UNTIL(first, first->settings);
     CLIENT_UNTIL(second, second->settings);
     expect_closed(client_connect(place.port));
-    cr_expect_eq(stats().refused, 1);
+    cr_expect_eq(place_stats(&place).refused, 1);
     client_close(first);
     client_close(second);
-    while (stats().connections_h2 > 0)
+    while (place_stats(&place).connections_h2 > 0)
         usleep(1000);
-    expect_served(place.port);
+    client_expect_served(place.port);
     place_close(&place);
 }
 
 Test(doorman, no_descriptors)
 {
-    OPEN();
+    PLACE_OPEN(&place);
     struct rlimit limit, none;
-    expect_served(place.port);
-    while (stats().connections_h2 > 0)
+    client_expect_served(place.port);
+    while (place_stats(&place).connections_h2 > 0)
         usleep(1000);
     getrlimit(RLIMIT_NOFILE, &limit);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -305,7 +282,7 @@ Test(doorman, no_descriptors)
     getrusage(RUSAGE_SELF, &before);
     usleep(1000000);
     getrusage(RUSAGE_SELF, &after);
-    cr_expect_eq(stats().taken, 1);
+    cr_expect_eq(place_stats(&place).taken, 1);
     long busy_ms =
         (after.ru_utime.tv_sec - before.ru_utime.tv_sec + after.ru_stime.tv_sec - before.ru_stime.tv_sec) * 1000 +
         (after.ru_utime.tv_usec - before.ru_utime.tv_usec + after.ru_stime.tv_usec - before.ru_stime.tv_usec) / 1000;
@@ -313,13 +290,13 @@ Test(doorman, no_descriptors)
     setrlimit(RLIMIT_NOFILE, &limit);
     send(fd, "GET /bytes?5 HTTP/1.0\r\n\r\n", 25, 0);
     expect_closed(fd);
-    cr_expect_eq(stats().taken, 2, "it is taken later");
+    cr_expect_eq(place_stats(&place).taken, 2, "it is taken later");
     place_close(&place);
 }
 
 Test(doorman, quiesce_refuses_and_goes_on)
 {
-    OPEN();
+    PLACE_OPEN(&place);
     struct client *client = client_open(place.port);
     struct reply *wait = client_ask(client, "GET", "/wait", NULL, 0);
     CLIENT_UNTIL(client, atomic_load(&place.ends) == 1);
@@ -343,7 +320,7 @@ Test(doorman, socket_in_the_file_system)
     struct error err;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     snprintf(address.sun_path, sizeof address.sun_path, "/tmp/doorman.%d", (int)getpid());
-    OPEN();
+    PLACE_OPEN(&place);
     struct net_options options = place.options;
     struct net_listener listener = {.side = NET_PUBLIC};
     cr_assert_eq(net_listen_unix(&listener.fd, address.sun_path, &err), STATUS_OK, "%s", err.message);

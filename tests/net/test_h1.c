@@ -13,8 +13,7 @@ TestSuite(h1, .timeout = 120);
 Test(h1, an_exchange_outlives_the_callback_that_answers_it)
 {
     static const char half[] = "POST /late HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf";
-    struct net_options options = place_options();
-    place_open(&place, &options);
+    PLACE_OPEN(&place);
     int fd = client_connect(place.port);
     cr_assert_eq(write(fd, half, sizeof half - 1), (ssize_t)sizeof half - 1);
     while (atomic_load(&place.received) < 4)
@@ -32,9 +31,7 @@ Test(h1, a_preflight_that_asks_for_no_headers)
     static const char request[] =
         "OPTIONS /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nOrigin: http://a.example\r\n"
         "Access-Control-Request-Headers:\r\n\r\n";
-    struct net_options options = place_options();
-    options.cors_allow_origin = "*";
-    place_open(&place, &options);
+    PLACE_OPEN(&place, options.cors_allow_origin = "*");
     int fd = client_connect(place.port);
     cr_assert_eq(write(fd, request, sizeof request - 1), (ssize_t)sizeof request - 1);
     char answer[4096] = "";

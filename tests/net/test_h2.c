@@ -220,8 +220,7 @@ Test(h2, lost_connection_tells_the_handler)
     while (atomic_load(&place.over) < 20)
         usleep(1000);
     cr_expect_eq(atomic_load(&place.gone), 20);
-    struct net_stats stats;
-    net_server_get_stats(place.server, &stats);
+    struct net_stats stats = place_stats(&place);
     cr_expect_eq(stats.connections_h2, 0);
     cr_expect_eq(stats.streams, 0);
 }

@@ -10,26 +10,11 @@
 
 static struct place place;
 
-/* A test of its own options. */
-#define OPEN(...)                                                                                                      \
-    do {                                                                                                               \
-        struct net_options options = place_options();                                                                  \
-        __VA_ARGS__;                                                                                                   \
-        place_open(&place, &options);                                                                                  \
-    } while (0)
-
 TestSuite(h2_limits, .timeout = 120);
-
-static struct net_stats stats(void)
-{
-    struct net_stats ret;
-    net_server_get_stats(place.server, &ret);
-    return ret;
-}
 
 Test(h2_limits, streams_over_the_limit_wait)
 {
-    OPEN(options.max_streams = 10);
+    PLACE_OPEN(&place, options.max_streams = 10);
     struct client *client = client_open(place.port);
     CLIENT_UNTIL(client, client->settings);
     struct reply *first[10];
@@ -53,7 +38,7 @@ Test(h2_limits, streams_over_the_limit_wait)
  */
 Test(h2_limits, rapid_resets_end_the_connection)
 {
-    OPEN(options.max_streams = 100);
+    PLACE_OPEN(&place, options.max_streams = 100);
     struct client *client = client_open(place.port);
     unsigned asked = 0;
     while (!client->goaways && asked < 100000) {
@@ -67,7 +52,7 @@ Test(h2_limits, rapid_resets_end_the_connection)
     cr_expect_eq(client->goaways, 1);
     cr_expect_eq(client->goaway_error, NGHTTP2_ENHANCE_YOUR_CALM, "error %u after %u", client->goaway_error, asked);
     client_close(client);
-    while (stats().connections_h2 > 0)
+    while (place_stats(&place).connections_h2 > 0)
         usleep(1000);
     place_close(&place);
 }
@@ -75,7 +60,7 @@ Test(h2_limits, rapid_resets_end_the_connection)
 /* Requests that are refused by a reset cost us as much as those that clients reset. */
 Test(h2_limits, resets_that_a_client_provokes_end_the_connection)
 {
-    OPEN();
+    PLACE_OPEN(&place);
     struct client *client = client_open(place.port);
     for (int asked = 0; asked < 5000 && !client->goaways; asked++) {
         struct reply *reply = client_ask_with(client, "GET", "/wait", "x", "a\nb", NULL, 0);
@@ -104,7 +89,7 @@ static const unsigned char no_settings[9] = {0, 0, 0, NGHTTP2_SETTINGS};
 
 static void flood(const void *frame, size_t size)
 {
-    OPEN();
+    PLACE_OPEN(&place);
     struct buf in = {0};
     int fd = client_connect(place.port);
     send(fd, NGHTTP2_CLIENT_MAGIC, NGHTTP2_CLIENT_MAGIC_LEN, 0);
@@ -142,7 +127,7 @@ Test(h2_limits, priority_flood)
 /* It reads nothing of what it makes us answer. */
 Test(h2_limits, flood_without_reading)
 {
-    OPEN();
+    PLACE_OPEN(&place);
     static const unsigned char ping[17] = {0, 0, 8, 6};
     int fd = client_connect(place.port);
     send(fd, NGHTTP2_CLIENT_MAGIC, NGHTTP2_CLIENT_MAGIC_LEN, 0);
@@ -157,7 +142,7 @@ Test(h2_limits, flood_without_reading)
 
 Test(h2_limits, idle_connection_is_asked_to_leave)
 {
-    OPEN(options.idle_timeout_s = 1);
+    PLACE_OPEN(&place, options.idle_timeout_s = 1);
     struct client *client = client_open(place.port);
     struct reply *reply = client_ask(client, "GET", "/bytes?5", NULL, 0);
     client_finish(client, reply);
@@ -171,7 +156,7 @@ Test(h2_limits, idle_connection_is_asked_to_leave)
 
 Test(h2_limits, silent_one_is_closed)
 {
-    OPEN(options.idle_timeout_s = 1);
+    PLACE_OPEN(&place, options.idle_timeout_s = 1);
     int fd = client_connect(place.port);
     char byte;
     cr_expect_eq(recv(fd, &byte, 1, 0), 0);
@@ -183,7 +168,7 @@ Test(h2_limits, silent_one_is_closed)
 Test(h2_limits, rest_that_does_not_come_is_given_up)
 {
     static const char *const field[] = {"content-length", "5"};
-    OPEN(options.idle_timeout_s = 1);
+    PLACE_OPEN(&place, options.idle_timeout_s = 1);
     struct client *client = client_open(place.port);
     struct reply *early = client_open_upload_with(client, "/early", field);
     client_finish(client, early);
@@ -195,7 +180,7 @@ Test(h2_limits, rest_that_does_not_come_is_given_up)
 
 Test(h2_limits, slow_body_is_reset)
 {
-    OPEN(options.idle_timeout_s = 1);
+    PLACE_OPEN(&place, options.idle_timeout_s = 1);
     struct client *client = client_open(place.port);
     struct reply *slow = client_open_upload(client, "/echo");
     struct reply *wait = client_ask(client, "GET", "/wait", NULL, 0);
@@ -215,7 +200,7 @@ Test(h2_limits, slow_body_is_reset)
 
 Test(h2_limits, answer_that_is_not_read_is_reset)
 {
-    OPEN(options.idle_timeout_s = 1);
+    PLACE_OPEN(&place, options.idle_timeout_s = 1);
     struct client *client = client_open(place.port);
     client->holds = true;
     struct reply *whole = client_ask(client, "GET", "/bytes?1000000", NULL, 0);
@@ -231,14 +216,14 @@ Test(h2_limits, answer_that_is_not_read_is_reset)
 /* The window is open, but the socket is not read. */
 Test(h2_limits, socket_that_is_not_read_is_closed)
 {
-    OPEN(options.idle_timeout_s = 1);
+    PLACE_OPEN(&place, options.idle_timeout_s = 1);
     struct client *client = client_open(place.port);
     nghttp2_session_set_local_window_size(client->session, NGHTTP2_FLAG_NONE, 0, 1 << 30);
     nghttp2_settings_entry wide = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1 << 30};
     nghttp2_submit_settings(client->session, NGHTTP2_FLAG_NONE, &wide, 1);
     client_ask(client, "GET", "/bytes?50000000", NULL, 0);
     CLIENT_UNTIL(client, atomic_load(&place.ends) == 1);
-    while (stats().connections_h2 > 0)
+    while (place_stats(&place).connections_h2 > 0)
         usleep(1000);
     cr_expect_eq(atomic_load(&place.over), 1);
     client_close(client);
@@ -247,13 +232,13 @@ Test(h2_limits, socket_that_is_not_read_is_closed)
 
 Test(h2_limits, keepalive_ends_a_dead_connection)
 {
-    OPEN(options.keepalive_s = 1);
+    PLACE_OPEN(&place, options.keepalive_s = 1);
     struct client *alive = client_open(place.port), *dead = client_open(place.port);
     struct reply *reply = client_ask(alive, "GET", "/wait", NULL, 0);
     client_ask(dead, "GET", "/wait", NULL, 0);
     CLIENT_UNTIL(dead, atomic_load(&place.ends) == 1);
     CLIENT_UNTIL(alive, atomic_load(&place.gone) == 1);
-    CLIENT_UNTIL(alive, stats().connections_h2 == 1);
+    CLIENT_UNTIL(alive, place_stats(&place).connections_h2 == 1);
     place_release(&place);
     client_finish(alive, reply);
     cr_expect_eq(reply->status, 200);
@@ -264,7 +249,7 @@ Test(h2_limits, keepalive_ends_a_dead_connection)
 
 Test(h2_limits, old_connection_is_asked_to_leave)
 {
-    OPEN(options.max_age_s = 1);
+    PLACE_OPEN(&place, options.max_age_s = 1);
     struct client *client = client_open(place.port);
     struct reply *reply = client_ask(client, "GET", "/wait", NULL, 0);
     CLIENT_UNTIL(client, client->goaways == 2);
@@ -282,7 +267,7 @@ Test(h2_limits, old_connection_is_asked_to_leave)
 
 Test(h2_limits, drain_lets_streams_end)
 {
-    OPEN();
+    PLACE_OPEN(&place);
     struct client *client = client_open(place.port);
     struct reply *reply = client_ask(client, "GET", "/wait", NULL, 0);
     CLIENT_UNTIL(client, atomic_load(&place.ends) == 1);
@@ -307,7 +292,7 @@ Test(h2_limits, drain_lets_streams_end)
 
 Test(h2_limits, the_end_names_the_last_stream)
 {
-    OPEN();
+    PLACE_OPEN(&place);
     struct client *client = client_open(place.port);
     struct reply *reply = client_ask(client, "GET", "/echo", NULL, 0);
     client_finish(client, reply);
@@ -323,13 +308,13 @@ Test(h2_limits, the_end_names_the_last_stream)
 Test(h2_limits, ten_thousand_streams)
 {
     enum { STREAMS = 10000 };
-    OPEN(options.max_streams = STREAMS);
+    PLACE_OPEN(&place, options.max_streams = STREAMS);
     struct client *client = client_open(place.port);
     CLIENT_UNTIL(client, client->settings);
     for (int i = 0; i < STREAMS; i++)
         client_open_upload(client, "/talk");
     CLIENT_UNTIL(client, atomic_load(&place.heads) == STREAMS);
-    cr_expect_eq(stats().streams, STREAMS);
+    cr_expect_eq(place_stats(&place).streams, STREAMS);
     for (struct reply *reply = client->replies; reply; reply = reply->next)
         client_upload(client, reply, "x", 1, true);
     for (struct reply *reply = client->replies; reply; reply = reply->next) {

@@ -11,21 +11,11 @@ static struct place place;
 
 TestSuite(h2_memory, .timeout = 300);
 
-static void expect_served(void)
-{
-    struct client *client = client_open(place.port);
-    struct reply *reply = client_ask(client, "POST", "/echo", "hello", 5);
-    client_finish(client, reply);
-    cr_expect_eq(reply->status, 200);
-    client_close(client);
-}
-
 /* One more allocation succeeds each time: a client gets its answer, an error, or a reset, and the server goes on. */
 Test(h2_memory, every_allocation_fails_once)
 {
     static const char *const paths[] = {"/echo", "/later", "/stream?30000", "/talk", "/nothing"};
-    struct net_options options = place_options();
-    place_open(&place, &options);
+    PLACE_OPEN(&place);
     unsigned whole = 0;
     for (long n = 0; n < 60; n++) {
         for (unsigned p = 0; p < sizeof paths / sizeof *paths; p++) {
@@ -41,7 +31,7 @@ Test(h2_memory, every_allocation_fails_once)
         }
     }
     cr_expect_gt(whole, 0);
-    expect_served();
+    client_expect_served(place.port);
     place_close(&place);
 }
 
@@ -49,9 +39,7 @@ Test(h2_memory, every_allocation_fails_once)
 Test(h2_memory, ten_thousand_streams)
 {
     enum { STREAMS = 10000, MOST_BLOCKS = 6 };
-    struct net_options options = place_options();
-    options.max_streams = STREAMS;
-    place_open(&place, &options);
+    PLACE_OPEN(&place, options.max_streams = STREAMS);
     struct client *client = client_open(place.port);
     CLIENT_UNTIL(client, client->settings);
     long before = mem_in_use();
@@ -63,10 +51,8 @@ Test(h2_memory, ten_thousand_streams)
     client_close(client);
     while (atomic_load(&place.over) < STREAMS)
         usleep(1000);
-    struct net_stats stats;
-    do {
-        net_server_get_stats(place.server, &stats);
-    } while (stats.connections_h2 > 0);
+    while (place_stats(&place).connections_h2 > 0) {
+    }
     place_close(&place);
     cr_expect_leq(mem_in_use(), before, "and all of it is given back");
 }
