@@ -5,19 +5,14 @@
 #include <string.h>
 
 #include "server/net/coding.h"
+#include "tests/fuzz/require.h"
 
 enum { LIMIT = 1 << 16 };
-
-static void require(int condition)
-{
-    if (!condition)
-        abort();
-}
 
 static enum status keep(void *cookie, const char *bytes, size_t len, struct error *err)
 {
     (void)err;
-    require(len > 0);
+    REQUIRE(len > 0);
     buf_append(cookie, bytes, len);
     return STATUS_OK;
 }
@@ -37,15 +32,15 @@ static enum status decode(const char *codings, const char *bytes, size_t len, si
 {
     struct net_decoder *decoder = NULL;
     struct error err;
-    require(net_decoder_create(&decoder, codings, LIMIT, &err) == STATUS_OK && decoder);
+    REQUIRE(net_decoder_create(&decoder, codings, LIMIT, &err) == STATUS_OK && decoder);
     enum status status = STATUS_OK;
     for (size_t i = 0; i < len && status == STATUS_OK; i += step)
         status = net_decoder_feed(decoder, bytes + i, len - i < step ? len - i : step, keep, out, &err);
     if (status == STATUS_OK)
         status = net_decoder_end(decoder, &err);
-    require(net_decoder_size(decoder) < (size_t)36 << 20);
+    REQUIRE(net_decoder_size(decoder) < (size_t)36 << 20);
     net_decoder_destroy(&decoder);
-    require(out->len <= LIMIT);
+    REQUIRE(out->len <= LIMIT);
     return status;
 }
 
@@ -60,14 +55,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct buf whole = {0}, pieces = {0};
     enum status status = decode(coding, bytes, len, len + 1, &whole);
     enum status other = decode(coding, bytes, len, data[1] + (size_t)1, &pieces);
-    require(status == other || (is_refusal(status) && is_refusal(other)));
-    require(status != STATUS_OK || is_same(&pieces, whole.data, whole.len));
+    REQUIRE(status == other || (is_refusal(status) && is_refusal(other)));
+    REQUIRE(status != STATUS_OK || is_same(&pieces, whole.data, whole.len));
     buf_finish(&pieces);
     for (enum net_coding c = NET_GZIP; c <= NET_ZSTD && len <= LIMIT; c++) {
         struct buf coded = {0}, back = {0};
         net_encode(&coded, c, bytes, len);
-        require(!coded.failed && decode(net_coding_name(c), coded.data, coded.len, SIZE_MAX, &back) == STATUS_OK);
-        require(is_same(&back, bytes, len));
+        REQUIRE(!coded.failed && decode(net_coding_name(c), coded.data, coded.len, SIZE_MAX, &back) == STATUS_OK);
+        REQUIRE(is_same(&back, bytes, len));
         buf_finish(&coded);
         buf_finish(&back);
     }
@@ -76,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *header = strndup(bytes, len); /* as a header: any text */
     if (net_decoder_create(&decoder, header, LIMIT, NULL) == STATUS_OK)
         net_decoder_destroy(&decoder);
-    require(net_coding_choose(header) <= NET_ZSTD);
+    REQUIRE(net_coding_choose(header) <= NET_ZSTD);
     free(header);
     return 0;
 }

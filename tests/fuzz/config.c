@@ -1,26 +1,15 @@
 /* The parsers of config.json, modules.json, the pooling's config.json and sentence_bert_config.json: the first byte
  * chooses one. What they accept is within every limit; what they refuse leaves the result alone. */
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/utf8.h"
 #include "server/model/config.h"
 #include "server/model/pooling.h"
 #include "server/model/sentence.h"
-
-#define REQUIRE(condition)                                                                                             \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                                            \
-            abort();                                                                                                   \
-        }                                                                                                              \
-    } while (0)
+#include "tests/fuzz/require.h"
 
 enum { UNTOUCHED = 0x5a };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static bool untouched(const void *bytes, size_t size)
 {

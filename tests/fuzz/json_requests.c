@@ -1,6 +1,5 @@
 /* Every request decoder on arbitrary bytes: no crash, no leak, and what is accepted keeps its promises. */
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -8,26 +7,21 @@
 #include "server/wire/request.h"
 #include "server/wire/response.h"
 #include "server/wire/v2.h"
+#include "tests/fuzz/require.h"
 
 static volatile uint32_t sink;
 
-static void require(int condition)
-{
-    if (!condition)
-        abort();
-}
-
 static void check_string(struct wire_string string)
 {
-    require(utf8_valid(string.bytes, string.len) == string.len);
+    REQUIRE(utf8_valid(string.bytes, string.len) == string.len);
 }
 
 static void check_inputs(const struct wire_inputs *inputs, const struct wire_limits *limits)
 {
-    require(inputs->n > 0 && inputs->n <= limits->max_inputs);
+    REQUIRE(inputs->n > 0 && inputs->n <= limits->max_inputs);
     for (uint32_t i = 0; i < inputs->n; i++) {
         const struct wire_input *input = &inputs->items[i];
-        require(input->ids ? input->n_ids > 0 : input->text.len > 0);
+        REQUIRE(input->ids ? input->n_ids > 0 : input->text.len > 0);
         uint32_t sum = 0;
         for (uint32_t j = 0; j < input->n_ids; j++)
             sum += input->ids[j]; /* the sanitizer checks that they are there */
@@ -46,15 +40,15 @@ static void check_round_trip(struct wire_string string, struct arena *arena)
     struct wire_string back;
     struct error err;
     wire_json_init(&json, buf.data, buf.len, arena, &err);
-    require(wire_json_peek(&json) == WIRE_JSON_STRING && wire_json_read_string(&json, &back) && wire_json_end(&json));
-    require(back.len == string.len && memcmp(back.bytes, string.bytes, back.len) == 0);
+    REQUIRE(wire_json_peek(&json) == WIRE_JSON_STRING && wire_json_read_string(&json, &back) && wire_json_end(&json));
+    REQUIRE(back.len == string.len && memcmp(back.bytes, string.bytes, back.len) == 0);
     buf_finish(&buf);
 }
 
 static void check_status(enum status status, const struct error *err)
 {
-    require(status == STATUS_OK || (status == err->status && err->message[0]));
-    require(status == STATUS_OK || utf8_valid(err->message, strlen(err->message)) == strlen(err->message));
+    REQUIRE(status == STATUS_OK || (status == err->status && err->message[0]));
+    REQUIRE(status == STATUS_OK || utf8_valid(err->message, strlen(err->message)) == strlen(err->message));
 }
 
 /* The readers of the other surfaces; the JSON of a tensor request ends at its first NUL. */
@@ -110,7 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (status == STATUS_OK)
         check_inputs(&decode.inputs, &limits);
     check_others(body, size, &limits, &defaults, arena);
-    require(arena_used(arena) <= 64 * size + 16384); /* memory is bounded by the text */
+    REQUIRE(arena_used(arena) <= 64 * size + 16384); /* memory is bounded by the text */
     arena_destroy(&arena);
     return 0;
 }

@@ -1,7 +1,6 @@
 /* Both decoders of messages on arbitrary bytes: no crash, no leak, bounded memory, and what is accepted comes back the
  * same from what it is encoded as. The first byte chooses the message and the encoding. */
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -10,6 +9,7 @@
 #include "reflection.pb-c.h"
 #include "server/rpc/codec.h"
 #include "tei.pb-c.h"
+#include "tests/fuzz/require.h"
 
 /* All requests, and answers that have what requests have not. */
 static const ProtobufCMessageDescriptor *const types[] = {
@@ -44,17 +44,11 @@ static bool has_map(const ProtobufCMessageDescriptor *type)
     return type == &grpc__health__v1__health_list_response__descriptor;
 }
 
-static void require(int condition)
-{
-    if (!condition)
-        abort();
-}
-
 static struct buf encode(enum rpc_codec codec, const ProtobufCMessage *message)
 {
     struct buf out = {0};
     rpc_encode(&out, codec, message);
-    require(!out.failed);
+    REQUIRE(!out.failed);
     return out;
 }
 
@@ -63,10 +57,10 @@ static void check_round_trip(enum rpc_codec codec, const ProtobufCMessage *messa
     struct error err;
     ProtobufCMessage *back = NULL;
     struct buf first = encode(codec, message);
-    require(codec != RPC_JSON || utf8_valid(first.data, first.len) == first.len);
-    require(rpc_decode(&back, codec, message->descriptor, first.data, first.len, arena, &err) == STATUS_OK);
+    REQUIRE(codec != RPC_JSON || utf8_valid(first.data, first.len) == first.len);
+    REQUIRE(rpc_decode(&back, codec, message->descriptor, first.data, first.len, arena, &err) == STATUS_OK);
     struct buf second = encode(codec, back);
-    require(first.len == second.len && (first.len == 0 || memcmp(first.data, second.data, first.len) == 0));
+    REQUIRE(first.len == second.len && (first.len == 0 || memcmp(first.data, second.data, first.len) == 0));
     buf_finish(&first);
     buf_finish(&second);
 }
@@ -81,14 +75,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct error err = {0};
     ProtobufCMessage *message = NULL;
     enum status status = rpc_decode(&message, codec, types[type], (const char *)data + 1, size - 1, arena, &err);
-    require(arena_used(arena) <= 256 * size + 16384);
+    REQUIRE(arena_used(arena) <= 256 * size + 16384);
     if (status == STATUS_OK) {
         check_round_trip(RPC_PROTO, message, others);
         if (!has_map(types[type]))
             check_round_trip(RPC_JSON, message, others);
     } else {
-        require(status == STATUS_MALFORMED && err.status == status && err.message[0]);
-        require(utf8_valid(err.message, strlen(err.message)) == strlen(err.message));
+        REQUIRE(status == STATUS_MALFORMED && err.status == status && err.message[0]);
+        REQUIRE(utf8_valid(err.message, strlen(err.message)) == strlen(err.message));
     }
     arena_destroy(&arena);
     arena_destroy(&others);

@@ -4,15 +4,10 @@
 #include <stdint.h>
 
 #include "server/rpc/status.h"
+#include "tests/fuzz/require.h"
 #include "tests/rpc/fake_exchange.h"
 
 enum { LIMIT = 4096, MAX_IN_HAND = 3 };
-
-static void require(int condition)
-{
-    if (!condition)
-        abort();
-}
 
 struct state {
     uint32_t n;
@@ -31,7 +26,7 @@ static void on_start(struct rpc_stream *stream)
 static void answer(struct rpc_stream *stream, const char *bytes, size_t len)
 {
     char *copy = mem_alloc(len);
-    require(copy != NULL);
+    REQUIRE(copy != NULL);
     if (len > 0)
         memcpy(copy, bytes, len);
     rpc_send(stream, copy, len);
@@ -40,7 +35,7 @@ static void answer(struct rpc_stream *stream, const char *bytes, size_t len)
 static void on_message(struct rpc_stream *stream, const char *bytes, size_t len)
 {
     struct state *state = rpc_state(stream);
-    require(len <= LIMIT && !state->ended);
+    REQUIRE(len <= LIMIT && !state->ended);
     state->n++;
     answer(stream, bytes, len);
     if (rpc_method_of(stream)->kind == RPC_BIDI_STREAM && len % 2)
@@ -50,8 +45,8 @@ static void on_message(struct rpc_stream *stream, const char *bytes, size_t len)
 static void on_half_close(struct rpc_stream *stream)
 {
     struct state *state = rpc_state(stream);
-    require(!state->ended);
-    require(state->n == 1 || rpc_method_of(stream)->kind == RPC_CLIENT_STREAM ||
+    REQUIRE(!state->ended);
+    REQUIRE(state->n == 1 || rpc_method_of(stream)->kind == RPC_CLIENT_STREAM ||
             rpc_method_of(stream)->kind == RPC_BIDI_STREAM);
     state->ended = true;
     open_stream = NULL;
@@ -87,13 +82,13 @@ enum { PATHS = 5, CONTENTS = 5, CODINGS = 4 };
 
 static void check_answer(const struct net_exchange *exchange)
 {
-    require(exchange->given);
+    REQUIRE(exchange->given);
     if (exchange->code != 200)
         return;
     const char *type = fake_find(exchange->fields, exchange->n_fields, "content-type");
-    require(type != NULL);
+    REQUIRE(type != NULL);
     if (strcmp(type, "application/grpc") == 0)
-        require((fake_find(exchange->fields, exchange->n_fields, "grpc-status") != NULL) !=
+        REQUIRE((fake_find(exchange->fields, exchange->n_fields, "grpc-status") != NULL) !=
                 (fake_find(exchange->trailers, exchange->n_trailers, "grpc-status") != NULL));
 }
 
@@ -102,7 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct rpc_options options = {.payload_limit = LIMIT, .services = &service, .n_services = 1};
     static struct rpc_server *server;
     if (!server)
-        require(rpc_server_create(&server, NULL, &options, NULL) == STATUS_OK);
+        REQUIRE(rpc_server_create(&server, NULL, &options, NULL) == STATUS_OK);
     if (size < 4)
         return 0;
     const char *content = contents[data[0] % CONTENTS].type;
@@ -127,9 +122,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t at = 0; at < size; at += piece)
         fake_body(&exchange, (const char *)data + at, size - at < piece ? size - at : piece);
     fake_end(&exchange);
-    require(exchange.consumed <= size);
+    REQUIRE(exchange.consumed <= size);
     if (!exchange.given) { /* messages stay in hand */
-        require(open_stream != NULL);
+        REQUIRE(open_stream != NULL);
         fake_gone(&exchange);
     }
     check_answer(&exchange);

@@ -7,7 +7,6 @@
 #include <netinet/in.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,18 +17,9 @@
 #include "server/net/net.h"
 #include "server/rpc/rpc.h"
 #include "server/serve/serve.h"
-
-#define REQUIRE(condition)                                                                                             \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                                            \
-            abort();                                                                                                   \
-        }                                                                                                              \
-    } while (0)
+#include "tests/fuzz/require.h"
 
 enum { HIDDEN = 32, WIDE = 64, VOCAB = 6, POSITIONS = 40, WEIGHTS = 4096, PAYLOAD_LIMIT = 10000 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char tokenizer[] =
     "{\"normalizer\":{\"type\":\"BertNormalizer\"},\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},"

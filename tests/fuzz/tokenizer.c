@@ -12,18 +12,9 @@
 
 #include "base/arena.h"
 #include "server/token/token.h"
-
-#define REQUIRE(condition)                                                                                             \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                                            \
-            abort();                                                                                                   \
-        }                                                                                                              \
-    } while (0)
+#include "tests/fuzz/require.h"
 
 enum { HEADER = 3, MAX_ARENA = 64 << 20, UNTOUCHED = 0x5a };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char built_in[] =
     "{\"normalizer\":{\"type\":\"BertNormalizer\",\"clean_text\":%s,\"handle_chinese_chars\":%s,\"strip_accents\":%s,"
