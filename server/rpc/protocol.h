@@ -64,7 +64,6 @@ struct rpc_stream {
     bool half_closed; /* on_half_close was called */
     bool begun;       /* the head of the answer is sent */
     bool has_headers; /* rpc_add_header was called */
-    bool cancelled;   /* nothing is given to the service any more */
     bool cancel_due;  /* on_cancel is to be called */
     bool finished;
     bool settling;
@@ -84,7 +83,7 @@ struct rpc_stream {
     struct buf trailers; /* name, NUL, value, NUL, .. */
     char *answer;        /* [answer_len], the message of methods with one answer; NULL: none yet */
     size_t answer_len;
-    /* How it ends in spite of the service; code 0: it does not. */
+    /* How it ends in spite of the service, which is given nothing any more; code 0: it does not. */
     rpc_code failure;
     char *failure_message;
 };

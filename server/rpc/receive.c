@@ -19,7 +19,7 @@ static bool is_full(const struct rpc_stream *stream)
 
 static bool is_over(const struct rpc_stream *stream)
 {
-    return stream->cancelled || stream->finished;
+    return stream->failure || stream->finished;
 }
 
 static void fail_too_long(struct rpc_stream *stream)

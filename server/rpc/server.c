@@ -262,7 +262,7 @@ static void look(struct rpc_stream *stream)
         stream->time_ns = 0;
         stream->method->on_time(stream);
     }
-    if (!stream->finished && !stream->cancelled && stream->deadline_ns && stream->deadline_ns <= now)
+    if (!stream->finished && !stream->failure && stream->deadline_ns && stream->deadline_ns <= now)
         rpc_fail(stream, RPC_DEADLINE_EXCEEDED, "the request's deadline is over");
     rpc_settle(stream);
     if (!stream->finished && stream->timed)
