@@ -88,11 +88,6 @@ struct rpc_stream {
     char *failure_message;
 };
 
-/* server.c */
-
-/** May this stream begin? Called once, with its headers. */
-enum status rpc_admit(struct rpc_stream *stream, struct error *err);
-
 /* content.c */
 
 /** What a content type says. */
@@ -115,6 +110,8 @@ bool rpc_content_suits(const struct rpc_content *content, const struct rpc_metho
 /** The coding of that name; NULL and "" are identity. False: it is not known. */
 bool rpc_read_coding(struct rpc_stream *stream, const char *name);
 bool rpc_one_request(const struct rpc_stream *stream); /**< of unary and server-stream methods */
+/** End it with what a client is told that sends more than the limit of a message. */
+void rpc_fail_too_long(struct rpc_stream *stream);
 void rpc_receive(struct rpc_stream *stream, const char *bytes, size_t len);
 void rpc_receive_end(struct rpc_stream *stream);
 /** Give the service what it may have, after any of its callbacks. */
