@@ -146,6 +146,8 @@ void rpc_connect_read_query(struct rpc_stream *stream);
 /** Call `visit` with grpc-status, grpc-message, the details, and each trailer. */
 void rpc_grpc_each_trailer(const struct rpc_stream *stream, const struct rpc_status *status,
                            void (*visit)(void *cookie, const char *name, const char *value), void *cookie);
+/** An error alone is one block of headers: then have it told there. False: it stands behind the headers. */
+bool rpc_grpc_add_alone(struct rpc_stream *stream, const struct rpc_status *status);
 
 /* answer.c */
 
