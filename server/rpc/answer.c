@@ -162,7 +162,7 @@ bool rpc_send(struct rpc_stream *stream, char *bytes, size_t len)
     bool more = true;
     if (!bytes) {
         rpc_fail(stream, RPC_RESOURCE_EXHAUSTED, "no memory for the answer");
-    } else if (stream->cancelled) {
+    } else if (stream->failure) {
         mem_free(bytes);
     } else if (rpc_one_answer(stream)) {
         mem_free(stream->answer);

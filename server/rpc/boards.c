@@ -9,14 +9,13 @@ enum { STANDARD_MS = 1000, LEAST_MS = 100, MOST_MS = 3600000 };
 
 /* A board's message and what it points to. */
 struct row {
-    struct batch_board_info info;
     Bertd__V1__Board board;
     Bertd__V1__BoardError error;
 };
 
-static void fill_row(struct row *row, uint64_t now_ns)
+/* What `info` holds is borrowed. */
+static void fill_row(struct row *row, const struct batch_board_info *info, uint64_t now_ns)
 {
-    const struct batch_board_info *info = &row->info;
     const struct board_stats *stats = &info->stats;
     Bertd__V1__Board *board = &row->board;
     bertd__v1__board__init(board);
@@ -44,7 +43,7 @@ static void fill_row(struct row *row, uint64_t now_ns)
     }
     if (info->last_error[0]) {
         bertd__v1__board_error__init(&row->error);
-        row->error.message = row->info.last_error;
+        row->error.message = (char *)(uintptr_t)info->last_error;
         row->error.seconds_ago = now_ns > info->last_error_ns ? (double)(now_ns - info->last_error_ns) * 1e-9 : 0;
         board->has_last_error_case = BERTD__V1__BOARD__HAS_LAST_ERROR_LAST_ERROR;
         board->last_error = &row->error;
@@ -58,9 +57,9 @@ static void write_boards(const struct serve_options *options, struct batch_board
     struct batch_stats stats;
     batch_get_stats(options->batch, &stats);
     batch_get_boards(options->batch, infos);
+    uint64_t now_ns = clock_now_ns();
     for (uint32_t b = 0; b < options->n_boards; b++) {
-        rows[b].info = infos[b];
-        fill_row(&rows[b], clock_now_ns());
+        fill_row(&rows[b], &infos[b], now_ns);
         list[b] = &rows[b].board;
     }
     response.in_service = stats.boards_ready;

@@ -92,8 +92,7 @@ static void finish(struct rpc_stream *stream, const struct rpc_status *status)
     struct buf body = {0};
     rpc_each_trailer(stream, add_trailer, exchange);
     if (status->code == RPC_OK) {
-        rpc_add_content(stream, stream->answer_len);
-        rpc_write_message(stream, &body, stream->answer, stream->answer_len);
+        rpc_begin_whole(stream, status, &body);
         rpc_respond(stream, 200, &body);
         return;
     }

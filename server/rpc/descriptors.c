@@ -30,23 +30,23 @@ static struct rpc_wire open_set(void)
     return wire;
 }
 
-size_t rpc_descriptors_count(void)
+/* The next file of the set. False: there is none. */
+static bool next_file(struct rpc_wire *set, struct rpc_file *ret)
 {
-    struct rpc_wire wire = open_set();
     struct rpc_wire_field field;
-    size_t n = 0;
-    while (rpc_wire_next(&wire, &field))
-        n++;
-    return n;
+    if (!rpc_wire_next(set, &field))
+        return false;
+    *ret = (struct rpc_file){field.bytes, field.len};
+    return true;
 }
 
 struct rpc_file rpc_descriptors_at(size_t index)
 {
-    struct rpc_wire wire = open_set();
-    struct rpc_wire_field field = {0};
+    struct rpc_wire set = open_set();
+    struct rpc_file file = {0};
     for (size_t i = 0; i <= index; i++)
-        rpc_wire_next(&wire, &field);
-    return (struct rpc_file){field.bytes, field.len};
+        next_file(&set, &file);
+    return file;
 }
 
 /* The first field of this number; a string without bytes where there is none. */
@@ -63,8 +63,10 @@ static struct rpc_file get(struct rpc_file message, uint32_t number)
 
 bool rpc_descriptors_find_file(const char *name, size_t len, size_t *ret_index)
 {
-    for (size_t i = 0; i < rpc_descriptors_count(); i++) {
-        struct rpc_file own = get(rpc_descriptors_at(i), NAME);
+    struct rpc_wire set = open_set();
+    struct rpc_file file;
+    for (size_t i = 0; next_file(&set, &file); i++) {
+        struct rpc_file own = get(file, NAME);
         if (own.len == len && memcmp(own.bytes, name, len) == 0) {
             *ret_index = i;
             return true;
@@ -111,8 +113,10 @@ static bool declares(struct rpc_file message, enum scope scope, const char *symb
 
 bool rpc_descriptors_find_symbol(const char *symbol, size_t *ret_index)
 {
-    for (size_t i = 0; i < rpc_descriptors_count(); i++) {
-        struct rpc_file file = rpc_descriptors_at(i), package = get(file, PACKAGE);
+    struct rpc_wire set = open_set();
+    struct rpc_file file;
+    for (size_t i = 0; next_file(&set, &file); i++) {
+        struct rpc_file package = get(file, PACKAGE);
         if (strncmp(symbol, package.bytes, package.len) == 0 && symbol[package.len] == '.' &&
             declares(file, FILE_SCOPE, symbol + package.len + 1)) {
             *ret_index = i;
@@ -136,9 +140,11 @@ void rpc_descriptors_imports(size_t index, void (*each)(void *cookie, size_t ind
 
 void rpc_descriptors_services(bool (*each)(void *cookie, const char *name), void *cookie)
 {
+    struct rpc_wire set = open_set();
+    struct rpc_file file;
     char full[128];
-    for (size_t i = 0; i < rpc_descriptors_count(); i++) {
-        struct rpc_file file = rpc_descriptors_at(i), package = get(file, PACKAGE);
+    while (next_file(&set, &file)) {
+        struct rpc_file package = get(file, PACKAGE);
         struct rpc_wire wire;
         struct rpc_wire_field field;
         rpc_wire_init(&wire, file.bytes, file.len);

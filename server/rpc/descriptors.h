@@ -12,8 +12,7 @@ struct rpc_file {
     size_t len;
 };
 
-/** Files there are. */
-size_t rpc_descriptors_count(void);
+/** The file at a place that one of the functions below gave. */
 struct rpc_file rpc_descriptors_at(size_t index);
 /** The place of the file with this name ("tei.proto"), or in which a message, enum, service, method, field or value is
  *  declared ("tei.v1.Embed.EmbedStream"). False: there is none. */

@@ -37,14 +37,22 @@ void rpc_grpc_each_trailer(const struct rpc_stream *stream, const struct rpc_sta
     rpc_each_trailer(stream, visit, cookie);
 }
 
-static void add_trailer(void *cookie, const char *name, const char *value)
-{
-    net_add_trailer(cookie, name, value);
-}
-
 static void add_header(void *cookie, const char *name, const char *value)
 {
     net_add(cookie, name, value);
+}
+
+bool rpc_grpc_add_alone(struct rpc_stream *stream, const struct rpc_status *status)
+{
+    if (status->code == RPC_OK || stream->has_headers)
+        return false;
+    rpc_grpc_each_trailer(stream, status, add_header, stream->exchange);
+    return true;
+}
+
+static void add_trailer(void *cookie, const char *name, const char *value)
+{
+    net_add_trailer(cookie, name, value);
 }
 
 static void finish(struct rpc_stream *stream, const struct rpc_status *status)
@@ -57,9 +65,8 @@ static void finish(struct rpc_stream *stream, const struct rpc_status *status)
     }
     struct buf body = {0};
     rpc_begin_whole(stream, status, &body);
-    /* An error alone is one block of headers. */
-    bool alone = status->code != RPC_OK && !stream->has_headers;
-    rpc_grpc_each_trailer(stream, status, alone ? add_header : add_trailer, exchange);
+    if (!rpc_grpc_add_alone(stream, status))
+        rpc_grpc_each_trailer(stream, status, add_trailer, exchange);
     rpc_respond(stream, 200, &body);
 }
 

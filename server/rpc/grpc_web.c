@@ -7,11 +7,6 @@ static void write_line(void *cookie, const char *name, const char *value)
     buf_printf(cookie, "%s: %s\r\n", name, value);
 }
 
-static void add_header(void *cookie, const char *name, const char *value)
-{
-    net_add(cookie, name, value);
-}
-
 static void write_trailers(const struct rpc_stream *stream, const struct rpc_status *status, struct buf *out)
 {
     struct buf lines = {0};
@@ -30,9 +25,7 @@ static void finish(struct rpc_stream *stream, const struct rpc_status *status)
         return;
     }
     rpc_begin_whole(stream, status, &body);
-    if (status->code != RPC_OK && !stream->has_headers)
-        rpc_grpc_each_trailer(stream, status, add_header, stream->exchange);
-    else
+    if (!rpc_grpc_add_alone(stream, status))
         write_trailers(stream, status, &body);
     rpc_respond(stream, 200, &body);
 }

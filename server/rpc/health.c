@@ -24,20 +24,25 @@ static bool never_serves(const char *service)
     return strcmp(service, "tei.v1.Predict") == 0 || strcmp(service, "tei.v1.Rerank") == 0;
 }
 
+struct search {
+    const char *service;
+    bool found;
+};
+
 static bool is_other(void *cookie, const char *name)
 {
-    return strcmp(cookie, name) != 0 || (*(char *)cookie = '\0', false);
+    struct search *search = cookie;
+    search->found = strcmp(search->service, name) == 0;
+    return !search->found;
 }
 
+/* "" is the whole server. */
 static bool is_known(const char *service)
 {
-    char name[128];
-    size_t len = strlen(service);
-    if (len == 0 || len >= sizeof name)
-        return len == 0;
-    memcpy(name, service, len + 1);
-    rpc_descriptors_services(is_other, name); /* clears the name when it is found */
-    return name[0] == '\0';
+    struct search search = {service, *service == '\0'};
+    if (!search.found)
+        rpc_descriptors_services(is_other, &search);
+    return search.found;
 }
 
 static enum serve_progress start_check(struct serve_call *call, const ProtobufCMessage *message)

@@ -64,7 +64,6 @@ struct rpc_stream {
     bool half_closed; /* on_half_close was called */
     bool begun;       /* the head of the answer is sent */
     bool has_headers; /* rpc_add_header was called */
-    bool cancelled;   /* nothing is given to the service any more */
     bool cancel_due;  /* on_cancel is to be called */
     bool finished;
     bool settling;
@@ -84,15 +83,10 @@ struct rpc_stream {
     struct buf trailers; /* name, NUL, value, NUL, .. */
     char *answer;        /* [answer_len], the message of methods with one answer; NULL: none yet */
     size_t answer_len;
-    /* How it ends in spite of the service; code 0: it does not. */
+    /* How it ends in spite of the service, which is given nothing any more; code 0: it does not. */
     rpc_code failure;
     char *failure_message;
 };
-
-/* server.c */
-
-/** May this stream begin? Called once, with its headers. */
-enum status rpc_admit(struct rpc_stream *stream, struct error *err);
 
 /* content.c */
 
@@ -116,6 +110,8 @@ bool rpc_content_suits(const struct rpc_content *content, const struct rpc_metho
 /** The coding of that name; NULL and "" are identity. False: it is not known. */
 bool rpc_read_coding(struct rpc_stream *stream, const char *name);
 bool rpc_one_request(const struct rpc_stream *stream); /**< of unary and server-stream methods */
+/** End it with what a client is told that sends more than the limit of a message. */
+void rpc_fail_too_long(struct rpc_stream *stream);
 void rpc_receive(struct rpc_stream *stream, const char *bytes, size_t len);
 void rpc_receive_end(struct rpc_stream *stream);
 /** Give the service what it may have, after any of its callbacks. */
@@ -150,6 +146,8 @@ void rpc_connect_read_query(struct rpc_stream *stream);
 /** Call `visit` with grpc-status, grpc-message, the details, and each trailer. */
 void rpc_grpc_each_trailer(const struct rpc_stream *stream, const struct rpc_status *status,
                            void (*visit)(void *cookie, const char *name, const char *value), void *cookie);
+/** An error alone is one block of headers: then have it told there. False: it stands behind the headers. */
+bool rpc_grpc_add_alone(struct rpc_stream *stream, const struct rpc_status *status);
 
 /* answer.c */
 

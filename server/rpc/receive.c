@@ -19,10 +19,10 @@ static bool is_full(const struct rpc_stream *stream)
 
 static bool is_over(const struct rpc_stream *stream)
 {
-    return stream->cancelled || stream->finished;
+    return stream->failure || stream->finished;
 }
 
-static void fail_too_long(struct rpc_stream *stream)
+void rpc_fail_too_long(struct rpc_stream *stream)
 {
     rpc_fail(stream, RPC_RESOURCE_EXHAUSTED, "the message has more than %llu bytes, the limit",
              (unsigned long long)stream->server->options.payload_limit);
@@ -174,7 +174,7 @@ void rpc_settle(struct rpc_stream *stream)
     while (!is_over(stream) && !is_full(stream) && stream->protocol->envelopes) {
         next = rpc_envelopes_next(&stream->in, stream->server->options.payload_limit, &envelope);
         if (next == RPC_ENVELOPE_TOO_LONG)
-            fail_too_long(stream);
+            rpc_fail_too_long(stream);
         if (next != RPC_ENVELOPE_WHOLE)
             break;
         if (rpc_one_request(stream) && stream->n_messages > 0)
@@ -212,7 +212,7 @@ static void keep(struct rpc_stream *stream, const char *bytes, size_t len)
     bool failed = stream->in.bytes.failed || decoded.failed;
     buf_finish(&decoded);
     if (!fits)
-        fail_too_long(stream);
+        rpc_fail_too_long(stream);
     else if (failed)
         fail_no_memory(stream);
     else

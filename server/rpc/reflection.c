@@ -6,13 +6,14 @@
 
 #include "server/rpc/descriptors.h"
 #include "server/rpc/services.h"
+#include "server/rpc/status.h"
 
 typedef Grpc__Reflection__V1__ServerReflectionRequest Request;
 typedef Grpc__Reflection__V1__ServerReflectionResponse Response;
 #define ANSWER(part) GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_##part
 #define ASKED(part)  GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_##part
 
-enum { MAX_FILES = 16, MAX_SERVICES = 32, NOT_FOUND = 5, INVALID_ARGUMENT = 3 };
+enum { MAX_FILES = 16, MAX_SERVICES = 32 };
 
 /* A response and what it points to. */
 struct answer {
@@ -93,26 +94,26 @@ static void respond(struct answer *answer, const Request *request)
         if (rpc_descriptors_find_file(request->file_by_filename, strlen(request->file_by_filename), &index))
             answer_file(answer, index);
         else
-            fail(answer, NOT_FOUND, "there is no file ", request->file_by_filename);
+            fail(answer, RPC_NOT_FOUND, "there is no file ", request->file_by_filename);
         break;
     case ASKED(FILE_CONTAINING_SYMBOL):
         if (rpc_descriptors_find_symbol(request->file_containing_symbol, &index))
             answer_file(answer, index);
         else
-            fail(answer, NOT_FOUND, "there is no symbol ", request->file_containing_symbol);
+            fail(answer, RPC_NOT_FOUND, "there is no symbol ", request->file_containing_symbol);
         break;
     case ASKED(FILE_CONTAINING_EXTENSION):
-        fail(answer, NOT_FOUND, "there are no extensions of ", request->file_containing_extension->containing_type);
+        fail(answer, RPC_NOT_FOUND, "there are no extensions of ", request->file_containing_extension->containing_type);
         break;
     case ASKED(ALL_EXTENSION_NUMBERS_OF_TYPE):
-        fail(answer, NOT_FOUND, "there are no extensions of ", request->all_extension_numbers_of_type);
+        fail(answer, RPC_NOT_FOUND, "there are no extensions of ", request->all_extension_numbers_of_type);
         break;
     case ASKED(LIST_SERVICES):
         answer_services(answer);
         break;
     case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST__NOT_SET:
     default:
-        fail(answer, INVALID_ARGUMENT, "nothing is asked for", "");
+        fail(answer, RPC_INVALID_ARGUMENT, "nothing is asked for", "");
         break;
     }
 }

@@ -75,7 +75,8 @@ static void refuse_verb(struct net_exchange *exchange, const struct rpc_method *
 
 /* The head -------------------------------------------------------------------------------------------------------- */
 
-enum status rpc_admit(struct rpc_stream *stream, struct error *err)
+/* May this stream begin? */
+static enum status admit(struct rpc_stream *stream, struct error *err)
 {
     if (stream->method->admin && stream->server->options.has_admin && net_exchange_side(stream->exchange) != NET_ADMIN)
         return error_set(err, STATUS_FORBIDDEN, "%s is for the admin listener alone", stream->method->name);
@@ -125,8 +126,7 @@ static void check_length(struct rpc_stream *stream)
     uint64_t length = net_exchange_length(stream->exchange);
     if (stream->protocol == &rpc_connect && length != NET_LENGTH_UNKNOWN &&
         length > stream->server->options.payload_limit)
-        rpc_fail(stream, RPC_RESOURCE_EXHAUSTED, "the message has more than %llu bytes, the limit",
-                 (unsigned long long)stream->server->options.payload_limit);
+        rpc_fail_too_long(stream);
 }
 
 static void begin(struct rpc_stream *stream, const struct rpc_content *content)
@@ -145,7 +145,7 @@ static void begin(struct rpc_stream *stream, const struct rpc_content *content)
     check_length(stream);
     if (stream->finished)
         return;
-    enum status status = rpc_admit(stream, &err);
+    enum status status = admit(stream, &err);
     if (status != STATUS_OK) {
         rpc_telemetry_refused(stream, (rpc_code)status_grpc(status), err.message);
         rpc_failure_finish(stream, &err, 0);
@@ -262,7 +262,7 @@ static void look(struct rpc_stream *stream)
         stream->time_ns = 0;
         stream->method->on_time(stream);
     }
-    if (!stream->finished && !stream->cancelled && stream->deadline_ns && stream->deadline_ns <= now)
+    if (!stream->finished && !stream->failure && stream->deadline_ns && stream->deadline_ns <= now)
         rpc_fail(stream, RPC_DEADLINE_EXCEEDED, "the request's deadline is over");
     rpc_settle(stream);
     if (!stream->finished && stream->timed)

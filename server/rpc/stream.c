@@ -135,7 +135,7 @@ static void on_time(struct rpc_timer *timer)
 void rpc_watch_time(struct rpc_stream *stream)
 {
     struct rpc_timers *timers = &stream->server->timers;
-    uint64_t next = stream->cancelled ? 0 : stream->deadline_ns;
+    uint64_t next = stream->failure ? 0 : stream->deadline_ns;
     if (stream->time_ns && (!next || stream->time_ns < next))
         next = stream->time_ns;
     if (next)
@@ -192,7 +192,6 @@ void rpc_fail(struct rpc_stream *stream, rpc_code code, const char *format, ...)
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
     stream->failure = code;
-    stream->cancelled = true;
     if (!stream->started) {
         end(stream, &(struct rpc_status){.code = code, .message = message});
         return;

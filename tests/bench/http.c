@@ -23,8 +23,9 @@
 #include "base/clock.h"
 #include "server/wire/float.h"
 #include "server/wire/response.h"
+#include "tests/bench/closed_loop.h"
 
-enum { MAX_LIST = 16, MAX_SAMPLES = 1 << 20, HEAD_SIZE = 8192 };
+enum { HEAD_SIZE = 8192 };
 
 struct settings {
     int port;
@@ -54,21 +55,6 @@ struct client {
     int failures;
 };
 
-static int parse_list(const char *text, int *list)
-{
-    int n = 0;
-    char *end = NULL;
-    for (const char *at = text; n < MAX_LIST && *at; at = *end ? end + 1 : end)
-        list[n++] = (int)strtol(at, &end, 10);
-    return n;
-}
-
-static uint32_t next_random(uint64_t *state)
-{
-    *state = *state * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(*state >> 32);
-}
-
 static void make_cumulative(struct settings *settings)
 {
     double sum = 0;
@@ -91,14 +77,6 @@ static uint32_t draw(struct client *client)
             low = middle + 1;
     }
     return (uint32_t)low;
-}
-
-static void write_text(struct buf *body, int words, uint64_t seed)
-{
-    static const char *const some[] = {"embedding", "river", "a",    "quick",  "server", "of",
-                                       "board",     "and",   "text", "vector", "the",    "light"};
-    for (int w = 0; w < words; w++)
-        buf_printf(body, "%s%s", w ? " " : "", some[next_random(&seed) % 12]);
 }
 
 /* Different texts for each connection, so that nothing could be shared, or drawn ones. */
@@ -209,13 +187,6 @@ static double metric(int port, const char *name)
     text[have] = '\0';
     const char *found = strstr(text, name);
     return found ? strtod(found + strlen(name), NULL) : 0;
-}
-
-static int compare(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a;
-    uint32_t y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
 }
 
 static double float_ns(void)

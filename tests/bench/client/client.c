@@ -11,15 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "clients/c/bertd.h"
 #include "clients/c/proto.h"
+#include "tests/bench/closed_loop.h"
 
-enum { MAX_LIST = 16, MAX_SAMPLES = 1 << 20, MAX_WIDTH = 4096, WARM_UP = 200 };
+enum { MAX_WIDTH = 4096, WARM_UP = 200 };
 
 struct settings {
     char address[64];
@@ -44,26 +43,12 @@ struct worker {
     int failures;
 };
 
-static int parse_list(const char *text, int *list)
-{
-    int n = 0;
-    char *end = NULL;
-    for (const char *at = text; n < MAX_LIST && *at; at = *end ? end + 1 : end)
-        list[n++] = (int)strtol(at, &end, 10);
-    return n;
-}
-
 /* The words that bench-http sends. */
 static char *make_text(int words, uint64_t seed)
 {
-    static const char *const some[] = {"embedding", "river", "a",    "quick",  "server", "of",
-                                       "board",     "and",   "text", "vector", "the",    "light"};
     struct buf text = {0};
-    for (int w = 0; w < words; w++) {
-        seed = seed * 6364136223846793005u + 1442695040888963407u;
-        buf_printf(&text, "%s%s", w ? " " : "", some[(seed >> 32) % 12]);
-    }
     size_t len = 0;
+    write_text(&text, words, seed);
     buf_append(&text, "", 1);
     return buf_take(&text, &len);
 }
@@ -101,20 +86,6 @@ static void *run_worker(void *cookie)
         bertd_free(found);
     }
     return NULL;
-}
-
-static int compare(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
-}
-
-static double cpu_seconds(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6;
 }
 
 static void start(struct worker *worker, const struct settings *settings, struct bertd_client *client, int words,
