@@ -78,7 +78,7 @@ static void check_headers(struct http_exchange *exchange)
         exchange->allow = "GET, HEAD, POST, OPTIONS"; /* asked of the whole server */
         return;
     }
-    enum status found = http_route_find(&exchange->endpoint, &exchange->allow, method, path, &err);
+    enum status found = http_route_find(&exchange->endpoint, &exchange->allow, exchange->route, method, path, &err);
     if (found == STATUS_OK && is_elsewhere(exchange))
         found = error_set(&err, STATUS_NOT_FOUND, "%.200s is for operators: see --admin-port", path);
     if (found == STATUS_METHOD && strcmp(method, "OPTIONS") == 0)
