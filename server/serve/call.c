@@ -35,9 +35,8 @@ void serve_call_end_by(struct serve_call *call, uint64_t deadline_ns)
 
 void serve_call_read_class(struct serve_call *call, const char *text)
 {
-    static const char *const names[BATCH_CLASSES] = {"interactive", "bulk"};
     for (int c = 0; text && c < BATCH_CLASSES; c++) {
-        if (strcasecmp(text, names[c]) == 0) {
+        if (strcasecmp(text, batch_class_name((enum batch_class)c)) == 0) {
             call->has_class = true;
             call->class = (enum batch_class)c;
             return;
