@@ -19,11 +19,6 @@
 
 enum { FINISH_SECONDS = 10, LAST_RESORT_SECONDS = 30, LOG_MS = 1000, SPARE_FILES = 64 };
 
-static const char *get_env(const char *name)
-{
-    return getenv(name);
-}
-
 static int print_help(void)
 {
     struct buf text = {0};
@@ -177,7 +172,7 @@ int main(int argc, char **argv)
     struct error err;
     hold_standard_files();
     mem_return_large_blocks();
-    if (config_read(config, argc, argv, get_env, &err) != STATUS_OK ||
+    if (config_read(config, argc, argv, program_get_env, &err) != STATUS_OK ||
         (config->action == CONFIG_SERVE && check_mask(&err) != STATUS_OK)) {
         fprintf(stderr, "bertd: %s\n", err.message);
         return 2;

@@ -168,6 +168,8 @@ void batch_get_boards(struct batch *batch, struct batch_board_info *ret);
 enum status batch_inject(struct batch *batch, uint32_t board, const struct board_fault *fault, struct error *err);
 /** The class of a request that does not say: bulk from 8 texts or 2048 tokens on. Thread: any. */
 enum batch_class batch_class_of(uint32_t n_items, uint64_t tokens);
+/** "interactive" or "bulk"; static. Thread: any. */
+const char *batch_class_name(enum batch_class class);
 /** Have `hook` called for each batch that begins from now on; NULL: none. Thread: any. */
 void batch_set_on_dispatch(struct batch *batch, batch_on_dispatch *hook, void *cookie);
 

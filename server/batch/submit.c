@@ -5,6 +5,12 @@
 
 enum { BULK_ITEMS = 8, BULK_TOKENS = 2048 };
 
+const char *batch_class_name(enum batch_class class)
+{
+    static const char *const names[BATCH_CLASSES] = {"interactive", "bulk"};
+    return names[class];
+}
+
 enum batch_class batch_class_of(uint32_t n_items, uint64_t tokens)
 {
     return n_items >= BULK_ITEMS || tokens >= BULK_TOKENS ? BATCH_BULK : BATCH_INTERACTIVE;

@@ -65,17 +65,16 @@ extern const struct http_endpoint http_v2_infer;
 extern const struct http_endpoint http_openapi, http_docs, http_docs_js, http_swagger_css, http_swagger_js,
     http_dashboard, http_dashboard_css, http_dashboard_js;
 
-/** The endpoint at this path for this method (HEAD counts as GET).
- *  Errors: NOT_FOUND; METHOD, with `ret_allow` set to the methods that there are, static. */
-enum status http_route_find(const struct http_endpoint **ret, const char **ret_allow, const char *method,
-                            const char *path, struct error *err);
-
 /* The paths of the table, and one place for all others. */
 enum { HTTP_ROUTES = 37, HTTP_ROUTE_OTHER = HTTP_ROUTES - 1 };
 
 /** The place of a path in the table; HTTP_ROUTE_OTHER: it has none. `parts` get the pieces of the path that stand for
  *  {..} there. */
 uint32_t http_route_index(const char *path, struct serve_string parts[HTTP_PARTS]);
+/** The endpoint at a place for this method (HEAD counts as GET); `path` as it was asked for, for the words.
+ *  Errors: NOT_FOUND; METHOD, with `ret_allow` set to the methods that there are, static. */
+enum status http_route_find(const struct http_endpoint **ret, const char **ret_allow, uint32_t route,
+                            const char *method, const char *path, struct error *err);
 /** The path at a place, "/embed" or "/v1/models/{model}"; else "other". Static. */
 const char *http_route_name(uint32_t route);
 /** How errors of this path are put, whether there is such a path or not. */

@@ -1,6 +1,5 @@
 #include "server/http/exchange.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -14,19 +13,9 @@ static const char *header(struct http_exchange *exchange, const char *name)
     return net_exchange_header(exchange->net, name);
 }
 
-/* Digits only; false when it is something else or too large for 18 of them. */
-static bool parse_number(const char *text, uint64_t *ret)
-{
-    size_t len = strspn(text, "0123456789");
-    if (len == 0 || len > 18 || text[len])
-        return false;
-    *ret = strtoull(text, NULL, 10);
-    return true;
-}
-
 static void on_ready(struct serve_call *call)
 {
-    net_wake(((struct http_exchange *)((char *)call - offsetof(struct http_exchange, call)))->net);
+    net_wake(http_request_of(call)->net);
 }
 
 static enum status identify(struct http_exchange *exchange, struct error *err)
@@ -55,7 +44,7 @@ static void check_timeout(struct http_exchange *exchange)
 {
     const char *text = header(exchange, "x-request-timeout-ms");
     uint64_t asked = 0;
-    if (text && (!parse_number(text, &asked) || asked == 0))
+    if (text && (!http_read_number(text, &asked) || asked == 0))
         serve_call_fail(&exchange->call, STATUS_VALIDATION, "x-request-timeout-ms: expected milliseconds, at least 1");
     serve_call_limit_time(&exchange->call, asked);
 }
@@ -78,7 +67,7 @@ static void check_headers(struct http_exchange *exchange)
         exchange->allow = "GET, HEAD, POST, OPTIONS"; /* asked of the whole server */
         return;
     }
-    enum status found = http_route_find(&exchange->endpoint, &exchange->allow, method, path, &err);
+    enum status found = http_route_find(&exchange->endpoint, &exchange->allow, exchange->route, method, path, &err);
     if (found == STATUS_OK && is_elsewhere(exchange))
         found = error_set(&err, STATUS_NOT_FOUND, "%.200s is for operators: see --admin-port", path);
     if (found == STATUS_METHOD && strcmp(method, "OPTIONS") == 0)

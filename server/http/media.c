@@ -64,3 +64,12 @@ double http_media_quality(const char *accept, const char *type)
     }
     return quality;
 }
+
+bool http_read_number(const char *text, uint64_t *ret)
+{
+    size_t len = strspn(text, "0123456789");
+    if (len == 0 || len > 18 || text[len])
+        return false;
+    *ret = strtoull(text, NULL, 10);
+    return true;
+}

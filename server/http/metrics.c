@@ -122,22 +122,22 @@ static void write_boards(struct buf *out, const struct batch_board_info *boards,
 
 static void write_room(struct buf *out, struct batch *batch)
 {
-    static const char *const classes[BATCH_CLASSES] = {"interactive", "bulk"};
     static const char *const placements[BATCH_PLACEMENTS] = {NULL, "replicate", "pipeline", "split"};
     struct batch_stats stats;
     batch_get_stats(batch, &stats);
     metrics_write_head(out, "bertd_queue_items", "gauge", "Texts waiting for a board");
     for (int c = 0; c < BATCH_CLASSES; c++)
-        buf_printf(out, "bertd_queue_items{class=\"%s\"} %u\n", classes[c], stats.queued_items_of[c]);
+        buf_printf(out, "bertd_queue_items{class=\"%s\"} %u\n", batch_class_name((enum batch_class)c),
+                   stats.queued_items_of[c]);
     metrics_write_head(out, "bertd_queue_tokens", "gauge", "Tokens waiting for a board");
     for (int c = 0; c < BATCH_CLASSES; c++)
-        buf_printf(out, "bertd_queue_tokens{class=\"%s\"} %llu\n", classes[c],
+        buf_printf(out, "bertd_queue_tokens{class=\"%s\"} %llu\n", batch_class_name((enum batch_class)c),
                    (unsigned long long)stats.queued_tokens_of[c]);
     metrics_write_head(out, "bertd_flights_total", "counter", "Batches begun, by how they were laid over boards");
     for (int p = BATCH_REPLICATE; p < BATCH_PLACEMENTS; p++)
         for (int c = 0; c < BATCH_CLASSES; c++)
-            buf_printf(out, "bertd_flights_total{placement=\"%s\",class=\"%s\"} %llu\n", placements[p], classes[c],
-                       (unsigned long long)stats.flights[p][c]);
+            buf_printf(out, "bertd_flights_total{placement=\"%s\",class=\"%s\"} %llu\n", placements[p],
+                       batch_class_name((enum batch_class)c), (unsigned long long)stats.flights[p][c]);
     metrics_write_head(out, "bertd_scrubs_total", "counter", "Times the checksum of the model in memory was verified");
     buf_printf(out, "bertd_scrubs_total %llu\n", (unsigned long long)stats.scrubs);
     metrics_write_head(out, "bertd_scrub_failures_total", "counter", "Times the model in memory was found damaged");

@@ -105,20 +105,18 @@ static const char *allowed(const struct route *route)
     return route->get ? "GET, HEAD, OPTIONS" : "POST, OPTIONS";
 }
 
-enum status http_route_find(const struct http_endpoint **ret, const char **ret_allow, const char *method,
-                            const char *path, struct error *err)
+enum status http_route_find(const struct http_endpoint **ret, const char **ret_allow, uint32_t route,
+                            const char *method, const char *path, struct error *err)
 {
-    struct serve_string parts[HTTP_PARTS];
-    uint32_t index = http_route_index(path, parts);
-    if (index == HTTP_ROUTE_OTHER)
+    if (route == HTTP_ROUTE_OTHER)
         return error_set(err, STATUS_NOT_FOUND, "there is nothing at %.200s", path);
-    const struct route *route = &routes[index];
+    const struct route *row = &routes[route];
     const struct http_endpoint *endpoint = NULL;
     if (strcmp(method, "POST") == 0)
-        endpoint = route->post;
+        endpoint = row->post;
     else if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0)
-        endpoint = route->get;
-    *ret_allow = allowed(route);
+        endpoint = row->get;
+    *ret_allow = allowed(row);
     if (!endpoint)
         return error_set(err, STATUS_METHOD, "%.200s takes %s, not %.20s", path, *ret_allow, method);
     *ret = endpoint;

@@ -1,8 +1,6 @@
 /* POST /v2/models/{model}/infer: one vector a text, in the Open Inference Protocol. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "server/http/endpoints.h"
+#include "server/http/media.h"
 #include "server/http/requests.h"
 #include "server/serve/serve.h"
 #include "server/wire/v2.h"
@@ -15,10 +13,10 @@ static enum status json_length(const struct serve_call *call, size_t *ret, struc
         *ret = call->request_len;
         return STATUS_OK;
     }
-    size_t digits = strspn(text, "0123456789");
-    if (digits == 0 || digits > 18 || text[digits])
+    uint64_t len = 0;
+    if (!http_read_number(text, &len))
         return error_set(err, STATUS_VALIDATION, "Inference-Header-Content-Length: expected a number of bytes");
-    *ret = strtoull(text, NULL, 10);
+    *ret = len;
     return STATUS_OK;
 }
 

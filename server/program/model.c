@@ -1,13 +1,6 @@
 /* The model: where it is, what it is, how long a text may be. */
-#include <stdlib.h>
-
 #include "base/log.h"
 #include "server/program/program.h"
-
-static const char *get_env(const char *name)
-{
-    return getenv(name);
-}
 
 static enum status settle_length(struct program *program, struct error *err)
 {
@@ -41,7 +34,7 @@ enum status program_load_model(struct program *program, struct error *err)
     struct config *config = &program->config;
     uint64_t begin = clock_now_ns();
     enum status status =
-        config_find_model(program->model_dir, sizeof program->model_dir, config->model_id, get_env, err);
+        config_find_model(program->model_dir, sizeof program->model_dir, config->model_id, program_get_env, err);
     if (status == STATUS_OK)
         status = model_read_info(&program->info, program->model_dir, config->pooling != CONFIG_POOL_MODEL, err);
     if (status == STATUS_OK)

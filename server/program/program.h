@@ -4,6 +4,8 @@
 #ifndef BERTD_PROGRAM_PROGRAM_H
 #define BERTD_PROGRAM_PROGRAM_H
 
+#include <stdlib.h>
+
 #include "accel/board.h"
 #include "base/clock.h"
 #include "base/status.h"
@@ -26,7 +28,6 @@ struct program {
     char *key; /* of --api-key or --api-key-file; NULL: none */
     struct net_listener listeners[PROGRAM_LISTENERS];
     uint32_t n_listeners;
-    bool serving; /* the listeners' sockets are the transports' */
     uint16_t port;
     uint16_t admin_port; /* 0: there is none */
     struct token_vocab *vocab;
@@ -45,8 +46,8 @@ struct program {
     struct http_server *http;
     struct rpc_server *rpc;
     struct net_handler handlers[PROGRAM_HANDLERS];
-    struct net_tls *tls; /* NULL: plain */
-    struct net_server *net;
+    struct net_tls *tls;    /* NULL: plain */
+    struct net_server *net; /* has the listeners' sockets; NULL: not begun */
 };
 
 /** Take the addresses, so that one that is not free is told of before the model is loaded. Errors: USAGE, IO */
@@ -77,6 +78,12 @@ enum status program_start_server(struct program *program, struct error *err);
 enum status program_start_transports(struct program *program, struct error *err);
 /** End them; the request core cancels what it still does. */
 void program_stop_transports(struct program *program);
+
+/** getenv with the type that readers of the environment ask for. */
+static inline const char *program_get_env(const char *name)
+{
+    return getenv(name);
+}
 
 /** Seconds since `begin_ns` on clock_now_ns, for the log. */
 static inline double program_seconds_since(uint64_t begin_ns)

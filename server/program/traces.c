@@ -1,14 +1,7 @@
 /* Spans for a collector, where the environment names one. */
-#include <stdlib.h>
-
 #include "base/log.h"
 #include "server/program/program.h"
 #include "server/trace/trace.h"
-
-static const char *get_env(const char *name)
-{
-    return getenv(name);
-}
 
 static void on_change(const char *reason)
 {
@@ -21,7 +14,7 @@ static void on_change(const char *reason)
 void program_start_traces(struct program *program)
 {
     struct error err;
-    if (trace_exporter_create(&program->traces, CONFIG_VERSION, get_env, on_change, &err) != STATUS_OK)
+    if (trace_exporter_create(&program->traces, CONFIG_VERSION, program_get_env, on_change, &err) != STATUS_OK)
         log_warn("no spans are sent", log_str("error", err.message));
     else if (program->traces)
         log_info("spans are sent to a collector");

@@ -105,9 +105,7 @@ enum status program_start_transports(struct program *program, struct error *err)
         .max_age_s = (uint32_t)config->max_age,
         .tls = program->tls,
     };
-    status = net_server_create(&program->net, &net, program->listeners, program->n_listeners, err);
-    program->serving = status == STATUS_OK;
-    return status;
+    return net_server_create(&program->net, &net, program->listeners, program->n_listeners, err);
 }
 
 void program_stop_transports(struct program *program)
@@ -115,11 +113,12 @@ void program_stop_transports(struct program *program)
     if (program->net) {
         net_server_quiesce(program->net);
         serve_server_close(program->serve, true); /* every answer is given, now that the work is cancelled */
+    } else {
+        for (uint32_t i = 0; i < program->n_listeners; i++)
+            close(program->listeners[i].fd);
     }
     net_server_destroy(&program->net);
     rpc_server_destroy(&program->rpc);
     http_server_destroy(&program->http);
     net_tls_destroy(&program->tls);
-    for (uint32_t i = 0; i < program->n_listeners && !program->serving; i++)
-        close(program->listeners[i].fd);
 }

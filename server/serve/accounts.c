@@ -18,11 +18,6 @@ static void count(atomic_uint_fast64_t *counter, uint64_t n)
     atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
-static unsigned long long seconds_up(uint64_t ns)
-{
-    return (ns + 999999999u) / 1000000000u;
-}
-
 enum status serve_account_admit(struct serve_call *call, struct error *err)
 {
     struct serve_account *account = call->account;
@@ -41,7 +36,7 @@ enum status serve_account_admit(struct serve_call *call, struct error *err)
     call->retry_after_ns = wait_ns;
     return error_set(err, STATUS_OVERLOADED,
                      "the API key %s has made its %g requests a second (requests_per_second): try again in %llu s",
-                     account->name, atomic_load(&account->requests.per_second), seconds_up(wait_ns));
+                     account->name, atomic_load(&account->requests.per_second), serve_seconds_up(wait_ns));
 }
 
 enum status serve_account_take_tokens(struct serve_call *call, uint64_t tokens, struct error *err)
@@ -65,7 +60,7 @@ enum status serve_account_take_tokens(struct serve_call *call, uint64_t tokens, 
     call->retry_after_ns = wait_ns;
     return error_set(err, STATUS_OVERLOADED,
                      "the API key %s has used its %g tokens a minute (tokens_per_minute): try again in %llu s",
-                     account->name, limit, seconds_up(wait_ns));
+                     account->name, limit, serve_seconds_up(wait_ns));
 }
 
 /* Names need no escapes. An account with several keys is told of once: they stand next to each other or not. */

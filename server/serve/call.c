@@ -35,9 +35,8 @@ void serve_call_end_by(struct serve_call *call, uint64_t deadline_ns)
 
 void serve_call_read_class(struct serve_call *call, const char *text)
 {
-    static const char *const names[BATCH_CLASSES] = {"interactive", "bulk"};
     for (int c = 0; text && c < BATCH_CLASSES; c++) {
-        if (strcasecmp(text, names[c]) == 0) {
+        if (strcasecmp(text, batch_class_name((enum batch_class)c)) == 0) {
             call->has_class = true;
             call->class = (enum batch_class)c;
             return;
@@ -152,14 +151,9 @@ static bool make_arena(struct serve_call *call)
     return call->arena != NULL;
 }
 
-static struct serve_call *call_of_task(struct serve_task *task)
-{
-    return (struct serve_call *)((char *)task - offsetof(struct serve_call, task));
-}
-
 static void start_on_worker(struct serve_task *task)
 {
-    struct serve_call *call = call_of_task(task);
+    struct serve_call *call = serve_call_of_task(task);
     if (start(call) == SERVE_DONE) {
         serve_call_answer(call);
         call->on_ready(call);
@@ -205,7 +199,7 @@ void serve_call_cancel(struct serve_call *call)
 
 static void encode_on_worker(struct serve_task *task)
 {
-    struct serve_call *call = call_of_task(task);
+    struct serve_call *call = serve_call_of_task(task);
     serve_call_answer(call);
     call->on_ready(call);
 }
@@ -255,7 +249,7 @@ uint64_t serve_call_retry_after_s(const struct serve_call *call)
     if (call->status != STATUS_OVERLOADED && call->status != STATUS_UNHEALTHY)
         return 0;
     if (call->retry_after_ns)
-        return (call->retry_after_ns + 999999999u) / 1000000000u;
+        return serve_seconds_up(call->retry_after_ns);
     batch_get_stats(call->server->options.batch, &stats);
     return stats.retry_after_ms > 1000 ? (stats.retry_after_ms + 999u) / 1000 : 1;
 }

@@ -131,6 +131,11 @@ uint64_t serve_call_retry_after_s(const struct serve_call *call);
 /** Free what the call holds. */
 void serve_call_finish(struct serve_call *call);
 
+/** The call whose task it is. The room's own. */
+static inline struct serve_call *serve_call_of_task(struct serve_task *task)
+{
+    return (struct serve_call *)((char *)task - offsetof(struct serve_call, task));
+}
 /** Inference is over, with call->status: go on to encoding. The room's own. */
 void serve_call_complete(struct serve_call *call);
 

@@ -10,11 +10,6 @@ static struct serve_infer *infer_of(struct serve_party *party)
     return (struct serve_infer *)((char *)party - offsetof(struct serve_infer, party));
 }
 
-static struct serve_call *call_of_task(struct serve_task *task)
-{
-    return (struct serve_call *)((char *)task - offsetof(struct serve_call, task));
-}
-
 static struct serve_call *call_of_watched(struct serve_watched *watched)
 {
     return (struct serve_call *)((char *)watched - offsetof(struct serve_call, watched));
@@ -44,7 +39,7 @@ static void run_round(struct serve_infer *infer, bool first);
 
 static void run_next_round(struct serve_task *task)
 {
-    run_round(call_of_task(task)->infer, false);
+    run_round(serve_call_of_task(task)->infer, false);
 }
 
 /* What serve_share_settle and serve_share_give_up returned. */
@@ -75,7 +70,7 @@ static void settle(struct serve_infer *infer, enum status status, const struct e
 
 static void settle_on_worker(struct serve_task *task)
 {
-    settle(call_of_task(task)->infer, STATUS_OK, NULL);
+    settle(serve_call_of_task(task)->infer, STATUS_OK, NULL);
 }
 
 static void on_done(struct batch_work *work, enum status status, const struct error *err)

@@ -20,6 +20,11 @@ enum serve_taken {
     SERVE_TAKE_NEVER, /* nothing was taken; it is more than the limit ever gives at once */
 };
 
+/** Whole seconds, rounded up: what is there after a wait is there then, too. */
+static inline unsigned long long serve_seconds_up(uint64_t ns)
+{
+    return (ns + 999999999u) / 1000000000u;
+}
 /** Take `n` at the time `now_ns`. At once there is what comes in `burst_s` seconds, but at least one.
  *  ret_wait_ns  set to the time after which so much would be there, where LATER is returned
  *  Thread: any */

@@ -82,8 +82,7 @@ static uint32_t add_facts(const struct serve_call *call, struct trace_attribute 
         return n;
     to[n++] = (struct trace_attribute){"bertd.inputs", NULL, call->infer->n_inputs};
     to[n++] = (struct trace_attribute){"bertd.tokens", NULL, (int64_t)call->infer->tokens};
-    to[n++] =
-        (struct trace_attribute){"bertd.class", call->infer->work.class == BATCH_BULK ? "bulk" : "interactive", 0};
+    to[n++] = (struct trace_attribute){"bertd.class", batch_class_name(call->infer->work.class), 0};
     return n;
 }
 

@@ -48,6 +48,9 @@ bool wire_field_texts(struct wire_json *json, const char *name, const struct wir
 /** Token ids or an array of such arrays. */
 bool wire_field_ids(struct wire_json *json, const char *name, const struct wire_limits *limits, void *target);
 
+/** Errors: VALIDATION, where `n` inputs are too many. */
+enum status wire_check_count(uint64_t n, const struct wire_limits *limits, struct error *err);
+
 /* The first of the options are about the inputs, the others about the vectors. */
 enum { WIRE_EMBED_INPUT_OPTIONS = 5, WIRE_EMBED_OPTIONS = 7 };
 

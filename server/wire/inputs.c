@@ -108,14 +108,23 @@ static bool read_input(struct wire_json *json, const struct place *place, uint32
     return wrong_kind(json, place, index, -1, one_input(place));
 }
 
+enum status wire_check_count(uint64_t n, const struct wire_limits *limits, struct error *err)
+{
+    if (n <= limits->max_inputs)
+        return STATUS_OK;
+    return error_set(err, STATUS_VALIDATION,
+                     "batch size %llu > maximum allowed batch size %u (see --max-client-batch-size)",
+                     (unsigned long long)n, limits->max_inputs);
+}
+
 static bool too_many(struct wire_json *json, const struct place *place)
 {
     uint64_t n = place->limits->max_inputs + (uint64_t)1;
+    struct error err;
     while (wire_json_skip(json) && wire_json_next_item(json))
         n++;
-    return wire_json_fail(json, STATUS_VALIDATION,
-                          "batch size %llu > maximum allowed batch size %u (see --max-client-batch-size)",
-                          (unsigned long long)n, place->limits->max_inputs);
+    enum status status = wire_check_count(n, place->limits, &err);
+    return wire_json_fail(json, status, "%s", err.message);
 }
 
 static bool grow(struct wire_json *json, struct wire_input **items, uint32_t n, uint32_t *capacity)

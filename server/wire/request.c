@@ -50,10 +50,9 @@ static enum status join_sentences(struct wire_embed *embed, struct wire_string s
     if (sentences->single)
         return error_set(err, STATUS_VALIDATION, "`sentences`: expected an array of strings, got a string");
     uint32_t n = sentences->n + 1;
-    if (n > limits->max_inputs)
-        return error_set(err, STATUS_VALIDATION,
-                         "batch size %u > maximum allowed batch size %u (see --max-client-batch-size)", n,
-                         limits->max_inputs);
+    enum status status = wire_check_count(n, limits, err);
+    if (status != STATUS_OK)
+        return status;
     struct wire_input *items = arena_alloc_array(arena, n, sizeof *items, _Alignof(struct wire_input));
     if (!items)
         return error_set(err, STATUS_NO_MEMORY, "no memory for the sentences");

@@ -17,12 +17,12 @@ void wire_write_text(struct buf *out, const char *text);
 void wire_write_floats(struct buf *out, const float *values, size_t n);
 /** [[..],[..]] of `rows` [n][width], of each the first `keep`. */
 void wire_write_rows(struct buf *out, const float *rows, size_t n, size_t width, size_t keep);
+/** The same values as one array without the rows. */
+void wire_write_flat(struct buf *out, const float *rows, size_t n, size_t width, size_t keep);
 /** One text's tokens, [{"id","text","special","start","stop"},..]: slices of `text` as spans say, and the vocabulary's
  *  words for what the template added. */
 void wire_write_tokens(struct buf *out, const struct token_vocab *vocab, const struct token_encoding *encoding,
                        const char *text);
-/** The same values as one array without the rows. */
-void wire_write_flat(struct buf *out, const float *rows, size_t n, size_t width, size_t keep);
 
 /** How an error is put, by whose clients read it. */
 enum wire_error_form {

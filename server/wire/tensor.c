@@ -202,11 +202,7 @@ static enum status check_count(const char *name, uint32_t n, const struct wire_l
 {
     if (n == 0)
         return error_set(err, STATUS_EMPTY, "`%s` cannot be empty", name);
-    if (n > limits->max_inputs)
-        return error_set(err, STATUS_VALIDATION,
-                         "batch size %u > maximum allowed batch size %u (see --max-client-batch-size)", n,
-                         limits->max_inputs);
-    return STATUS_OK;
+    return wire_check_count(n, limits, err);
 }
 
 static enum status read_texts(const struct wire_tensor *tensor, struct wire_inputs *ret,

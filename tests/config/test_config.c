@@ -5,17 +5,7 @@
 
 #include "base/mem.h"
 #include "server/config/config.h"
-
-static const char *const *environment; /* name, value, .., NULL */
-
-static const char *get_env(const char *name)
-{
-    for (const char *const *e = environment; e && *e; e += 2) {
-        if (strcmp(*e, name) == 0)
-            return e[1];
-    }
-    return NULL;
-}
+#include "tests/config/environment.h"
 
 enum { MAX_ARGS = 32 };
 

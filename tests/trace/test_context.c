@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "server/trace/exporter.h"
+#include "tests/config/environment.h"
 
 #define TRACE  "4bf92f3577b34da6a3ce929d0e0e4736"
 #define PARENT "00f067aa0ba902b7"
@@ -103,17 +104,6 @@ Test(context, goes_on_or_begins)
 }
 
 /* Variables -------------------------------------------------------------------------------------------------------- */
-
-static const char *const *environment; /* names and values in turn, NULL at the end */
-
-static const char *get_env(const char *name)
-{
-    for (const char *const *e = environment; e && *e; e += 2) {
-        if (strcmp(*e, name) == 0)
-            return e[1];
-    }
-    return NULL;
-}
 
 static enum status read_settings(const char *const *variables, struct trace_settings *ret, struct error *err)
 {
