@@ -24,7 +24,7 @@ static bool is_over(const struct rpc_stream *stream)
 
 void rpc_fail_too_long(struct rpc_stream *stream)
 {
-    rpc_fail(stream, RPC_RESOURCE_EXHAUSTED, "the message has more than %llu bytes, the limit",
+    rpc_fail(stream, RPC_RESOURCE_EXHAUSTED, "the message has more than %llu bytes, the limit (see --payload-limit)",
              (unsigned long long)stream->server->options.payload_limit);
 }
 
