@@ -19,12 +19,10 @@ struct bertd_text *bertd_answer_text(const struct bertd_memory *memory, const st
 static bool type_fits(const struct bertd_part *part)
 {
     const char *type = NULL;
-    enum bertd_operation operation = part->call->inputs.operation;
-    bool proto = operation == BERTD_EMBED && part->known.server == BERTD_SERVER_BERTD && !part->known.rest_only;
-    const char *wanted = proto ? "application/proto" : "application/json";
+    const char *wanted = bertd_request_is_batch(part) ? "application/proto" : "application/json";
     curl_easy_getinfo(part->transfer->easy, CURLINFO_CONTENT_TYPE, &type);
     size_t len = strlen(wanted);
-    return operation > BERTD_TOKENIZE ||
+    return part->call->inputs.operation > BERTD_TOKENIZE ||
            (type && strncasecmp(type, wanted, len) == 0 && (!type[len] || strchr("; \t", type[len])));
 }
 
