@@ -20,7 +20,5 @@ enum bertd_status bertd_answer_read(struct bertd_part *part, struct bertd_error 
 enum bertd_status bertd_answer_finish(struct bertd_call *call, struct bertd_error *err);
 /** Free what a call has of results. */
 void bertd_answer_drop(struct bertd_call *call);
-/** A new block with a copy of an answer's bytes, which end with NUL besides; NULL: no memory. */
-struct bertd_text *bertd_answer_text(const struct bertd_memory *memory, const struct bertd_bytes *answer);
 
 #endif
