@@ -4,7 +4,8 @@
 #include "clients/c/request.h"
 #include "clients/c/results.h"
 
-struct bertd_text *bertd_answer_text(const struct bertd_memory *memory, const struct bertd_bytes *answer)
+/* A new block with a copy of an answer's bytes, which end with NUL besides; NULL: no memory. */
+static struct bertd_text *copy_text(const struct bertd_memory *memory, const struct bertd_bytes *answer)
 {
     struct bertd_text *text = bertd_memory_block(memory, sizeof *text + answer->len + 1);
     if (!text)
@@ -19,12 +20,10 @@ struct bertd_text *bertd_answer_text(const struct bertd_memory *memory, const st
 static bool type_fits(const struct bertd_part *part)
 {
     const char *type = NULL;
-    enum bertd_operation operation = part->call->inputs.operation;
-    bool proto = operation == BERTD_EMBED && part->known.server == BERTD_SERVER_BERTD && !part->known.rest_only;
-    const char *wanted = proto ? "application/proto" : "application/json";
+    const char *wanted = bertd_request_is_batch(part) ? "application/proto" : "application/json";
     curl_easy_getinfo(part->transfer->easy, CURLINFO_CONTENT_TYPE, &type);
     size_t len = strlen(wanted);
-    return operation > BERTD_TOKENIZE ||
+    return part->call->inputs.operation > BERTD_TOKENIZE ||
            (type && strncasecmp(type, wanted, len) == 0 && (!type[len] || strchr("; \t", type[len])));
 }
 
@@ -40,7 +39,7 @@ enum bertd_status bertd_answer_read(struct bertd_part *part, struct bertd_error 
     case BERTD_TOKENIZE:
         return bertd_pieces_read_tokens(part, err);
     case BERTD_GET:
-        part->call->result = bertd_answer_text(&part->call->queue->client->memory, &part->transfer->answer);
+        part->call->result = copy_text(&part->call->queue->client->memory, &part->transfer->answer);
         return part->call->result ? BERTD_OK : bertd_fail_memory(err);
     case BERTD_INFO: /* by its own step */
     case BERTD_HEALTH:

@@ -7,7 +7,7 @@
 #include "clients/c/options.h"
 #include "clients/c/queue.h"
 
-enum { LONGEST_ADDRESS = 1024, OPENAI_BATCH = 256 };
+enum { LONGEST_ADDRESS = 1024 };
 
 static enum bertd_status refuse(const char *address, struct bertd_error *err)
 {
@@ -57,8 +57,7 @@ static enum bertd_status make_endpoint(struct bertd_client *client, struct bertd
         endpoint->base[--end] = '\0';
     endpoint->openai = end > 3 && strcmp(endpoint->base + end - 3, "/v1") == 0;
     if (endpoint->openai && client->options.model)
-        endpoint->known = (struct bertd_knowledge){
-            .server = BERTD_SERVER_OPENAI, .max_batch = OPENAI_BATCH, .model = client->options.model};
+        endpoint->known = (struct bertd_knowledge){.server = BERTD_SERVER_OPENAI, .model = client->options.model};
     return BERTD_OK;
 }
 

@@ -162,12 +162,41 @@ enum bertd_status bertd_learn_info(const struct bertd_client *client, const stru
     return BERTD_OK;
 }
 
-/* The `id` of the first of {"data": [{"id": ..}, ..]}. False: it is not that. */
+/* {"id": "name"}; the first one's is kept. */
+static bool read_model(struct draft *draft, struct bertd_json *json)
+{
+    struct bertd_slice name, text;
+    size_t count = 0;
+    int more = 0;
+    if (!bertd_json_open(json, '{'))
+        return false;
+    while ((more = bertd_json_more(json, '}', &count)) == 1) {
+        if (!bertd_json_name(json, &name))
+            return false;
+        bool id = bertd_json_is(name, "id") && draft->at[MODEL_ID] == 0;
+        if (id ? !bertd_json_text(json, &text) || !keep(draft, MODEL_ID, text) : !bertd_json_skip(json))
+            return false;
+    }
+    return more == 0;
+}
+
+static bool read_list(struct draft *draft, struct bertd_json *json, size_t *ret_n)
+{
+    int more = 0;
+    if (!bertd_json_open(json, '['))
+        return false;
+    while ((more = bertd_json_more(json, ']', ret_n)) == 1)
+        if (!read_model(draft, json))
+            return false;
+    return more == 0;
+}
+
+/* {"data": [model, ..]}. False: it is not that. */
 static bool read_models(struct draft *draft, const struct bertd_bytes *answer, size_t *ret_n)
 {
     struct bertd_json json = bertd_json_of(answer->data, answer->len);
-    struct bertd_slice name, text;
-    size_t count = 0, fields = 0;
+    struct bertd_slice name;
+    size_t count = 0;
     bool listed = false;
     int more = 0;
     if (!bertd_json_open(&json, '{'))
@@ -175,25 +204,10 @@ static bool read_models(struct draft *draft, const struct bertd_bytes *answer, s
     while ((more = bertd_json_more(&json, '}', &count)) == 1) {
         if (!bertd_json_name(&json, &name))
             return false;
-        if (!bertd_json_is(name, "data") || listed) {
-            if (!bertd_json_skip(&json))
-                return false;
-            continue;
-        }
-        listed = bertd_json_open(&json, '[');
-        while (listed && (more = bertd_json_more(&json, ']', ret_n)) == 1) {
-            if (!bertd_json_open(&json, '{'))
-                return false;
-            for (fields = 0; (more = bertd_json_more(&json, '}', &fields)) == 1;) {
-                bool id = bertd_json_name(&json, &name) && bertd_json_is(name, "id") && draft->at[MODEL_ID] == 0;
-                if (id ? !bertd_json_text(&json, &text) || !keep(draft, MODEL_ID, text) : !bertd_json_skip(&json))
-                    return false;
-            }
-            if (more != 0)
-                return false;
-        }
-        if (more != 0)
+        bool list = bertd_json_is(name, "data") && !listed;
+        if (list ? !read_list(draft, &json, ret_n) : !bertd_json_skip(&json))
             return false;
+        listed |= list;
     }
     return more == 0 && listed;
 }

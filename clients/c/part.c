@@ -194,7 +194,7 @@ static enum outcome on_absent(struct bertd_part *part, struct bertd_error *err)
         part->step = BERTD_STEP_MODELS;
         return NEXT_STEP;
     }
-    if (operation_of(part) != BERTD_EMBED || part->known.server != BERTD_SERVER_BERTD || part->known.rest_only)
+    if (!bertd_request_is_batch(part))
         return FAILED;
     part->known.rest_only = true;
     bertd_endpoint_rest_only(client_of(part), part->endpoint);

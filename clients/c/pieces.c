@@ -106,20 +106,26 @@ static bool read_offset(struct bertd_json *json, size_t *ret)
     return true;
 }
 
-/* `text` is its place in the piece's texts until the pieces are put together. */
-static bool read_token(struct bertd_piece *piece, struct bertd_json *json, struct bertd_token *token, size_t *ret_at)
+/* What a piece has for each token: its text is a place in the piece's texts until the pieces are put together. */
+struct held_token {
+    struct bertd_token token;
+    size_t text_at;
+};
+
+static bool read_token(struct bertd_piece *piece, struct bertd_json *json, struct held_token *held)
 {
+    struct bertd_token *token = &held->token;
     size_t members = 0, id = 0;
     int more = 0;
     if (!bertd_json_open(json, '{'))
         return false;
-    *ret_at = piece->texts.len;
+    held->text_at = piece->texts.len;
     while ((more = bertd_json_more(json, '}', &members)) == 1) {
         struct bertd_slice name, text;
         bool fine = bertd_json_name(json, &name);
         if (fine && bertd_json_is(name, "text")) {
             fine = bertd_json_text(json, &text) && bertd_json_unescape(&piece->texts, text);
-            token->length = piece->texts.len - *ret_at;
+            token->length = piece->texts.len - held->text_at;
         } else if (fine && bertd_json_is(name, "id")) {
             fine = read_offset(json, &id);
         } else if (fine && bertd_json_is(name, "special")) {
@@ -140,12 +146,6 @@ static bool read_token(struct bertd_piece *piece, struct bertd_json *json, struc
     return more == 0;
 }
 
-/* What a piece has for each token. */
-struct held_token {
-    struct bertd_token token;
-    size_t text_at;
-};
-
 static const char *read_tokens(struct bertd_call *call, struct bertd_piece *piece, struct bertd_json *json,
                                size_t *ret_count)
 {
@@ -155,7 +155,7 @@ static const char *read_tokens(struct bertd_call *call, struct bertd_piece *piec
         return broken_off;
     while ((more = bertd_json_more(json, ']', ret_count)) == 1) {
         struct held_token held = {.text_at = 0};
-        if (!read_token(piece, json, &held.token, &held.text_at))
+        if (!read_token(piece, json, &held))
             return "a token is not one";
         bertd_bytes_append(&piece->values, &held, sizeof held);
     }

@@ -127,7 +127,8 @@ static void tell_curl(struct bertd_queue *queue, const struct epoll_event *event
         curl_multi_socket_action(queue->multi, (curl_socket_t)event->data.u64, what, &running);
 }
 
-void bertd_queue_work(struct bertd_queue *queue, int wait_ms)
+/* Wait up to `wait_ms` (-1: for ever) until there is something to do, and do it. */
+static void work(struct bertd_queue *queue, int wait_ms)
 {
     struct epoll_event events[EVENTS];
     int running = 0;
@@ -179,7 +180,7 @@ static struct bertd_call *take_done(struct bertd_queue *queue)
 struct bertd_call *bertd_queue_poll(struct bertd_queue *queue)
 {
     if (!queue->done.first)
-        bertd_queue_work(queue, 0);
+        work(queue, 0);
     return take_done(queue);
 }
 
@@ -191,7 +192,7 @@ struct bertd_call *bertd_queue_wait(struct bertd_queue *queue, int timeout_ms)
         int wait_ms = bertd_queue_timeout_ms(queue);
         if (end_ms != UINT64_MAX && (wait_ms < 0 || end_ms < now_ms + (uint64_t)wait_ms))
             wait_ms = end_ms > now_ms ? (int)(end_ms - now_ms) : 0;
-        bertd_queue_work(queue, wait_ms);
+        work(queue, wait_ms);
         if (!queue->done.first && bertd_client_now_ms() >= end_ms)
             return NULL;
     }

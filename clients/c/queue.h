@@ -21,7 +21,4 @@ struct bertd_queue {
 /** Mark of an epoll event that is a switch, not a socket. */
 #define BERTD_QUEUE_SWITCH (UINT64_C(1) << 32)
 
-/** Wait up to `wait_ms` (-1: for ever) until there is something to do, and do it. */
-void bertd_queue_work(struct bertd_queue *queue, int wait_ms);
-
 #endif

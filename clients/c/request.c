@@ -15,6 +15,12 @@ size_t bertd_call_length(const struct bertd_inputs *inputs, size_t i)
     return inputs->lengths ? inputs->lengths[i] : strlen(inputs->texts[i]);
 }
 
+bool bertd_request_is_batch(const struct bertd_part *part)
+{
+    return part->call->inputs.operation == BERTD_EMBED && part->known.server == BERTD_SERVER_BERTD &&
+           !part->known.rest_only;
+}
+
 static void put_field(struct bertd_bytes *body, const char *name, const char *value)
 {
     bertd_bytes_puts(body, ",\"");
@@ -150,7 +156,7 @@ static void put_path(struct bertd_part *part)
         parts[0] = v1;
         parts[1] = "/embeddings";
     } else if (inputs->operation == BERTD_EMBED) {
-        parts[0] = part->known.server == BERTD_SERVER_BERTD && !part->known.rest_only ? method : "/embed";
+        parts[0] = bertd_request_is_batch(part) ? method : "/embed";
     } else {
         parts[0] = inputs->operation == BERTD_EMBED_ALL ? "/embed_all" : "/tokenize";
     }
@@ -195,7 +201,7 @@ enum bertd_status bertd_request_write(struct bertd_part *part, uint64_t left_ms,
 {
     enum bertd_operation operation = part->call->inputs.operation;
     bool post = part->step == BERTD_STEP_REQUEST && operation <= BERTD_TOKENIZE;
-    bool proto = post && operation == BERTD_EMBED && part->known.server == BERTD_SERVER_BERTD && !part->known.rest_only;
+    bool proto = post && bertd_request_is_batch(part);
     if (post) {
         enum bertd_status status = check_options(part, err);
         if (status != BERTD_OK)

@@ -10,6 +10,8 @@
  *  Errors:   UNSUPPORTED where the server has no such call or option; NO_MEMORY */
 enum bertd_status bertd_request_write(struct bertd_part *part, uint64_t left_ms, bool *ret_post,
                                       struct bertd_error *err);
+/** Whether the request that a part is for is an EmbedBatch: the others are JSON, or have no body. */
+bool bertd_request_is_batch(const struct bertd_part *part);
 /** Read the answer 200 of a part's request into the results of its call.
  *  Errors: PROTOCOL, BUFFER, NO_MEMORY */
 enum bertd_status bertd_answer_read(struct bertd_part *part, struct bertd_error *err);
@@ -18,7 +20,5 @@ enum bertd_status bertd_answer_read(struct bertd_part *part, struct bertd_error 
 enum bertd_status bertd_answer_finish(struct bertd_call *call, struct bertd_error *err);
 /** Free what a call has of results. */
 void bertd_answer_drop(struct bertd_call *call);
-/** A new block with a copy of an answer's bytes, which end with NUL besides; NULL: no memory. */
-struct bertd_text *bertd_answer_text(const struct bertd_memory *memory, const struct bertd_bytes *answer);
 
 #endif

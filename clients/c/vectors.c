@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "clients/c/proto.h"
+#include "clients/c/request.h"
 #include "clients/c/results.h"
 #include "clients/c/transfer.h"
 
@@ -53,7 +54,7 @@ enum bertd_status bertd_vectors_read(struct bertd_part *part, struct bertd_error
 {
     struct bertd_call *call = part->call;
     const struct bertd_transfer *transfer = part->transfer;
-    if (part->known.server == BERTD_SERVER_BERTD && !part->known.rest_only)
+    if (bertd_request_is_batch(part))
         return read_batch(part, err);
     struct bertd_json json = bertd_json_of(transfer->answer.data, transfer->answer.len);
     struct bertd_bytes floats = {.memory = &call->queue->client->memory};

@@ -1,5 +1,4 @@
 /* bertctl bench: how fast a server answers. */
-#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -196,7 +195,7 @@ static bool draw(const struct settings *settings, const struct cli_load_result *
     if (file)
         good = fclose(file) == 0 && good;
     if (!good)
-        cli_say("%s: %s", settings->svg, strerror(errno));
+        cli_say_errno(settings->svg);
     return good;
 }
 

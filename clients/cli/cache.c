@@ -10,12 +10,6 @@
 
 #include "clients/cli/terminal.h"
 
-static bool failed(const char *path)
-{
-    cli_say("%s: %s", path, strerror(errno));
-    return false;
-}
-
 bool cli_cache_path(char path[CLI_CACHE_PATH_MAX], const char *format, ...)
 {
     va_list arguments;
@@ -82,7 +76,7 @@ bool cli_cache_folders(const char *path)
     for (char *slash = strchr(folder + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = 0;
         if (mkdir(folder, 0777) != 0 && errno != EEXIST)
-            return failed(folder);
+            return cli_say_errno(folder);
         *slash = '/';
     }
     return true;
@@ -108,8 +102,8 @@ bool cli_cache_link(const char *model, const char *commit, const char *name, con
         return false;
     unlink(fresh);
     if (symlink(target, fresh) != 0)
-        return failed(fresh);
-    return rename(fresh, path) == 0 || failed(path);
+        return cli_say_errno(fresh);
+    return rename(fresh, path) == 0 || cli_say_errno(path);
 }
 
 bool cli_cache_refer(const char *model, const char *revision, const char *commit)
@@ -122,5 +116,5 @@ bool cli_cache_refer(const char *model, const char *revision, const char *commit
     bool good = file && fputs(commit, file) >= 0;
     if (file)
         good = fclose(file) == 0 && good;
-    return (good || failed(fresh)) && (rename(fresh, path) == 0 || failed(path));
+    return (good || cli_say_errno(fresh)) && (rename(fresh, path) == 0 || cli_say_errno(path));
 }

@@ -1,6 +1,5 @@
 #include "clients/cli/connection.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,10 +12,8 @@
 static bool read_key(const char *path, char key[KEY_MAX])
 {
     FILE *file = fopen(path, "re");
-    if (!file) {
-        cli_say("%s: %s", path, strerror(errno));
-        return false;
-    }
+    if (!file)
+        return cli_say_errno(path);
     bool read = fgets(key, KEY_MAX, file) != NULL;
     fclose(file);
     key[read ? strcspn(key, "\r\n") : 0] = 0;

@@ -61,7 +61,7 @@ int cli_digest_check(int fd, const char *path, const char *name)
     char digits[65] = "";
     gnutls_hash_deinit(hash, bytes);
     if (!whole) {
-        cli_say("%s: %s", path, strerror(errno));
+        cli_say_errno(path);
         return -1;
     }
     for (unsigned i = 0; i < gnutls_hash_get_len(algorithm); i++)

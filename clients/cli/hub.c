@@ -269,7 +269,7 @@ int cli_hub_load(struct cli_hub *hub, const char *repo, const char *commit, cons
     if (!file_url(hub, repo, commit, name, url))
         return CLI_USAGE;
     if (fstat(fd, &status) != 0) {
-        cli_say("%s: %s", name, strerror(errno));
+        cli_say_errno(name);
         return CLI_FILE;
     }
     struct sink sink = {.fd = fd, .done = (uint64_t)status.st_size, .size = size, .tell = tell, .cookie = cookie};

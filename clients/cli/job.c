@@ -11,12 +11,6 @@
 
 #include "clients/cli/terminal.h"
 
-static bool failed(const char *path)
-{
-    cli_say("%s: %s", path, strerror(errno));
-    return false;
-}
-
 static bool is_there(const char *path)
 {
     return access(path, F_OK) == 0;
@@ -31,10 +25,10 @@ static bool sync_folder(const char *path)
         snprintf(folder, sizeof folder, "%.*s", (int)(slash == path ? 1 : slash - path), path);
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
-        return failed(folder);
+        return cli_say_errno(folder);
     bool good = fsync(fd) == 0 || errno == EINVAL; /* file systems that do not know it */
     if (!good)
-        failed(folder);
+        cli_say_errno(folder);
     close(fd);
     return good;
 }
@@ -55,12 +49,12 @@ bool cli_job_save(const struct cli_job *job, const struct cli_state *state)
     bool good = file && json_dumpf(root, file, JSON_INDENT(1)) == 0 && fputc('\n', file) != EOF && fflush(file) == 0 &&
                 fsync(fileno(file)) == 0;
     if (!good)
-        failed(fresh);
+        cli_say_errno(fresh);
     if (file)
         good &= fclose(file) == 0;
     json_decref(root);
     if (good && rename(fresh, job->state) != 0)
-        good = failed(job->state);
+        good = cli_say_errno(job->state);
     return good && sync_folder(job->state);
 }
 
@@ -99,7 +93,7 @@ static enum cli_job_begin lock(struct cli_job *job, enum cli_job_begin begin)
 {
     job->lock = open(job->part, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (job->lock < 0) {
-        failed(job->part);
+        cli_say_errno(job->part);
         return CLI_JOB_WRONG;
     }
     if (flock(job->lock, LOCK_EX | LOCK_NB) != 0) {
@@ -122,7 +116,7 @@ enum cli_job_begin cli_job_open(struct cli_job *job, bool resume, bool force, st
     if (force) {
         enum cli_job_begin begin = lock(job, CLI_JOB_NEW);
         if (begin == CLI_JOB_NEW && unfinished && unlink(job->state) != 0)
-            failed(job->state);
+            cli_say_errno(job->state);
         return begin;
     }
     if (unfinished && !resume) {
@@ -138,7 +132,7 @@ enum cli_job_begin cli_job_open(struct cli_job *job, bool resume, bool force, st
     if (found == 0)
         return lock(job, CLI_JOB_NEW);
     if (found > 0 && ret_state->done && !is_there(job->part) && is_there(job->output))
-        return unlink(job->state) == 0 ? CLI_JOB_WHOLE : (failed(job->state), CLI_JOB_WRONG);
+        return unlink(job->state) == 0 ? CLI_JOB_WHOLE : (cli_say_errno(job->state), CLI_JOB_WRONG);
     if (found > 0 && !is_there(job->part)) {
         cli_say("%s is gone: --force begins anew", job->part);
         found = -1;
@@ -148,8 +142,8 @@ enum cli_job_begin cli_job_open(struct cli_job *job, bool resume, bool force, st
 
 bool cli_job_finish(struct cli_job *job)
 {
-    bool good = rename(job->part, job->output) == 0 || failed(job->output);
-    good = good && sync_folder(job->output) && (unlink(job->state) == 0 || failed(job->state));
+    bool good = rename(job->part, job->output) == 0 || cli_say_errno(job->output);
+    good = good && sync_folder(job->output) && (unlink(job->state) == 0 || cli_say_errno(job->state));
     cli_job_leave(job);
     return good;
 }

@@ -1,6 +1,5 @@
 #include "clients/cli/npy.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -76,7 +75,7 @@ bool cli_npy_open(const char *path, struct cli_matrix *ret)
         good = matrix.map != MAP_FAILED;
     }
     if (!good)
-        cli_say("%s: %s", path, strerror(errno));
+        cli_say_errno(path);
     if (fd >= 0)
         close(fd);
     if (!good)

@@ -126,7 +126,7 @@ static int load_blob(struct pull *pull, const char *name, const struct cli_hub_f
 {
     struct stat status;
     if (fstat(fd, &status) != 0) {
-        cli_say("%s: %s", part, strerror(errno));
+        cli_say_errno(part);
         return CLI_FILE;
     }
     bool resumed = status.st_size > 0;
@@ -142,7 +142,7 @@ static int load_blob(struct pull *pull, const char *name, const struct cli_hub_f
             return code;
         int right = cli_digest_check(fd, part, file->etag);
         if (right == 1)
-            return fsync(fd) == 0 ? -1 : (cli_say("%s: %s", part, strerror(errno)), CLI_FILE);
+            return fsync(fd) == 0 ? -1 : (cli_say_errno(part), CLI_FILE);
         if (right < 0)
             return CLI_FILE;
         if (!resumed || ftruncate(fd, 0) != 0) {
@@ -184,7 +184,7 @@ static int fetch_blob(struct pull *pull, const char *name, const struct cli_hub_
     *ret_how = status.st_size > 0 ? "resumed" : "loaded";
     int code = load_blob(pull, name, file, part, fd);
     if (code < 0 && rename(part, blob) != 0) {
-        cli_say("%s: %s", blob, strerror(errno));
+        cli_say_errno(blob);
         code = CLI_FILE;
     }
     if (code < 0)

@@ -67,7 +67,7 @@ static bool fill(struct cli_reader *reader)
     while (n < 0 && errno == EINTR && !cli_stopped());
     if (n < 0) {
         if (errno != EINTR)
-            cli_say("%s: %s", name_of(reader), strerror(errno));
+            cli_say_errno(name_of(reader));
         return false;
     }
     reader->ended = n == 0;
@@ -165,7 +165,7 @@ struct cli_reader *cli_reader_open(const struct cli_reader_settings *settings)
     bool standard = strcmp(settings->path, "-") == 0;
     reader->fd = standard ? STDIN_FILENO : open(settings->path, O_RDONLY | O_CLOEXEC);
     if (reader->fd < 0) {
-        cli_say("%s: %s", settings->path, strerror(errno));
+        cli_say_errno(settings->path);
         cli_reader_close(reader);
         return NULL;
     }

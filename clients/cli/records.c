@@ -68,20 +68,19 @@ int cli_records_column(const char *line, size_t length, char separator, const ch
     }
     while (length > 0 && (line[length - 1] == '\n' || line[length - 1] == '\r'))
         length--;
+    char *copy = name ? malloc(length + 1) : NULL;
+    if (!copy)
+        return -1;
+    memcpy(copy, line, length);
     int found = -1;
-    for (size_t i = 0; name && found < 0 && i <= length; i++) {
+    size_t at = 0;
+    for (int i = 0; found < 0 && at <= length; i++) {
         const char *field;
         size_t n;
-        char *copy = malloc(length + 1);
-        if (!copy)
-            return -1;
-        memcpy(copy, line, length);
-        bool there = cli_records_field(copy, length, separator, i, &field, &n);
-        if (there && n == strlen(name) && memcmp(field, name, n) == 0)
-            found = (int)i;
-        free(copy);
-        if (!there)
-            break;
+        at = take_field(copy, length, at, separator, &field, &n) + 1;
+        if (n == strlen(name) && memcmp(field, name, n) == 0)
+            found = i;
     }
+    free(copy);
     return found;
 }

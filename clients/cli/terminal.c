@@ -1,5 +1,6 @@
 #include "clients/cli/terminal.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,12 @@ void cli_say(const char *format, ...)
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     fprintf(stderr, "%sbertctl: %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", text);
+}
+
+bool cli_say_errno(const char *path)
+{
+    cli_say("%s: %s", path, strerror(errno));
+    return false;
 }
 
 bool cli_coloured(const struct cli_common *common, int fd)

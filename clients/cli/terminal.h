@@ -10,6 +10,9 @@
 /** One line on standard error, "bertctl: " before it. A progress line that stands there is cleared first. */
 void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/** Say what the system says about a file: errno's words. Returns false. */
+bool cli_say_errno(const char *path);
+
 /** Whether what goes to the descriptor is coloured: as --colour says, else on a terminal where NO_COLOR is empty. */
 bool cli_coloured(const struct cli_common *common, int fd);
 

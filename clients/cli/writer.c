@@ -19,8 +19,7 @@ struct cli_writer {
 
 static bool failed(const struct cli_writer *writer)
 {
-    cli_say("%s: %s", strcmp(writer->path, "-") == 0 ? "standard output" : writer->path, strerror(errno));
-    return false;
+    return cli_say_errno(strcmp(writer->path, "-") == 0 ? "standard output" : writer->path);
 }
 
 enum cli_file_format cli_writer_format(const char *path)

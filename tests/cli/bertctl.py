@@ -54,6 +54,12 @@ def on_terminal(*arguments, columns=80, rows=24, keys="", until=None, **more):
 class Case(unittest.TestCase):
     maxDiff = None
 
+    def enter(self, context):
+        """`context` until the test's end."""
+        entered = context.__enter__()
+        self.addCleanup(context.__exit__, None, None, None)
+        return entered
+
     def good(self, *arguments, **more):
         """What a run that must end with 0 and without a word on standard error wrote."""
         done = run(*arguments, **more)

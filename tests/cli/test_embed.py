@@ -32,25 +32,19 @@ def read(path):
 
 class Embed(Case):
     def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.addCleanup(self.folder.cleanup)
-        self.tei = self.enterContext(Tei()) if hasattr(self, "enterContext") else self.enter(Tei())
+        self.folder = self.enter(tempfile.TemporaryDirectory())
+        self.tei = self.enter(Tei())
         self.url = ("--url", self.tei.url)
 
-    def enter(self, context):
-        entered = context.__enter__()
-        self.addCleanup(context.__exit__, None, None, None)
-        return entered
-
     def path(self, name, data=None):
-        path = os.path.join(self.folder.name, name)
+        path = os.path.join(self.folder, name)
         if data is not None:
             with open(path, "wb") as file:
                 file.write(data if isinstance(data, bytes) else data.encode())
         return path
 
     def names(self):
-        return sorted(os.listdir(self.folder.name))
+        return sorted(os.listdir(self.folder))
 
     def test_arguments(self):
         found = lines_of_json(self.good("embed", *self.url, "one", "two"))

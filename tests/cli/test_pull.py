@@ -17,15 +17,11 @@ WEIGHTS = random.Random(1).randbytes(300000)
 
 class Pull(Case):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.cache = os.path.join(folder.name, "hub")
+        self.cache = os.path.join(self.enter(tempfile.TemporaryDirectory()), "hub")
         self.files = {"config.json": b'{"model_type": "bert"}', "vocab.txt": b"[PAD]\n[UNK]\n",
                       "1_Pooling/config.json": b'{"pooling_mode_mean_tokens": true}', "model.safetensors": WEIGHTS,
                       "pytorch_model.bin": b"not this", "onnx/model.json": b"nor this", "README.md": b"nor this"}
-        self.hub = Hub(self.files, large=["model.safetensors"])
-        self.hub.__enter__()
-        self.addCleanup(self.hub.__exit__)
+        self.hub = self.enter(Hub(self.files, large=["model.safetensors"]))
         self.model = os.path.join(self.cache, "models--some-one--a.model")
         self.sum = hashlib.sha256(WEIGHTS).hexdigest()
 

@@ -57,16 +57,22 @@ void kinds_free_texts(char **texts, size_t n)
     free(texts);
 }
 
-struct bertd_client *kinds_client(const char *const *addresses, size_t n)
+struct bertd_options kinds_options(const char *const *addresses, size_t n)
 {
     struct bertd_options options = bertd_options_default();
-    struct bertd_client *client = NULL;
-    struct bertd_error err;
     options.endpoints = addresses;
     options.n_endpoints = n;
     options.backoff_ms = 1;
     options.breaker_rest_ms = 1;
     options.timeout_ms = 30000;
+    return options;
+}
+
+struct bertd_client *kinds_client(const char *const *addresses, size_t n)
+{
+    const struct bertd_options options = kinds_options(addresses, n);
+    struct bertd_client *client = NULL;
+    struct bertd_error err;
     cr_assert_eq(bertd_client_create(&client, &options, &err), BERTD_OK, "%s", err.message);
     return client;
 }

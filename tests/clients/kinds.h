@@ -27,7 +27,9 @@ struct kinds {
 float kinds_value(const char *text, size_t len, size_t column);
 /** Fail the test unless row i is the vector of texts[i]. */
 void kinds_check(const struct bertd_embeddings *found, const char *const *texts, const size_t *lengths, size_t n);
-/** A client of these addresses. */
+/** Options for these addresses, borrowed: waits are short. */
+struct bertd_options kinds_options(const char *const *addresses, size_t n);
+/** A client with them. */
 struct bertd_client *kinds_client(const char *const *addresses, size_t n);
 /** n new texts "text 0", ..; kinds_free_texts. */
 char **kinds_texts(size_t n);

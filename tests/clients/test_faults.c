@@ -42,24 +42,12 @@ static void answer(void *cookie, const struct stand_request *request, struct sta
 
 static stand_handler *handler;
 
-static struct bertd_options options_for(const char *const *address)
-{
-    struct bertd_options options = bertd_options_default();
-    options.endpoints = address;
-    options.n_endpoints = 1;
-    options.backoff_ms = 1;
-    options.breaker_rest_ms = 1;
-    options.timeout_ms = 30000;
-    return options;
-}
-
 static void begin(stand_handler *kind)
 {
     handler = kind;
     stand_start(&stand, &(struct stand_options){.handler = answer, .cookie = &handler});
     const char *addresses[] = {stand.address};
-    const struct bertd_options options = options_for(addresses);
-    cr_assert_eq(bertd_client_create(&client, &options, &err), BERTD_OK);
+    client = kinds_client(addresses, 1);
 }
 
 static void finish(void)
@@ -171,7 +159,7 @@ Test(faults, an_answer_that_is_too_long)
     begin(kinds_tei);
     bertd_client_destroy(&client);
     const char *addresses[] = {stand.address};
-    options = options_for(addresses);
+    options = kinds_options(addresses, 1);
     options.max_answer_bytes = 1000;
     char *body = malloc(3001);
     memset(body, ' ', 3000);
@@ -256,7 +244,7 @@ Test(faults, nobody_listens)
     static const char *const addresses[] = {"http://127.0.0.1:1", "unix:/tmp/bertd-no-such.sock",
                                             "http://no-such-host.invalid:3000"};
     for (size_t i = 0; i < sizeof addresses / sizeof addresses[0]; i++) {
-        options = options_for(&addresses[i]);
+        options = kinds_options(&addresses[i], 1);
         options.proxy = "";
         cr_assert_eq(bertd_client_create(&client, &options, &err), BERTD_OK);
         cr_assert_eq(embed(NULL), BERTD_CONNECT, "%s", err.message);
@@ -275,7 +263,7 @@ static enum bertd_status embed_by_tls(struct bertd_options options)
     char address[64];
     const char *addresses[] = {address};
     snprintf(address, sizeof address, "https://localhost:%s", strrchr(stand.address, ':') + 1);
-    struct bertd_options base = options_for(addresses);
+    struct bertd_options base = kinds_options(addresses, 1);
     base.ca_file = options.ca_file;
     base.cert_file = options.cert_file;
     base.key_file = options.key_file;
