@@ -72,7 +72,7 @@ struct bertd_error {
     uint32_t attempts;       /**< requests that were sent for the part that failed */
     int64_t input;           /**< the input that the server names, counted from 0; -1: none */
     uint64_t reserved[4];    /**< for growth */
-    char message[512];       /**< what happened and what to do, one line of UTF-8 */
+    char message[512];       /**< what happened and what to do: one line of UTF-8, safe on a terminal */
 };
 
 /** The name of a status, "OVERLOADED" for BERTD_OVERLOADED; "UNKNOWN" for what is none. Static. Thread: any */

@@ -9,7 +9,8 @@ enum { MAX_DEPTH = 64 };
 
 struct bertd_json bertd_json_of(const void *data, size_t len)
 {
-    return (struct bertd_json){.at = data, .end = (const char *)data + len};
+    const char *begin = len > 0 ? data : "";
+    return (struct bertd_json){.at = begin, .end = begin + len};
 }
 
 char bertd_json_peek(struct bertd_json *json)
@@ -66,23 +67,27 @@ bool bertd_json_name(struct bertd_json *json, struct bertd_slice *ret)
     return bertd_json_text(json, ret) && take(json, ':');
 }
 
-bool bertd_json_float(struct bertd_json *json, float *ret)
+static bool take_number(struct bertd_json *json, float *ret)
 {
     bertd_json_peek(json);
     const char *behind = bertd_number_float(json->at, json->end, ret);
-    if (!behind || !isfinite(*ret))
-        return false;
-    json->at = behind;
-    return true;
+    if (behind)
+        json->at = behind;
+    return behind != NULL;
+}
+
+bool bertd_json_float(struct bertd_json *json, float *ret)
+{
+    return take_number(json, ret) && isfinite(*ret);
 }
 
 bool bertd_json_count(struct bertd_json *json, uint64_t *ret)
 {
     uint64_t value = 0;
     const char *begin = (bertd_json_peek(json), json->at);
-    while (json->at < json->end && *json->at >= '0' && *json->at <= '9' && value < UINT64_MAX / 10 - 1)
-        value = value * 10 + (uint64_t)(*json->at++ - '0');
-    if (json->at == begin || (json->at < json->end && strchr("0123456789.eE", *json->at)))
+    for (; json->at < json->end && *json->at >= '0' && *json->at <= '9'; json->at++)
+        value = value < UINT64_MAX / 10 ? value * 10 + (uint64_t)(*json->at - '0') : UINT64_MAX;
+    if (json->at == begin || (json->at < json->end && strchr(".eE", *json->at)))
         return false;
     *ret = value;
     return true;
@@ -121,7 +126,7 @@ static bool skip(struct bertd_json *json, int depth)
                 return false;
         return more == 0;
     default:
-        return (json->at = bertd_number_float(json->at, json->end, &number)) != NULL;
+        return take_number(json, &number);
     }
 }
 

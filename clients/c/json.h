@@ -12,6 +12,7 @@ struct bertd_json {
     const char *end;
 };
 
+/** data  [len]; may be NULL where len is 0 */
 struct bertd_json bertd_json_of(const void *data, size_t len);
 /** The next byte that is not white space; 0 at the end. */
 char bertd_json_peek(struct bertd_json *json);
@@ -26,7 +27,7 @@ bool bertd_json_name(struct bertd_json *json, struct bertd_slice *ret);
 bool bertd_json_text(struct bertd_json *json, struct bertd_slice *ret);
 /** A number as a float, rounded to nearest as strtof does it in the C locale. Infinite and absent ones are false. */
 bool bertd_json_float(struct bertd_json *json, float *ret);
-/** A whole number from 0 on. */
+/** A whole number from 0 on; one beyond 64 bits becomes UINT64_MAX. */
 bool bertd_json_count(struct bertd_json *json, uint64_t *ret);
 /** Any value, nested up to 64 deep. */
 bool bertd_json_skip(struct bertd_json *json);

@@ -60,7 +60,7 @@ static struct bertd_info *finish(struct draft *draft, const char *endpoint, cons
 }
 
 /* {"embedding": {"pooling": "mean"}} */
-static bool read_model_type(struct draft *draft, struct bertd_json *json)
+static bool read_model_type(struct draft *draft, struct bertd_json *json, bool inner)
 {
     size_t members = 0;
     int more = 0;
@@ -74,7 +74,8 @@ static bool read_model_type(struct draft *draft, struct bertd_json *json)
         if (bertd_json_is(name, "pooling") && bertd_json_peek(json) == '"') {
             if (!bertd_json_text(json, &text) || !keep(draft, POOLING, text))
                 return false;
-        } else if (bertd_json_is(name, "embedding") ? !read_model_type(draft, json) : !bertd_json_skip(json)) {
+        } else if (!inner && bertd_json_is(name, "embedding") ? !read_model_type(draft, json, true)
+                                                              : !bertd_json_skip(json)) {
             return false;
         }
     }
@@ -118,7 +119,7 @@ static bool read_member(struct draft *draft, struct bertd_slice name, struct ber
 {
     draft->bertd |= bertd_json_is(name, "boards") || bertd_json_is(name, "instruction_set");
     if (bertd_json_is(name, "model_type"))
-        return read_model_type(draft, json);
+        return read_model_type(draft, json, false);
     if (bertd_json_is(name, "auto_truncate")) {
         draft->info.auto_truncate = bertd_json_peek(json) == 't';
         return bertd_json_skip(json);

@@ -86,8 +86,8 @@ static enum bertd_verdict judge_transport(const struct bertd_transfer *transfer,
     }
 }
 
-/* The member `error` or `message` of an error, down to the text. */
-static bool find_words(struct bertd_json *json, struct bertd_slice *ret)
+/* The member `error` or `message` of an error: a text, or an object that has such a text. */
+static bool find_words(struct bertd_json *json, bool inner, struct bertd_slice *ret)
 {
     size_t count = 0;
     bool found = false;
@@ -103,8 +103,8 @@ static bool find_words(struct bertd_json *json, struct bertd_slice *ret)
             if (!bertd_json_text(json, ret))
                 return false;
             found = true;
-        } else if (named && first == '{' && !found) {
-            found = find_words(json, ret);
+        } else if (named && first == '{' && !found && !inner) {
+            found = find_words(json, true, ret);
             if (!found)
                 return false;
         } else if (!bertd_json_skip(json)) {
@@ -121,7 +121,7 @@ static void read_words(const struct bertd_transfer *transfer, char words[WORDS_S
     struct bertd_json json = bertd_json_of(answer->data, answer->len);
     struct bertd_slice said = {.data = answer->data, .len = answer->len};
     struct bertd_bytes text = {.memory = answer->memory};
-    if (find_words(&json, &said) && bertd_json_unescape(&text, said) && !text.failed)
+    if (find_words(&json, false, &said) && bertd_json_unescape(&text, said) && !text.failed)
         said = (struct bertd_slice){.data = text.data, .len = text.len};
     size_t len = said.len < WORDS_SIZE - 1 ? said.len : WORDS_SIZE - 1;
     while (len > 0 && len < said.len && ((unsigned char)said.data[len] & 0xc0) == 0x80)

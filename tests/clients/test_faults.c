@@ -219,6 +219,78 @@ Test(faults, every_status_has_its_error)
         }
 }
 
+/* `before`, then `word` a million times. New. */
+static char *nest(const char *before, const char *word)
+{
+    enum { TIMES = 1000000 };
+    char *made = malloc(strlen(before) + TIMES * strlen(word) + 1);
+    cr_assert_not_null(made);
+    char *to = stpcpy(made, before);
+    for (int i = 0; i < TIMES; i++)
+        to = stpcpy(to, word);
+    return made;
+}
+
+Test(faults, words_before_what_is_no_json)
+{
+    begin(kinds_tei);
+    trouble = (struct trouble){
+        .status = 400, .type = "application/json", .body = "{\"error\":{\"message\":\"words\",\"x\":&}}", .left = -1};
+    cr_assert_eq(embed(NULL), BERTD_REFUSED);
+    cr_assert_not_null(strstr(err.message, " words ("), "%s", err.message);
+    finish();
+}
+
+Test(faults, words_that_are_nested_without_end)
+{
+    char *body = nest("", "{\"error\":");
+    begin(kinds_tei);
+    trouble = (struct trouble){.status = 400, .type = "application/json", .body = body, .left = -1};
+    cr_assert_eq(embed(NULL), BERTD_REFUSED, "%s", err.message);
+    free(body);
+    finish();
+}
+
+Test(faults, words_are_one_line_of_utf8_that_rules_no_terminal)
+{
+    static const struct {
+        const char *said, *told;
+    } rows[] = {
+        {"{\"error\":\"caf\xc3\xa9 \\u20ac \\ud83d\\ude00\"}", "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 ("},
+        {"{\"error\":\"\\u001b[2J\\u0007\\nx\\u007fx\"}", " [2J  x x ("},
+        {"{\"error\":\"\\u009b2Jx\"}", "  2Jx ("},
+        {"\033]0;title\007", " ]0;title  ("},
+        {"\x9b"
+         "2J\xc3(\xed\xa0\x80\xc0\x8a",
+         " 2J (      ("},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        begin(kinds_tei);
+        trouble = (struct trouble){.status = 400, .type = "text/html", .body = rows[i].said, .left = -1};
+        cr_assert_eq(embed(NULL), BERTD_REFUSED);
+        cr_assert_not_null(strstr(err.message, rows[i].told), "%zu: %s", i, err.message);
+        finish();
+    }
+}
+
+static char *info_body;
+
+static void answer_info(void *cookie, const struct stand_request *request, struct stand_reply *reply)
+{
+    (void)cookie, (void)request;
+    stand_say(reply, 200, "application/json", info_body);
+}
+
+Test(faults, an_info_that_is_nested_without_end)
+{
+    struct bertd_info *info = NULL;
+    info_body = nest("{\"model_type\":", "{\"embedding\":");
+    begin(answer_info);
+    cr_assert_eq(bertd_get_info(client, NULL, &info, &err), BERTD_PROTOCOL, "%s", err.message);
+    free(info_body);
+    finish();
+}
+
 static void answer_unhealthy(void *cookie, const struct stand_request *request, struct stand_reply *reply)
 {
     (void)cookie, (void)request;
