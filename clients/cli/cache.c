@@ -44,6 +44,10 @@ bool cli_cache_folder(const char *given, char path[CLI_CACHE_PATH_MAX])
 
 bool cli_cache_is_name(const char *name)
 {
+    for (const char *c = name; *c; c++) {
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            return false;
+    }
     for (const char *at = name;; at++) {
         size_t n = strcspn(at, "/");
         bool dots = (n == 1 && at[0] == '.') || (n == 2 && at[0] == '.' && at[1] == '.');

@@ -15,7 +15,7 @@ bool cli_cache_folder(const char *given, char path[CLI_CACHE_PATH_MAX]);
 /** The folder of a model in it. Returns false, having said why: the name is none, or too long. */
 bool cli_cache_model(const char *folder, const char *repo, char path[CLI_CACHE_PATH_MAX]);
 
-/** Whether a name of a hub may be a path below a folder: relative, nothing hidden in it that leads out. */
+/** Whether a name of a hub may be a path below a folder: relative, nothing in it that leads out, one line. */
 bool cli_cache_is_name(const char *name);
 
 /** Put words together as a path. Returns false, having said why: it is too long. */

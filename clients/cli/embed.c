@@ -8,6 +8,7 @@
 #include "clients/cli/chunk.h"
 #include "clients/cli/connection.h"
 #include "clients/cli/embed.h"
+#include "clients/cli/plain.h"
 #include "clients/cli/stop.h"
 #include "clients/cli/terminal.h"
 
@@ -72,8 +73,10 @@ static int identify(const struct cli_embed_settings *settings, const struct cli_
                  settings->dimensions, !settings->no_normalize, settings->prompt_name ? settings->prompt_name : "",
                  line->connection.model ? line->connection.model : "");
     bertd_free(info);
-    if (n >= 0 && (size_t)n < size)
+    if (n >= 0 && (size_t)n < size) {
+        cli_plain_utf8(text); /* it goes into JSON */
         return -1;
+    }
     cli_say("the names of options are too long");
     return CLI_USAGE;
 }
@@ -86,9 +89,9 @@ static void tell(const struct cli_embed *embed, const struct cli_line *line, dou
     bool to_file = strcmp(embed->settings->output, "-") != 0;
     char count[32], fresh[32], rate[32], time[32];
     if (line->common.json && to_file) {
-        json_t *root = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:f}", "output", embed->settings->output, "rows",
-                                 (json_int_t)written.rows, "width", (json_int_t)written.width, "records",
-                                 (json_int_t)embed->position.records, "skipped",
+        json_t *root = json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:f}", "output",
+                                 cli_plain_json(embed->settings->output), "rows", (json_int_t)written.rows, "width",
+                                 (json_int_t)written.width, "records", (json_int_t)embed->position.records, "skipped",
                                  (json_int_t)embed->position.records - (json_int_t)written.rows, "resumed_rows",
                                  (json_int_t)embed->resumed_rows, "seconds", seconds);
         json_dumpf(root, stdout, JSON_REAL_PRECISION(6));

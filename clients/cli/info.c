@@ -1,9 +1,11 @@
 /* bertctl info: what a server serves. */
 #include <jansson.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "clients/cli/connection.h"
+#include "clients/cli/plain.h"
 #include "clients/cli/terminal.h"
 
 static const char *const kinds[] = {"unknown", "bertd", "text-embeddings-inference", "OpenAI's routes"};
@@ -16,14 +18,15 @@ static unsigned kind_of(const struct bertd_info *info)
 
 static void show_json(const struct bertd_info *info)
 {
-    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:b}", "server",
-                             short_kinds[kind_of(info)], "endpoint", info->endpoint, "version", info->version,
-                             "model_id", info->model_id, "served_model_name", info->served_model_name, "model_dtype",
-                             info->model_dtype, "pooling", info->pooling, "max_input_length",
-                             (json_int_t)info->max_input_length, "max_batch_tokens", (json_int_t)info->max_batch_tokens,
-                             "max_concurrent_requests", (json_int_t)info->max_concurrent_requests,
-                             "max_client_batch_size", (json_int_t)info->max_client_batch_size, "boards",
-                             (json_int_t)info->boards, "auto_truncate", info->auto_truncate);
+    json_t *root = json_pack(
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:b}", "server", short_kinds[kind_of(info)],
+        "endpoint", cli_plain_json(info->endpoint), "version", cli_plain_json(info->version), "model_id",
+        cli_plain_json(info->model_id), "served_model_name", cli_plain_json(info->served_model_name), "model_dtype",
+        cli_plain_json(info->model_dtype), "pooling", cli_plain_json(info->pooling), "max_input_length",
+        (json_int_t)info->max_input_length, "max_batch_tokens", (json_int_t)info->max_batch_tokens,
+        "max_concurrent_requests", (json_int_t)info->max_concurrent_requests, "max_client_batch_size",
+        (json_int_t)info->max_client_batch_size, "boards", (json_int_t)info->boards, "auto_truncate",
+        info->auto_truncate);
     json_t *answer = json_loadb(info->json, info->json_length, 0, NULL);
     json_object_set_new(root, "answer", answer ? answer : json_null());
     json_dumpf(root, stdout, 0);
@@ -33,8 +36,11 @@ static void show_json(const struct bertd_info *info)
 
 static void show_text(const char *name, const char *value)
 {
-    if (*value)
-        printf("%-16s %s\n", name, value);
+    if (!*value)
+        return;
+    printf("%-16s ", name);
+    cli_plain_print(value, strlen(value));
+    printf("\n");
 }
 
 static void show_count(const char *name, uint32_t value, const char *unit)

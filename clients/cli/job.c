@@ -70,7 +70,7 @@ static int load(const struct cli_job *job, struct cli_state *ret)
     bool read = root && json_unpack(root, "{s:i, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:b}", "bertctl_job", &version,
                                     "job", &identity, "offset", &offset, "hash", &hash, "records", &records, "rows",
                                     &rows, "bytes", &bytes, "width", &width, "done", &done) == 0;
-    bool good = read && version == 1;
+    bool good = read && version == 1 && offset >= 0 && records >= 0 && rows >= 0 && bytes >= 0 && width >= 0;
     if (good) {
         *ret = (struct cli_state){.input = {(uint64_t)offset, strtoull(hash, NULL, 16), (uint64_t)records},
                                   .output = {(uint64_t)rows, (uint64_t)bytes, (uint64_t)width},
@@ -79,8 +79,9 @@ static int load(const struct cli_job *job, struct cli_state *ret)
         cli_say("%s cannot be read: --force begins anew", job->state);
     }
     if (good && strcmp(identity, job->identity) != 0) {
-        cli_say("%s is of a job with other options or another model: --force begins anew\n  then: %s\n  now:  %s",
-                job->state, identity, job->identity);
+        cli_say("%s is of a job with other options or another model: --force begins anew", job->state);
+        cli_say("  then: %s", identity);
+        cli_say("  now:  %s", job->identity);
         good = false;
     }
     json_decref(root);

@@ -1,5 +1,6 @@
 #include "clients/cli/metrics.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,8 @@ static bool next_sample(const char **at, const char *name, struct sample *ret)
         ret->value = strtod(*labels == '{' && *end == '}' ? end + 1 : labels, NULL);
         if (*labels != '{')
             ret->labels_length = 0;
+        if (!isfinite(ret->value)) /* not for people, and none in JSON */
+            ret->value = 0;
         *at = line + strcspn(line, "\n");
         return true;
     }
@@ -75,8 +78,9 @@ double cli_metrics_quantile(const char *text, const char *before, const char *na
         now[i].count -= then[i].count;
     double wanted = n > 0 ? now[n - 1].count * quantile : 0;
     for (size_t i = 0; wanted > 0 && i < n; i++) {
-        if (now[i].count >= wanted)
-            return now[i].most;
+        if (now[i].count < wanted)
+            continue;
+        return isfinite(now[i].most) ? now[i].most : i > 0 ? now[i - 1].most : 0;
     }
     return 0;
 }

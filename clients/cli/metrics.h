@@ -12,7 +12,7 @@ double cli_metrics_sum(const char *text, const char *name, const char *label);
 /** A quantile of a histogram, of what came between two readings.
  *  before   NULL: of all that came
  *  name     without _bucket
- *  Returns  the upper end of the bucket; 0 where nothing came */
+ *  Returns  the upper end of the bucket, of the last one its lower end; 0 where nothing came */
 double cli_metrics_quantile(const char *text, const char *before, const char *name, const char *label, double quantile);
 
 #endif

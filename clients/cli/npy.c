@@ -52,8 +52,8 @@ static const char *read_head(const unsigned char *bytes, size_t size, struct cli
     unsigned long long rows, width;
     if (sscanf(value_of(head, "'shape'"), "(%llu, %llu)", &rows, &width) != 2)
         return "is no matrix of two dimensions";
-    size_t rest = size - LEAD - length;
-    if (width == 0 ? rows != 0 : rows != rest / sizeof(float) / width || rest % (sizeof(float) * width) != 0)
+    size_t rest = size - LEAD - length, values = rest / sizeof(float);
+    if (rest % sizeof(float) != 0 || (width == 0 ? rows != 0 : rows != values / width || values % width != 0))
         return "has another length than its head says";
     if ((LEAD + length) % sizeof(float) != 0)
         return "has values that are not aligned";

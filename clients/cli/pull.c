@@ -12,6 +12,7 @@
 #include "clients/cli/cache.h"
 #include "clients/cli/digest.h"
 #include "clients/cli/hub.h"
+#include "clients/cli/plain.h"
 #include "clients/cli/progress.h"
 #include "clients/cli/stop.h"
 #include "clients/cli/terminal.h"
@@ -174,7 +175,7 @@ static int fetch_blob(struct pull *pull, const char *name, const struct cli_hub_
         cli_say("%s: what is in the cache is wrong; it is loaded again", name);
         unlink(blob);
     }
-    fd = open(part, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    fd = open(part, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0 || fstat(fd, &status) != 0) {
         cli_say("%s: %s", part, errno == EWOULDBLOCK ? "another bertctl is loading it" : strerror(errno));
         if (fd >= 0)
@@ -253,9 +254,9 @@ static int finish(struct pull *pull)
     if (!cli_cache_path(path, "%s/snapshots/%s", pull->model, pull->commit))
         return CLI_FILE;
     if (pull->line->common.json) {
-        json_t *root =
-            json_pack("{s:s, s:s, s:s, s:s, s:I, s:O}", "repo", pull->repo, "revision", settings->revision, "commit",
-                      pull->commit, "path", path, "loaded_bytes", (json_int_t)pull->loaded, "files", pull->files);
+        json_t *root = json_pack("{s:s, s:o, s:s, s:o, s:I, s:O}", "repo", pull->repo, "revision",
+                                 cli_plain_json(settings->revision), "commit", pull->commit, "path",
+                                 cli_plain_json(path), "loaded_bytes", (json_int_t)pull->loaded, "files", pull->files);
         json_dumpf(root, stdout, 0);
         printf("\n");
         json_decref(root);

@@ -7,6 +7,7 @@
 
 #include "clients/cli/connection.h"
 #include "clients/cli/npy.h"
+#include "clients/cli/plain.h"
 #include "clients/cli/reader.h"
 #include "clients/cli/terminal.h"
 
@@ -136,13 +137,15 @@ static void show(const struct cli_line *line, const struct hit *hits, size_t n)
     json_t *root = json_array();
     for (size_t i = 0; i < n; i++) {
         if (!line->common.json) {
-            printf("%9.6f  %10llu%s%s\n", hits[i].score, (unsigned long long)hits[i].row, hits[i].text ? "  " : "",
-                   hits[i].text ? hits[i].text : "");
+            printf("%9.6f  %10llu%s", hits[i].score, (unsigned long long)hits[i].row, hits[i].text ? "  " : "");
+            if (hits[i].text)
+                cli_plain_print(hits[i].text, strlen(hits[i].text));
+            printf("\n");
             continue;
         }
         json_t *hit = json_pack("{s:I, s:f}", "row", (json_int_t)hits[i].row, "score", hits[i].score);
         if (hits[i].text)
-            json_object_set_new(hit, "text", json_string(hits[i].text));
+            json_object_set_new(hit, "text", cli_plain_json(hits[i].text));
         json_array_append_new(root, hit);
     }
     if (line->common.json) {

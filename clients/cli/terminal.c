@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clients/cli/plain.h"
+
 void cli_say(const char *format, ...)
 {
     char text[2048];
@@ -16,6 +18,7 @@ void cli_say(const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    cli_plain(text);
     fprintf(stderr, "%sbertctl: %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", text);
 }
 

@@ -7,7 +7,8 @@
 
 #include "clients/cli/command.h"
 
-/** One line on standard error, "bertctl: " before it. A progress line that stands there is cleared first. */
+/** One line on standard error, "bertctl: " before it, and plain (plain.h). A progress line that stands there is cleared
+ * first. */
 void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /** Say what the system says about a file: errno's words. Returns false. */

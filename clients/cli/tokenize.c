@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "clients/cli/connection.h"
+#include "clients/cli/plain.h"
 #include "clients/cli/reader.h"
 #include "clients/cli/terminal.h"
 
@@ -56,7 +57,8 @@ static void show_table(const struct bertd_token *tokens, size_t n, bool colour)
             printf("%13s  ", "");
         else
             printf("%6zu-%-6zu  ", tokens[i].begin, tokens[i].end);
-        printf("%.*s%s\n", (int)tokens[i].length, tokens[i].text, *begin ? "\033[m" : "");
+        cli_plain_print(tokens[i].text, tokens[i].length);
+        printf("%s\n", *begin ? "\033[m" : "");
     }
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clients/cli/plain.h"
 #include "clients/cli/terminal.h"
 
 #define COLUMNS_MAX 200
@@ -25,13 +26,12 @@ static void line(const struct cli_view *view, FILE *out, const char *colour, con
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    cli_plain(text); /* texts of the server do not rule the terminal */
     size_t at = 0, columns = 0;
     for (; text[at]; at++) { /* bytes that go on with a character take no column */
         columns += ((unsigned char)text[at] & 0xc0) != 0x80;
         if (columns > view->columns || columns > COLUMNS_MAX)
             break;
-        if ((unsigned char)text[at] < ' ' || text[at] == 0x7f)
-            text[at] = '?'; /* texts of the server do not rule the terminal */
     }
     bool paint = view->colour && colour;
     fprintf(out, "%s%s%s%.*s%s%s\n", paint ? "\033[" : "", paint ? colour : "", paint ? "m" : "", (int)at, text,

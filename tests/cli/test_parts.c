@@ -3,12 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "clients/cli/cache.h"
 #include "clients/cli/digest.h"
 #include "clients/cli/histogram.h"
 #include "clients/cli/metrics.h"
 #include "clients/cli/npy.h"
+#include "clients/cli/plain.h"
 #include "clients/cli/plot.h"
 #include "clients/cli/progress.h"
 #include "clients/cli/records.h"
@@ -124,7 +126,8 @@ Test(metrics, sums_and_quantiles)
     cr_assert_eq(cli_metrics_sum("a{x=\"1", "a", NULL), 0);
     cr_assert_eq(cli_metrics_quantile(metrics, NULL, "h", "c=\"i\"", 0.5), 0.1);
     cr_assert_eq(cli_metrics_quantile(metrics, NULL, "h", "c=\"i\"", 0.9), 1);
-    cr_assert(isinf(cli_metrics_quantile(metrics, NULL, "h", "c=\"i\"", 1)));
+    cr_assert_eq(cli_metrics_quantile(metrics, NULL, "h", "c=\"i\"", 1), 1); /* the last bucket has no end */
+    cr_assert_eq(cli_metrics_sum("a nan\na -inf\na 2\n", "a", NULL), 2);
     cr_assert_eq(cli_metrics_quantile(metrics, before, "h", "c=\"i\"", 0.5), 1);
     cr_assert_eq(cli_metrics_quantile(before, before, "h", "c=\"i\"", 0.5), 0);
     cr_assert_eq(cli_metrics_quantile(metrics, NULL, "none", NULL, 0.5), 0);
@@ -137,6 +140,73 @@ Test(npy, head_is_as_long_whatever_it_says)
     cr_assert_eq(memcmp(head, "\x93NUMPY\x01\x00\x76\x00{'descr': '<f4'", 25), 0);
     cr_assert_eq(head[CLI_NPY_HEAD - 1], '\n');
     cr_assert_null(memchr(head + 10, 0, CLI_NPY_HEAD - 10));
+}
+
+/* What a file of `size` bytes with this shape in its head is, with `rest` of them behind the head. */
+static bool opens(const char *shape, size_t rest)
+{
+    char path[] = "/tmp/bertd-npy-XXXXXX", head[CLI_NPY_HEAD] = "\x93NUMPY\x01\x00\x76\x00";
+    static const char values[64];
+    struct cli_matrix matrix;
+    int fd = mkstemp(path);
+    cr_assert(fd >= 0);
+    snprintf(head + 10, sizeof head - 10, "{'descr': '<f4', 'fortran_order': False, 'shape': %s, }", shape);
+    cr_assert_eq(write(fd, head, sizeof head), (ssize_t)sizeof head);
+    cr_assert_eq(write(fd, values, rest), (ssize_t)rest);
+    close(fd);
+    bool opened = cli_npy_open(path, &matrix);
+    unlink(path);
+    if (opened)
+        cli_npy_close(&matrix);
+    return opened;
+}
+
+Test(npy, shapes_are_those_of_the_bytes)
+{
+    cr_assert(opens("(3, 2)", 24) && opens("(0, 2)", 0) && opens("(0, 0)", 0));
+    static const char *const wrong[] = {"(3, 3)",
+                                        "(2, 2)",
+                                        "(0, 2)",
+                                        "(3,)",
+                                        "(-3, -2)",
+                                        "(1, 0)",
+                                        "(0, 4611686018427387904)",
+                                        "(4611686018427387904, 4)",
+                                        "(18446744073709551615, 18446744073709551615)"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        cr_assert(!opens(wrong[i], 24), "%s", wrong[i]);
+    cr_assert(!opens("(3, 2)", 23) && !opens("(3, 2)", 25));
+}
+
+Test(plain, texts_of_others_rule_no_terminal)
+{
+    static const struct {
+        const char *text, *plain, *utf8; /* the latter NULL: as it was */
+    } cases[] = {
+        {"", "", NULL},
+        {"word \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "word \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", NULL},
+        {"\033[2Ja\nb\r\x7f", "?[2Ja?b??", NULL},
+        {"\xc2\x9b"
+         "31m\xc2\xa0",
+         "??31m\xc2\xa0", NULL},
+        {"\x9b"
+         "31m",
+         "?31m", "?31m"},
+        {"\xc0\x8a\xed\xa0\x80\xf4\x90\x80\x80", "?????????", "?????????"},
+        {"a\xe2\x82", "a??", "a??"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char plain[64], utf8[64];
+        strcpy(plain, cases[i].text);
+        strcpy(utf8, cases[i].text);
+        cli_plain(plain);
+        cli_plain_utf8(utf8);
+        cr_assert_str_eq(plain, cases[i].plain, "%zu", i);
+        cr_assert_str_eq(utf8, cases[i].utf8 ? cases[i].utf8 : cases[i].text, "%zu", i);
+        json_t *json = cli_plain_json(cases[i].text);
+        cr_assert_str_eq(json_string_value(json), utf8, "%zu", i);
+        json_decref(json);
+    }
 }
 
 Test(progress, fits_into_any_width)
@@ -171,7 +241,8 @@ Test(words, for_people)
 Test(names, of_files_in_a_cache)
 {
     static const char *const good[] = {"a", "a/b", "..a", "a..", ".a", "a/...", "1_Pooling/config.json"};
-    static const char *const bad[] = {"", "/a", "a/", "a//b", ".", "..", "../a", "a/..", "a/../b", "a/./b"};
+    static const char *const bad[] = {"",     "/a",     "a/",    "a//b", ".",       "..",   "../a",
+                                      "a/..", "a/../b", "a/./b", "a\nb", "\033[2J", "a\x7f"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         cr_assert(cli_cache_is_name(good[i]), "%s", good[i]);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
