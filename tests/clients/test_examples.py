@@ -10,6 +10,7 @@ import server  # noqa: E402
 
 SAY = {
     "minimal": "384 values, the first is -0.059",
+    "first": "the first value is -0.059",
     "similar": "A cat is sleeping.",
     "events": "first text: 384 values",
     "many": "3000 vectors of 384 values, ",
@@ -22,13 +23,15 @@ def run(folder, name, url):
 
 
 def check_page():
-    """docs/client-c.md shows the smallest one as it is, and what it prints."""
+    """docs/client-c.md shows the smallest ones, in C and C++, as they are, and what they print."""
     root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
-    with open(os.path.join(root, "docs/client-c.md"), encoding="utf-8") as page, \
-         open(os.path.join(root, "clients/examples/minimal.c"), encoding="utf-8") as program:
-        text, source = page.read(), program.read()
-    assert f"```c\n{source}```" in text and SAY["minimal"] in text
-    assert len(source.splitlines()) <= 15
+    with open(os.path.join(root, "docs/client-c.md"), encoding="utf-8") as page:
+        text = page.read()
+    for name, ending, language in (("minimal", ".c", "c"), ("first", ".cpp", "cpp")):
+        with open(os.path.join(root, "clients/examples", name + ending), encoding="utf-8") as program:
+            source = program.read()
+        assert f"```{language}\n{source}```" in text and SAY[name] in text, name
+        assert len(source.splitlines()) <= 15, name
 
 
 def main():
