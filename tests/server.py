@@ -18,17 +18,21 @@ def has_model():
 class Server:
     """Until the end of a `with`, which fails where bertd does not end well."""
 
-    def __init__(self, bertd, *options):
+    def __init__(self, bertd, *options, model=None, environment=None):
         self.process = subprocess.Popen(
-            [bertd, "--model-id", model_dir(), "--port", "0", "--drain-seconds", "0", "--json-output", *options],
-            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={"PATH": os.environ["PATH"]})
-        self.url = None
+            [bertd, "--model-id", model or model_dir(), "--port", "0", "--drain-seconds", "0", "--json-output", *options],
+            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            env={"PATH": os.environ["PATH"], **(environment or {})})
+        self.url = self.admin_url = None
+        self.words = []
         for line in self.process.stderr:
+            self.words.append(line)
             record = json.loads(line)
+            if record["message"] == "admin listener":
+                self.admin_url = f"http://127.0.0.1:{record['port']}"
             if record["message"] == "listening":
                 self.url = f"http://127.0.0.1:{record['port']}"
                 # Read on: a full pipe would stop the server.
-                self.words = []
                 self.reader = threading.Thread(target=lambda: self.words.extend(self.process.stderr))
                 self.reader.start()
                 return
