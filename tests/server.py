@@ -16,20 +16,23 @@ def has_model():
 
 
 class Server:
-    """Until the end of a `with`, which fails where bertd does not end well."""
+    """Until the end of a `with`, which fails where bertd does not end well. `deaf`: nobody reads its log."""
 
-    def __init__(self, bertd, *options):
+    def __init__(self, bertd, *options, port=0, environment=None, deaf=False):
         self.process = subprocess.Popen(
-            [bertd, "--model-id", model_dir(), "--port", "0", "--drain-seconds", "0", "--json-output", *options],
-            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={"PATH": os.environ["PATH"]})
+            [bertd, "--model-id", model_dir(), "--port", str(port), "--drain-seconds", "0", "--json-output", *options],
+            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={"PATH": os.environ["PATH"]} | (environment or {}))
         self.url = None
+        self.ports = {}     # by the line that names it: "listening", "admin listener"
         for line in self.process.stderr:
             record = json.loads(line)
+            if "port" in record:
+                self.ports[record["message"]] = record["port"]
             if record["message"] == "listening":
                 self.url = f"http://127.0.0.1:{record['port']}"
-                # Read on: a full pipe would stop the server.
                 self.words = []
-                self.reader = threading.Thread(target=lambda: self.words.extend(self.process.stderr))
+                # Read on, so that nothing of the log is lost.
+                self.reader = threading.Thread(target=lambda: None if deaf else self.words.extend(self.process.stderr))
                 self.reader.start()
                 return
         raise RuntimeError("bertd did not start")
