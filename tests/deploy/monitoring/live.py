@@ -47,6 +47,11 @@ def embed(url, texts, key=None):
     return ask(url, "/embed", {"inputs": texts}, key)
 
 
+def of(server):
+    """The label that Prometheus gives it."""
+    return {"instance": urllib.parse.urlsplit(server.url).netloc}
+
+
 class Show:
     """What is provoked, on one Prometheus."""
 
@@ -56,7 +61,7 @@ class Show:
 
     def server(self, *options, admin=False, **more):
         server = Server(self.bertd, *options, **more)
-        self.prometheus.watch([server.ports["admin listener" if admin else "listening"]])
+        self.prometheus.watch(server.ports["admin listener" if admin else "listening"])
         return server
 
     def fires(self, name, provoke=lambda: None, **labels):
@@ -78,7 +83,9 @@ class Show:
 
 
 def nobody(show):
+    show.prometheus.watch(free_port(), "haproxy")
     show.fires("BertdAbsent")
+    show.fires("BertdBalancerDown")
 
 
 def slow(show):
@@ -90,7 +97,7 @@ def slow(show):
             embed(server.url, "hello")
         show.fires("BertdLatencyBudgetFast", provoke)
         show.fires("BertdLatencyBudgetSlow", provoke)
-        show.fires("BertdNearLimit", provoke, limit="requests")
+        show.fires("BertdNearLimit", provoke, limit="requests", **of(server))
 
 
 def full(show):
@@ -102,7 +109,7 @@ def full(show):
             client = http.client.HTTPConnection(urllib.parse.urlsplit(server.url).netloc)
             client.request("POST", "/embed", json.dumps({"inputs": [LONG] * 100}), {"Content-Type": "application/json"})
             clients.append(client)
-        show.fires("BertdQueueGrows", provoke)
+        show.fires("BertdQueueGrows", provoke, **of(server))
         show.fires("BertdRefusing", provoke)
         for client in clients:
             client.close()
@@ -116,24 +123,25 @@ def misused(show):
     with show.server("--boards", "2", "--enable-fault-injection", "--scrub-interval-seconds", "1", "--cache-bytes",
                      "150000", "--api-keys-file", keys) as server:
         asked = iter(range(1 << 30))
-        show.fires("BertdCacheUseless", lambda: embed(server.url, [f"text {next(asked)}" for _ in range(100)], ALICE))
+        show.fires("BertdCacheUseless", lambda: embed(server.url, [f"text {next(asked)}" for _ in range(100)], ALICE),
+                   **of(server))
         show.fires("BertdKeyOverLimit", lambda: embed(server.url, "hello", BOB), key="bob")
         show.fires("BertdKeyUnknown", lambda: [embed(server.url, "hello", NOBODY) for _ in range(20)])
         share(show, server)
-        show.fires("BertdMemoryDamaged", lambda: show.fault(server, 0, "image", ALICE))
-        show.fires("BertdFaultsInjected")
+        show.fires("BertdMemoryDamaged", lambda: show.fault(server, 0, "image", ALICE), **of(server))
+        show.fires("BertdFaultsInjected", **of(server))
 
         def fail():
             show.fault(server, 0, "fail", ALICE)
             embed(server.url, "hello again", ALICE)
-        show.fires("BertdBoardUnstable", fail, board="emu0")
+        show.fires("BertdBoardUnstable", fail, board="emu0", **of(server))
 
         def lose(*boards):
             for board in boards:
                 show.fault(server, board, "load", ALICE, count=1000)
             embed(server.url, f"text {next(asked)}", ALICE)
-        show.fires("BertdBoardsOut", lambda: lose(0))
-        show.fires("BertdNoBoard", lambda: lose(0, 1))
+        show.fires("BertdBoardsOut", lambda: lose(0), **of(server))
+        show.fires("BertdNoBoard", lambda: lose(0, 1), **of(server))
         show.fires("BertdErrorBudgetFast", lambda: embed(server.url, f"text {next(asked)}", ALICE))
         show.fires("BertdErrorBudgetSlow")
 
@@ -173,7 +181,7 @@ def neglected(show):
 def unsteady(show):
     """A server that starts again and again, and then no more."""
     port = free_port()
-    show.prometheus.watch([port])
+    show.prometheus.watch(port)
     started = f'process_start_time_seconds{{instance="127.0.0.1:{port}"}}'
     times = set()
 

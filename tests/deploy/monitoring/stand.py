@@ -57,13 +57,12 @@ class Prometheus:
     def __init__(self, folder):
         self.folder, self.begin = folder, time.time()
         os.makedirs(os.path.join(folder, "rules"))
-        self.targets = []
-        self.watch([])
+        self.targets = {"bertd": [], "haproxy": []}
         text = read(os.path.join(SOURCE, "prometheus.yml"))
         text, scrapes = re.subn(r"(_interval): 15s", r"\1: 1s", text)
-        text, places = re.subn(r"dns_sd_configs:.*?refresh_interval: 10s",
-                               "file_sd_configs: [{files: [targets.json], refresh_interval: 1s}]", text, flags=re.DOTALL)
-        if (scrapes, places) != (2, 1):
+        text, places = re.subn(r"job_name: (bertd|haproxy)\n    dns_sd_configs:\n.*", r"job_name: \1\n"
+                               r"    file_sd_configs: [{files: [\1.json], refresh_interval: 1s}]", text)
+        if (scrapes, places) != (2, 2):
             raise SystemExit("error: prometheus.yml has other intervals or targets than stand.py replaces")
         self.write("prometheus.yml", text)
         shutil.copy(os.path.join(SOURCE, "rules", "recorded.yml"), os.path.join(folder, "rules"))
@@ -96,10 +95,10 @@ class Prometheus:
             file.write(text)
         os.rename(path + ".new", path)
 
-    def watch(self, ports):
-        """Scrape these, too."""
-        self.targets += [f"127.0.0.1:{port}" for port in ports]
-        self.write("targets.json", json.dumps([{"targets": self.targets}]))
+    def watch(self, port, job="bertd"):
+        """Scrape this one, too."""
+        self.targets[job].append(f"127.0.0.1:{port}")
+        self.write(f"{job}.json", json.dumps([{"targets": self.targets[job]}]))
 
     def get(self, path, **values):
         with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(values, doseq=True)}") as answer:
