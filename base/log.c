@@ -148,6 +148,11 @@ static int render_dropped(char *line, int size, uint64_t dropped)
                       LOG_FIELDS(log_int("lines", (int64_t)dropped)));
 }
 
+uint64_t log_dropped(void)
+{
+    return log_queue_dropped();
+}
+
 enum status log_start(struct error *err)
 {
     return log_queue_start(render_dropped, err);

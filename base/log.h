@@ -61,6 +61,8 @@ enum status log_start(struct error *err);
 void log_stop(uint32_t timeout_ms);
 /** True when lines of this level are written: to save the work of making fields. Thread: any. */
 bool log_enabled(enum log_level level);
+/** Lines dropped since log_start. Thread: any. */
+uint64_t log_dropped(void);
 /** One line; `fields` ends with kind LOG_END, NULL: none. Lines longer than 4 KB lose their last fields. Thread: any.
  */
 void log_write(enum log_level level, const char *message, const struct log_field *fields);

@@ -22,6 +22,7 @@ static struct {
     enum log_queue_state state;
     uint64_t put, taken; /* bytes so far; their place is the remainder by the size */
     uint64_t dropped;    /* lines, of which nothing was said yet */
+    uint64_t all_dropped;
     bool finished;       /* the thread writes no more */
     char bytes[LOG_QUEUE_SIZE];
 } queue = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -134,12 +135,21 @@ static void enqueue(const char *line, size_t len)
     size_t notice_len = queue.dropped > 0 ? (size_t)queue.notice(notice, sizeof notice, queue.dropped) : 0;
     if (LOG_QUEUE_SIZE - (queue.put - queue.taken) < notice_len + len) {
         queue.dropped++;
+        queue.all_dropped++;
         return;
     }
     copy_in(notice, notice_len);
     copy_in(line, len);
     queue.dropped = 0;
     pthread_cond_signal(&queue.changed);
+}
+
+uint64_t log_queue_dropped(void)
+{
+    pthread_mutex_lock(&queue.lock);
+    uint64_t dropped = queue.all_dropped;
+    pthread_mutex_unlock(&queue.lock);
+    return dropped;
 }
 
 void log_queue_put(const char *line, size_t len)

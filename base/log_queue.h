@@ -16,6 +16,8 @@ typedef int log_queue_notice(char *line, int size, uint64_t dropped);
 enum status log_queue_start(log_queue_notice *notice, struct error *err);
 /** As log_stop. */
 void log_queue_stop(uint32_t timeout_ms);
+/** As log_dropped. */
+uint64_t log_queue_dropped(void);
 /** Queue a line of at most LOG_LINE_SIZE bytes, with its end and no other '\n', or write it where there is no thread.
  *  Never waits for stderr once there is one. Thread: any */
 void log_queue_put(const char *line, size_t len);

@@ -16,27 +16,31 @@ def has_model():
 
 
 class Server:
-    """Until the end of a `with`, which fails where bertd does not end well."""
+    """Until the end of a `with`, which fails where bertd does not end well. `deaf`: nobody reads its log."""
 
-    def __init__(self, bertd, *options, model=None, environment=None):
+    def __init__(self, bertd, *options, port=0, model=None, environment=None, deaf=False):
         self.process = subprocess.Popen(
-            [bertd, "--model-id", model or model_dir(), "--port", "0", "--drain-seconds", "0", "--json-output", *options],
-            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-            env={"PATH": os.environ["PATH"], **(environment or {})})
-        self.url = self.admin_url = None
+            [bertd, "--model-id", model or model_dir(), "--port", str(port), "--drain-seconds", "0", "--json-output", *options],
+            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={"PATH": os.environ["PATH"]} | (environment or {}))
+        self.url = None
+        self.ports = {}     # by the line that names it: "listening", "admin listener"
         self.words = []
         for line in self.process.stderr:
             self.words.append(line)
             record = json.loads(line)
-            if record["message"] == "admin listener":
-                self.admin_url = f"http://127.0.0.1:{record['port']}"
+            if "port" in record:
+                self.ports[record["message"]] = record["port"]
             if record["message"] == "listening":
                 self.url = f"http://127.0.0.1:{record['port']}"
-                # Read on: a full pipe would stop the server.
-                self.reader = threading.Thread(target=lambda: self.words.extend(self.process.stderr))
+                # Read on, so that nothing of the log is lost.
+                self.reader = threading.Thread(target=lambda: None if deaf else self.words.extend(self.process.stderr))
                 self.reader.start()
                 return
         raise RuntimeError("bertd did not start")
+
+    @property
+    def admin_url(self):
+        return f"http://127.0.0.1:{self.ports['admin listener']}"
 
     def __enter__(self):
         return self

@@ -11,6 +11,7 @@ struct net_tls_keys {
     atomic_uint references; /* of sessions, and of the net_tls while these are its present keys */
     gnutls_certificate_credentials_t credentials;
     gnutls_priority_t priority;
+    int64_t expires;
     bool asks_client;
 };
 
@@ -36,15 +37,20 @@ static void unload(gnutls_datum_t *data)
 }
 
 /* The library does not say which of the two files is wrong: the certificates are looked at alone first. */
-static enum status check_certificates(const gnutls_datum_t *data, const char *path, struct error *err)
+static enum status read_certificates(int64_t *ret_expires, const gnutls_datum_t *data, const char *path,
+                                     struct error *err)
 {
     gnutls_x509_crt_t *list = NULL;
     unsigned n = 0;
     int failed = gnutls_x509_crt_list_import2(&list, &n, data, GNUTLS_X509_FMT_PEM, 0);
     if (failed < 0)
         return error_set(err, STATUS_USAGE, "%s: no certificate in PEM (%s)", path, gnutls_strerror(failed));
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n; i++) {
+        int64_t expires = gnutls_x509_crt_get_expiration_time(list[i]);
+        if (i == 0 || expires < *ret_expires)
+            *ret_expires = expires;
         gnutls_x509_crt_deinit(list[i]);
+    }
     gnutls_free(list);
     return STATUS_OK;
 }
@@ -54,7 +60,7 @@ static enum status load_pair(struct net_tls_keys *keys, const struct net_tls_opt
     gnutls_datum_t cert = {0}, key = {0};
     enum status status = load(&cert, options->cert_file, err);
     if (status == STATUS_OK)
-        status = check_certificates(&cert, options->cert_file, err);
+        status = read_certificates(&keys->expires, &cert, options->cert_file, err);
     if (status == STATUS_OK)
         status = load(&key, options->key_file, err);
     if (status == STATUS_OK) {
@@ -160,6 +166,14 @@ static struct net_tls_keys *take_keys(struct net_tls *tls)
     atomic_fetch_add(&keys->references, 1);
     pthread_mutex_unlock(&tls->lock);
     return keys;
+}
+
+int64_t net_tls_expires(struct net_tls *tls)
+{
+    struct net_tls_keys *keys = take_keys(tls);
+    int64_t expires = keys->expires;
+    net_tls_release(keys);
+    return expires;
 }
 
 struct net_tls_keys *net_tls_attach(struct net_tls *tls, gnutls_session_t session, bool h2)

@@ -1,6 +1,7 @@
 /* Addresses, and what answers there. */
 #include <unistd.h>
 
+#include "base/log.h"
 #include "server/metrics/metrics.h"
 #include "server/net/tls.h"
 #include "server/program/program.h"
@@ -68,6 +69,30 @@ static void write_connections(void *cookie, struct buf *out)
     buf_printf(out, "bertd_connections_refused_total %llu\n", (unsigned long long)stats.refused);
 }
 
+static double log_lines_dropped(void *unused)
+{
+    (void)unused;
+    return (double)log_dropped();
+}
+
+static double certificate_expires(void *cookie)
+{
+    return (double)net_tls_expires(cookie);
+}
+
+static int make_metrics(struct program *program)
+{
+    static const struct metrics_name dropped = {"bertd_log_lines_dropped_total", NULL,
+                                                "Lines of the log that stderr did not take fast enough"};
+    static const struct metrics_name expires = {"bertd_tls_certificate_expires_seconds", NULL,
+                                                "When the first certificate of the chain ends, since 1970"};
+    int failed = metrics_writer_create(program->metrics, write_connections, program) |
+                 metrics_gauge_create(program->metrics, dropped, log_lines_dropped, NULL, 1);
+    if (program->tls)
+        failed |= metrics_gauge_create(program->metrics, expires, certificate_expires, program->tls, 0);
+    return failed;
+}
+
 enum status program_start_transports(struct program *program, struct error *err)
 {
     const struct config *config = &program->config;
@@ -77,7 +102,7 @@ enum status program_start_transports(struct program *program, struct error *err)
         .idle_timeout_s = (uint32_t)config->idle_timeout,
         .has_admin = program->admin_port != 0,
     };
-    if (metrics_writer_create(program->metrics, write_connections, program) != 0)
+    if (make_metrics(program) != 0)
         return error_set(err, STATUS_NO_MEMORY, "no memory for the metrics");
     enum status status = http_server_create(&program->http, program->serve, &http, err);
     if (status != STATUS_OK)

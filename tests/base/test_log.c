@@ -133,6 +133,7 @@ Test(log, a_pipe_that_nobody_reads_stops_nobody_and_what_is_dropped_is_counted)
     FILE *file = fdopen(fd, "r");
     cr_expect_eq(count_lines(file, &dropped), LINES);
     cr_expect_geq(dropped, LINES / 2);
+    cr_expect_eq(log_dropped(), (uint64_t)dropped);
     pthread_join(thread, NULL);
     fclose(file);
 }

@@ -18,7 +18,7 @@ static void write_pem(const char *path, gnutls_datum_t *pem)
     gnutls_free(pem->data);
 }
 
-/* A certificate for `name`, signed by that of `ca_path` and its key, or by itself. */
+/* A certificate for `name`, signed by that of `ca_path` and its key, or by itself. Each ends a day after the one before. */
 static void issue(const char *path, const char *key_path, const char *name, const char *purpose, gnutls_x509_crt_t ca,
                   gnutls_x509_privkey_t ca_key, gnutls_x509_crt_t *ret, gnutls_x509_privkey_t *ret_key)
 {
@@ -36,7 +36,7 @@ static void issue(const char *path, const char *key_path, const char *name, cons
     gnutls_x509_crt_set_key(cert, key);
     gnutls_x509_crt_set_dn_by_oid(cert, GNUTLS_OID_X520_COMMON_NAME, 0, name, (unsigned)strlen(name));
     gnutls_x509_crt_set_activation_time(cert, time(NULL) - 3600);
-    gnutls_x509_crt_set_expiration_time(cert, time(NULL) + 86400);
+    gnutls_x509_crt_set_expiration_time(cert, time(NULL) + serial * 86400);
     gnutls_x509_crt_set_ca_status(cert, ca == NULL);
     if (purpose)
         gnutls_x509_crt_set_key_purpose_oid(cert, purpose, 0);

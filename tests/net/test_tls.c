@@ -50,6 +50,19 @@ static void name_of(struct client *client, char *ret, size_t size)
     gnutls_x509_crt_deinit(cert);
 }
 
+static int64_t expires_of(const char *path)
+{
+    gnutls_datum_t data;
+    gnutls_x509_crt_t cert;
+    cr_assert_eq(gnutls_load_file(path, &data), 0);
+    gnutls_x509_crt_init(&cert);
+    cr_assert_eq(gnutls_x509_crt_import(cert, &data, GNUTLS_X509_FMT_PEM), 0);
+    int64_t expires = gnutls_x509_crt_get_expiration_time(cert);
+    gnutls_x509_crt_deinit(cert);
+    gnutls_free(data.data);
+    return expires;
+}
+
 /* A request and its answer over HTTP/1.1 in the client's TLS: the answer's first line and body. */
 static void ask_h1(struct client *client, char *ret, size_t size)
 {
@@ -137,6 +150,29 @@ Test(tls, reload_is_for_new_connections)
     client_close(old);
     client_close(h1);
     client_close(h2);
+    close_tls();
+}
+
+Test(tls, the_first_end_of_the_chain_is_told)
+{
+    struct error err;
+    open_tls(false, 1);
+    int64_t first = expires_of(papers.cert);
+    cr_expect_eq(net_tls_expires(tls), first);
+    papers_renew(&papers, "second");
+    cr_expect_eq(net_tls_expires(tls), first);
+    cr_assert_eq(net_tls_reload(tls, &err), STATUS_OK, "%s", err.message);
+    cr_expect_eq(net_tls_expires(tls), expires_of(papers.cert));
+    cr_expect_gt(net_tls_expires(tls), first);
+    gnutls_datum_t authority;
+    cr_assert_eq(gnutls_load_file(papers.ca, &authority), 0);
+    FILE *file = fopen(papers.cert, "a");
+    fwrite(authority.data, 1, authority.size, file);
+    fclose(file);
+    gnutls_free(authority.data);
+    cr_assert_eq(net_tls_reload(tls, &err), STATUS_OK, "%s", err.message);
+    cr_expect_eq(net_tls_expires(tls), expires_of(papers.ca));
+    cr_expect_lt(net_tls_expires(tls), first);
     close_tls();
 }
 
