@@ -17,6 +17,13 @@ MADE = {**BASE, "components/autoscaling/hpa.yaml": ("hpa", "autoscaling"),
         "components/monitoring/podmonitor.yaml": ("podmonitor", "monitoring")}
 
 
+RELEASE = ("--kube-version", "1.29")  # what helm takes the cluster for
+
+
+def values(component):
+    return ("--values", os.path.join(K8S, "components", component, "values.yaml")) if component else ()
+
+
 def read(path):
     with open(os.path.join(ROOT, path), encoding="utf-8") as file:
         return file.read()
@@ -44,10 +51,12 @@ class Tools:
             raise RuntimeError(made.stdout + made.stderr)
         return made.stdout
 
-    def helm(self, component=None, *options):
+    def helm(self, component=None, *options, name="bertd", chart=CHART):
         """The chart's objects as text; with the values of a component."""
-        chosen = ["--values", os.path.join(K8S, "components", component, "values.yaml")] if component else []
-        return self.run("helm", "template", "bertd", CHART, *chosen, *options)
+        return self.run("helm", "template", name, chart, *RELEASE, *values(component), *options)
+
+    def lint(self, component=None):
+        self.run("helm", "lint", "--strict", "--quiet", CHART, *RELEASE, *values(component))
 
     def from_chart(self, path):
         """The text of a file of MADE."""

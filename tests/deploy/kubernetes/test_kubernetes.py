@@ -100,8 +100,7 @@ class Rendered(Checked):
 
     def test_lint(self):
         for component in (None, *render.COMPONENTS):
-            chosen = ["--values", os.path.join(render.K8S, "components", component, "values.yaml")] if component else []
-            TOOLS.run("helm", "lint", "--strict", "--quiet", render.CHART, *chosen)
+            TOOLS.lint(component)
 
     def same(self, by_kustomize, by_chart):
         self.good(by_kustomize)
@@ -134,7 +133,7 @@ class Rendered(Checked):
         self.good(render.parse(TOOLS.helm(None, "--set-string", "env.BERTD_AUTO_CHUNK=true")))
 
     def test_another_release(self):
-        objects = render.parse(TOOLS.run("helm", "template", "other", render.CHART))
+        objects = render.parse(TOOLS.helm(name="other"))
         self.good(objects)
         mine = {key for key in by_name(objects)} & {key for key in by_name(render.base())}
         self.assertEqual(mine, set())
@@ -157,7 +156,7 @@ class Rendered(Checked):
                 text = make(render.read(path) if os.path.exists(path) else "")
                 with open(path, "w", encoding="utf-8") as file:
                     file.write(text)
-                made = render.parse(TOOLS.run("helm", "template", "bertd", chart))
+                made = render.parse(TOOLS.helm(chart=chart))
                 self.assertNotEqual(by_name(made), by_name(render.base()))
 
 
