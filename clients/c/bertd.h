@@ -397,7 +397,7 @@ BERTD_API int bertd_queue_timeout_ms(const struct bertd_queue *queue);
  *  destroy. Thread: the queue's */
 BERTD_API struct bertd_call *bertd_queue_poll(struct bertd_queue *queue);
 
-/** The same, but wait until a call is done. NULL: `timeout_ms` passed, or nothing is under way.
+/** Do what bertd_queue_poll does, but wait until a call is done. NULL: `timeout_ms` passed, or nothing is under way.
  *  timeout_ms  -1: as long as it takes. Thread: the queue's */
 BERTD_API struct bertd_call *bertd_queue_wait(struct bertd_queue *queue, int timeout_ms);
 
@@ -417,11 +417,11 @@ BERTD_API enum bertd_status bertd_call_status(const struct bertd_call *call, str
 BERTD_API enum bertd_status bertd_call_embeddings(struct bertd_call *call, struct bertd_embeddings **ret,
                                                   struct bertd_error *err);
 
-/** The same of bertd_submit_embed_all. */
+/** Take the result of a call of bertd_submit_embed_all; else as bertd_call_embeddings. */
 BERTD_API enum bertd_status bertd_call_token_embeddings(struct bertd_call *call, struct bertd_token_embeddings **ret,
                                                         struct bertd_error *err);
 
-/** The same of bertd_submit_tokenize. */
+/** Take the result of a call of bertd_submit_tokenize; else as bertd_call_embeddings. */
 BERTD_API enum bertd_status bertd_call_tokens(struct bertd_call *call, struct bertd_tokens **ret,
                                               struct bertd_error *err);
 

@@ -39,17 +39,27 @@ def body(lines, examples=False):
     return out + ([".fi"] if open_code else [])
 
 
-def page(name, summary, synopsis, sections, version):
-    lines = [f'.TH {name.upper()} 3 "" "libbertd {version}"', ".SH NAME", escape(f"{name} - {summary}"), ".SH SYNOPSIS", ".nf",
-             ".B #include <bertd.h>", "", *[escape(line) for line in synopsis], ".fi"]
+def page(name, about, shown, sections, version):
+    lines = [f'.TH {name.upper()} 3 "" "libbertd {version}"', ".SH NAME", escape(f"{name} - {about}"), ".SH SYNOPSIS", ".nf",
+             ".B #include <bertd.h>", "", *[escape(line) for line in shown], ".fi"]
     for title, content in sections:
         lines += [f".SH {title}", *content]
     return "\n".join(lines) + "\n"
 
 
-def first_sentence(lines):
-    text = " ".join(line.strip() for line in lines)
-    return re.split(r"(?<=[.:])\s", text)[0].rstrip(".:").lower()
+def summary(lines):
+    """The first words, up to a sentence's or part's end, for the line NAME."""
+    text = re.split(r"[.:;]\s", " ".join(line.strip() for line in lines) + " ")[0]
+    return text if text[1].isupper() else text[0].lower() + text[1:]
+
+
+def synopsis(declaration):
+    """A declaration in lines that a terminal has room for."""
+    text = " ".join(declaration.split())
+    if len(text) <= 72:
+        return [text]
+    head, parameters = text.split("(", 1)
+    return [head + "(", *["    " + line for line in parameters.replace(", ", ",\n").split("\n")]]
 
 
 def main():
@@ -72,12 +82,12 @@ def main():
             sections.append((section.upper(), body(common)))
         sections.append(("SEE ALSO", [".BR bertd.h (3)"]))
         with open(os.path.join(folder, name + ".3"), "w", encoding="utf-8") as f:
-            f.write(page(name, first_sentence(comment), declaration.split("\n"), sections, version))
+            f.write(page(name, summary(comment), synopsis(declaration), sections, version))
         n += 1
     types = re.findall(r"/\*\*(?:(?!\*/).)*\*/\n(?:struct|enum) bertd_\w+ \{.*?\n\};|^struct bertd_\w+;", text, re.S | re.M)
     shown = [".nf", *[escape(line) for one in types for line in one.split("\n") + [""]], ".fi"]
     with open(os.path.join(folder, "bertd.h.3"), "w", encoding="utf-8") as f:
-        f.write(page("bertd.h", begin[0].split(": ", 1)[-1].rstrip(","), [], [("DESCRIPTION", body(begin, examples=True)), ("TYPES", shown)], version))
+        f.write(page("bertd.h", begin[0].split(": ", 1)[-1].rstrip("."), [], [("DESCRIPTION", body(begin, examples=True)), ("TYPES", shown)], version))
     if n == 0:
         sys.exit(f"{header}: no function is described")
 

@@ -1,4 +1,5 @@
 /* bertctl embed at work: chunks go out, answers come back in any order, and are written in the order of the input. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,6 +71,24 @@ static int tell_failed(const struct cli_chunk *chunk, const struct bertd_error *
     return cli_failed(*what ? what : NULL, error);
 }
 
+/* Whether the server gave a vector for each text, of values that are numbers. False, having said why. */
+static bool is_whole(const struct cli_chunk *chunk, const struct bertd_embeddings *found)
+{
+    size_t rows = found ? found->rows : 0;
+    if (rows != chunk->sent) {
+        cli_say("the server gave %zu vectors for %zu texts", rows, chunk->sent);
+        return false;
+    }
+    for (size_t i = 0; rows > 0 && i < rows * found->width; i++) {
+        if (isfinite(found->vectors[i]))
+            continue;
+        cli_say("the server gave a vector for record %llu (counted from 0) whose values are not all numbers",
+                (unsigned long long)chunk->sent_records[i / found->width]);
+        return false;
+    }
+    return true;
+}
+
 static int write_chunk(struct pipeline *pipeline, struct cli_chunk *chunk)
 {
     struct cli_embed *embed = pipeline->embed;
@@ -77,8 +96,7 @@ static int write_chunk(struct pipeline *pipeline, struct cli_chunk *chunk)
     struct bertd_error error = {0};
     if (chunk->call && bertd_call_embeddings(chunk->call, &found, &error) != BERTD_OK)
         return tell_failed(chunk, &error);
-    if ((found ? found->rows : 0) != chunk->sent) {
-        cli_say("the server gave %zu vectors for %zu texts", found ? found->rows : 0, chunk->sent);
+    if (!is_whole(chunk, found)) {
         bertd_free(found);
         return CLI_FAILED;
     }

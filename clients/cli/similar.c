@@ -72,7 +72,8 @@ static double cosine(const float *a, const float *b, size_t width)
         a2 += (double)a[i] * (double)a[i];
         b2 += (double)b[i] * (double)b[i];
     }
-    return a2 > 0 && b2 > 0 ? product / sqrt(a2 * b2) : 0;
+    double score = a2 > 0 && b2 > 0 ? product / sqrt(a2 * b2) : 0;
+    return isfinite(score) ? score : 0; /* of vectors with infinite values */
 }
 
 /* The best rows, kept in a heap whose root is the worst of them. Returns how many. */

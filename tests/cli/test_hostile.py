@@ -125,6 +125,14 @@ class Hostile(Case):
                 done = bertctl.run("info", *self.url)
                 self.assertEqual(done.returncode, 1, done.stderr)
 
+    def test_vectors_that_are_none(self):
+        for value in (float("nan"), float("inf")):
+            vector = struct.pack("<2f", 1, value)
+            body = b"\x08\x01\x10\x02\x1a\x08" + vector
+            self.evil.say("/bertd.v1.Embeddings/EmbedBatch", 200, body, Content_Type="application/proto")
+            for output in ("a.npy", "a.jsonl", "a.fvecs"):
+                self.wrong(1, "for record 0 (counted from 0) whose values are not all numbers", "embed", *self.url, "text", "-o", self.path(output), "--force")
+
     def test_redirects(self):
         """The key goes nowhere else, over whatever scheme, and no file is read."""
         secret = self.path("key", b"secret\n")
@@ -238,6 +246,14 @@ class Hostile(Case):
         self.assertIn(line, bertctl.run("similar", npy, "text", "--texts", texts, "--url", tei.url, text=b"").stdout)
         found = json.loads(self.good("similar", npy, "text", "--texts", texts, "--url", tei.url, "--json"))
         self.assertEqual(found[0]["text"], EVIL.replace("\n", "") + "?")
+
+    def test_infinite_values(self):
+        tei = self.enter(Tei())
+        head = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 8), }".ljust(117) + "\n"
+        npy = self.path("a.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode() +
+                        struct.pack("<16f", *[float("inf")] * 8, *[float("nan")] * 8))
+        found = json.loads(self.good("similar", npy, "text", "--url", tei.url, "--json"))
+        self.assertEqual([(hit["row"], hit["score"]) for hit in found], [(0, 0), (1, 0)])
 
     def test_names_that_are_not_utf8(self):
         tei = self.enter(Tei())
