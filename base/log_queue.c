@@ -23,7 +23,7 @@ static struct {
     uint64_t put, taken; /* bytes so far; their place is the remainder by the size */
     uint64_t dropped;    /* lines, of which nothing was said yet */
     uint64_t all_dropped;
-    bool finished;       /* the thread writes no more */
+    bool finished; /* the thread writes no more */
     char bytes[LOG_QUEUE_SIZE];
 } queue = {.lock = PTHREAD_MUTEX_INITIALIZER};
 

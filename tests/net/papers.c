@@ -18,7 +18,8 @@ static void write_pem(const char *path, gnutls_datum_t *pem)
     gnutls_free(pem->data);
 }
 
-/* A certificate for `name`, signed by that of `ca_path` and its key, or by itself. Each ends a day after the one before. */
+/* A certificate for `name`, signed by that of `ca_path` and its key, or by itself. Each ends a day after the one
+ * before. */
 static void issue(const char *path, const char *key_path, const char *name, const char *purpose, gnutls_x509_crt_t ca,
                   gnutls_x509_privkey_t ca_key, gnutls_x509_crt_t *ret, gnutls_x509_privkey_t *ret_key)
 {
