@@ -52,19 +52,22 @@ install_packages() {
 
 microhttpd_dir() { echo "${XDG_CACHE_HOME:-$HOME/.cache}/bertd/libmicrohttpd-$MICROHTTPD_BUILD"; }
 
-# fetch_source SUITE PACKAGE: the source of PACKAGE in another suite of Debian into this folder, by apt and its keys, from
-# where this machine has its packages. The machine's own lists stay as they are.
-fetch_source() {
-    local site options
+# apt_elsewhere deb|deb-src SUITE: `elsewhere` are options with which apt-get, in this folder, knows another suite of
+# Debian, by apt's keys and from where this machine has its packages. The machine's own lists stay as they are.
+apt_elsewhere() {
+    local site
     site=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(LABEL) $(COMPONENT)' 'Created-By: Packages' |
         awk '$2 == "Debian" && $3 == "Debian" && $4 == "main" { print $1; exit }')
     [ -n "$site" ] || { echo "apt knows no archive of Debian: try apt-get update"; return 1; }
     mkdir -p apt/lists apt/cache
-    echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $site $1 main" > apt/sources.list
-    options=(-qq -o Dir::Etc::SourceList="$PWD/apt/sources.list" -o Dir::Etc::SourceParts=/dev/null
+    echo "$1 [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $site $2 main" > apt/sources.list
+    elsewhere=(-qq -o Dir::Etc::SourceList="$PWD/apt/sources.list" -o Dir::Etc::SourceParts=/dev/null
         -o Dir::State::Lists="$PWD/apt/lists" -o Dir::Cache="$PWD/apt/cache" -o APT::Sandbox::User=)
-    apt-get "${options[@]}" update && apt-get "${options[@]}" source --download-only "$2"
+    apt-get "${elsewhere[@]}" update
 }
+
+# fetch_source SUITE PACKAGE: the source of PACKAGE in another suite, into this folder.
+fetch_source() { apt_elsewhere deb-src "$1" && apt-get "${elsewhere[@]}" source --download-only "$2"; }
 
 # The library alone, static. Its own answers are made by functions that server/http/library.c may replace: weak symbols.
 make_microhttpd() {

@@ -152,3 +152,17 @@ engine_base() {
     fi
     $DOCKER -H "$(engine_at "$1")" import --change 'CMD ["bash"]' "$kept" "debian:$2-slim" >/dev/null
 }
+
+# compose_2: the path of Compose 2, of Debian 13, whatever release this is. It is kept in ~/.cache/bertd.
+compose_2() {
+    local kept=${XDG_CACHE_HOME:-$HOME/.cache}/bertd/docker-compose-2 work
+    if ! "$kept/docker-compose" version >/dev/null 2>&1; then
+        say "Fetching Compose 2 of Debian 13 (20 MB, into $kept)"
+        work=$(mktemp -d "$engines/compose.XXXXXX")
+        (cd "$work" && apt_elsewhere deb trixie && apt-get "${elsewhere[@]}" download docker-compose &&
+            dpkg-deb -x docker-compose_*.deb .) >&2 || fail "the package docker-compose of Debian 13 could not be fetched"
+        mkdir -p "$kept"
+        cp "$(find "$work" -type f -name docker-compose -size +1M)" "$kept/"
+    fi
+    echo "$kept/docker-compose"
+}
