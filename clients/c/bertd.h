@@ -106,7 +106,8 @@ struct bertd_options {
     int insecure;          /**< 1: whoever answers is trusted. For tests */
 
     uint32_t timeout_ms;         /**< of calls that do not say: for all of a call, tries included; default: 60000 */
-    uint32_t connect_timeout_ms; /**< for one connection; default: 5000 */
+    uint32_t connect_timeout_ms; /**< for one connection, and how long the machine at its other end may acknowledge
+                                      nothing before it is LOST; default: 5000 */
     uint32_t retries;            /**< further tries of a request; default: 4; BERTD_NO_RETRIES: none */
     uint32_t backoff_ms;         /**< before the first retry, doubled with each up to 10 s, 50% to 100% of it by chance;
                                       default: 100 */

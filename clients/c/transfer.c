@@ -1,10 +1,12 @@
 #include "clients/c/transfer.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
-enum { KEPT = 4 << 20 };
+enum { KEPT = 4 << 20, PROBE_IDLE_S = 2, PROBE_INTERVAL_S = 1 };
 
 static size_t on_bytes(char *data, size_t size, size_t n, void *cookie)
 {
@@ -16,6 +18,17 @@ static size_t on_bytes(char *data, size_t size, size_t n, void *cookie)
     }
     bertd_bytes_append(&transfer->answer, data, len);
     return transfer->answer.failed ? 0 : len;
+}
+
+/* A machine that is cut off or loses its power says nothing: what does not even acknowledge for as long as a connection
+ * may take is lost, and the request goes elsewhere. A server that computes for long acknowledges meanwhile. */
+static int watch_peer(void *cookie, curl_socket_t fd, curlsocktype purpose)
+{
+    const struct bertd_options *options = cookie;
+    unsigned ms = options->connect_timeout_ms;
+    (void)purpose;
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms); /* a Unix socket refuses, and needs none */
+    return CURL_SOCKOPT_OK;
 }
 
 static bool set_text(CURL *easy, CURLoption option, const char *text)
@@ -32,6 +45,11 @@ static bool set_up(CURL *easy, struct bertd_transfer *transfer, const struct ber
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, (long)PROBE_IDLE_S);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, (long)PROBE_INTERVAL_S);
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, watch_peer);
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, (void *)options);
 #if LIBCURL_VERSION_NUM >= 0x075700
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* do not wait for a resolver's thread */
 #endif

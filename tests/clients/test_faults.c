@@ -1,8 +1,11 @@
 /* Whatever servers and networks do: the right error, by the deadline, and the next call is served. */
 #include <criterion/criterion.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "tests/clients/kinds.h"
 #include "tests/net/papers.h"
@@ -102,6 +105,43 @@ Test(faults, connections_that_break_twice_are_tried_again)
             cr_assert_eq(embed(NULL), BERTD_OK, "fault %zu: %s", i, err.message);
             finish();
         }
+}
+
+/* Set on the client's end of its connections to the server: found by the port that they lead to. */
+static struct watched {
+    int connections;
+    int alive;
+    unsigned user_timeout_ms;
+} watched;
+
+static void look(void *cookie, const struct stand_request *request, struct stand_reply *reply)
+{
+    int port = atoi(strrchr(stand.address, ':') + 1);
+    for (int fd = 3; fd < 256; fd++) {
+        struct sockaddr_in peer = {0};
+        socklen_t size = sizeof peer, flag = sizeof watched.alive, ms = sizeof watched.user_timeout_ms;
+        if (getpeername(fd, (struct sockaddr *)&peer, &size) || ntohs(peer.sin_port) != port)
+            continue;
+        watched.connections++;
+        getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &watched.alive, &flag);
+        getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &watched.user_timeout_ms, &ms);
+    }
+    kinds_tei(cookie, request, reply);
+}
+
+/* What then happens to its requests, tests/deploy/swarm shows. */
+Test(faults, machines_that_are_gone_without_a_word_are_noticed_by_the_kernel)
+{
+    stand_start(&stand, &(struct stand_options){.handler = look});
+    const char *addresses[] = {stand.address};
+    struct bertd_options options = kinds_options(addresses, 1);
+    options.connect_timeout_ms = 1234;
+    cr_assert_eq(bertd_client_create(&client, &options, NULL), BERTD_OK);
+    cr_assert_eq(embed(NULL), BERTD_OK);
+    cr_assert_gt(watched.connections, 0);
+    cr_assert_eq(watched.alive, 1);
+    cr_assert_eq(watched.user_timeout_ms, 1234);
+    finish();
 }
 
 Test(faults, what_is_no_answer_of_such_a_server)
