@@ -133,18 +133,20 @@ engine_debian() {
     [ ${#archives[@]} -gt 0 ] || fail "apt knows no archive of Debian: try apt-get update"
     mkdir -p "$engines/settings"
     apt-config dump | grep -E '^Acquire::(Check|http|https|Retries)' > "$engines/settings/90-as-outside" || true
-    mmdebstrap --quiet --variant=minbase --include=ca-certificates --dpkgopt='path-exclude=/usr/share/man/*' \
+    # As in the published images: apt keeps no package it has installed.
+    echo 'DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/*.bin || true"; };' > "$engines/settings/docker-clean"
+    mmdebstrap --quiet --variant=minbase --include=usr-is-merged --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
         --dpkgopt='path-include=/usr/share/doc/*/copyright' \
         --essential-hook='mkdir -p "$1/usr/local/share/ca-certificates"' \
         --essential-hook='sync-in /usr/local/share/ca-certificates /usr/local/share/ca-certificates' \
-        --customize-hook="copy-in $engines/settings/90-as-outside /etc/apt/apt.conf.d" \
+        --customize-hook="copy-in $engines/settings/90-as-outside $engines/settings/docker-clean /etc/apt/apt.conf.d" \
         --customize-hook='rm -f "$1"/var/cache/apt/*.bin "$1"/var/cache/apt/archives/*.deb' \
         "$1" "$2" "${archives[@]}"
 }
 
 engine_base() {
-    local kept=${XDG_CACHE_HOME:-$HOME/.cache}/bertd/debian-$2.tar
+    local kept=${XDG_CACHE_HOME:-$HOME/.cache}/bertd/debian-$2-slim.tar
     if [ -z "$(find "$kept" -mtime -30 2>/dev/null)" ]; then
         say "Making Debian $2 for the images (half a minute, into $kept)"
         mkdir -p "$(dirname "$kept")"
