@@ -111,6 +111,7 @@ enum status card_init(struct card *card, const struct image *image, uint32_t lay
     card->key_scales = place(&at, tokens * sizeof(float));
     card->value_scales = place(&at, tokens * sizeof(float));
     card->list = place(&at, (uint64_t)n * ACCEL_COMMAND_BYTES);
+    card->record = place(&at, ACCEL_RECORD_BYTES);
     card->size = at;
     return STATUS_OK;
 }

@@ -36,6 +36,7 @@ struct card {
     uint64_t key_scales;       /* likewise */
     uint64_t value_scales;     /* likewise */
     uint64_t list;             /* of commands: room for one a layer */
+    uint64_t record;           /* of how a list ended */
     uint64_t size;             /* bytes in all */
 };
 
@@ -62,6 +63,29 @@ struct card_command {
 };
 /** Write a command into the list's place `index`, below the number of layers. */
 void card_put_command(const struct card *card, void *memory, uint32_t index, const struct card_command *command);
+
+/** What the engine did with its cycles. */
+struct card_counters {
+    uint64_t cycles;
+    uint64_t array; /* the array stepped */
+    uint64_t wait_weights, wait_rows, wait_drain;
+    uint64_t idle; /* the array had no job */
+    uint64_t beats_read, beats_written;
+};
+
+/** How a list ended, as the engine writes it behind everything else. */
+struct card_record {
+    uint32_t status;       /* ACCEL_ENGINE_ */
+    uint32_t failed;       /* number of the command that it ended with */
+    uint32_t seen;         /* all that went wrong: ACCEL_SEEN_ */
+    uint32_t version;      /* the engine's: ACCEL_ENGINE_VERSION is what this was written for */
+    uint32_t rows, slices; /* of the engine */
+    struct card_counters counters;
+};
+/** Before a list starts: whatever record is there is none of this list. */
+void card_clear_record(const struct card *card, void *memory);
+/** After it: false when none was written. Then the engine could not reach its memory, or has not finished. */
+bool card_get_record(const struct card *card, const void *memory, struct card_record *ret);
 
 /** Copy the hidden states of tokens [begin, end), end up to CARD_MAX_TOKENS, between `hidden` [end - begin][hidden] and
  *  the card. */

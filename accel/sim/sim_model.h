@@ -22,6 +22,9 @@ struct sim_model_options {
     uint64_t late_address;    /* bursts that read or write here are late */
     uint32_t late_cycles;     /* by so many cycles */
     uint32_t error_per_mille; /* chance that a burst is answered with an error */
+    uint64_t bad_address;     /* bursts that touch this are, */
+    bool bad_reads, bad_writes; /* where they read, where they write */
+    uint64_t record;          /* address that lists get for their record */
     uint64_t seed;            /* of stalls, errors and the registers' state before the first reset */
 };
 
@@ -39,7 +42,9 @@ struct sim_model *sim_model_create(const struct sim_model_options *options);
 void sim_model_destroy(struct sim_model **model);
 /** The card's memory: read and written by the host at will, between cycles. */
 void *sim_model_memory(struct sim_model *model);
-void sim_model_set_options(struct sim_model *model, const struct sim_model_options *options); /* but for the memory */
+/** But for the memory and the record's address. */
+void sim_model_set_options(struct sim_model *model, const struct sim_model_options *options);
+void sim_model_set_record(struct sim_model *model, uint64_t record);
 /** Hold reset for a few cycles; whatever was under way is gone. The memory keeps its contents. */
 void sim_model_reset(struct sim_model *model);
 /** Write the registers and ap_start. */
@@ -54,7 +59,8 @@ void sim_model_write_bytes(struct sim_model *model, uint32_t reg, uint32_t value
 void sim_model_set_list(struct sim_model *model, uint64_t list, uint32_t count);
 bool sim_model_interrupt(const struct sim_model *model);
 void sim_model_counts(struct sim_model *model, struct sim_model_counts *ret);
-/** The last breach of a rule of AXI (4 KiB boundary, last beat, a register that does not answer), or NULL. */
+/** The last breach of a rule of AXI (4 KiB boundary, last beat, a register that does not answer) or of the record's
+ *  (behind all other writes, done when it is answered), or NULL. */
 const char *sim_model_breach(const struct sim_model *model);
 uint32_t sim_model_rows(void); /**< of the array: 64 multiply-accumulates a cycle each */
 uint32_t sim_model_slices(void);

@@ -63,8 +63,9 @@ Test(card, nothing_overlaps)
                                  {f.card.values, tokens * f.image->head_dim_padded},
                                  {f.card.key_scales, tokens * sizeof(float)},
                                  {f.card.value_scales, tokens * sizeof(float)},
-                                 {f.card.list, (uint64_t)2 * ACCEL_COMMAND_BYTES}};
-    size_t n = 6;
+                                 {f.card.list, (uint64_t)2 * ACCEL_COMMAND_BYTES},
+                                 {f.card.record, ACCEL_RECORD_BYTES}};
+    size_t n = 7;
     for (uint32_t l = 0; l < 2; l++) {
         const struct card_layer *layer = &f.card.layers[l];
         regions[n++] = (struct region){layer->kv, linear_bytes(s->hidden, 2 * s->hidden)};

@@ -202,6 +202,7 @@ void rtl_case_put_rows(const struct rtl_case *test, struct sim_model *model)
 struct sim_model *rtl_case_model(const struct rtl_case *test, struct sim_model_options options)
 {
     options.memory = test->card.size;
+    options.record = test->card.record;
     struct sim_model *model = sim_model_create(&options);
     if (!model)
         abort();
