@@ -15,6 +15,7 @@ bool card_get_record(const struct card *card, const void *memory, struct card_re
         return false;
     *ret = (struct card_record){.status = words[ACCEL_RECORD_STATUS],
                                 .failed = words[ACCEL_RECORD_FAILED],
+                                .layer = words[ACCEL_RECORD_LAYER],
                                 .seen = words[ACCEL_RECORD_SEEN],
                                 .version = words[ACCEL_RECORD_VERSION],
                                 .rows = words[ACCEL_RECORD_GEOMETRY] & 0xffff,

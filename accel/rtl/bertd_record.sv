@@ -14,6 +14,7 @@ module bertd_record #(
     input  logic [ 63:0] address_i,
     input  logic [  2:0] status_i,
     input  logic [ 31:0] failed_i,
+    input  logic [ 10:0] layer_i,
     input  logic [511:0] counters_i,
     input  logic [  4:0] trouble_i,          // in the order of `seen`
 
@@ -52,6 +53,7 @@ module bertd_record #(
         words[32*bertd_pkg::ACCEL_RECORD_WRITTEN+:32] = bertd_pkg::ACCEL_RECORD_MAGIC;
         words[32*bertd_pkg::ACCEL_RECORD_STATUS+:32] = 32'(status_i);
         words[32*bertd_pkg::ACCEL_RECORD_FAILED+:32] = failed_i;
+        words[32*bertd_pkg::ACCEL_RECORD_LAYER+:32] = 32'(layer_i);
         words[32*bertd_pkg::ACCEL_RECORD_SEEN+:32] = 32'(seen_q);
         words[32*bertd_pkg::ACCEL_RECORD_VERSION+:32] = 32'(bertd_pkg::ACCEL_ENGINE_VERSION);
         words[32*bertd_pkg::ACCEL_RECORD_GEOMETRY+:32] = {16'(SLICES), 16'(ROWS)};

@@ -35,7 +35,7 @@ struct random_source {
 };
 
 struct burst {
-    uint64_t address;
+    uint64_t address; /* from the memory's begin on */
     uint32_t beats;
     uint64_t due; /* cycle of the first beat */
     bool bad;
@@ -54,16 +54,22 @@ struct card {
         return random.chance(options.stall_per_mille);
     }
 
+    bool holds(uint64_t at, size_t bytes) const
+    {
+        return at < memory.size() && memory.size() - at >= bytes;
+    }
+
     burst make(uint64_t address, uint32_t length, bool write)
     {
-        burst b{address, length + 1, cycle + options.read_latency + 1, random.chance(options.error_per_mille)};
-        if (address % BEAT || address / 4096 != (address + b.beats * BEAT - 1) / 4096)
+        uint64_t at = address - options.base;
+        burst b{at, length + 1, cycle + options.read_latency + 1, random.chance(options.error_per_mille)};
+        if (at % BEAT || at / 4096 != (at + b.beats * BEAT - 1) / 4096)
             breach = "a burst crosses a 4 KiB boundary or is not aligned";
-        if (address + b.beats * BEAT > memory.size())
+        if (!holds(at, b.beats * BEAT))
             b.bad = true;
-        if (options.bad_address - address < b.beats * BEAT && (write ? options.bad_writes : options.bad_reads))
+        if (options.bad_address - at < b.beats * BEAT && (write ? options.bad_writes : options.bad_reads))
             b.bad = true;
-        if (options.late_address - address < b.beats * BEAT)
+        if (options.late_address - at < b.beats * BEAT)
             b.due += options.late_cycles;
         return b;
     }
@@ -88,7 +94,7 @@ struct read_port {
             return;
         burst &b = bursts.front();
         rresp = b.bad ? 2 : 0;
-        if (b.address + BEAT <= c.memory.size())
+        if (c.holds(b.address, BEAT))
             std::memcpy(rdata.data(), &c.memory[b.address], BEAT);
     }
 
@@ -171,7 +177,7 @@ struct write_port {
     void check_order(card &c)
     {
         uint64_t record = c.options.record / BEAT * BEAT;
-        bool is_record = awaddr - record < ACCEL_RECORD_BYTES;
+        bool is_record = awaddr - c.options.base - record < ACCEL_RECORD_BYTES;
         if (is_record && !c.recorded && waits())
             c.breach = "the record does not wait for what was written before it";
         if (!is_record && c.recorded)
@@ -367,8 +373,9 @@ void *sim_model_memory(struct sim_model *model)
 
 void sim_model_set_options(struct sim_model *model, const struct sim_model_options *options)
 {
-    uint64_t record = model->memory.options.record;
+    uint64_t base = model->memory.options.base, record = model->memory.options.record;
     model->memory.options = *options;
+    model->memory.options.base = base;
     model->memory.options.record = record;
     model->memory.random.state = options->seed;
 }
@@ -395,10 +402,11 @@ void sim_model_write_bytes(struct sim_model *model, uint32_t reg, uint32_t value
 
 void sim_model_set_list(struct sim_model *model, uint64_t list, uint32_t count)
 {
+    list += model->memory.options.base;
     sim_model_write(model, ACCEL_REGISTER_LIST_LOW, (uint32_t)list);
     sim_model_write(model, ACCEL_REGISTER_LIST_HIGH, (uint32_t)(list >> 32));
     sim_model_write(model, ACCEL_REGISTER_LIST_COUNT, count);
-    uint64_t record = model->memory.options.record;
+    uint64_t record = model->memory.options.base + model->memory.options.record;
     sim_model_write(model, ACCEL_REGISTER_RECORD_LOW, (uint32_t)record);
     sim_model_write(model, ACCEL_REGISTER_RECORD_HIGH, (uint32_t)(record >> 32));
 }

@@ -16,7 +16,8 @@ struct sim_model;
 
 /** The memory behind the ports. Zeroed members: no stalls, answers as soon as they can come. */
 struct sim_model_options {
-    size_t memory;            /* bytes, from address 0 on */
+    size_t memory;            /* bytes */
+    uint64_t base;            /* where they begin on the bus, a multiple of 4096; all else here counts from there */
     uint32_t read_latency;    /* cycles from a burst's address to its first beat */
     uint32_t stall_per_mille; /* chance that a channel does not move in a cycle, the registers' included */
     uint64_t late_address;    /* bursts that read or write here are late */
@@ -42,12 +43,12 @@ struct sim_model *sim_model_create(const struct sim_model_options *options);
 void sim_model_destroy(struct sim_model **model);
 /** The card's memory: read and written by the host at will, between cycles. */
 void *sim_model_memory(struct sim_model *model);
-/** But for the memory and the record's address. */
+/** But for the memory, its base and the record's address. */
 void sim_model_set_options(struct sim_model *model, const struct sim_model_options *options);
 void sim_model_set_record(struct sim_model *model, uint64_t record);
 /** Hold reset for a few cycles; whatever was under way is gone. The memory keeps its contents. */
 void sim_model_reset(struct sim_model *model);
-/** Write the registers and ap_start. */
+/** Write the registers and ap_start; the list lies so far behind the memory's begin. */
 void sim_model_start(struct sim_model *model, uint64_t list, uint32_t count);
 /** Clock until the engine is done or `cycles` have passed; true when it is done. */
 bool sim_model_run(struct sim_model *model, uint64_t cycles);

@@ -39,6 +39,7 @@ uint32_t bench_status(const struct rtl_case *test, struct sim_model *model)
     }
     bench_check(record.status == status, "the record's status is not the register's", record.status);
     bench_check(record.failed == sim_model_read(model, ACCEL_REGISTER_FAILED), "another command failed", record.failed);
+    bench_check(record.layer == sim_model_read(model, ACCEL_REGISTER_LAYER), "another layer failed", record.layer);
     bench_check(record.version == ACCEL_ENGINE_VERSION, "version", record.version);
     bench_check(record.rows == sim_model_rows() && record.slices == sim_model_slices(), "geometry", record.rows);
     bench_check(explains(record.status, record.seen), "seen", record.seen);
@@ -96,14 +97,13 @@ void bench_record(struct rtl_random *random)
     bench_init(&test, random);
     struct sim_model_options options = bench_stalls(random);
     struct sim_model *model = rtl_case_model(&test, options);
-    uint32_t commands = test.image->shape.layers;
-    rtl_case_commands(&test, model);
+    uint32_t commands = rtl_case_commands(&test, model, test.image->shape.layers);
     const struct fault faults[] = {{test.card.rows, WRITES, ACCEL_SEEN_DATA_WRITE, true},
                                    {test.card.keys, WRITES, ACCEL_SEEN_DATA_WRITE, true},
                                    {test.card.value_scales, WRITES, ACCEL_SEEN_DATA_WRITE, true},
                                    {test.card.rows, READS, ACCEL_SEEN_DATA_READ, true},
-                                   {test.card.layers[0].output_norm, READS, ACCEL_SEEN_DATA_READ, true},
-                                   {test.card.layers[0].ffn1, READS, ACCEL_SEEN_WEIGHTS_READ, true},
+                                   {test.card.first.output_norm, READS, ACCEL_SEEN_DATA_READ, true},
+                                   {test.card.first.ffn1, READS, ACCEL_SEEN_WEIGHTS_READ, true},
                                    {test.card.keys, READS, ACCEL_SEEN_WEIGHTS_READ, true},
                                    {test.card.record, WRITES, 0, false}};
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
