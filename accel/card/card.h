@@ -31,8 +31,8 @@ struct card_layer {
     uint64_t output_norm;    /* likewise */
 };
 
-/** The memory map of a card for one image and the rows of one command at a time. Addresses are bytes from `base` on, each a
- *  multiple of 4096; nothing lies at 0. */
+/** The memory map of a card for one image and the rows of one command at a time. Addresses are bytes from `base` on,
+ * each a multiple of 4096; nothing lies at 0. */
 struct card {
     const struct image *image; /* borrowed */
     uint32_t layer_begin, layer_end;

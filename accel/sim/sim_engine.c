@@ -34,10 +34,8 @@ static enum status sim_create(struct engine **ret, const struct image *image, bo
         return status;
     }
     sim->base = (struct engine){&sim_engine, image, verify};
-    struct sim_model_options options = {.memory = sim->card.size,
-                                        .record = sim->card.record,
-                                        .read_latency = READ_LATENCY,
-                                        .seed = 1};
+    struct sim_model_options options = {
+        .memory = sim->card.size, .record = sim->card.record, .read_latency = READ_LATENCY, .seed = 1};
     sim->model = sim_model_create(&options);
     if (!sim->model) {
         sim_destroy(&sim->base);
@@ -105,8 +103,7 @@ static enum status work(struct sim *sim, const struct span *span, struct error *
     uint32_t trouble = record.status;
     if (trouble == ACCEL_ENGINE_OK)
         return STATUS_OK;
-    return error_set(err, STATUS_BACKEND, "layer %u, rows %u to %u: %s",
-                     span->command.layer_begin + record.layer,
+    return error_set(err, STATUS_BACKEND, "layer %u, rows %u to %u: %s", span->command.layer_begin + record.layer,
                      span->first + span->begin, span->first + span->end,
                      trouble < sizeof troubles / sizeof troubles[0] ? troubles[trouble] : "unknown status");
 }

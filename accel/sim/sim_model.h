@@ -16,17 +16,17 @@ struct sim_model;
 
 /** The memory behind the ports. Zeroed members: no stalls, answers as soon as they can come. */
 struct sim_model_options {
-    size_t memory;            /* bytes */
-    uint64_t base;            /* where they begin on the bus, a multiple of 4096; all else here counts from there */
-    uint32_t read_latency;    /* cycles from a burst's address to its first beat */
-    uint32_t stall_per_mille; /* chance that a channel does not move in a cycle, the registers' included */
-    uint64_t late_address;    /* bursts that read or write here are late */
-    uint32_t late_cycles;     /* by so many cycles */
-    uint32_t error_per_mille; /* chance that a burst is answered with an error */
-    uint64_t bad_address;     /* bursts that touch this are, */
+    size_t memory;              /* bytes */
+    uint64_t base;              /* where they begin on the bus, a multiple of 4096; all else here counts from there */
+    uint32_t read_latency;      /* cycles from a burst's address to its first beat */
+    uint32_t stall_per_mille;   /* chance that a channel does not move in a cycle, the registers' included */
+    uint64_t late_address;      /* bursts that read or write here are late */
+    uint32_t late_cycles;       /* by so many cycles */
+    uint32_t error_per_mille;   /* chance that a burst is answered with an error */
+    uint64_t bad_address;       /* bursts that touch this are, */
     bool bad_reads, bad_writes; /* where they read, where they write */
-    uint64_t record;          /* address that lists get for their record */
-    uint64_t seed;            /* of stalls, errors and the registers' state before the first reset */
+    uint64_t record;            /* address that lists get for their record */
+    uint64_t seed;              /* of stalls, errors and the registers' state before the first reset */
 };
 
 /** What the counters say of the last list. */

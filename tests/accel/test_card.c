@@ -304,18 +304,11 @@ Test(card, as_many_sequences_as_a_command_takes)
 
 Test(card, commands_have_addresses_of_the_bus)
 {
-    static const uint32_t cu_seqlens[] = {0, 5}, moved[] = {ACCEL_WORD_ROWS_ADDRESS,
-                                                            ACCEL_WORD_KEYS,
-                                                            ACCEL_WORD_VALUES,
-                                                            ACCEL_WORD_KEY_SCALES,
-                                                            ACCEL_WORD_VALUE_SCALES,
-                                                            ACCEL_WORD_WEIGHTS_KV,
-                                                            ACCEL_WORD_WEIGHTS_Q,
-                                                            ACCEL_WORD_WEIGHTS_OUTPUT,
-                                                            ACCEL_WORD_WEIGHTS_FFN1,
-                                                            ACCEL_WORD_WEIGHTS_FFN2,
-                                                            ACCEL_WORD_ATTENTION_NORM,
-                                                            ACCEL_WORD_OUTPUT_NORM};
+    static const uint32_t cu_seqlens[] = {0, 5},
+                          moved[] = {ACCEL_WORD_ROWS_ADDRESS, ACCEL_WORD_KEYS,           ACCEL_WORD_VALUES,
+                                     ACCEL_WORD_KEY_SCALES,   ACCEL_WORD_VALUE_SCALES,   ACCEL_WORD_WEIGHTS_KV,
+                                     ACCEL_WORD_WEIGHTS_Q,    ACCEL_WORD_WEIGHTS_OUTPUT, ACCEL_WORD_WEIGHTS_FFN1,
+                                     ACCEL_WORD_WEIGHTS_FFN2, ACCEL_WORD_ATTENTION_NORM, ACCEL_WORD_OUTPUT_NORM};
     const uint64_t base = (uint64_t)5 << 32 | 0xfffff000;
     struct fixture f = open_card(0, 2);
     const struct card_command command = {BOARD_RUN, 0, 2, cu_seqlens, 1, 0, 0};

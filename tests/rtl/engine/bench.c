@@ -377,11 +377,11 @@ static const struct {
     const char *name;
     void (*run)(struct rtl_random *random);
     uint64_t most;
-} kinds[] = {{"layers", layers, MANY}, {"lists", lists, MANY},         {"ragged", ragged, MANY},
-             {"large", large, MANY},   {"limits", limits, 1},          {"late", late, MANY},
-             {"parts", parts, MANY},   {"stalls", with_stalls, MANY},  {"reset", reset, MANY},
-             {"flips", flips, MANY},   {"malformed", malformed, MANY}, {"registers", bench_registers, MANY},
-             {"record", bench_record, MANY}, {"wild", wild, MANY}, {"errors", errors, MANY}};
+} kinds[] = {{"layers", layers, MANY},       {"lists", lists, MANY},         {"ragged", ragged, MANY},
+             {"large", large, MANY},         {"limits", limits, 1},          {"late", late, MANY},
+             {"parts", parts, MANY},         {"stalls", with_stalls, MANY},  {"reset", reset, MANY},
+             {"flips", flips, MANY},         {"malformed", malformed, MANY}, {"registers", bench_registers, MANY},
+             {"record", bench_record, MANY}, {"wild", wild, MANY},           {"errors", errors, MANY}};
 
 static bool wanted(int argc, char **argv, const char *name)
 {

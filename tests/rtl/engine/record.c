@@ -9,7 +9,7 @@ static void check_counters(struct sim_model *model, const struct card_counters *
 {
     struct sim_model_counts counts;
     sim_model_counts(model, &counts);
-    const uint64_t there[] = {counters->cycles,    counters->array, counters->wait_weights, counters->wait_rows,
+    const uint64_t there[] = {counters->cycles,     counters->array, counters->wait_weights, counters->wait_rows,
                               counters->wait_drain, counters->idle,  counters->beats_read,   counters->beats_written};
     const uint64_t expected[] = {counts.cycles,     counts.array, counts.wait_weights, counts.wait_rows,
                                  counts.wait_drain, counts.idle,  counts.beats_read,   counts.beats_written};
@@ -21,11 +21,16 @@ static void check_counters(struct sim_model *model, const struct card_counters *
 static bool explains(uint32_t status, uint32_t seen)
 {
     switch (status) {
-    case ACCEL_ENGINE_OK: return seen == 0;
-    case ACCEL_ENGINE_BUS: return seen & (ACCEL_SEEN_WEIGHTS_READ | ACCEL_SEEN_DATA_READ | ACCEL_SEEN_DATA_WRITE);
-    case ACCEL_ENGINE_CHECKSUM: return seen & ACCEL_SEEN_CHECKSUM;
-    case ACCEL_ENGINE_NOT_FINITE: return seen & ACCEL_SEEN_NOT_FINITE;
-    default: return status == ACCEL_ENGINE_BAD_COMMAND;
+    case ACCEL_ENGINE_OK:
+        return seen == 0;
+    case ACCEL_ENGINE_BUS:
+        return seen & (ACCEL_SEEN_WEIGHTS_READ | ACCEL_SEEN_DATA_READ | ACCEL_SEEN_DATA_WRITE);
+    case ACCEL_ENGINE_CHECKSUM:
+        return seen & ACCEL_SEEN_CHECKSUM;
+    case ACCEL_ENGINE_NOT_FINITE:
+        return seen & ACCEL_SEEN_NOT_FINITE;
+    default:
+        return status == ACCEL_ENGINE_BAD_COMMAND;
     }
 }
 
