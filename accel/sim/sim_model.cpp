@@ -1,5 +1,6 @@
 #include "accel/sim/sim_model.h"
 
+#include <array>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
@@ -34,11 +35,18 @@ struct random_source {
     }
 };
 
-struct burst {
+struct written_beat {
     uint64_t address;
+    uint64_t strobes;
+    std::array<uint8_t, BEAT> bytes;
+};
+
+struct burst {
+    uint64_t address; /* from the memory's begin on */
     uint32_t beats;
     uint64_t due; /* cycle of the first beat */
     bool bad;
+    std::vector<written_beat> written{}; /* not in the memory yet */
 };
 
 struct card {
@@ -47,20 +55,30 @@ struct card {
     random_source random{};
     uint64_t cycle = 0;
     const char *breach = nullptr;
+    bool recorded = false; /* of this list */
+    uint64_t beats_read = 0, beats_written = 0;
 
     bool stalled()
     {
         return random.chance(options.stall_per_mille);
     }
 
-    burst make(uint64_t address, uint32_t length)
+    bool holds(uint64_t at, size_t bytes) const
     {
-        burst b{address, length + 1, cycle + options.read_latency + 1, random.chance(options.error_per_mille)};
-        if (address % BEAT || address / 4096 != (address + b.beats * BEAT - 1) / 4096)
+        return at < memory.size() && memory.size() - at >= bytes;
+    }
+
+    burst make(uint64_t address, uint32_t length, bool write)
+    {
+        uint64_t at = address - options.base;
+        burst b{at, length + 1, cycle + options.read_latency + 1, random.chance(options.error_per_mille)};
+        if (at % BEAT || at / 4096 != (at + b.beats * BEAT - 1) / 4096)
             breach = "a burst crosses a 4 KiB boundary or is not aligned";
-        if (address + b.beats * BEAT > memory.size())
+        if (!holds(at, b.beats * BEAT))
             b.bad = true;
-        if (options.late_address - address < b.beats * BEAT)
+        if (options.bad_address - at < b.beats * BEAT && (write ? options.bad_writes : options.bad_reads))
+            b.bad = true;
+        if (options.late_address - at < b.beats * BEAT)
             b.due += options.late_cycles;
         return b;
     }
@@ -85,7 +103,7 @@ struct read_port {
             return;
         burst &b = bursts.front();
         rresp = b.bad ? 2 : 0;
-        if (b.address + BEAT <= c.memory.size())
+        if (c.holds(b.address, BEAT))
             std::memcpy(rdata.data(), &c.memory[b.address], BEAT);
     }
 
@@ -93,8 +111,9 @@ struct read_port {
     void move(card &c, bool &ret_taken)
     {
         ret_taken = rvalid && rready;
+        c.beats_read += ret_taken;
         if (arvalid && arready)
-            bursts.push_back(c.make(araddr, arlen));
+            bursts.push_back(c.make(araddr, arlen, false));
     }
 
     void after(bool taken)
@@ -141,27 +160,56 @@ struct write_port {
             burst &b = bursts.front();
             if (wlast != (b.beats == 1))
                 c.breach = "the last beat of a burst is not marked, or another is";
-            if (!b.bad)
-                for (size_t i = 0; i < BEAT; i++)
-                    if (wstrb >> i & 1)
-                        c.memory[b.address + i] = reinterpret_cast<uint8_t *>(wdata.data())[i];
+            b.written.push_back({b.address, wstrb, {}});
+            std::memcpy(b.written.back().bytes.data(), wdata.data(), BEAT);
+            c.beats_written++;
             b.address += BEAT;
             if (--b.beats == 0) {
                 b.due = c.cycle + c.options.read_latency;
-                answers.push_back(b);
+                answers.push_back(std::move(b));
                 bursts.pop_front();
             }
         }
-        if (awvalid && awready)
-            bursts.push_back(c.make(awaddr, awlen));
+        if (awvalid && awready) {
+            check_order(c);
+            bursts.push_back(c.make(awaddr, awlen, true));
+        }
         ret_answered = bvalid && bready;
     }
 
-    void after(bool answered)
+    bool waits() const
+    {
+        return !bursts.empty() || !answers.empty();
+    }
+
+    /* A record, in one or two bursts, comes when all else is answered, and nothing comes behind it. */
+    void check_order(card &c)
+    {
+        uint64_t record = c.options.record / BEAT * BEAT;
+        bool is_record = awaddr - c.options.base - record < ACCEL_RECORD_BYTES;
+        if (is_record && !c.recorded && waits())
+            c.breach = "the record does not wait for what was written before it";
+        if (!is_record && c.recorded)
+            c.breach = "something is written behind the record";
+        c.recorded |= is_record;
+    }
+
+    /* What is written can be read when it is answered, and not before: AXI promises no more. */
+    static void store(card &c, const burst &b)
+    {
+        for (const written_beat &beat : b.written)
+            for (size_t i = 0; i < BEAT; i++)
+                if (beat.strobes >> i & 1)
+                    c.memory[beat.address + i] = beat.bytes[i];
+    }
+
+    void after(card &c, bool answered)
     {
         if (!answered)
             return;
         bvalid = 0;
+        if (!answers.front().bad)
+            store(c, answers.front());
         answers.pop_front();
     }
 
@@ -254,7 +302,7 @@ struct sim_model {
         engine->eval();
         weights->after(weights_taken);
         data->after(data_taken);
-        writes->after(answered);
+        writes->after(memory, answered);
         memory.cycle++;
     }
 
@@ -273,6 +321,8 @@ struct sim_model {
     /* Words may come before addresses, and answers wait. */
     void write(uint32_t reg, uint32_t value, uint32_t strobes)
     {
+        if (reg == ACCEL_REGISTER_CONTROL && value & strobes & 1)
+            memory.recorded = false; /* a list starts */
         Vbertd_engine &e = *engine;
         e.s_axi_awaddr_i = (CData)reg;
         e.s_axi_wdata_i = value;
@@ -343,8 +393,16 @@ void *sim_model_memory(struct sim_model *model)
 
 void sim_model_set_options(struct sim_model *model, const struct sim_model_options *options)
 {
+    uint64_t base = model->memory.options.base, record = model->memory.options.record;
     model->memory.options = *options;
+    model->memory.options.base = base;
+    model->memory.options.record = record;
     model->memory.random.state = options->seed;
+}
+
+void sim_model_set_record(struct sim_model *model, uint64_t record)
+{
+    model->memory.options.record = record;
 }
 
 void sim_model_reset(struct sim_model *model)
@@ -364,9 +422,13 @@ void sim_model_write_bytes(struct sim_model *model, uint32_t reg, uint32_t value
 
 void sim_model_set_list(struct sim_model *model, uint64_t list, uint32_t count)
 {
+    list += model->memory.options.base;
     sim_model_write(model, ACCEL_REGISTER_LIST_LOW, (uint32_t)list);
     sim_model_write(model, ACCEL_REGISTER_LIST_HIGH, (uint32_t)(list >> 32));
     sim_model_write(model, ACCEL_REGISTER_LIST_COUNT, count);
+    uint64_t record = model->memory.options.base + model->memory.options.record;
+    sim_model_write(model, ACCEL_REGISTER_RECORD_LOW, (uint32_t)record);
+    sim_model_write(model, ACCEL_REGISTER_RECORD_HIGH, (uint32_t)(record >> 32));
 }
 
 void sim_model_start(struct sim_model *model, uint64_t list, uint32_t count)
@@ -381,11 +443,10 @@ void sim_model_start(struct sim_model *model, uint64_t list, uint32_t count)
 
 bool sim_model_run(struct sim_model *model, uint64_t cycles)
 {
-    for (uint64_t i = 0; i < cycles; i++) {
-        if (model->engine->interrupt_o)
-            return true;
+    for (uint64_t i = 0; i < cycles && !model->engine->interrupt_o; i++)
         model->clock();
-    }
+    if (model->engine->interrupt_o && model->writes->waits())
+        model->memory.breach = "done before everything is written";
     return model->engine->interrupt_o;
 }
 
@@ -409,6 +470,12 @@ void sim_model_counts(struct sim_model *model, struct sim_model_counts *ret)
     ret->idle = model->read_wide(ACCEL_REGISTER_IDLE_LOW);
     ret->beats_read = model->read_wide(ACCEL_REGISTER_BEATS_READ_LOW);
     ret->beats_written = model->read_wide(ACCEL_REGISTER_BEATS_WRITTEN_LOW);
+}
+
+void sim_model_beats(const struct sim_model *model, uint64_t *ret_read, uint64_t *ret_written)
+{
+    *ret_read = model->memory.beats_read;
+    *ret_written = model->memory.beats_written;
 }
 
 const char *sim_model_breach(const struct sim_model *model)

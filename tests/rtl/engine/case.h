@@ -7,6 +7,8 @@
 #include "accel/engine.h"
 #include "accel/sim/sim_model.h"
 
+enum { RTL_CASE_SEQUENCES = CARD_MAX_SEQUENCES + 8 };
+
 struct rtl_random {
     uint64_t state;
 };
@@ -16,12 +18,12 @@ struct rtl_case {
     struct image *image;
     struct card card;
     uint32_t rows, n_seqs;
-    uint32_t cu_seqlens[CARD_MAX_SEQUENCES + 1];
+    uint32_t cu_seqlens[RTL_CASE_SEQUENCES + 1];
     float *input;    /* [rows][hidden], as after the embedding */
     float *expected; /* [rows][hidden], behind all layers */
     uint32_t *ids;
     struct board_kv kv, kv_expected;
-    uint32_t block_begin[CARD_MAX_SEQUENCES + 1];
+    uint32_t block_begin[RTL_CASE_SEQUENCES + 1];
     void *kv_memory, *kv_expected_memory;
     size_t kv_size;
 };

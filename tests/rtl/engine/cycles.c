@@ -2,9 +2,10 @@
  *
  *     cycles [MODEL [BATCH ...]]      default: all models, all batches
  *
- * MODEL: minilm (all-MiniLM-L6-v2's shape) or base (BERT-base's). BATCH: lengths, NxLENGTH, or "tail", a long-tailed
- * mix of short and long texts. Each batch is computed with a memory that never stalls, and with one of which a quarter
- * of the beats do.
+ * MODEL: minilm (all-MiniLM-L6-v2's shape) or base (BERT-base's). BATCH: lengths, NxLENGTH, "tail", a long-tailed mix
+ * of short and long texts, or LENGTH/2, a layer of a sequence that two engines share (project, exchange of keys and
+ * values, finish: in each step the slower one counts, and of the exchange its bytes). Each batch is computed with a
+ * memory that never stalls, and with one of which a quarter of the beats do.
  *
  * A batch is as many commands as its sequences fill (card_sequences), each over all layers. Two layers are simulated:
  * the first comes with the rows' way in, and each further one takes as long as the second. The array's arithmetic is
@@ -37,12 +38,13 @@ static const struct {
                {.hidden = 768, .layers = SIMULATED, .heads = 12, .intermediate = 3072, .layer_norm_eps = 1e-12f}}};
 enum { N_MODELS = sizeof models / sizeof models[0] };
 
-static const char *const usual[] = {"16", "32", "64", "128", "512", "32x16", "8x128", "tail"};
+static const char *const usual[] = {"16", "32", "64", "128", "512", "32x16", "8x128", "tail", "16/2", "128/2", "512/2"};
 enum { N_USUAL = sizeof usual / sizeof usual[0] };
 
 struct batch {
     const char *name;
     uint32_t cu_seqlens[MOST + 1], n;
+    bool shared; /* by two engines */
 };
 
 /* Lengths as those of an embedding server's texts: most are short, few are long. */
@@ -51,7 +53,7 @@ static const uint32_t tail[] = {9,  14, 7,  22, 11, 31, 8, 16, 12, 45, 10, 19, 6
 
 static struct batch parse(const char *name)
 {
-    struct batch batch = {.name = name};
+    struct batch batch = {.name = name, .shared = strchr(name, '/') != NULL};
     const char *x = strchr(name, 'x');
     uint32_t length = (uint32_t)atoi(x ? x + 1 : name);
     bool mixed = !strcmp(name, "tail");
@@ -122,6 +124,40 @@ static uint64_t roofline(const struct image_shape *shape, const struct batch *ba
     return compute > bandwidth ? compute : bandwidth;
 }
 
+static uint64_t part(const struct rtl_case *test, struct sim_model *model, enum board_task_kind kind, uint32_t begin,
+                     uint32_t end)
+{
+    struct card_command command = {kind, 0, 1, test->cu_seqlens, 1, begin, end};
+    card_put_command(&test->card, sim_model_memory(model), 0, &command);
+    return rtl_case_count(test, model, 1, ENOUGH).cycles;
+}
+
+/* The same card stands for both engines, one after the other. */
+static void measure_shared(int m, const struct batch *batch, uint32_t stall)
+{
+    const struct image_shape *shape = &models[m].shape;
+    uint32_t tokens = batch->cu_seqlens[1], half = tokens / 2;
+    struct rtl_random random = {1};
+    struct rtl_case test;
+    rtl_case_init_plain(&test, &random, *shape, &tokens, 1);
+    struct sim_model_options options = {.read_latency = READ_LATENCY, .stall_per_mille = stall, .seed = 1};
+    struct sim_model *model = rtl_case_model(&test, options);
+    uint64_t cycles = 0;
+    for (int step = 0; step < 2; step++) {
+        enum board_task_kind kind = step == 0 ? BOARD_PROJECT : BOARD_FINISH;
+        uint64_t first = part(&test, model, kind, 0, half), second = part(&test, model, kind, half, tokens);
+        cycles += first > second ? first : second;
+    }
+    printf("  {\"model\": \"%s\", \"batch\": \"%s\", \"sequences\": 1, \"rows\": %u, \"boards\": 2, "
+           "\"stalled_per_mille\": %u,\n   \"macs_per_cycle\": %u, \"slices\": %u, \"layer_cycles\": %llu, "
+           "\"bytes_each_sends\": %llu}",
+           models[m].title, batch->name, tokens, stall, 64 * sim_model_rows(), sim_model_slices(),
+           (unsigned long long)cycles,
+           (unsigned long long)half * (2ull * shape->hidden + 2 * sizeof(float) * shape->heads));
+    sim_model_destroy(&model);
+    rtl_case_finish(&test);
+}
+
 static bool same_lengths(const struct batch *batch, uint32_t a, uint32_t b, uint32_t n)
 {
     for (uint32_t s = 0; s < n; s++)
@@ -181,7 +217,7 @@ int main(int argc, char **argv)
                     continue;
                 struct batch batch = parse(argc > 2 ? argv[i + 2] : usual[i]);
                 printf("%s\n", separator);
-                measure(m, &batch, stall);
+                (batch.shared ? measure_shared : measure)(m, &batch, stall);
                 fflush(stdout);
                 separator = ",";
             }
