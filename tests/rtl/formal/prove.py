@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.join(HERE, "../mutants"))
 import mutants  # noqa: E402
 
 SKIP = 77
-CYCLES = 12  # from a reset to a broken assertion
+CYCLES = {"drain_control": 26, "job_queue": 20, "weight_fetch": 20}  # from a reset to a broken assertion
 INDUCTION = 3
 SECONDS = 1800
 
@@ -53,7 +53,7 @@ def script(name, paths, include, proof, only):
     """Yosys: memories become registers before modules become one, so that a harness can name their words."""
     read = [f"read_verilog -sv -formal -I{include} {path}" for path in paths]
     drop = [f"delete t:$assert n:{only} %d"] if only else []
-    return "\n".join([*read, f"hierarchy -top formal_{name}", "proc", "opt_clean", "memory_map", "flatten", *drop,
+    return "\n".join([*read, f"hierarchy -top formal_{name}", "proc", "opt_clean", "memory_collect", "memory_map", "flatten", *drop,
                       "async2sync", "opt_clean -purge", "opt -fast", f"sat -set-assumes -prove-asserts -seq 1 {proof}"])
 
 
@@ -88,7 +88,7 @@ def is_proven(folder, name, include):
 
 
 def is_refuted(folder, name, include, mutant):
-    log = yosys(folder, name, include, f"-tempinduct-baseonly -maxsteps {CYCLES}", mutant)
+    log = yosys(folder, name, include, f"-tempinduct-baseonly -maxsteps {CYCLES.get(name, 12)}", mutant)
     good = "model found for base case: FAIL!" in log
     print(f"{name}: {mutant.name}: {mutant.arguments.split('.')[1]} {'broken' if good else 'HOLDS STILL'}", flush=True)
     return good
