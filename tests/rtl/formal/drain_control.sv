@@ -24,7 +24,7 @@ module formal_drain_control (
     (* hierconn *) logic [9:0] \dut.left_q ;
     (* hierconn *) logic [8:0] \dut.row_q ;
     (* hierconn *) logic \dut.released_q ;
-    (* hierconn *) bertd_pkg::tile_t \dut.tile_q , \dut.next_q ;
+    (* hierconn *) logic [$bits(tile_i)-1:0] \dut.tile_q , \dut.next_q ;
 
     assign last = last_i && !busy;
 
@@ -62,7 +62,7 @@ module formal_drain_control (
     end
 
     // A tile's rows lie within ROWS.
-    always_comb assume (tile_i.rows != '0 && 10'(tile_i.row[5:0]) + tile_i.rows <= 10'(ROWS) && !tile_i.row[8]);
+    always_comb assume (tile_i.rows != '0 && 11'(tile_i.row[5:0]) + 11'(tile_i.rows) <= 11'(ROWS) && !tile_i.row[8]);
 
     logic [LATER-1:0] too_late;
     always_comb begin
@@ -77,8 +77,8 @@ module formal_drain_control (
             same_tile: assert (due_q == '0 || (\dut.tile_q == leaving_q && next_q >= {1'b0, leaving_q.row}));
             same_next: assert (under_way_q == '0 || \dut.next_q == coming_q);
             same_coming: assert (under_way_q == '0 || (coming_q.rows != '0 && !coming_q.row[8] &&
-                10'(coming_q.row[5:0]) + coming_q.rows <= 10'(ROWS)));
-            same_rows: assert (due_q == '0 || (!\dut.row_q [8] && next_q[9:8] == '0 && due_q <= 10'(ROWS)));
+                11'(coming_q.row[5:0]) + 11'(coming_q.rows) <= 11'(ROWS)));
+            same_rows: assert (due_q == '0 || (!\dut.row_q [8] && due_q <= 10'(ROWS) && next_q + due_q <= 10'd256));
             same_passed: assert (passed == '0 || next_q == {1'b0, leaving_q.row} || due_q == '0);
             same_under_way: assert ((under_way_q & (under_way_q - 10'd1)) == '0 && (under_way_q == '0 || busy));
             same_released: assert ((busy && under_way_q == '0) || \dut.left_q == '0 || \dut.released_q );

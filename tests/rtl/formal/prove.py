@@ -23,6 +23,7 @@ SKIP = 77
 CYCLES = {"drain_control": 26, "job_queue": 20, "weight_fetch": 20}  # from a reset to a broken assertion
 INDUCTION = 3
 SECONDS = 1800
+BROKEN = "model found for base case: FAIL!"
 
 
 def harnesses():
@@ -51,13 +52,13 @@ def modules(text):
 
 def script(name, paths, include, proof, only):
     """Yosys: memories become registers before modules become one, so that a harness can name their words."""
-    read = [f"read_verilog -sv -formal -I{include} {path}" for path in paths]
+    read = [f"read_verilog -sv -formal -DSYNTHESIS -I{include} {path}" for path in paths]
     drop = [f"delete t:$assert n:{only} %d"] if only else []
     return "\n".join([*read, f"hierarchy -top formal_{name}", "proc", "opt_clean", "memory_collect", "memory_map", "flatten", *drop,
                       "async2sync", "opt_clean -purge", "opt -fast", f"sat -set-assumes -prove-asserts -seq 1 {proof}"])
 
 
-def yosys(folder, name, include, proof, mutant=None):
+def yosys(folder, name, include, proof, mutant=None, only=None):
     paths = [os.path.join(RTL, "bertd_pkg.sv")]
     for module in modules(source(name)):
         stand_in = os.path.join(HERE, f"formal_{module[6:]}.sv")
@@ -68,7 +69,7 @@ def yosys(folder, name, include, proof, mutant=None):
                 file.write(mutants.replace(mutants.read_module(module), mutant))
         paths.append(path)
     paths += [os.path.join(HERE, "formal_reset.sv"), os.path.join(HERE, name + ".sv")]
-    text = script(name, paths, include, proof, mutant and mutant.arguments.split(".")[1])
+    text = script(name, paths, include, proof, only or (mutant and mutant.arguments.split(".")[1]))
     run = subprocess.run(["yosys", "-q", "-l", os.path.join(folder, "log"), "-p", text], stdout=subprocess.PIPE,
                          stderr=subprocess.STDOUT, text=True, timeout=SECONDS)
     with open(os.path.join(folder, "log")) as file:
@@ -83,13 +84,16 @@ def is_proven(folder, name, include):
     good = "Induction step proven: SUCCESS!" in log
     print(f"{name}: {len(assertions(name))} assertions {'proven' if good else 'NOT PROVEN'}", flush=True)
     if not good:
+        broken = [label for label in assertions(name)
+                  if BROKEN in yosys(folder, name, include, "-tempinduct-baseonly -maxsteps 4", only=label)]
         print(log[-6000:])
+        print(f"{name}: soon after a reset breaks: {', '.join(broken) or 'nothing; an induction may need another same_'}")
     return good
 
 
 def is_refuted(folder, name, include, mutant):
     log = yosys(folder, name, include, f"-tempinduct-baseonly -maxsteps {CYCLES.get(name, 12)}", mutant)
-    good = "model found for base case: FAIL!" in log
+    good = BROKEN in log
     print(f"{name}: {mutant.name}: {mutant.arguments.split('.')[1]} {'broken' if good else 'HOLDS STILL'}", flush=True)
     return good
 

@@ -26,10 +26,10 @@ module formal_weight_fetch (
         .panel_params_o(panel_params), .request_valid_o(request_valid), .request_ready_i,
         .request_address_o(request_address), .request_beats_o(request_beats)
     );
-    (* hierconn *) logic [11:0] \dut.reserved_q ;
-    (* hierconn *) logic [3:0] \dut.slots_q ;
+    (* hierconn *) logic [bertd_pkg::RING_BITS:0] \dut.reserved_q ;
+    (* hierconn *) logic [bertd_pkg::PARAM_BITS:0] \dut.slots_q ;
     (* hierconn *) logic [1:0] \dut.state_q ;
-    (* hierconn *) bertd_pkg::fetch_job_t \dut.job_q ;
+    (* hierconn *) logic [$bits(job_i)-1:0] \dut.job_q ;
     (* hierconn *) logic [5:0] \dut.segments_left_q ;
 
     // Beats of weights that are asked for or in the ring; panels that are told of and not retired; beats that are still
@@ -38,10 +38,12 @@ module formal_weight_fetch (
     logic [31:0] weights;
     logic begun, ask, apart, waited_q;
     logic [79:0] request_q;
+    bertd_pkg::fetch_job_t job;
+    assign job = \dut.job_q ;
     assign begun = panel_valid && panel_ready_i;
     assign ask = request_valid && request_ready_i;
     assign apart = \dut.state_q == 2'd2;
-    assign weights = apart ? 32'd0 : 32'(\dut.job_q .beats);
+    assign weights = apart ? 32'd0 : 32'(job.beats);
 
     always_ff @(posedge clk_i or negedge rst_n) begin
         if (!rst_n) begin
@@ -53,7 +55,7 @@ module formal_weight_fetch (
         end else begin
             held_q <= held_q + (ask ? weights : 32'd0) - 32'(beat_freed_i);
             panels_q <= panels_q + 32'(begun) - 32'(panel_retired_i);
-            if (begun) left_q <= 32'(\dut.job_q .segments);
+            if (begun) left_q <= 32'(job.segments);
             else if (ask && !apart) left_q <= left_q - 32'd1;
             waited_q <= request_valid && !request_ready_i;
             request_q <= {request_address, request_beats};
@@ -80,7 +82,7 @@ module formal_weight_fetch (
             same_slots: assert (32'(\dut.slots_q ) == panels_q);
             same_left: assert (left_q == (\dut.state_q [1] ? 32'(\dut.segments_left_q ) : 32'd0));
             same_segments: assert (!\dut.state_q [1] || \dut.segments_left_q != '0);
-            same_job: assert (\dut.state_q == 2'd0 || (\dut.job_q .beats != '0 && \dut.job_q .segments != '0));
+            same_job: assert (\dut.state_q == 2'd0 || (job.beats != '0 && job.segments != '0));
         end
     end
 
