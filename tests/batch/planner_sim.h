@@ -44,6 +44,7 @@ struct sim {
     double concurrency, interactive_ns, bulk_quantum, longest_bulk_layer;
     double noise;        /* launches take as long as predicted, give or take so much of it */
     uint32_t max_tokens; /* in a batch */
+    uint64_t decisions;  /* FNV-1a of all actions */
 };
 
 static inline uint32_t next_random(struct sim *sim, uint32_t below)
@@ -151,6 +152,21 @@ static inline bool any_suspended(const struct sim *sim)
     return false;
 }
 
+static inline void note(struct sim *sim, uint32_t value)
+{
+    sim->decisions = (sim->decisions ^ value) * 0x100000001b3u;
+}
+
+static inline void note_action(struct sim *sim, const struct planner_action *action)
+{
+    note(sim, action->resume ? 1 + action->flight : 0);
+    note(sim, action->class);
+    note(sim, action->n_sequences);
+    note(sim, action->layers);
+    for (uint32_t i = 0; i < action->choice.boards; i++)
+        note(sim, action->boards[i]);
+}
+
 static inline void carry_out(struct sim *sim, const struct planner_action *action, const uint32_t *order)
 {
     struct sim_flight *flight = action->resume ? &sim->flights[order[action->flight]] : new_flight(sim, action);
@@ -234,6 +250,7 @@ static inline void run_until(struct sim *sim, double until)
         bool begun = false, lone = flights_of(sim) == 0 && sim->n_waiting[0] + sim->n_waiting[1] == 1;
         uint32_t n = planner_plan(&sim->snapshot, actions, PLANNER_MAX_BOARDS);
         for (uint32_t i = 0; i < n; i++) {
+            note_action(sim, &actions[i]);
             carry_out(sim, &actions[i], order);
             begun |= !actions[i].resume;
         }

@@ -27,6 +27,22 @@ Test(planner, thousands_of_random_loads)
     }
 }
 
+/* Whoever changes what the planner decides changes this number; whoever only changes how, does not. */
+Test(planner, decides_as_it_did)
+{
+    uint64_t decisions = 0xcbf29ce484222325u;
+    for (uint64_t seed = 0; seed < 300; seed++) {
+        uint32_t boards = seed % 5 == 4 ? 30 + (uint32_t)(seed % 35) : 1 + (uint32_t)(seed % 9);
+        struct sim *sim = make_sim(seed + 5000, (enum batch_placement)(seed / 3 % 4), boards);
+        sim->decisions = decisions;
+        run(sim);
+        decisions = sim->decisions;
+        check_all_computed_once(sim);
+        free(sim);
+    }
+    cr_assert_eq(decisions, 0xcfa8bfcfeccd94dbu, "the decisions are %#lx", (unsigned long)decisions);
+}
+
 /* Bulk keeps every board busy; a short interactive text comes now and then. */
 Test(planner, interactive_waits_for_a_bulk_layer_at_most)
 {
