@@ -3,9 +3,9 @@
 
 bench-fleet itself fails where a text is lost, computed twice or not at all, or an invariant of a scheduler is broken.
 """
+import argparse
 import json
 import subprocess
-import sys
 
 CARD = "16:0.5,64:0.6,128:1.2,512:6"
 CASES = [
@@ -62,7 +62,9 @@ def what_can_be_done_in_time_is_not_refused(program):
 
 
 def main():
-    program = sys.argv[1]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("bench_fleet")
+    program = parser.parse_args().bench_fleet
     every_text_is_computed_once(program)
     boards_are_not_idle_while_there_is_work(program)
     the_least_busy_server_answers_sooner(program)
