@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "scheduler"))
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "scheduler"))   # not its plot.py
 import server as servers     # noqa: E402
 
 CONFIGURATION = """
