@@ -52,13 +52,17 @@ install_packages() {
 
 microhttpd_dir() { echo "${XDG_CACHE_HOME:-$HOME/.cache}/bertd/libmicrohttpd-$MICROHTTPD_BUILD"; }
 
+# debian_site: where this machine has its packages.
+debian_site() {
+    apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(LABEL) $(COMPONENT)' 'Created-By: Packages' |
+        awk '$2 == "Debian" && $3 == "Debian" && $4 == "main" && !site { site = $1 } END { print site; exit !site }'
+}
+
 # apt_elsewhere deb|deb-src SUITE: `elsewhere` are options with which apt-get, in this folder, knows another suite of
 # Debian, by apt's keys and from where this machine has its packages. The machine's own lists stay as they are.
 apt_elsewhere() {
     local site
-    site=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(LABEL) $(COMPONENT)' 'Created-By: Packages' |
-        awk '$2 == "Debian" && $3 == "Debian" && $4 == "main" { print $1; exit }')
-    [ -n "$site" ] || { echo "apt knows no archive of Debian: try apt-get update"; return 1; }
+    site=$(debian_site) || { echo "apt knows no archive of Debian: try apt-get update"; return 1; }
     mkdir -p apt/lists apt/cache
     echo "$1 [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $site $2 main" > apt/sources.list
     elsewhere=(-qq -o Dir::Etc::SourceList="$PWD/apt/sources.list" -o Dir::Etc::SourceParts=/dev/null
@@ -69,13 +73,16 @@ apt_elsewhere() {
 # fetch_source SUITE PACKAGE: the source of PACKAGE in another suite, into this folder.
 fetch_source() { apt_elsewhere deb-src "$1" && apt-get "${elsewhere[@]}" source --download-only "$2"; }
 
-# The library alone, static. Its own answers are made by functions that server/http/library.c may replace: weak symbols.
-make_microhttpd() {
-    local archive=libmicrohttpd_$MICROHTTPD_VERSION.orig.tar.gz
+# fetch_microhttpd_source: its archive into this folder.
+MICROHTTPD_ARCHIVE=libmicrohttpd_$MICROHTTPD_VERSION.orig.tar.gz
+fetch_microhttpd_source() {
     fetch_source "$MICROHTTPD_SUITE" libmicrohttpd &&
-    echo "$MICROHTTPD_SHA256  $archive" | sha256sum --check --quiet &&
-    tar xf "$archive" &&
-    cd "libmicrohttpd-$MICROHTTPD_VERSION" &&
+    echo "$MICROHTTPD_SHA256  $MICROHTTPD_ARCHIVE" | sha256sum --check --quiet
+}
+
+# build_microhttpd PREFIX: of the source in this folder. The library alone, static. Its own answers are made by functions
+# that server/net/h1_library.c may replace: weak symbols.
+build_microhttpd() {
     sed -i -f "$root/deploy/libmicrohttpd.sed" src/microhttpd/connection.c &&
     sed -i "s/^PACKAGE_VERSION=.*/PACKAGE_VERSION='$MICROHTTPD_BUILD'/" configure &&
     ./configure --prefix="$1" --disable-shared --enable-static --with-pic --disable-doc --disable-examples --disable-tools \
@@ -97,7 +104,8 @@ fetch_microhttpd() {
     mkdir -p "$(dirname "$dir")"
     work=$(mktemp -d "$dir.XXXXXX")
     trap 'rm -rf "$work"; trap - RETURN' RETURN # it would outlive this function
-    if (cd "$work" && make_microhttpd "$work/made") >"$work/log" 2>&1; then
+    if (cd "$work" && fetch_microhttpd_source && tar xf "$MICROHTTPD_ARCHIVE" &&
+        cd "libmicrohttpd-$MICROHTTPD_VERSION" && build_microhttpd "$work/made") >"$work/log" 2>&1; then
         rm -rf "$dir"
         mv "$work/made" "$dir"
     else

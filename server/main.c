@@ -114,13 +114,23 @@ static bool wait_signal(const sigset_t *signals, double seconds)
     return signal > 0;
 }
 
+static void reload(struct program *program)
+{
+    char state[64];
+    snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)(clock_now_ns() / 1000));
+    program_notify(state);
+    program_reload(program);
+    program_notify("READY=1");
+}
+
 static void serve_until_signal(struct program *program, const sigset_t *signals)
 {
     int signal = 0;
     sigset_t with_hangup = *signals; /* which has been blocked since the start */
     sigaddset(&with_hangup, SIGHUP);
     while (sigwait(&with_hangup, &signal) == 0 && signal == SIGHUP)
-        program_reload(program);
+        reload(program);
+    program_notify("STOPPING=1");
     log_info("draining", log_int("signal", signal), log_int("seconds", (int64_t)program->config.drain_seconds));
     serve_server_drain(program->serve);
     net_server_drain(program->net);
@@ -157,12 +167,14 @@ static void finish(struct program *program)
 static void log_listeners(const struct program *program)
 {
     const struct config *config = &program->config;
+    bool lent = program->listeners[0].lent;
     if (program->admin_port)
         log_info("admin listener", log_str("hostname", config->admin_hostname), log_int("port", program->admin_port));
     if (config->unix_socket)
         log_info("unix socket", log_str("path", config->unix_socket));
-    log_info("listening", log_str("hostname", config->hostname), log_int("port", program->port),
-             log_bool("tls", program->tls != NULL), log_str("libmicrohttpd", net_library_version()));
+    log_info("listening", log_str("hostname", lent ? "of the service manager" : config->hostname),
+             log_int("port", program->port), log_bool("tls", program->tls != NULL),
+             log_str("libmicrohttpd", net_library_version()));
 }
 
 int main(int argc, char **argv)
@@ -198,6 +210,7 @@ int main(int argc, char **argv)
     enum status status = start(&program, &signals, &err);
     if (status == STATUS_OK) {
         log_listeners(&program);
+        program_notify("READY=1");
         serve_until_signal(&program, &signals);
     } else {
         log_error("cannot start", log_str("status", status_name(status)), log_str("error", err.message));

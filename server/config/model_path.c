@@ -23,7 +23,8 @@ enum status config_find_model(char *path, size_t size, const char *model_id, con
     const char *below = cache && *cache ? "" : "/.cache";
     const char *base = cache && *cache ? cache : home;
     if (model_id[0] == '/' || model_id[0] == '.' || strstr(model_id, "..") || !base)
-        return error_set(err, STATUS_USAGE, "--model-id: there is no directory %s", model_id);
+        return error_set(err, STATUS_USAGE, "--model-id: there is no directory %s (\"bertctl pull\" fetches models)",
+                         model_id);
     const char *slash = strrchr(model_id, '/');
     const char *names[] = {model_id, slash ? slash + 1 : NULL};
     for (int i = 0; i < 2 && names[i]; i++) {

@@ -26,6 +26,7 @@ struct listener {
     enum visitor_kind kind;
     enum net_side side;
     int fd;
+    bool lent;
 };
 
 /** A connection that has not yet told what it speaks. */
@@ -232,7 +233,7 @@ static enum status prepare(struct doorman *doorman, const struct net_listener *l
     if (doorman->epoll < 0 || doorman->wake < 0 || epoll_ctl(doorman->epoll, EPOLL_CTL_ADD, doorman->wake, &event) != 0)
         return error_set(err, STATUS_INTERNAL, "epoll or eventfd: %s", strerror(errno));
     for (uint32_t i = 0; i < doorman->n_listeners; i++) {
-        doorman->listeners[i] = (struct listener){LISTENER, listeners[i].side, listeners[i].fd};
+        doorman->listeners[i] = (struct listener){LISTENER, listeners[i].side, listeners[i].fd, listeners[i].lent};
         if (listen(listeners[i].fd, BACKLOG) != 0)
             return error_set(err, STATUS_IO, "listen: %s", strerror(errno));
     }
@@ -244,7 +245,8 @@ static enum status prepare(struct doorman *doorman, const struct net_listener *l
     return STATUS_OK;
 }
 
-/* The path of a socket in the file system goes with it. Its socket stays open until the thread has ended. */
+/* The path of a socket in the file system goes with it. Its socket stays open until the thread has ended. One that is
+ * lent is only left: who connects waits there for the next server. */
 void doorman_quiesce(struct net_server *server)
 {
     struct doorman *doorman = server->doorman;
@@ -254,6 +256,8 @@ void doorman_quiesce(struct net_server *server)
         struct sockaddr_un address = {0};
         socklen_t len = sizeof address;
         int fd = doorman->listeners[i].fd;
+        if (doorman->listeners[i].lent)
+            continue;
         if (getsockname(fd, (struct sockaddr *)&address, &len) == 0 && address.sun_family == AF_UNIX &&
             address.sun_path[0])
             unlink(address.sun_path);

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -18,7 +19,7 @@ static uint16_t port_of(int fd)
         return 0;
     if (address.ss_family == AF_INET6)
         return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
-    return ntohs(((struct sockaddr_in *)&address)->sin_port);
+    return address.ss_family == AF_INET ? ntohs(((struct sockaddr_in *)&address)->sin_port) : 0;
 }
 
 static enum status bind_address(int *ret_fd, const struct addrinfo *info, const char *hostname, uint16_t port,
@@ -83,5 +84,22 @@ enum status net_listen_unix(int *ret_fd, const char *path, struct error *err)
         return error_set(err, STATUS_IO, "cannot listen on %s: %s", path, strerror(why));
     }
     *ret_fd = fd;
+    return STATUS_OK;
+}
+
+enum status net_listen_lent(int fd, uint16_t *ret_port, bool *ret_local, struct error *err)
+{
+    int listens = 0;
+    socklen_t len = sizeof listens;
+    struct sockaddr_storage address;
+    socklen_t address_len = sizeof address;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) != 0 || !listens ||
+        getsockname(fd, (struct sockaddr *)&address, &address_len) != 0)
+        return error_set(err, STATUS_USAGE, "descriptor %d is no socket that listens", fd);
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
+        return error_set(err, STATUS_USAGE, "descriptor %d: %s", fd, strerror(errno));
+    *ret_port = port_of(fd);
+    *ret_local = address.ss_family == AF_UNIX;
     return STATUS_OK;
 }

@@ -73,6 +73,7 @@ enum { NET_ID_SIZE = 129 };
 struct net_listener {
     int fd; /* taken by net_server_create on success */
     enum net_side side;
+    bool lent; /* another process listens on, too: it is closed here at the end, and goes on there */
 };
 
 /** Everything pointed to is borrowed until net_server_destroy. */
@@ -103,6 +104,12 @@ struct net_options {
 enum status net_listen(int *ret_fd, uint16_t *ret_port, const char *hostname, uint16_t port, struct error *err);
 /** The same for a socket in the file system. An old one that nobody listens on is replaced. Errors: USAGE, IO */
 enum status net_listen_unix(int *ret_fd, const char *path, struct error *err);
+
+/** Make ready a socket that another process has bound and listens on. It may be in the file system.
+ *  ret_port    0: it is no TCP socket
+ *  ret_local   it is in the file system
+ *  Errors: USAGE (`fd` is no socket that takes connections) */
+enum status net_listen_lent(int fd, uint16_t *ret_port, bool *ret_local, struct error *err);
 
 /** Begin to serve. `ret`: new; net_server_destroy. Errors: NO_MEMORY, IO, INTERNAL (threads, sockets) */
 enum status net_server_create(struct net_server **ret, const struct net_options *options,

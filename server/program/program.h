@@ -19,7 +19,7 @@
 #include "server/serve/serve.h"
 #include "server/token/token.h"
 
-enum { PROGRAM_LISTENERS = 3, PROGRAM_HANDLERS = 2 };
+enum { PROGRAM_LENT_SOCKETS = 8, PROGRAM_LISTENERS = PROGRAM_LENT_SOCKETS + 2, PROGRAM_HANDLERS = 2 };
 
 /** All that is to be ended, in the order it was begun. */
 struct program {
@@ -50,6 +50,10 @@ struct program {
     struct net_server *net; /* has the listeners' sockets; NULL: not begun */
 };
 
+/** Tell the service manager that started this process how it is (sd_notify(3)); nothing where none wants to know. */
+void program_notify(const char *state);
+/** Its listening sockets, where it gives some (sd_listen_fds(3)), into `listeners`. Errors: USAGE */
+enum status program_take_sockets(struct program *program, struct error *err);
 /** Take the addresses, so that one that is not free is told of before the model is loaded. Errors: USAGE, IO */
 enum status program_listen(struct program *program, struct error *err);
 

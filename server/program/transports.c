@@ -11,7 +11,7 @@ enum { DISCARD_MARGIN = 16 << 20 };
 
 static void add(struct program *program, int fd, enum net_side side)
 {
-    program->listeners[program->n_listeners++] = (struct net_listener){fd, side};
+    program->listeners[program->n_listeners++] = (struct net_listener){.fd = fd, .side = side};
 }
 
 /* The files are read before the model: what is wrong with them is told at once. */
@@ -32,10 +32,15 @@ enum status program_listen(struct program *program, struct error *err)
     enum status status = read_tls(program, err);
     if (status != STATUS_OK)
         return status;
-    status = net_listen(&fd, &program->port, config->hostname, (uint16_t)config->port, err);
+    status = program_take_sockets(program, err);
     if (status != STATUS_OK)
-        return error_prefix(err, status, "--hostname, --port: ");
-    add(program, fd, NET_PUBLIC);
+        return status;
+    if (program->n_listeners == 0) {
+        status = net_listen(&fd, &program->port, config->hostname, (uint16_t)config->port, err);
+        if (status != STATUS_OK)
+            return error_prefix(err, status, "--hostname, --port: ");
+        add(program, fd, NET_PUBLIC);
+    }
     if (config->admin_port != CONFIG_NONE) {
         status = net_listen(&fd, &program->admin_port, config->admin_hostname, (uint16_t)config->admin_port, err);
         if (status != STATUS_OK)

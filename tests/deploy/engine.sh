@@ -34,6 +34,7 @@ engines_end() {
 
 engine_namespace() { echo "$(basename "$engines")-$1"; }
 engine_at() { echo "unix://$engines/$1/docker.sock"; }
+# engine_in NAME COMMAND..; in the background it is a process around the command: signals to it do not reach the command.
 engine_in() { nsenter --net="/run/netns/$(engine_namespace "$1")" "${@:2}"; }
 
 # engine_forwarding on|off: this machine forwards while there is an uplink. Called with the lock held.
