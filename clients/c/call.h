@@ -27,6 +27,7 @@ struct bertd_transfer {
     struct bertd_bytes answer;
     size_t max_answer;
     bool too_long; /**< the answer is longer than that */
+    bool listens;  /**< it waits for bytes of its connection, not for the connection */
     struct bertd_part *part;
     struct bertd_transfer *next; /**< among those that are free */
     char words[CURL_ERROR_SIZE];

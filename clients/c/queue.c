@@ -11,11 +11,13 @@ enum { EVENTS = 64 };
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *cookie, void *known)
 {
     struct bertd_queue *queue = cookie;
-    (void)easy;
+    struct bertd_transfer *transfer = NULL;
     if (what == CURL_POLL_REMOVE) {
         epoll_ctl(queue->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
         return 0;
     }
+    if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer) == CURLE_OK && transfer)
+        transfer->listens = what & CURL_POLL_IN;
     struct epoll_event event = {.data.u64 = (uint32_t)fd};
     event.events = (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
     if (epoll_ctl(queue->epoll_fd, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) != 0)

@@ -113,7 +113,7 @@ bool bertd_transfer_start(struct bertd_queue *queue, struct bertd_transfer *tran
     if (transfer->url.failed || transfer->body.failed || !bertd_transfer_header(transfer, "Expect", ""))
         return false;
     bertd_bytes_clear(&transfer->answer);
-    transfer->too_long = false;
+    transfer->too_long = transfer->listens = false;
     transfer->words[0] = '\0';
     if (post) {
         curl_easy_setopt(easy, CURLOPT_POST, 1L);

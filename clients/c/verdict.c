@@ -26,10 +26,12 @@ static enum bertd_verdict judge_write(const struct bertd_transfer *transfer, str
     return BERTD_FINAL;
 }
 
-/* The time for a connection passed in TLS. libcurl tells that by its words alone. */
+/* The time for a connection passed in TLS: after the name was found, bytes were waited for. libcurl 8 does not tell. */
 static bool hangs_in_tls(const struct bertd_transfer *transfer)
 {
-    return strstr(transfer->words, "SSL") && strncmp(transfer->part->endpoint->base, "https", 5) == 0;
+    curl_off_t found_us = 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_NAMELOOKUP_TIME_T, &found_us);
+    return transfer->listens && found_us > 0 && strncmp(transfer->part->endpoint->base, "https", 5) == 0;
 }
 
 static enum bertd_verdict judge_transport(const struct bertd_transfer *transfer, CURLcode code, struct bertd_error *err)

@@ -23,7 +23,8 @@ const struct cli_option cli_connection_options[] = {
      "Where the server is: http://HOST:PORT, https://.., unix:/PATH. Several of the same model: give it several times. "
      "Default: $BERTD_URL, else http://127.0.0.1:3000",
      CONNECTION(urls), 0, 0},
-    {"api-key-file", 0, CLI_NAME, "FILE", "The API key is its first line. Default: $BERTD_API_KEY, else none. As an argument others would see it",
+    {"api-key-file", 0, CLI_NAME, "FILE",
+     "The API key is its first line. Default: $BERTD_API_KEY, else none. As an argument others would see it",
      CONNECTION(api_key_file), 0, 0},
     {"model", 0, CLI_TEXT, "NAME", "Model to ask for on servers with OpenAI's routes", CONNECTION(model), 0, 0},
     {"proxy", 0, CLI_TEXT, "URL", "Proxy; default: as http_proxy, https_proxy and no_proxy say", CONNECTION(proxy), 0,

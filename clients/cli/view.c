@@ -131,8 +131,8 @@ void cli_view_show(const struct cli_view *view, const struct cli_reading *readin
     size_t n = json_array_size(boards), room = view->rows > 14 ? view->rows - 14 : n;
     show_head(view, reading, out);
     show_classes(view, reading, out);
-    line(view, out, DIM, "%-8s %-11s %-22s %4s %5s %12s %6s %5s", "board", "state", "load of the last 5-10 s", "",
-         "queue", "tasks done", "failed", "out");
+    line(view, out, DIM, "%-8s %-11s %-27s %5s %12s %6s %5s", "board", "state", "load of the last 5-10 s", "queue",
+         "tasks done", "failed", "out");
     for (size_t i = 0; i < n && i < room; i++)
         show_board(view, json_array_get(boards, i), out);
     if (n > room)

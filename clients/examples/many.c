@@ -3,7 +3,7 @@
 #include <bertd.h>
 #include <stdio.h>
 
-enum { N = 3000, LENGTH = 32 };
+enum { N = 1000, LENGTH = 32 };
 
 int main(int argc, char **argv)
 {

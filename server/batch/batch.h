@@ -86,7 +86,7 @@ struct batch_event {
 struct batch_options {
     struct image *image;            /* retained until batch_destroy */
     struct board **boards;          /* [n_boards], opened; taken over with success and closed in batch_destroy */
-    uint32_t n_boards;              /* 1 to 64 */
+    uint32_t n_boards;              /* 1 to 1024; a pipeline: to 64 */
     uint32_t max_tokens;            /* rows in one batch of more than one sequence (--max-batch-tokens) */
     uint32_t max_sequences;         /* sequences in one batch; 0: no limit (--max-batch-requests) */
     uint32_t max_queued_items;      /* beyond: OVERLOADED */

@@ -46,6 +46,12 @@ double cost_whole(const struct cost_model *model, struct cost_load load, uint32_
     return cost_split(model, load, layers, 1);
 }
 
+double cost_singly(const struct cost_model *model, uint64_t texts, double rows, double pairs, uint32_t layers)
+{
+    double each_ns = model->task_ns + model->layer_ns * layers;
+    return model->scale * (each_ns * (double)texts + (model->row_ns * rows + model->pair_ns * pairs) * layers);
+}
+
 void cost_observe(struct cost_model *model, struct cost_load load, uint32_t layers, double measured_ns)
 {
     if (!(measured_ns > 0))

@@ -43,6 +43,8 @@ void cost_fit_one(struct cost_model *model, const struct cost_sample *sample);
 /** Predicted nanoseconds of `layers` layers on one board, and split over `boards` of them (1: as on one). */
 double cost_whole(const struct cost_model *model, struct cost_load load, uint32_t layers);
 double cost_split(const struct cost_model *model, struct cost_load load, uint32_t layers, uint32_t boards);
+/** Of so many texts of these rows and pairs in all, each alone, one after another on one board. */
+double cost_singly(const struct cost_model *model, uint64_t texts, double rows, double pairs, uint32_t layers);
 /** Learn from a finished launch of `layers` layers on one board: move the scale a little, within 1/64 to 64. */
 void cost_observe(struct cost_model *model, struct cost_load load, uint32_t layers, double measured_ns);
 /** A load with one more sequence. */

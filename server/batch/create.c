@@ -4,6 +4,7 @@
 #include "server/batch/calibrate.h"
 #include "server/batch/dispatch.h"
 #include "server/batch/flights.h"
+#include "server/batch/slots.h"
 #include "server/batch/threads.h"
 
 /* What one work may take of the queue's limit: a part of it, but no less than this. */
@@ -12,6 +13,7 @@ enum { QUEUE_PARTS = 4, MIN_SHARE = 32 };
 static void free_batch(struct batch *batch)
 {
     mem_free(batch->slots);
+    mem_free(batch->loaded);
     mem_free(batch->options.boards);
     mem_free(batch);
 }
@@ -24,12 +26,16 @@ static enum status load_boards(struct batch *batch, struct error *err)
     if (pipeline && layers < n)
         return error_set(err, STATUS_USAGE, "a pipeline of %u boards needs as many layers; the model has %u", n,
                          layers);
+    if (pipeline && n > ETA_MAX_BOARDS)
+        return error_set(err, STATUS_USAGE, "%u boards: a pipeline has at most %d", n, ETA_MAX_BOARDS);
+    if (pipeline && !(batch->loaded = mem_calloc(n, sizeof *batch->loaded)))
+        return error_set(err, STATUS_NO_MEMORY, "no memory for a pipeline of %u boards", n);
     enum status status = STATUS_OK;
     for (uint32_t b = 0; b < n && status == STATUS_OK; b++) {
-        struct sched_slot *slot = &batch->slots[b];
-        slot->layer_begin = pipeline ? layers * b / n : 0;
-        slot->layer_end = pipeline ? layers * (b + 1) / n : layers;
-        status = board_load(batch->options.boards[b], batch->options.image, slot->layer_begin, slot->layer_end, err);
+        if (pipeline)
+            batch->loaded[b] = (struct planner_board){layers * b / n, layers * (b + 1) / n};
+        struct planner_board loaded = sched_loaded(batch, b);
+        status = board_load(batch->options.boards[b], batch->options.image, loaded.layer_begin, loaded.layer_end, err);
     }
     return status;
 }
@@ -53,15 +59,16 @@ enum status batch_create(struct batch **ret, const struct batch_options *options
         free_batch(batch);
         return error_set(err, STATUS_NO_MEMORY, "no memory for a pool of %u boards", options->n_boards);
     }
+    batch->usable = batch->free = board_set_of(options->n_boards);
     for (uint32_t b = 0; b < options->n_boards; b++) {
         batch->options.boards[b] = options->boards[b];
         batch->slots[b].batch = batch;
+        sched_slot_changed(batch, b);
     }
     uint32_t limit = options->max_queued_items;
     uint32_t share = limit / QUEUE_PARTS > MIN_SHARE ? limit / QUEUE_PARTS : MIN_SHARE;
     for (int c = 0; c < BATCH_CLASSES; c++)
         queue_init(&batch->queues[c], share < limit ? share : limit);
-    batch->usable = options->n_boards;
     batch->bulk_quantum_ns = 1e6;
     watchdog_init(&batch->watchdog, options->timeout_scale);
     cost_init(&batch->cost);
@@ -91,7 +98,7 @@ static void cancel_all(struct batch *batch, struct sched_completions *completion
     struct error err;
     error_set(&err, STATUS_CANCELLED, "the server is shutting down");
     sched_fail_waiting(batch, completions, STATUS_CANCELLED, &err);
-    for (struct flight *flight = batch->flights; flight; flight = flight->next)
+    for (struct flight *flight = batch->oldest[FLIGHTS_ALL]; flight; flight = flight->newer[FLIGHTS_ALL])
         if (flight->state == FLIGHT_RUNNING)
             sched_fail_entries(batch, completions, flight, STATUS_CANCELLED, &err);
     sched_dispatch(batch, completions);

@@ -3,33 +3,21 @@
 #include "base/clock.h"
 #include "server/batch/flights.h"
 
-static bool fill_boards(const struct batch *batch, struct planner_snapshot *out)
-{
-    bool any_free = false;
-    out->n_boards = batch->options.n_boards;
-    for (uint32_t b = 0; b < batch->options.n_boards; b++) {
-        const struct sched_slot *slot = &batch->slots[b];
-        bool usable = slot->health.state == HEALTH_IN_SERVICE;
-        bool is_free = !slot->flight && !slot->probing;
-        out->boards[b] = (struct planner_board){usable, is_free, slot->layer_begin, slot->layer_end};
-        any_free |= usable && is_free;
-    }
-    return any_free;
-}
-
 /* `suspended` gets the flight behind each of the snapshot's. */
 static void fill_work(const struct batch *batch, struct planner_snapshot *out, struct flight **suspended)
 {
     out->n_flights = 0;
-    for (struct flight *f = batch->flights; f && out->n_flights < PLANNER_MAX_BOARDS; f = f->next) {
-        if (f->state != FLIGHT_SUSPENDED)
-            continue;
+    struct flight *f = batch->oldest[FLIGHTS_SUSPENDED];
+    for (; f && out->n_flights < PLANNER_MAX_FLIGHTS; f = f->newer[FLIGHTS_SUSPENDED]) {
+        const struct board_set *avoid = f->avoid.n_words ? &f->avoid : NULL;
         suspended[out->n_flights] = f;
-        out->flights[out->n_flights++] = (struct planner_flight){f->class, f->load, f->layer, f->avoid, f->last_board};
+        out->flights[out->n_flights++] = (struct planner_flight){f->class, f->load, f->layer, avoid, f->last_board};
     }
+    uint32_t n_free = board_set_count(&out->free);
     for (int c = 0; c < BATCH_CLASSES; c++) {
-        out->queues[c].n = queue_peek(&batch->queues[c], out->queues[c].lengths, PLANNER_WINDOW);
-        out->queues[c].tokens = batch->queues[c].tokens;
+        uint32_t tokens = planner_batch_tokens((enum batch_class)c, out->max_tokens, out->interactive_lately);
+        out->queues[c].n = queue_peek(&batch->queues[c], out->queues[c].lengths, PLANNER_WINDOW, n_free, tokens);
+        out->queues[c].tokens = batch->queues[c].load.tokens;
     }
 }
 
@@ -37,9 +25,13 @@ static void fill_work(const struct batch *batch, struct planner_snapshot *out, s
 static bool fill_snapshot(struct batch *batch, struct flight **suspended)
 {
     struct planner_snapshot *out = &batch->snapshot;
-    if (!fill_boards(batch, out) || (batch->n_flights == 0 && sched_queued_items(batch) == 0))
+    bool work = batch->oldest[FLIGHTS_SUSPENDED] || sched_queued_items(batch) > 0;
+    if (!work || board_set_is_empty(&batch->free))
         return false;
-    fill_work(batch, out, suspended);
+    out->n_boards = batch->options.n_boards;
+    out->boards = batch->loaded;
+    out->usable = batch->usable;
+    out->free = batch->free;
     out->placement = batch->options.placement;
     out->cost = &batch->cost;
     out->bandit = &batch->bandit;
@@ -49,15 +41,8 @@ static bool fill_snapshot(struct batch *batch, struct flight **suspended)
     out->max_sequences = sched_max_sequences(batch);
     out->interactive_lately = sched_interactive_lately(batch, clock_now_ns());
     out->bulk_owed = batch->interactive_ns > PLANNER_BULK_WAIT_FACTOR * batch->bulk_quantum_ns;
+    fill_work(batch, out, suspended);
     return true;
-}
-
-static bool any_suspended(const struct batch *batch)
-{
-    for (const struct flight *flight = batch->flights; flight; flight = flight->next)
-        if (flight->state == FLIGHT_SUSPENDED)
-            return true;
-    return false;
 }
 
 /* Whose service it was, so that bulk work is not starved. */
@@ -66,7 +51,7 @@ static void account(struct batch *batch, const struct flight *flight)
     if (flight->class == BATCH_BULK) {
         batch->interactive_ns = 0;
         batch->bulk_quantum_ns = flight->predicted_ns;
-    } else if (batch->queues[BATCH_BULK].items > 0 || any_suspended(batch)) {
+    } else if (batch->queues[BATCH_BULK].load.items > 0 || batch->oldest[FLIGHTS_SUSPENDED]) {
         batch->interactive_ns += flight->predicted_ns * flight->choice.boards;
     }
 }
@@ -134,14 +119,14 @@ static bool begin(struct batch *batch, struct sched_completions *completions, co
     return launch(batch, completions, flight, action);
 }
 
-/* False where an action failed: then works have failed with it, so that the actions behind it are about a queue that is
- * no longer there. */
+/* False where another plan is to follow: this one was too short; or an action failed, and works with it, so that the
+ * actions behind it were about a queue that is no longer there. */
 static bool carry_out_plan(struct batch *batch, struct sched_completions *completions)
 {
-    struct planner_action actions[PLANNER_MAX_BOARDS];
-    struct flight *suspended[PLANNER_MAX_BOARDS];
+    struct planner_action actions[PLANNER_MAX_ACTIONS];
+    struct flight *suspended[PLANNER_MAX_FLIGHTS];
     bool lone = batch->n_flights == 0 && sched_queued_items(batch) == 1;
-    uint32_t n = fill_snapshot(batch, suspended) ? planner_plan(&batch->snapshot, actions, PLANNER_MAX_BOARDS) : 0;
+    uint32_t n = fill_snapshot(batch, suspended) ? planner_plan(&batch->snapshot, actions, PLANNER_MAX_ACTIONS) : 0;
     bool done = true, begun = false;
     for (uint32_t i = 0; i < n && done; i++) {
         begun |= !actions[i].resume;
@@ -150,7 +135,7 @@ static bool carry_out_plan(struct batch *batch, struct sched_completions *comple
     }
     if (begun)
         batch->concurrency = planner_concurrency(batch->concurrency, batch->n_flights, lone);
-    return done;
+    return done && !planner_was_short(&batch->snapshot, n);
 }
 
 void sched_dispatch(struct batch *batch, struct sched_completions *completions)

@@ -11,14 +11,14 @@ enum { MAX_LAUNCHES = 2000 };
 struct play {
     struct eta_state *state;
     enum batch_class class;       /* the request's */
-    const struct batch_item *own; /* [n_own]: the request's, behind what waits in its queue */
+    const struct batch_item *own; /* the request's, behind what waits in its queue: each `part`th, `n_own` of them */
     uint32_t n_own;
     uint32_t own_begun; /* items */
     uint32_t own_ended; /* items */
     double now_ns;
     double own_from_ns; /* when the first of it began */
     struct planner_snapshot snapshot;
-    uint32_t order[PLANNER_MAX_BOARDS]; /* the flight behind each of the snapshot's */
+    uint32_t order[PLANNER_MAX_FLIGHTS]; /* the flight behind each of the snapshot's */
 };
 
 /* Tokens of item `i` of the load: as the mean, rounded so that the sum is right. */
@@ -33,13 +33,18 @@ static uint64_t waiting(const struct play *play, enum batch_class class)
     return play->state->queues[class].items + (class == play->class ? play->n_own - play->own_begun : 0);
 }
 
+static uint32_t own_tokens(const struct play *play, uint64_t i)
+{
+    return play->own[i * play->state->part].n_tokens;
+}
+
 /* Tokens of the `i`th item that waits. */
 static uint32_t length_at(const struct play *play, enum batch_class class, uint64_t i)
 {
     const struct queue_load *ahead = &play->state->queues[class];
     if (i < ahead->items)
         return length_of(*ahead, i);
-    return play->own[play->own_begun + i - ahead->items].n_tokens;
+    return own_tokens(play, play->own_begun + i - ahead->items);
 }
 
 static void fill_queue(struct play *play, enum batch_class class)
@@ -65,7 +70,7 @@ static void fill_snapshot(struct play *play)
     for (uint32_t f = 0; f < state->n_flights; f++) {
         const struct eta_flight *flight = &state->flights[f];
         busy |= flight->boards;
-        if (flight->boards || out->n_flights == PLANNER_MAX_BOARDS)
+        if (flight->boards || out->n_flights == PLANNER_MAX_FLIGHTS)
             continue;
         play->order[out->n_flights] = f;
         out->flights[out->n_flights++] = (struct planner_flight){.class = flight->class,
@@ -74,10 +79,9 @@ static void fill_snapshot(struct play *play)
                                                                  .avoid = flight->avoid,
                                                                  .last_board = flight->last_board};
     }
-    for (uint32_t b = 0; b < state->n_boards; b++) {
-        out->boards[b] = state->boards[b];
-        out->boards[b].free = !(busy >> b & 1);
-    }
+    out->usable = out->free = board_set_of(state->n_boards);
+    out->usable.words[0] = state->usable;
+    out->free.words[0] = state->usable & ~busy;
     for (int c = 0; c < BATCH_CLASSES; c++)
         fill_queue(play, (enum batch_class)c);
 }
@@ -111,7 +115,7 @@ static struct eta_flight *begin(struct play *play, const struct planner_action *
     if (play->own_begun == 0)
         play->own_from_ns = play->now_ns;
     for (uint32_t i = 0; i < flight->own; i++)
-        flight->load = cost_add(flight->load, play->own[play->own_begun++].n_tokens);
+        flight->load = cost_add(flight->load, own_tokens(play, play->own_begun++));
     return flight;
 }
 
@@ -130,33 +134,51 @@ static void account(struct play *play, const struct eta_flight *flight, double p
     }
 }
 
-/* Returns how many launches there were. */
-static uint32_t dispatch(struct play *play)
+/* False where there is no space for another flight. */
+static bool carry_out(struct play *play, const struct planner_action *action)
 {
-    struct planner_action actions[PLANNER_MAX_BOARDS];
+    struct eta_state *state = play->state;
+    struct eta_flight *flight = action->resume ? &state->flights[play->order[action->flight]] : begin(play, action);
+    if (!flight)
+        return false;
+    for (uint32_t b = 0; b < action->choice.boards; b++)
+        flight->boards |= 1ull << action->boards[b];
+    flight->last_board = action->boards[0];
+    flight->layer += action->layers;
+    double predicted_ns =
+        bandit_predict(state->bandit, state->cost, flight->load, action->layers, action->choice.boards);
+    flight->ends_ns = play->now_ns + predicted_ns;
+    account(play, flight, predicted_ns, action->choice.boards);
+    return true;
+}
+
+/* Returns how many launches there were. `ret_more`: there may be more to do. */
+static uint32_t carry_out_plan(struct play *play, bool *ret_more)
+{
+    struct planner_action actions[PLANNER_MAX_ACTIONS];
+    struct eta_state *state = play->state;
     fill_snapshot(play);
-    bool begun = false,
-         lone = play->state->n_flights == 0 && waiting(play, BATCH_INTERACTIVE) + waiting(play, BATCH_BULK) == 1;
-    uint32_t n = planner_plan(&play->snapshot, actions, PLANNER_MAX_BOARDS);
-    for (uint32_t i = 0; i < n; i++) {
-        const struct planner_action *action = &actions[i];
-        struct eta_flight *flight =
-            action->resume ? &play->state->flights[play->order[action->flight]] : begin(play, action);
-        if (!flight)
-            return i;
-        begun |= !action->resume;
-        for (uint32_t b = 0; b < action->choice.boards; b++)
-            flight->boards |= 1ull << action->boards[b];
-        flight->last_board = action->boards[0];
-        flight->layer += action->layers;
-        double predicted_ns =
-            bandit_predict(play->state->bandit, play->state->cost, flight->load, action->layers, action->choice.boards);
-        flight->ends_ns = play->now_ns + predicted_ns;
-        account(play, flight, predicted_ns, action->choice.boards);
+    bool begun = false, done = true,
+         lone = state->n_flights == 0 && waiting(play, BATCH_INTERACTIVE) + waiting(play, BATCH_BULK) == 1;
+    uint32_t n = planner_plan(&play->snapshot, actions, PLANNER_MAX_ACTIONS), launches = 0;
+    for (uint32_t i = 0; i < n && done; i++) {
+        done = carry_out(play, &actions[i]);
+        begun |= done && !actions[i].resume;
+        launches += done;
     }
     if (begun)
-        play->state->concurrency = planner_concurrency(play->state->concurrency, play->state->n_flights, lone);
-    return n;
+        state->concurrency = planner_concurrency(state->concurrency, state->n_flights, lone);
+    *ret_more = done && planner_was_short(&play->snapshot, n);
+    return launches;
+}
+
+static uint32_t dispatch(struct play *play)
+{
+    uint32_t launches = 0;
+    bool more = true;
+    while (more)
+        launches += carry_out_plan(play, &more);
+    return launches;
 }
 
 /* Go on to when the next launch ends. False: nothing runs. */
@@ -210,7 +232,7 @@ static double skip_far_ahead(struct play *play)
 
 double eta_predict(struct eta_state *state, enum batch_class class, const struct batch_item *items, uint32_t n)
 {
-    struct play play = {.state = state, .class = class, .own = items, .n_own = n};
+    struct play play = {.state = state, .class = class, .own = items, .n_own = (n + state->part - 1) / state->part};
     play.snapshot.placement = state->placement;
     play.snapshot.cost = state->cost;
     play.snapshot.bandit = state->bandit;
@@ -219,13 +241,14 @@ double eta_predict(struct eta_state *state, enum batch_class class, const struct
     play.snapshot.max_sequences = state->max_sequences;
     play.snapshot.interactive_lately = state->interactive_lately;
     play.snapshot.n_boards = state->n_boards;
+    play.snapshot.boards = state->boards;
     double skipped_ns = skip_far_ahead(&play);
     uint32_t launches = 0;
-    while (play.own_ended < n && launches < MAX_LAUNCHES) {
+    while (play.own_ended < play.n_own && launches < MAX_LAUNCHES) {
         launches += dispatch(&play);
         if (!advance(&play))
             break;
     }
-    double done = (double)play.own_ended / n, took_ns = play.now_ns - play.own_from_ns;
+    double done = (double)play.own_ended / play.n_own, took_ns = play.now_ns - play.own_from_ns;
     return skipped_ns + play.now_ns + (done > 0 ? took_ns / done - took_ns : 0);
 }

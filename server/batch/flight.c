@@ -77,6 +77,7 @@ struct flight *flight_create(const struct image *image, const struct queue_entry
     flight->job.ids = ids;
     flight->job.type_ids = type_ids;
     flight->job.hidden = carve(&at, hidden_size);
+    flight->shards = &flight->whole;
     flight->job.hidden_sums = carve(&at, rows * sizeof(uint32_t));
     return flight;
 }
@@ -85,12 +86,12 @@ void flight_destroy(struct flight **flight)
 {
     if (!*flight)
         return;
-    mem_free((*flight)->kv_memory);
+    mem_free((*flight)->split_memory);
     mem_free(*flight);
     *flight = NULL;
 }
 
-/* Keys and values of the whole job, once, when it is first split. */
+/* Keys and values of the whole job, and shards for any split, once, when it is first split. */
 enum status flight_reserve(struct flight *flight, uint32_t n)
 {
     if (n == 1 || flight->job.kv)
@@ -98,13 +99,19 @@ enum status flight_reserve(struct flight *flight, uint32_t n)
     const struct board_job *job = &flight->job;
     size_t kv_size = board_kv_size(job->image, job->cu_seqlens, job->n_seqs);
     size_t blocks_size = padded((job->n_seqs + 1) * sizeof(uint32_t));
-    unsigned char *memory = mem_alloc_aligned(ALIGN, kv_size + blocks_size + sizeof(struct board_kv));
+    size_t shards_size = PLANNER_MAX_SPLIT * sizeof(struct flight_shard);
+    unsigned char *memory =
+        mem_alloc_aligned(ALIGN, padded(kv_size) + blocks_size + padded(sizeof(struct board_kv)) + shards_size);
     if (!memory)
         return STATUS_NO_MEMORY;
     memset(memory, 0, kv_size);
-    flight->kv_memory = memory;
-    struct board_kv *kv = (struct board_kv *)(memory + kv_size + blocks_size);
-    board_kv_init(kv, job->image, job->cu_seqlens, job->n_seqs, memory, (uint32_t *)(memory + kv_size));
+    flight->split_memory = memory;
+    void *keys_and_values = carve(&memory, kv_size);
+    uint32_t *blocks = carve(&memory, blocks_size);
+    struct board_kv *kv = carve(&memory, sizeof *kv);
+    flight->split = carve(&memory, shards_size);
+    memset(flight->split, 0, shards_size);
+    board_kv_init(kv, job->image, job->cu_seqlens, job->n_seqs, keys_and_values, blocks);
     flight->job.kv = kv;
     return STATUS_OK;
 }
@@ -240,6 +247,7 @@ void flight_launch(struct flight *flight, struct board *const *pool, const uint3
     flight->on_returned = on_returned;
     flight->cookie = cookie;
     flight->n_shards = n;
+    flight->shards = n > 1 ? flight->split : &flight->whole;
     flight->projected = false;
     flight->last_board = boards[0];
     flight->status = STATUS_OK;
@@ -258,9 +266,11 @@ void flight_launch(struct flight *flight, struct board *const *pool, const uint3
 /* Keys and values go too: whoever failed may have written where zeros must stay. */
 void flight_restart(struct flight *flight)
 {
-    mem_free(flight->kv_memory);
-    flight->kv_memory = NULL;
+    mem_free(flight->split_memory);
+    flight->split_memory = NULL;
     flight->job.kv = NULL;
+    flight->shards = &flight->whole;
+    flight->n_shards = 0;
     flight->layer = 0;
 }
 

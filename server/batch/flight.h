@@ -27,6 +27,9 @@ enum flight_state {
     FLIGHT_ABANDONED,  /* its board did not answer: the entries run elsewhere, its last shard to come back frees it */
 };
 
+/* The scheduler's lists of flights. */
+enum flight_list { FLIGHTS_ALL, FLIGHTS_SUSPENDED, FLIGHT_LISTS };
+
 struct flight_shard {
     struct board_task project;
     struct board_task finish; /* the RUN task too */
@@ -42,8 +45,8 @@ struct flight {
     double pair_weight; /* what a pair of tokens costs, where a row costs 1 */
     uint32_t layer;     /* the next to compute */
     uint32_t attempts;  /* times it failed on a board */
-    uint64_t avoid;     /* bit b: board b failed it */
     uint32_t last_board;
+    struct board_set avoid; /* boards that failed it */
     uint64_t begun_ns;
     uint64_t launched_ns;     /* last launched */
     double predicted_ns;      /* for the last launch */
@@ -57,7 +60,9 @@ struct flight {
     uint32_t until; /* return before this layer */
     bool projected; /* of a split: keys and values of `layer` are there */
     uint32_t n_shards;
-    struct flight_shard shards[PLANNER_MAX_BOARDS];
+    struct flight_shard *shards; /* [n_shards]: `whole`, or in the memory that flight_reserve has for splits */
+    struct flight_shard whole;
+    struct flight_shard *split;
     atomic_uint pending;
     atomic_bool failing;   /* a shard of this round has failed; the first fills in status, err and failed_board */
     enum status status;    /* of the first shard that failed, else OK */
@@ -65,9 +70,10 @@ struct flight {
     uint32_t failed_board; /* of that shard */
     /* The scheduler's own: */
     enum flight_state state;
-    struct flight *next; /* in `flights` of the scheduler */
-    uint32_t n_left;     /* entries that have not ended; those that have are zeroed */
-    void *kv_memory;
+    uint64_t number;                                          /* how many had begun before it */
+    struct flight *older[FLIGHT_LISTS], *newer[FLIGHT_LISTS]; /* in the scheduler's lists */
+    uint32_t n_left;    /* entries that have not ended; those that have are zeroed */
+    void *split_memory; /* keys, values and shards, once it is split */
     uint32_t n_entries;
     struct queue_entry *entries; /* [n_entries], in this allocation like all the job's arrays */
 };

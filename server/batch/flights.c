@@ -7,36 +7,64 @@
  * since one of them may be; and a text is at fault when it failed so often that so many boards in turn cannot be. */
 enum { MAX_TOGETHER = 2, MAX_ATTEMPTS = 8 };
 
-static bool needs_slot(const struct flight *flight, uint32_t board)
+static bool is_older(const struct flight *a, const struct flight *b)
 {
-    if (flight->state == FLIGHT_RUNNING)
-        return true;
-    for (uint32_t s = 0; flight->state == FLIGHT_ABANDONED && s < flight->n_shards; s++)
-        if (flight->shards[s].board == board && atomic_load(&flight->shards[s].busy))
-            return true;
-    return false;
+    return a->begun_ns < b->begun_ns || (a->begun_ns == b->begun_ns && a->number < b->number);
+}
+
+/* Most flights are the newest of a list when they enter it. */
+static void list(struct batch *batch, enum flight_list list, struct flight *flight)
+{
+    struct flight *older = batch->newest[list], *newer = NULL;
+    while (older && is_older(flight, older)) {
+        newer = older;
+        older = older->older[list];
+    }
+    flight->older[list] = older;
+    flight->newer[list] = newer;
+    *(older ? &older->newer[list] : &batch->oldest[list]) = flight;
+    *(newer ? &newer->older[list] : &batch->newest[list]) = flight;
+}
+
+static void unlist(struct batch *batch, enum flight_list list, struct flight *flight)
+{
+    struct flight *older = flight->older[list], *newer = flight->newer[list];
+    *(older ? &older->newer[list] : &batch->oldest[list]) = newer;
+    *(newer ? &newer->older[list] : &batch->newest[list]) = older;
+}
+
+static bool needs_slot(const struct flight *flight, const struct flight_shard *shard)
+{
+    return flight->state == FLIGHT_RUNNING || (flight->state == FLIGHT_ABANDONED && atomic_load(&shard->busy));
 }
 
 void sched_release_slots(struct batch *batch, const struct flight *flight)
 {
-    for (uint32_t b = 0; b < batch->options.n_boards; b++)
-        if (batch->slots[b].flight == flight && !needs_slot(flight, b))
-            batch->slots[b].flight = NULL;
+    for (uint32_t s = 0; s < flight->n_shards; s++) {
+        const struct flight_shard *shard = &flight->shards[s];
+        struct sched_slot *slot = &batch->slots[shard->board];
+        if (slot->flight != flight || needs_slot(flight, shard))
+            continue;
+        slot->flight = NULL;
+        sched_slot_changed(batch, shard->board);
+    }
 }
 
 static void enter(struct batch *batch, struct flight *flight, enum flight_state state)
 {
+    if (flight->state == FLIGHT_SUSPENDED)
+        unlist(batch, FLIGHTS_SUSPENDED, flight);
     flight->state = state;
+    if (state == FLIGHT_SUSPENDED)
+        list(batch, FLIGHTS_SUSPENDED, flight);
     sched_release_slots(batch, flight);
 }
 
 static void count_in(struct batch *batch, struct flight *flight)
 {
-    struct flight **link = &batch->flights;
-    while (*link && (*link)->begun_ns <= flight->begun_ns)
-        link = &(*link)->next;
-    flight->next = *link;
-    *link = flight;
+    flight->number = batch->begun_flights++;
+    list(batch, FLIGHTS_ALL, flight);
+    list(batch, FLIGHTS_SUSPENDED, flight);
     batch->n_flights++;
     batch->running_items += flight->n_left;
 }
@@ -50,10 +78,9 @@ static void count_out(struct batch *batch, struct flight *flight)
 
 static void free_flight(struct batch *batch, struct flight *flight)
 {
-    struct flight **link = &batch->flights;
-    while (*link != flight)
-        link = &(*link)->next;
-    *link = flight->next;
+    if (flight->state == FLIGHT_SUSPENDED)
+        unlist(batch, FLIGHTS_SUSPENDED, flight);
+    unlist(batch, FLIGHTS_ALL, flight);
     flight_destroy(&flight);
 }
 
@@ -90,6 +117,7 @@ void sched_run_flight(struct batch *batch, struct flight *flight, const uint32_t
         slot->used_ns = flight->launched_ns;
         slot->flights++;
         slot->splits += n > 1;
+        sched_slot_changed(batch, boards[i]);
     }
     enter(batch, flight, FLIGHT_RUNNING);
 }
@@ -117,9 +145,8 @@ void sched_fail_waiting(struct batch *batch, struct sched_completions *completio
     for (int c = 0; c < BATCH_CLASSES; c++)
         for (struct batch_work *work; (work = queue_first(&batch->queues[c]));)
             sched_fail_work(batch, completions, work, status, err);
-    for (struct flight *flight = batch->flights; flight; flight = flight->next)
-        if (flight->state == FLIGHT_SUSPENDED)
-            sched_fail_entries(batch, completions, flight, status, err);
+    for (struct flight *flight = batch->oldest[FLIGHTS_SUSPENDED]; flight; flight = flight->newer[FLIGHTS_SUSPENDED])
+        sched_fail_entries(batch, completions, flight, status, err);
 }
 
 /* Nobody looks at an entry's item before its results are delivered: the flight has copies. */
@@ -147,8 +174,8 @@ void sched_sweep(struct batch *batch, struct sched_completions *completions)
     if (!batch->sweep_due)
         return;
     batch->sweep_due = false;
-    for (struct flight *flight = batch->flights, *next; flight; flight = next) {
-        next = flight->next;
+    for (struct flight *flight = batch->oldest[FLIGHTS_ALL], *next; flight; flight = next) {
+        next = flight->newer[FLIGHTS_ALL];
         if (flight->state != FLIGHT_RUNNING && flight->state != FLIGHT_SUSPENDED)
             continue;
         drop_failed(batch, completions, flight);
@@ -205,7 +232,9 @@ static void retry(struct batch *batch, struct sched_completions *completions, st
     struct queue_entry left[PLANNER_WINDOW];
     uint32_t n = entries_left(flight, left);
     flight->attempts++;
-    flight->avoid |= 1ull << board;
+    if (flight->avoid.n_words == 0)
+        flight->avoid = board_set_of(batch->options.n_boards);
+    board_set_put(&flight->avoid, board, true);
     count_out(batch, flight);
     if (n == 1 && flight->attempts >= MAX_ATTEMPTS)
         give_up(batch, completions, flight, err);
@@ -220,9 +249,8 @@ static void retry(struct batch *batch, struct sched_completions *completions, st
 
 void sched_restart_suspended(struct batch *batch)
 {
-    for (struct flight *flight = batch->flights; flight; flight = flight->next)
-        if (flight->state == FLIGHT_SUSPENDED)
-            flight_restart(flight);
+    for (struct flight *flight = batch->oldest[FLIGHTS_SUSPENDED]; flight; flight = flight->newer[FLIGHTS_SUSPENDED])
+        flight_restart(flight);
 }
 
 /* Its entries run elsewhere already; only its memory was still in use. What hung does not end by itself. */

@@ -2,47 +2,60 @@
 
 #include "base/clock.h"
 
+/* By this factor estimates differ in the worst case. */
+#define SURE 4
+/* The most tokens of a batch, but for a single long text. */
+enum { LARGE_BATCH = 2048 };
+
 /* The boards in service; all where none is, since they are wanted back. In a pipeline each has its place. */
 static void fill_boards(const struct batch *batch, struct eta_state *state)
 {
-    bool all = batch->usable == 0 || batch->options.placement == BATCH_PIPELINE;
-    state->n_boards = batch->options.n_boards;
-    for (uint32_t b = 0; b < batch->options.n_boards; b++) {
-        const struct sched_slot *slot = &batch->slots[b];
-        bool usable = all || slot->health.state == HEALTH_IN_SERVICE;
-        state->boards[b] = (struct planner_board){usable, false, slot->layer_begin, slot->layer_end};
-    }
+    bool all = batch->n_usable == 0 || batch->options.placement == BATCH_PIPELINE;
+    uint32_t n = batch->options.n_boards;
+    state->part = (n + ETA_MAX_BOARDS - 1) / ETA_MAX_BOARDS;
+    state->boards = batch->loaded;
+    for (uint32_t b = 0; b < n; b += state->part, state->n_boards++)
+        if (all || board_set_has(&batch->usable, b))
+            state->usable |= 1ull << state->n_boards;
+}
+
+/* Those of its boards that stand for others too, as bits. */
+static uint64_t boards_of(const struct flight *flight, uint32_t part)
+{
+    uint64_t boards = 0;
+    for (uint32_t s = 0; s < flight->n_shards; s++)
+        if (flight->shards[s].board % part == 0)
+            boards |= 1ull << flight->shards[s].board / part;
+    return boards;
 }
 
 /* Boards move a running flight's `layer` on, so `until` counts. */
 static void fill_flights(const struct batch *batch, struct eta_state *state, uint64_t now)
 {
-    for (const struct flight *flight = batch->flights; flight; flight = flight->next) {
+    const struct flight *flight = batch->oldest[FLIGHTS_ALL];
+    for (uint32_t suspended = 0; flight; flight = flight->newer[FLIGHTS_ALL]) {
         bool runs = flight->state == FLIGHT_RUNNING;
         if ((!runs && flight->state != FLIGHT_SUSPENDED) || state->n_flights == ETA_MAX_FLIGHTS / 2)
+            continue;
+        uint64_t boards = runs ? boards_of(flight, state->part) : 0;
+        if (runs ? boards == 0 : suspended++ % state->part != 0)
             continue;
         struct eta_flight *out = &state->flights[state->n_flights++];
         *out = (struct eta_flight){.class = flight->class,
                                    .load = flight->load,
                                    .layer = runs ? flight->until : flight->layer,
-                                   .avoid = flight->avoid,
-                                   .last_board = flight->last_board};
-        for (uint32_t s = 0; runs && s < flight->n_shards; s++)
-            out->boards |= 1ull << flight->shards[s].board;
+                                   .avoid = state->part == 1 && flight->avoid.n_words ? &flight->avoid : NULL,
+                                   .last_board = flight->last_board / state->part,
+                                   .boards = boards};
         double left_ns = flight->predicted_ns - (double)(now - flight->launched_ns);
         out->ends_ns = runs && left_ns > 0 ? left_ns : 0;
     }
 }
 
-static struct queue_load all_of(const struct queue *queue)
+static struct queue_load part_of(struct queue_load load, uint32_t part)
 {
-    struct queue_load all = {0};
-    for (int f = 0; f < QUEUE_FLOWS; f++) {
-        all.items += queue->flows[f].items;
-        all.tokens += queue->flows[f].tokens;
-        all.pairs += queue->flows[f].pairs;
-    }
-    return all;
+    return (struct queue_load){
+        .items = (load.items + part - 1) / part, .tokens = (load.tokens + part - 1) / part, .pairs = load.pairs / part};
 }
 
 static void fill_state(const struct batch *batch, struct eta_state *state)
@@ -60,24 +73,47 @@ static void fill_state(const struct batch *batch, struct eta_state *state)
                                 .bulk_quantum_ns = batch->bulk_quantum_ns};
     fill_boards(batch, state);
     fill_flights(batch, state, now);
+    state->concurrency /= state->part;
     for (int c = 0; c < BATCH_CLASSES; c++)
-        state->queues[c] = all_of(&batch->queues[c]);
+        state->queues[c] = part_of(batch->queues[c].load, state->part);
+}
+
+static struct queue_load load_of(const struct batch_work *work)
+{
+    struct queue_load load = {0};
+    for (uint32_t i = 0; i < work->n_items; i++)
+        load = queue_load_add(load, work->items[i].n_tokens);
+    return load;
+}
+
+/* All that waits, dealt out over the boards; behind it one large batch more, and before it what they do now. Estimates
+ * of forced splits may be anything. */
+bool sched_is_surely_in_time(const struct batch *batch, const struct batch_work *work, double left_ns)
+{
+    const struct queue_load loads[] = {batch->queues[BATCH_INTERACTIVE].load, batch->queues[BATCH_BULK].load,
+                                       load_of(work)};
+    uint32_t layers = batch->options.image->shape.layers;
+    double texts_ns = 0;
+    for (size_t i = 0; i < sizeof loads / sizeof *loads; i++)
+        texts_ns += cost_singly(&batch->cost, loads[i].items, (double)loads[i].tokens, (double)loads[i].pairs, layers);
+    struct cost_load large = {.rows = LARGE_BATCH, .pairs = (double)LARGE_BATCH * IMAGE_MAX_SEQUENCE};
+    uint32_t boards = batch->n_usable ? batch->n_usable : batch->options.n_boards;
+    double need_ns = texts_ns / boards + cost_whole(&batch->cost, large, layers);
+    return batch->options.placement != BATCH_SPLIT && SURE * need_ns <= left_ns;
 }
 
 double sched_forecast_ns(struct batch *batch, const struct batch_work *work)
 {
     struct eta_state *state = &batch->eta;
     fill_state(batch, state);
-    uint64_t tokens = 0;
-    for (uint32_t i = 0; i < work->n_items; i++)
-        tokens += work->items[i].n_tokens;
-    state->queues[work->class] = queue_ahead(&batch->queues[work->class], work->key, tokens);
+    struct queue_load ahead = queue_ahead(&batch->queues[work->class], work->key, load_of(work).tokens);
+    state->queues[work->class] = part_of(ahead, state->part);
     return eta_predict(state, work->class, work->items, work->n_items);
 }
 
 double sched_backlog_ns(const struct batch *batch)
 {
-    struct queue_load all = all_of(&batch->queues[BATCH_INTERACTIVE]), bulk = all_of(&batch->queues[BATCH_BULK]);
+    struct queue_load all = batch->queues[BATCH_INTERACTIVE].load, bulk = batch->queues[BATCH_BULK].load;
     struct cost_load rows = {.rows = (uint32_t)(all.tokens + bulk.tokens), .pairs = (double)(all.pairs + bulk.pairs)};
     if (rows.rows == 0)
         return 0;

@@ -60,7 +60,7 @@ static bool conclude(struct sched_slot *slot, enum status status, const struct e
     if (status == STATUS_OK) {
         health_passed(&slot->health, now);
         slot->used_ns = now;
-        slot->batch->usable++;
+        sched_slot_changed(slot->batch, index_of(slot));
         return true;
     }
     bool news = strncmp(slot->last_error, err->message, sizeof slot->last_error - 1) != 0 ||
@@ -111,6 +111,7 @@ static void look(struct sched_slot *slot, enum status (*function)(struct board *
     enum status status = undisturbed(slot, function, &err);
     pthread_mutex_lock(&batch->lock);
     slot->probing = false;
+    sched_slot_changed(batch, index_of(slot));
     if (status != STATUS_OK && slot->health.state == HEALTH_IN_SERVICE) {
         batch->scrub_failures += function == board_scrub;
         sched_quarantine(batch, index_of(slot), clock_now_ns(), &err);
@@ -136,7 +137,7 @@ static uint64_t probe_due_ns(const struct sched_slot *slot, uint64_t now)
 static uint64_t attend(struct sched_slot *slot, uint64_t now)
 {
     if (slot->health.state != HEALTH_IN_SERVICE) {
-        uint64_t due_ns = health_due_ns(&slot->health, slot->batch->usable == 0);
+        uint64_t due_ns = health_due_ns(&slot->health, slot->batch->n_usable == 0);
         if (due_ns > now)
             return due_ns;
         treat(slot);
@@ -145,6 +146,7 @@ static uint64_t attend(struct sched_slot *slot, uint64_t now)
         slot->scrub_ns = sched_next_scrub(slot->batch);
     } else if (probe_due_ns(slot, now) <= now) {
         slot->probing = true;
+        sched_slot_changed(slot->batch, index_of(slot));
         look(slot, board_selftest);
         slot->used_ns = clock_now_ns();
         slot->probe_took_ns = slot->used_ns - now;

@@ -26,14 +26,20 @@ static const char *broken_slots_alone(const struct batch *batch)
 {
     uint32_t usable = 0;
     for (uint32_t b = 0; b < batch->options.n_boards; b++) {
-        const struct flight *flight = batch->flights;
+        const struct flight *flight = batch->oldest[FLIGHTS_ALL];
         while (flight && flight != batch->slots[b].flight)
-            flight = flight->next;
+            flight = flight->newer[FLIGHTS_ALL];
         if (batch->slots[b].flight != flight)
             return "a slot names a flight that there is not";
-        usable += batch->slots[b].health.state == HEALTH_IN_SERVICE;
+        const struct sched_slot *slot = &batch->slots[b];
+        bool serves = slot->health.state == HEALTH_IN_SERVICE;
+        usable += serves;
+        if (board_set_has(&batch->usable, b) != serves)
+            return "the boards in service are not those whose health says so";
+        if (board_set_has(&batch->free, b) != (serves && !slot->flight && !slot->probing))
+            return "the free boards are not those on which nothing runs";
     }
-    return usable == batch->usable ? NULL : "the boards in service are miscounted";
+    return usable == batch->n_usable ? NULL : "the boards in service are miscounted";
 }
 
 static const char *broken_queue(const struct queue *queue)
@@ -51,14 +57,14 @@ static const char *broken_queue(const struct queue *queue)
         for (uint32_t i = work->items_taken; i < work->n_items; i++)
             tokens += work->items[i].n_tokens;
     }
-    return items == queue->items && tokens == queue->tokens ? NULL : "a queue is miscounted";
+    return items == queue->load.items && tokens == queue->load.tokens ? NULL : "a queue is miscounted";
 }
 
 /* Of a work: what waits, and its entries in flights. */
 static uint32_t items_of(const struct batch *batch, const struct batch_work *work)
 {
     uint32_t n = work->n_items - work->items_taken;
-    for (const struct flight *flight = batch->flights; flight; flight = flight->next)
+    for (const struct flight *flight = batch->oldest[FLIGHTS_ALL]; flight; flight = flight->newer[FLIGHTS_ALL])
         for (uint32_t i = 0; flight->state != FLIGHT_ABANDONED && i < flight->n_entries; i++)
             n += flight->entries[i].work == work;
     return n;
@@ -86,7 +92,8 @@ static const char *broken_flights(const struct batch *batch)
 {
     uint32_t flights = 0, items = 0;
     uint64_t begun_ns = 0;
-    for (const struct flight *flight = batch->flights; flight; flight = flight->next) {
+    const struct flight *suspended = batch->oldest[FLIGHTS_SUSPENDED];
+    for (const struct flight *flight = batch->oldest[FLIGHTS_ALL]; flight; flight = flight->newer[FLIGHTS_ALL]) {
         const char *broken = broken_slots(batch, flight);
         if (!broken && flight->state != FLIGHT_ABANDONED)
             broken = broken_entries(batch, flight);
@@ -94,12 +101,18 @@ static const char *broken_flights(const struct batch *batch)
             broken = "the flights are not in order";
         if (!broken && flight->state == FLIGHT_SUSPENDED && flight->n_left == 0)
             broken = "a suspended flight has no entry";
+        if (!broken && flight->state == FLIGHT_SUSPENDED && flight != suspended)
+            broken = "the suspended flights are not those of their list, oldest first";
         if (broken)
             return broken;
+        if (flight->state == FLIGHT_SUSPENDED)
+            suspended = flight->newer[FLIGHTS_SUSPENDED];
         begun_ns = flight->begun_ns;
         flights += flight->state != FLIGHT_ABANDONED;
         items += flight->state != FLIGHT_ABANDONED ? flight->n_left : 0;
     }
+    if (suspended)
+        return "a flight that is not suspended is among those that are";
     return flights == batch->n_flights && items == batch->running_items ? NULL : "the flights are miscounted";
 }
 

@@ -18,32 +18,53 @@ struct plan {
     const struct planner_snapshot *in;
     struct planner_action *actions;
     uint32_t n, max;
-    uint64_t free;                 /* bit b: board b can still be given something */
+    struct board_set free; /* that can still be given something */
+    uint32_t n_free;
     uint32_t usable, busy;         /* boards in service; those of them that were not free to begin with */
     uint64_t flights;              /* bit f: flight f is not yet resumed */
     uint32_t given[BATCH_CLASSES]; /* sequences of each queue already in an action */
     uint64_t given_tokens[BATCH_CLASSES];
 };
 
-/* Free boards that hold `layer`, as bits. */
-static uint64_t boards_for(const struct plan *plan, uint32_t layer)
+/* Some free boards for one action. */
+struct choices {
+    struct board_set boards;
+    uint32_t n;
+};
+
+static bool has_layer(const struct planner_snapshot *in, uint32_t board, uint32_t layer)
 {
-    uint64_t fit = 0;
-    for (uint64_t left = plan->free; left; left &= left - 1) {
-        uint32_t b = (uint32_t)__builtin_ctzll(left);
-        if (layer >= plan->in->boards[b].layer_begin && layer < plan->in->boards[b].layer_end)
-            fit |= 1ull << b;
-    }
-    return fit;
+    return !in->boards || (layer >= in->boards[board].layer_begin && layer < in->boards[board].layer_end);
 }
 
-static bool any_usable_for(const struct planner_snapshot *in, uint32_t layer, uint64_t avoid)
+static uint32_t layers_end(const struct planner_snapshot *in, uint32_t board)
 {
-    for (uint32_t b = 0; b < in->n_boards; b++)
-        if (in->boards[b].usable && !(avoid >> b & 1) && layer >= in->boards[b].layer_begin &&
-            layer < in->boards[b].layer_end)
+    return in->boards ? in->boards[board].layer_end : in->layers;
+}
+
+static bool any_usable_for(const struct planner_snapshot *in, uint32_t layer, const struct board_set *avoid)
+{
+    for (uint32_t b = board_set_from(&in->usable, 0); b != BOARD_SET_NONE; b = board_set_from(&in->usable, b + 1))
+        if (!board_set_has(avoid, b) && has_layer(in, b, layer))
             return true;
     return false;
+}
+
+/* Free boards that hold `layer`, without those to avoid (NULL: none) where there are others in service. */
+static struct choices boards_for(const struct plan *plan, uint32_t layer, const struct board_set *avoid)
+{
+    struct choices fit = {plan->free, plan->n_free};
+    if (avoid && !any_usable_for(plan->in, layer, avoid))
+        avoid = NULL;
+    if (!avoid && !plan->in->boards)
+        return fit;
+    for (uint32_t b = board_set_from(&plan->free, 0); b != BOARD_SET_NONE; b = board_set_from(&plan->free, b + 1)) {
+        if (has_layer(plan->in, b, layer) && !(avoid && board_set_has(avoid, b)))
+            continue;
+        board_set_put(&fit.boards, b, false);
+        fit.n--;
+    }
+    return fit;
 }
 
 static double predict(const struct plan *plan, struct cost_load load, uint32_t layers, uint32_t boards)
@@ -62,17 +83,18 @@ static uint32_t quantum(const struct plan *plan, enum batch_class class, struct 
 }
 
 static struct planner_action *add_action(struct plan *plan, enum batch_class class, struct cost_load load,
-                                         uint32_t layer, uint64_t boards, struct bandit_choice choice)
+                                         uint32_t layer, const struct choices *choices, struct bandit_choice choice)
 {
     struct planner_action *action = &plan->actions[plan->n++];
     *action = (struct planner_action){.class = class, .choice = choice};
-    uint32_t end = plan->in->layers;
-    for (uint32_t i = 0; i < choice.boards; i++, boards &= boards - 1) {
-        uint32_t b = (uint32_t)__builtin_ctzll(boards);
-        action->boards[i] = b;
-        plan->free &= ~(1ull << b);
-        end = end < plan->in->boards[b].layer_end ? end : plan->in->boards[b].layer_end;
+    uint32_t end = plan->in->layers, board = 0;
+    for (uint32_t i = 0; i < choice.boards; i++, board++) {
+        board = board_set_from(&choices->boards, board);
+        action->boards[i] = board;
+        board_set_put(&plan->free, board, false);
+        end = end < layers_end(plan->in, board) ? end : layers_end(plan->in, board);
     }
+    plan->n_free -= choice.boards;
     action->layers = quantum(plan, class, load, end - layer, choice.boards);
     return action;
 }
@@ -84,11 +106,12 @@ static const struct bandit_choice whole = {.boards = 1};
 static struct bandit_choice choose(const struct plan *plan, struct cost_load load, uint32_t layers, uint32_t k,
                                    bool lone)
 {
+    k = k < PLANNER_MAX_SPLIT ? k : PLANNER_MAX_SPLIT;
     if (plan->in->placement == BATCH_SPLIT)
         return (struct bandit_choice){.boards = k < load.rows ? k : load.rows};
     if (plan->in->placement != BATCH_AUTO)
         return whole;
-    uint32_t wanting = plan->usable - (uint32_t)__builtin_popcountll(plan->free) + 1;
+    uint32_t wanting = plan->usable - plan->n_free + 1;
     uint32_t concurrency = lone ? (uint32_t)(plan->in->concurrency + 0.5) : 0;
     uint32_t fair = plan->usable / (wanting > concurrency ? wanting : concurrency);
     k = fair < 1 ? 1 : fair < k ? fair : k;
@@ -102,16 +125,16 @@ static bool resume_one(struct plan *plan, enum batch_class class, bool alone)
         const struct planner_flight *flight = &plan->in->flights[f];
         if (flight->class != class)
             continue;
-        uint64_t boards = boards_for(plan, flight->layer);
-        if (any_usable_for(plan->in, flight->layer, flight->avoid))
-            boards &= ~flight->avoid;
-        if (!boards)
+        struct choices choices = boards_for(plan, flight->layer, flight->avoid);
+        if (choices.n == 0)
             continue;
-        uint32_t k = alone ? (uint32_t)__builtin_popcountll(boards) : 1;
+        uint32_t k = alone ? choices.n : 1;
         struct bandit_choice choice = choose(plan, flight->load, plan->in->layers - flight->layer, k, true);
-        if (choice.boards == 1 && boards >> flight->last_board & 1)
-            boards = 1ull << flight->last_board;
-        struct planner_action *action = add_action(plan, class, flight->load, flight->layer, boards, choice);
+        if (choice.boards == 1 && board_set_has(&choices.boards, flight->last_board)) {
+            choices.boards = board_set_of(plan->in->n_boards);
+            board_set_put(&choices.boards, flight->last_board, true);
+        }
+        struct planner_action *action = add_action(plan, class, flight->load, flight->layer, &choices, choice);
         action->resume = true;
         action->flight = f;
         plan->flights &= ~(1ull << f);
@@ -176,12 +199,12 @@ static bool beats_sharing_out(const struct plan *plan, enum batch_class class, s
     return choice.boards > 1 && split_ns <= BANDIT_SPLIT_GAIN * shared_out_ns(plan, class, share, k);
 }
 
-static void start(struct plan *plan, enum batch_class class, uint64_t budget, uint64_t boards,
+static void start(struct plan *plan, enum batch_class class, uint64_t budget, const struct choices *choices,
                   struct bandit_choice choice)
 {
     struct cost_load load;
     uint32_t n = measure(plan, class, plan->given[class], budget, &load);
-    struct planner_action *action = add_action(plan, class, load, 0, boards, choice);
+    struct planner_action *action = add_action(plan, class, load, 0, choices, choice);
     action->n_sequences = n;
     plan->given[class] += n;
     plan->given_tokens[class] += load.rows;
@@ -196,11 +219,13 @@ static bool too_many_flights(const struct plan *plan)
 static bool start_one(struct plan *plan, enum batch_class class)
 {
     const struct planner_queue *queue = &plan->in->queues[class];
-    uint64_t boards = boards_for(plan, 0);
-    if (!boards || plan->given[class] >= queue->n || too_many_flights(plan))
+    if (plan->given[class] >= queue->n || too_many_flights(plan))
+        return false;
+    struct choices choices = boards_for(plan, 0, NULL);
+    if (choices.n == 0)
         return false;
     uint64_t tokens = queue->tokens - plan->given_tokens[class];
-    uint32_t k = (uint32_t)__builtin_popcountll(boards);
+    uint32_t k = choices.n;
     uint32_t busy = plan->busy;
     uint64_t together = cap(plan, class, tokens);
     uint64_t share = cap(plan, class, (tokens + k + busy - 1) / (k + busy)); /* the busy ones will be free soon */
@@ -214,7 +239,7 @@ static bool start_one(struct plan *plan, enum batch_class class)
     if (plan->in->placement == BATCH_AUTO && !lone &&
         !(is_all && beats_sharing_out(plan, class, load, choice, share, k)))
         choice = whole;
-    start(plan, class, choice.boards > 1 ? together : share, boards, choice);
+    start(plan, class, choice.boards > 1 ? together : share, &choices, choice);
     return true;
 }
 
@@ -236,17 +261,14 @@ static bool serve(struct plan *plan, enum batch_class class)
 
 uint32_t planner_plan(const struct planner_snapshot *snapshot, struct planner_action *ret, uint32_t max)
 {
-    struct plan plan = {.in = snapshot, .actions = ret, .max = max};
-    for (uint32_t b = 0; b < snapshot->n_boards; b++) {
-        if (snapshot->boards[b].usable && snapshot->boards[b].free)
-            plan.free |= 1ull << b;
-        plan.usable += snapshot->boards[b].usable;
-    }
-    plan.busy = plan.usable - (uint32_t)__builtin_popcountll(plan.free);
+    struct plan plan = {.in = snapshot, .actions = ret, .max = max, .free = snapshot->free};
+    plan.n_free = board_set_count(&plan.free);
+    plan.usable = board_set_count(&snapshot->usable);
+    plan.busy = plan.usable - plan.n_free;
     for (uint32_t f = 0; f < snapshot->n_flights; f++)
         plan.flights |= 1ull << f;
     bool bulk_first = snapshot->bulk_owed;
-    while (plan.free && plan.n < plan.max) {
+    while (plan.n_free > 0 && plan.n < plan.max) {
         if (bulk_first && serve(&plan, BATCH_BULK)) {
             bulk_first = false;
             continue;
@@ -255,6 +277,14 @@ uint32_t planner_plan(const struct planner_snapshot *snapshot, struct planner_ac
             break;
     }
     return plan.n;
+}
+
+bool planner_was_short(const struct planner_snapshot *snapshot, uint32_t n_actions)
+{
+    bool window_full = false;
+    for (int c = 0; c < BATCH_CLASSES; c++)
+        window_full |= snapshot->queues[c].n == PLANNER_WINDOW;
+    return n_actions == PLANNER_MAX_ACTIONS || (n_actions > 0 && window_full);
 }
 
 double planner_concurrency(double concurrency, uint32_t flights, bool lone)

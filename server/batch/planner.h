@@ -22,24 +22,30 @@
 
 #include "server/batch/bandit.h"
 #include "server/batch/batch.h"
+#include "server/batch/board_set.h"
 #include "server/batch/cost.h"
 
-enum { PLANNER_MAX_BOARDS = 64, PLANNER_WINDOW = 256 };
+enum {
+    PLANNER_MAX_BOARDS = BOARD_SET_MAX,
+    PLANNER_MAX_SPLIT = 64,   /* boards for one batch */
+    PLANNER_MAX_FLIGHTS = 64, /* that a plan looks at; it resumes the oldest */
+    PLANNER_MAX_ACTIONS = 64, /* of one plan; if there is more to do, the next one does it */
+    PLANNER_WINDOW = 256,
+};
 /* Bulk work that waits is owed a quantum once interactive work has had this many times the service of one. */
 enum { PLANNER_BULK_WAIT_FACTOR = 8 };
 
+/** The layers that a board has loaded. */
 struct planner_board {
-    bool usable;                     /* in service */
-    bool free;                       /* nothing runs on it */
-    uint32_t layer_begin, layer_end; /* what it has loaded */
+    uint32_t layer_begin, layer_end;
 };
 
 /** A batch that has begun and is on no board now. */
 struct planner_flight {
     enum batch_class class;
     struct cost_load load;
-    uint32_t layer; /* the next to compute */
-    uint64_t avoid; /* bit b: board b failed it; used only while there is another */
+    uint32_t layer;                /* the next to compute */
+    const struct board_set *avoid; /* boards that failed it: used only while there is another. NULL: none did */
     uint32_t last_board;
 };
 
@@ -60,9 +66,11 @@ struct planner_snapshot {
     bool interactive_lately; /* such a request came within the last moments */
     double concurrency;      /* estimate of the batches in flight at once, by planner_concurrency */
     uint32_t n_boards;
-    struct planner_board boards[PLANNER_MAX_BOARDS];
+    const struct planner_board *boards; /* [n_boards]; NULL: each has all layers */
+    struct board_set usable;            /* in service */
+    struct board_set free;              /* of these, on which nothing runs */
     uint32_t n_flights;
-    struct planner_flight flights[PLANNER_MAX_BOARDS]; /* oldest first */
+    struct planner_flight flights[PLANNER_MAX_FLIGHTS]; /* oldest first */
     struct planner_queue queues[BATCH_CLASSES];
 };
 
@@ -70,15 +78,18 @@ struct planner_action {
     bool resume;     /* a flight of the snapshot; else a new batch from the queue of `class` */
     uint32_t flight; /* resume: which */
     enum batch_class class;
-    uint32_t n_sequences;                /* new: the next so many of the queue, behind those of earlier actions */
-    uint32_t layers;                     /* how many to run before asking again */
-    struct bandit_choice choice;         /* on one board: the whole batch there; on more: split by rows */
-    uint32_t boards[PLANNER_MAX_BOARDS]; /* so many */
+    uint32_t n_sequences;               /* new: the next so many of the queue, behind those of earlier actions */
+    uint32_t layers;                    /* how many to run before asking again */
+    struct bandit_choice choice;        /* on one board: the whole batch there; on more: split by rows */
+    uint32_t boards[PLANNER_MAX_SPLIT]; /* so many */
 };
 
 /** Fill `ret` [max] with what to start now, in order. Every action uses boards that are free and in no other action.
  *  Returns how many; 0 when nothing can start. */
 uint32_t planner_plan(const struct planner_snapshot *snapshot, struct planner_action *ret, uint32_t max);
+
+/** Whether there may be more to do than a plan of so many actions saw or could say: then another is to follow it. */
+bool planner_was_short(const struct planner_snapshot *snapshot, uint32_t n_actions);
 
 /** What the concurrency estimate becomes when so many batches are in flight after a plan that began some: at once as
  * many, then slowly fewer; sooner where it was `lone`, one sequence that found nothing else waiting or in flight. */

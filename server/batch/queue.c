@@ -8,13 +8,13 @@ static uint32_t flow_of(uint64_t key)
 
 static void count(struct queue *queue, uint32_t flow, const struct batch_item *item, int by)
 {
-    struct queue_load *load = &queue->flows[flow];
+    struct queue_load *loads[] = {&queue->load, &queue->flows[flow]};
     uint64_t sign = (uint64_t)(int64_t)by, tokens = item->n_tokens;
-    queue->items += (uint32_t)by;
-    queue->tokens += sign * tokens;
-    load->items += sign;
-    load->tokens += sign * tokens;
-    load->pairs += sign * tokens * tokens;
+    for (int i = 0; i < 2; i++) {
+        loads[i]->items += sign;
+        loads[i]->tokens += sign * tokens;
+        loads[i]->pairs += sign * tokens * tokens;
+    }
 }
 
 void queue_init(struct queue *queue, uint32_t share)
@@ -82,18 +82,24 @@ static struct queue_entry advance(struct queue_cursor *cursor, uint32_t flow)
     return entry;
 }
 
-uint32_t queue_peek(const struct queue *queue, uint32_t *lengths, uint32_t max)
+uint32_t queue_peek(const struct queue *queue, uint32_t *lengths, uint32_t max, uint32_t batches, uint32_t tokens)
 {
+    if (queue->load.items == 0)
+        return 0;
     struct queue_cursor cursor = queue->cursor;
-    uint32_t n = queue->items < max ? queue->items : max;
-    for (uint32_t i = 0; i < n; i++)
-        lengths[i] = advance(&cursor, ready_flow(&cursor)).item->n_tokens;
+    uint64_t enough = (uint64_t)batches * tokens, seen = 0;
+    uint32_t n = 0;
+    while (n < max && n < queue->load.items && seen <= enough) {
+        uint32_t length = advance(&cursor, ready_flow(&cursor)).item->n_tokens;
+        seen += length < tokens ? length : tokens;
+        lengths[n++] = length;
+    }
     return n;
 }
 
 uint32_t queue_take(struct queue *queue, struct queue_entry *entries, uint32_t n)
 {
-    n = n < queue->items ? n : queue->items;
+    n = n < queue->load.items ? n : (uint32_t)queue->load.items;
     for (uint32_t i = 0; i < n; i++) {
         entries[i] = advance(&queue->cursor, ready_flow(&queue->cursor));
         queue->space -= entries[i].work->n_items - entries[i].work->items_taken <= queue->share;

@@ -6,8 +6,8 @@
  * A large work comes in as one but takes space only as if it came piece by piece: what lies beyond `share` items of it
  * does not count in `space`, so that it neither needs a queue as large as itself nor keeps others out.
  *
- * Invariants: every work in the queue has at least one item that nobody has taken; `items` and `tokens` count exactly
- * the untaken ones, `space` those of each work up to `share`; between any two items of a flow with waiting work, every
+ * Invariants: every work in the queue has at least one item that nobody has taken; the loads count exactly the
+ * untaken ones, `space` those of each work up to `share`; between any two items of a flow with waiting work, every
  * other such flow is offered at least QUEUE_QUANTUM_TOKENS.
  */
 #ifndef BERTD_BATCH_QUEUE_H
@@ -42,8 +42,7 @@ struct queue {
     struct queue_cursor cursor;
     struct batch_work *last[QUEUE_FLOWS];
     struct queue_load flows[QUEUE_FLOWS]; /* what waits of each */
-    uint32_t items;
-    uint64_t tokens;
+    struct queue_load load;               /* what waits of all */
     uint32_t space;
     uint32_t share;
 };
@@ -58,8 +57,9 @@ void queue_init(struct queue *queue, uint32_t share);
 /** The space that this many items of one work take. */
 uint32_t queue_space(const struct queue *queue, uint32_t items);
 void queue_push(struct queue *queue, struct batch_work *work);
-/** The lengths of the next items in the order queue_take would give them, at most `max`. Returns how many. */
-uint32_t queue_peek(const struct queue *queue, uint32_t *lengths, uint32_t max);
+/** The lengths of the next items in the order queue_take would give them: at most `max`, and no more than so many
+ * batches of so many tokens (or one item) could take and one besides. Returns how many. */
+uint32_t queue_peek(const struct queue *queue, uint32_t *lengths, uint32_t max, uint32_t batches, uint32_t tokens);
 /** Take the next `n` items, or as many as there are. Returns how many. */
 uint32_t queue_take(struct queue *queue, struct queue_entry *entries, uint32_t n);
 /** Take a work's untaken items out. Returns how many there were; 0 when the work does not wait here (its memory is

@@ -23,15 +23,15 @@ void batch_get_stats(struct batch *batch, struct batch_stats *ret)
     *ret = (struct batch_stats){0};
     pthread_mutex_lock(&batch->lock);
     for (int c = 0; c < BATCH_CLASSES; c++) {
-        ret->queued_items_of[c] = batch->queues[c].items;
-        ret->queued_tokens_of[c] = batch->queues[c].tokens;
-        ret->queued_items += batch->queues[c].items;
-        ret->queued_tokens += batch->queues[c].tokens;
+        ret->queued_items_of[c] = (uint32_t)batch->queues[c].load.items;
+        ret->queued_tokens_of[c] = batch->queues[c].load.tokens;
+        ret->queued_items += ret->queued_items_of[c];
+        ret->queued_tokens += ret->queued_tokens_of[c];
     }
-    double wait_ns = batch->usable ? sched_backlog_ns(batch) : next_test_ns(batch);
+    double wait_ns = batch->n_usable ? sched_backlog_ns(batch) : next_test_ns(batch);
     ret->retry_after_ms = (uint32_t)(wait_ns / 1e6) + 1;
     ret->running_items = batch->running_items;
-    ret->boards_ready = batch->usable;
+    ret->boards_ready = batch->n_usable;
     ret->boards = batch->options.n_boards;
     memcpy(ret->flights, batch->begun, sizeof ret->flights);
     ret->scrubs = batch->scrubs;
@@ -60,6 +60,7 @@ void batch_get_boards(struct batch *batch, struct batch_board_info *ret)
     for (uint32_t b = 0; b < batch->options.n_boards; b++) {
         const struct sched_slot *slot = &batch->slots[b];
         struct board *board = batch->options.boards[b];
+        struct planner_board loaded = sched_loaded(batch, b);
         ret[b] = (struct batch_board_info){.name = board_name(board),
                                            .kind = board_kind(board),
                                            .state = state_of(slot),
@@ -69,8 +70,8 @@ void batch_get_boards(struct batch *batch, struct batch_board_info *ret)
                                            .splits = slot->splits,
                                            .quarantined = slot->health.quarantined,
                                            .readmitted = slot->health.readmitted,
-                                           .layer_begin = slot->layer_begin,
-                                           .layer_end = slot->layer_end};
+                                           .layer_begin = loaded.layer_begin,
+                                           .layer_end = loaded.layer_end};
         memcpy(ret[b].last_error, slot->last_error, sizeof ret[b].last_error);
         board_stats(board, &ret[b].stats);
         ret[b].busy_share = sched_busy_share(slot, ret[b].stats.busy_ns, now);

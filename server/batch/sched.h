@@ -15,9 +15,10 @@
  *     that failed.
  *  2. RUNNING: the slots of its shards' boards name the flight, and no others. SUSPENDED and DELIVERING: no slot names
  *     it. ABANDONED: a slot names it where the shard of that board has not come back.
- *  3. `flights` holds all flights, oldest first; `n_flights` and `running_items` count those that are not ABANDONED,
- *     and their entries; `usable` counts the slots in service.
- * A work is completed once, when its last item has ended; its on_done is called after the lock was released.
+ *  3. The list FLIGHTS_ALL holds all flights, FLIGHTS_SUSPENDED those that are SUSPENDED, both oldest first;
+ * `n_flights` and `running_items` count those that are not ABANDONED, and their entries. `usable` is the boards in
+ * service, `free` those of them that are given nothing just now. A work is completed once, when its last item has
+ * ended; its on_done is called after the lock was released.
  */
 #ifndef BERTD_BATCH_SCHED_H
 #define BERTD_BATCH_SCHED_H
@@ -42,8 +43,6 @@ struct sched_slot {
     uint64_t used_ns;       /* its last launch or probe */
     uint64_t scrub_ns;      /* its next scrub */
     uint64_t probe_took_ns; /* its last probe */
-    uint32_t layer_begin;   /* the first layer it has loaded */
-    uint32_t layer_end;     /* one past the last */
     uint64_t flights;       /* launches it took part in */
     uint64_t splits;        /* of its launches those over several boards */
     uint64_t faults;        /* injected */
@@ -65,14 +64,18 @@ struct batch {
     struct batch_options options;
     /* What there is to do: */
     struct queue queues[BATCH_CLASSES];
-    struct flight *flights; /* all, oldest first */
+    struct flight *oldest[FLIGHT_LISTS], *newest[FLIGHT_LISTS];
+    uint64_t begun_flights; /* ever */
     uint32_t n_flights;     /* not ABANDONED */
     uint32_t running_items; /* entries of flights that are not ABANDONED */
     bool sweep_due;         /* a work failed: its entries are to leave their flights before the lock is released */
     bool closing;
     /* Who does it: */
-    struct sched_slot *slots; /* [n_boards] */
-    uint32_t usable;          /* boards in service */
+    struct sched_slot *slots;     /* [n_boards] */
+    struct planner_board *loaded; /* [n_boards]; NULL: each has all layers */
+    struct board_set usable;      /* boards in service */
+    struct board_set free;        /* of these, on which nothing runs, no test either */
+    uint32_t n_usable;
     uint64_t none_usable_since_ns;
     uint64_t rebuild_at_ns; /* a damaged image is not built again before; guarded by `repair` */
     /* What the planner is told besides: */
@@ -99,7 +102,7 @@ struct batch {
 
 static inline uint32_t sched_queued_items(const struct batch *batch)
 {
-    return batch->queues[BATCH_INTERACTIVE].items + batch->queues[BATCH_BULK].items;
+    return (uint32_t)(batch->queues[BATCH_INTERACTIVE].load.items + batch->queues[BATCH_BULK].load.items);
 }
 
 /* Nothing waits, nothing is in flight. */
@@ -108,12 +111,18 @@ static inline bool sched_is_idle(const struct batch *batch)
     return batch->n_flights == 0 && sched_queued_items(batch) == 0;
 }
 
+/* The layers that a board has loaded. */
+static inline struct planner_board sched_loaded(const struct batch *batch, uint32_t board)
+{
+    return batch->loaded ? batch->loaded[board] : (struct planner_board){0, batch->options.image->shape.layers};
+}
+
 /* So long without any board in service requests wait for one; then they fail, and new ones are refused at once. */
 #define SCHED_GRACE_NS 1000000000ull
 
 static inline bool sched_is_dead(const struct batch *batch, uint64_t now_ns)
 {
-    return batch->usable == 0 && now_ns - batch->none_usable_since_ns > SCHED_GRACE_NS;
+    return batch->n_usable == 0 && now_ns - batch->none_usable_since_ns > SCHED_GRACE_NS;
 }
 
 /* Interactive requests are expected for so long after one. */

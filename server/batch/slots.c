@@ -5,6 +5,15 @@
 /* How busy a board is follows from samples this far apart. */
 #define SAMPLE_NS 5000000000ull
 
+void sched_slot_changed(struct batch *batch, uint32_t board)
+{
+    const struct sched_slot *slot = &batch->slots[board];
+    bool serves = slot->health.state == HEALTH_IN_SERVICE;
+    batch->n_usable += serves - board_set_has(&batch->usable, board);
+    board_set_put(&batch->usable, board, serves);
+    board_set_put(&batch->free, board, serves && !slot->flight && !slot->probing);
+}
+
 void sched_note_error(struct sched_slot *slot, uint64_t now_ns, const struct error *why)
 {
     snprintf(slot->last_error, sizeof slot->last_error, "%.*s", (int)sizeof slot->last_error - 1, why->message);
@@ -14,14 +23,14 @@ void sched_note_error(struct sched_slot *slot, uint64_t now_ns, const struct err
 void sched_quarantine(struct batch *batch, uint32_t board, uint64_t now_ns, const struct error *why)
 {
     struct sched_slot *slot = &batch->slots[board];
-    if (slot->health.state == HEALTH_IN_SERVICE) {
-        slot->announced = false;
-        batch->usable--;
-        if (batch->usable == 0)
-            batch->none_usable_since_ns = now_ns;
-    }
+    bool served = slot->health.state == HEALTH_IN_SERVICE;
     sched_note_error(slot, now_ns, why);
     health_failed(&slot->health, now_ns);
+    sched_slot_changed(batch, board);
+    if (served)
+        slot->announced = false;
+    if (served && batch->n_usable == 0)
+        batch->none_usable_since_ns = now_ns;
     pthread_cond_broadcast(&batch->wake);
 }
 

@@ -4,6 +4,8 @@
 
 #include "server/batch/sched.h"
 
+/** Its flight, its health or its probing is another: note whether it serves and whether it is free. */
+void sched_slot_changed(struct batch *batch, uint32_t board);
 /** Note why a board is not in service. */
 void sched_note_error(struct sched_slot *slot, uint64_t now_ns, const struct error *why);
 /** A board is out of service until its health worker has tested it. What it computes just now will not be trusted. */

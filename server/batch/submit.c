@@ -32,7 +32,7 @@ static enum status admit(struct batch *batch, const struct batch_work *work, str
     if (work->deadline_ns) {
         uint64_t now = clock_now_ns();
         double left = work->deadline_ns > now ? (double)(work->deadline_ns - now) : 0;
-        double need = sched_forecast_ns(batch, work);
+        double need = sched_is_surely_in_time(batch, work, left) ? 0 : sched_forecast_ns(batch, work);
         if (LEAST_PART * need > left)
             return error_set(err, STATUS_TIMEOUT, "about %.0f ms are needed and %.0f ms are left of the time limit",
                              need / 1e6, left / 1e6);
@@ -79,7 +79,7 @@ static bool has_work(const struct flight *flight, const struct batch_work *work)
 
 static bool in_flight(const struct batch *batch, const struct batch_work *work)
 {
-    for (const struct flight *flight = batch->flights; flight; flight = flight->next)
+    for (const struct flight *flight = batch->oldest[FLIGHTS_ALL]; flight; flight = flight->newer[FLIGHTS_ALL])
         if ((flight->state == FLIGHT_RUNNING || flight->state == FLIGHT_SUSPENDED) && has_work(flight, work))
             return true;
     return false;

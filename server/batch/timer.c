@@ -48,7 +48,7 @@ static void tick(struct batch *batch, struct sched_completions *completions)
     uint64_t now = clock_now_ns();
     sched_sample_boards(batch, now);
     expire_waiting(batch, completions, now);
-    for (struct flight *flight = batch->flights; flight; flight = flight->next) {
+    for (struct flight *flight = batch->oldest[FLIGHTS_ALL]; flight; flight = flight->newer[FLIGHTS_ALL]) {
         if (flight->state == FLIGHT_RUNNING || flight->state == FLIGHT_SUSPENDED)
             expire_entries(batch, completions, flight, now);
         if (flight->state == FLIGHT_RUNNING && has_hung(batch, flight, now))

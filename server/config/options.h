@@ -51,7 +51,7 @@
     CHOICE(placement, "placement", "BERTD_PLACEMENT", "auto|replicate|pipeline|split", 0,                              \
            "How work is laid over boards: a batch a board, layers from board to board, or one batch "                  \
            "over all. auto: what should finish first.")                                                                \
-    COUNT(boards, "boards", "BERTD_BOARDS", 0, 0, 64,                                                                  \
+    COUNT(boards, "boards", "BERTD_BOARDS", 0, 0, 1024,                                                                \
           "Number of boards; 0: one a physical core that this process may use.")                                       \
     FLAG(verify, "verify", "BERTD_VERIFY", true,                                                                       \
          "Check every product of a board, and what rests between layers, by checksums; off: a few percent faster.")    \

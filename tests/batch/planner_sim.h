@@ -25,7 +25,7 @@ struct sim_flight {
     uint32_t layer, until, last_board;
     uint32_t texts[PLANNER_WINDOW], n_texts;
     double ends;
-    uint64_t boards;
+    struct board_set boards;
     double begun;
 };
 
@@ -36,14 +36,17 @@ struct sim {
     struct bandit bandit;
     enum batch_placement placement;
     uint32_t n_boards;
+    uint32_t stride; /* 0: all boards are in service; else the last of each so many */
     struct text texts[MAX_TEXTS];
     uint32_t n_texts, arrived;
     uint32_t waiting[BATCH_CLASSES][MAX_TEXTS], n_waiting[BATCH_CLASSES];
     struct sim_flight flights[MAX_FLIGHTS];
     struct planner_snapshot snapshot;
+    struct planner_board loaded[LAYERS]; /* of a pipeline */
     double concurrency, interactive_ns, bulk_quantum, longest_bulk_layer;
     double noise;        /* launches take as long as predicted, give or take so much of it */
     uint32_t max_tokens; /* in a batch */
+    uint64_t decisions;  /* FNV-1a of all actions */
 };
 
 static inline uint32_t next_random(struct sim *sim, uint32_t below)
@@ -86,20 +89,21 @@ static inline void take_snapshot(struct sim *sim, uint32_t *order)
     s->n_boards = sim->n_boards;
     s->concurrency = sim->concurrency;
     s->bulk_owed = sim->interactive_ns > 8 * sim->bulk_quantum;
+    s->boards = board_in_pipeline(sim) ? sim->loaded : NULL;
+    s->usable = board_set_of(sim->n_boards);
     for (uint32_t b = 0; b < sim->n_boards; b++) {
-        bool pipeline = board_in_pipeline(sim);
-        s->boards[b] = (struct planner_board){.usable = true,
-                                              .free = true,
-                                              .layer_begin = pipeline ? LAYERS * b / sim->n_boards : 0,
-                                              .layer_end = pipeline ? LAYERS * (b + 1) / sim->n_boards : LAYERS};
+        board_set_put(&s->usable, b, sim->stride == 0 || b % sim->stride == sim->stride - 1);
+        if (s->boards)
+            sim->loaded[b] = (struct planner_board){LAYERS * b / sim->n_boards, LAYERS * (b + 1) / sim->n_boards};
     }
+    s->free = s->usable;
     for (uint32_t f = 0; f < MAX_FLIGHTS; f++) {
         const struct sim_flight *flight = &sim->flights[f];
         for (uint32_t b = 0; flight->used && flight->running && b < sim->n_boards; b++)
-            if (flight->boards >> b & 1)
-                s->boards[b].free = false;
+            if (board_set_has(&flight->boards, b))
+                board_set_put(&s->free, b, false);
         if (flight->used && !flight->running) {
-            cr_assert_lt(s->n_flights, PLANNER_MAX_BOARDS, "suspended flights are bounded");
+            cr_assert_lt(s->n_flights, PLANNER_MAX_FLIGHTS, "suspended flights are bounded");
             uint32_t at = s->n_flights++;
             for (; at > 0 && sim->flights[order[at - 1]].begun > flight->begun; at--)
                 order[at] = order[at - 1];
@@ -151,19 +155,34 @@ static inline bool any_suspended(const struct sim *sim)
     return false;
 }
 
+static inline void note(struct sim *sim, uint32_t value)
+{
+    sim->decisions = (sim->decisions ^ value) * 0x100000001b3u;
+}
+
+static inline void note_action(struct sim *sim, const struct planner_action *action)
+{
+    note(sim, action->resume ? 1 + action->flight : 0);
+    note(sim, action->class);
+    note(sim, action->n_sequences);
+    note(sim, action->layers);
+    for (uint32_t i = 0; i < action->choice.boards; i++)
+        note(sim, sim->stride ? action->boards[i] / sim->stride : action->boards[i]);
+}
+
 static inline void carry_out(struct sim *sim, const struct planner_action *action, const uint32_t *order)
 {
     struct sim_flight *flight = action->resume ? &sim->flights[order[action->flight]] : new_flight(sim, action);
     cr_assert(flight->used && !flight->running, "a flight is in one place");
     cr_assert_gt(action->layers, 0);
-    uint64_t boards = 0;
+    struct board_set boards = board_set_of(sim->n_boards);
     for (uint32_t i = 0; i < action->choice.boards; i++) {
         uint32_t b = action->boards[i];
-        cr_assert(sim->snapshot.boards[b].free, "a board does one thing");
-        cr_assert(flight->layer >= sim->snapshot.boards[b].layer_begin &&
-                  flight->layer + action->layers <= sim->snapshot.boards[b].layer_end);
-        sim->snapshot.boards[b].free = false;
-        boards |= 1ull << b;
+        struct planner_board loaded = sim->snapshot.boards ? sim->loaded[b] : (struct planner_board){0, LAYERS};
+        cr_assert(board_set_has(&sim->snapshot.free, b), "a board does one thing");
+        cr_assert(flight->layer >= loaded.layer_begin && flight->layer + action->layers <= loaded.layer_end);
+        board_set_put(&sim->snapshot.free, b, false);
+        board_set_put(&boards, b, true);
     }
     double predicted = cost_split(&sim->cost, flight->load, action->layers, action->choice.boards);
     flight->running = true;
@@ -215,6 +234,24 @@ static inline uint32_t flights_of(const struct sim *sim)
     return n;
 }
 
+/* True where another plan is to follow. */
+static inline bool carry_out_plan(struct sim *sim)
+{
+    uint32_t order[PLANNER_MAX_FLIGHTS];
+    struct planner_action actions[PLANNER_MAX_ACTIONS];
+    take_snapshot(sim, order);
+    bool begun = false, lone = flights_of(sim) == 0 && sim->n_waiting[0] + sim->n_waiting[1] == 1;
+    uint32_t n = planner_plan(&sim->snapshot, actions, PLANNER_MAX_ACTIONS);
+    for (uint32_t i = 0; i < n; i++) {
+        note_action(sim, &actions[i]);
+        carry_out(sim, &actions[i], order);
+        begun |= !actions[i].resume;
+    }
+    if (begun)
+        sim->concurrency = planner_concurrency(sim->concurrency, flights_of(sim), lone);
+    return planner_was_short(&sim->snapshot, n);
+}
+
 /* What happens until `until`. */
 static inline void run_until(struct sim *sim, double until)
 {
@@ -228,17 +265,8 @@ static inline void run_until(struct sim *sim, double until)
             enum batch_class class = sim->texts[sim->arrived].class;
             sim->waiting[class][sim->n_waiting[class]++] = sim->arrived++;
         }
-        uint32_t order[PLANNER_MAX_BOARDS];
-        struct planner_action actions[PLANNER_MAX_BOARDS];
-        take_snapshot(sim, order);
-        bool begun = false, lone = flights_of(sim) == 0 && sim->n_waiting[0] + sim->n_waiting[1] == 1;
-        uint32_t n = planner_plan(&sim->snapshot, actions, PLANNER_MAX_BOARDS);
-        for (uint32_t i = 0; i < n; i++) {
-            carry_out(sim, &actions[i], order);
-            begun |= !actions[i].resume;
-        }
-        if (begun)
-            sim->concurrency = planner_concurrency(sim->concurrency, flights_of(sim), lone);
+        while (carry_out_plan(sim))
+            ;
     }
 }
 

@@ -69,7 +69,8 @@ struct pool {
     uint32_t n_queued[BATCH_CLASSES];
     struct flight flights[MAX_FLIGHTS];
     struct planner_snapshot snapshot;
-    uint32_t order[PLANNER_MAX_BOARDS]; /* the flight behind each of the snapshot's */
+    struct planner_board loaded[64];
+    uint32_t order[PLANNER_MAX_FLIGHTS]; /* the flight behind each of the snapshot's */
     uint64_t tokens_done;
     uint32_t answers, launches, whole_pool; /* launches on all boards */
     double interactive_ns, bulk_quantum_ns;
@@ -120,13 +121,12 @@ static void fill_snapshot(struct pool *pool)
     s->n_flights = 0;
     s->concurrency = pool->concurrency;
     s->bulk_owed = pool->interactive_ns > 8 * pool->bulk_quantum_ns;
-    for (uint32_t b = 0; b < s->n_boards; b++)
-        s->boards[b].free = true;
+    s->free = s->usable;
     for (uint32_t f = 0; f < MAX_FLIGHTS; f++) {
         const struct flight *flight = &pool->flights[f];
         for (uint32_t b = 0; flight->used && flight->running && b < s->n_boards; b++)
             if (flight->boards >> b & 1)
-                s->boards[b].free = false;
+                board_set_put(&s->free, b, false);
         if (!flight->used || flight->running)
             continue;
         pool->order[s->n_flights] = f;
@@ -239,10 +239,10 @@ static void step(struct pool *pool)
     for (uint32_t c = 0; c < pool->n_clients; c++)
         if (pool->clients[c].ready_ns <= next)
             ask(pool, c);
-    struct planner_action actions[PLANNER_MAX_BOARDS];
+    struct planner_action actions[PLANNER_MAX_ACTIONS];
     fill_snapshot(pool);
     bool lone = flights_of(pool) == 0 && pool->n_queued[BATCH_INTERACTIVE] + pool->n_queued[BATCH_BULK] == 1;
-    uint32_t n = planner_plan(&pool->snapshot, actions, PLANNER_MAX_BOARDS);
+    uint32_t n = planner_plan(&pool->snapshot, actions, PLANNER_MAX_ACTIONS);
     bool begun = false;
     for (uint32_t i = 0; i < n; i++) {
         carry_out(pool, &actions[i]);
@@ -286,10 +286,13 @@ static struct pool *open_pool(const struct cell *cell, const struct shape *shape
     s->max_sequences = PLANNER_WINDOW;
     s->n_boards = boards;
     bool pipeline = placement == BATCH_PIPELINE;
-    for (uint32_t b = 0; b < boards; b++)
-        s->boards[b] = (struct planner_board){.usable = true,
-                                              .layer_begin = pipeline ? shape->layers * b / boards : 0,
-                                              .layer_end = pipeline ? shape->layers * (b + 1) / boards : shape->layers};
+    s->usable = board_set_of(boards);
+    s->boards = pipeline ? pool->loaded : NULL;
+    for (uint32_t b = 0; b < boards; b++) {
+        board_set_put(&s->usable, b, true);
+        if (pipeline)
+            pool->loaded[b] = (struct planner_board){shape->layers * b / boards, shape->layers * (b + 1) / boards};
+    }
     for (int g = 0; g < 3; g++)
         for (uint32_t i = 0; i < cell->counts[g]; i++)
             pool->clients[pool->n_clients++] = cell->groups[g];

@@ -14,7 +14,7 @@ struct ask {
 /* As the scheduler fills it in. */
 static void fill_state(struct sim *sim, struct eta_state *state)
 {
-    uint32_t order[PLANNER_MAX_BOARDS];
+    uint32_t order[PLANNER_MAX_FLIGHTS];
     double begun[MAX_FLIGHTS];
     take_snapshot(sim, order);
     *state = (struct eta_state){.placement = sim->placement,
@@ -26,8 +26,10 @@ static void fill_state(struct sim *sim, struct eta_state *state)
                                 .concurrency = sim->concurrency,
                                 .interactive_ns = sim->interactive_ns,
                                 .bulk_quantum_ns = sim->bulk_quantum,
-                                .n_boards = sim->n_boards};
-    memcpy(state->boards, sim->snapshot.boards, sizeof state->boards);
+                                .n_boards = sim->n_boards,
+                                .part = 1,
+                                .boards = sim->snapshot.boards,
+                                .usable = sim->snapshot.usable.words[0]};
     for (uint32_t f = 0; f < MAX_FLIGHTS; f++) {
         const struct sim_flight *flight = &sim->flights[f];
         if (!flight->used)
@@ -42,7 +44,7 @@ static void fill_state(struct sim *sim, struct eta_state *state)
                                                  .load = flight->load,
                                                  .layer = flight->running ? flight->until : flight->layer,
                                                  .last_board = flight->last_board,
-                                                 .boards = flight->running ? flight->boards : 0,
+                                                 .boards = flight->running ? flight->boards.words[0] : 0,
                                                  .ends_ns = flight->running ? flight->ends - sim->now : 0};
     }
     for (int c = 0; c < BATCH_CLASSES; c++)
@@ -135,16 +137,19 @@ static struct eta_state *idle_state(uint32_t boards)
                                 .layers = LAYERS,
                                 .max_tokens = 512,
                                 .max_sequences = 64,
-                                .n_boards = boards};
-    for (uint32_t b = 0; b < boards; b++)
-        state->boards[b] = (struct planner_board){.usable = true, .layer_end = LAYERS};
+                                .n_boards = boards,
+                                .part = 1,
+                                .usable = UINT64_MAX >> (64 - boards)};
     return state;
 }
 
-static double predict(uint32_t boards, uint64_t tokens_ahead, uint32_t n)
+/* Of so many boards one of `part` is looked at. */
+static double predict_by_part(uint32_t boards, uint32_t part, uint64_t tokens_ahead, uint32_t n)
 {
     static struct batch_item items[MAX_TEXTS];
-    struct eta_state *state = idle_state(boards);
+    struct eta_state *state = idle_state(boards / part);
+    state->part = part;
+    tokens_ahead /= part;
     for (uint32_t i = 0; i < n; i++)
         items[i].n_tokens = 64;
     state->queues[BATCH_INTERACTIVE] =
@@ -152,6 +157,23 @@ static double predict(uint32_t boards, uint64_t tokens_ahead, uint32_t n)
     double ns = eta_predict(state, BATCH_INTERACTIVE, items, n);
     free(state);
     return ns;
+}
+
+static double predict(uint32_t boards, uint64_t tokens_ahead, uint32_t n)
+{
+    return predict_by_part(boards, 1, tokens_ahead, n);
+}
+
+Test(eta, every_third_board_stands_for_three)
+{
+    static const uint64_t aheads[] = {0, 6000, 60000, 3000000};
+    static const uint32_t sizes[] = {1, 7, 60, 400};
+    for (size_t a = 0; a < sizeof aheads / sizeof *aheads; a++)
+        for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+            double whole = predict(60, aheads[a], sizes[s]);
+            cr_expect_float_eq(predict_by_part(60, 3, aheads[a], sizes[s]) / whole, 1, 0.25, "%zu %zu: %f", a, s,
+                               predict_by_part(60, 3, aheads[a], sizes[s]) / whole);
+        }
 }
 
 Test(eta, a_request_is_shared_by_the_boards)
@@ -192,7 +214,7 @@ Test(eta, without_a_board_in_service_it_says_something)
 {
     struct eta_state *state = idle_state(2);
     struct batch_item item = {.n_tokens = 64};
-    state->boards[0].usable = state->boards[1].usable = false;
+    state->usable = 0;
     double ns = eta_predict(state, BATCH_BULK, &item, 1);
     cr_expect(isfinite(ns) && ns >= 0);
     free(state);

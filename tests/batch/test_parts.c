@@ -37,8 +37,8 @@ Test(queue, one_key_is_first_in_first_out)
         works[i] = make_work(7, 3, 10);
         queue_push(&queue, works[i]);
     }
-    cr_assert_eq(queue.items, 15);
-    cr_assert_eq(queue.tokens, 5 * (10 + 11 + 12));
+    cr_assert_eq(queue.load.items, 15);
+    cr_assert_eq(queue.load.tokens, 5 * (10 + 11 + 12));
     struct queue_entry entries[15];
     queue_take(&queue, entries, 4);
     queue_take(&queue, entries + 4, 11);
@@ -46,8 +46,8 @@ Test(queue, one_key_is_first_in_first_out)
         cr_assert_eq(entries[i].work, works[i / 3]);
         cr_assert_eq(entries[i].item, &works[i / 3]->items[i % 3]);
     }
-    cr_assert_eq(queue.items, 0);
-    cr_assert_eq(queue.tokens, 0);
+    cr_assert_eq(queue.load.items, 0);
+    cr_assert_eq(queue.load.tokens, 0);
     cr_assert_null(queue_first(&queue));
 }
 
@@ -58,16 +58,30 @@ Test(queue, peek_tells_what_take_gives)
     srand(3);
     for (int i = 0; i < 40; i++)
         queue_push(&queue, make_work((uint64_t)(rand() % 9), 1 + (uint32_t)(rand() % 6), 1 + (uint32_t)(rand() % 500)));
-    while (queue.items > 0) {
+    while (queue.load.items > 0) {
         uint32_t lengths[300];
         struct queue_entry entries[300];
-        uint32_t n = queue_peek(&queue, lengths, 300);
-        cr_assert_eq(n, queue.items);
+        uint32_t n = queue_peek(&queue, lengths, 300, 300, 1000);
+        cr_assert_eq(n, queue.load.items);
         uint32_t take = 1 + (uint32_t)rand() % n;
         queue_take(&queue, entries, take);
         for (uint32_t i = 0; i < take; i++)
             cr_assert_eq(entries[i].item->n_tokens, lengths[i]);
     }
+}
+
+Test(queue, peek_goes_no_further_than_batches_could)
+{
+    struct queue queue;
+    uint32_t lengths[300];
+    queue_init(&queue, 100);
+    for (int i = 0; i < 10; i++)
+        queue_push(&queue, make_work(7, 10, 100));
+    cr_expect_eq(queue_peek(&queue, lengths, 300, 1, 250), 3, "300 tokens are more than a batch takes");
+    cr_expect_eq(queue_peek(&queue, lengths, 300, 2, 255), 6, "510 could just be taken: one more");
+    cr_expect_eq(queue_peek(&queue, lengths, 300, 4, 30), 5, "an item longer than a batch is one");
+    cr_expect_eq(queue_peek(&queue, lengths, 300, 1000, 250), 100);
+    cr_expect_eq(queue_peek(&queue, lengths, 20, 1000, 250), 20);
 }
 
 Test(queue, no_more_is_taken_than_there_is)
@@ -76,16 +90,16 @@ Test(queue, no_more_is_taken_than_there_is)
     struct queue_entry entries[20];
     uint32_t lengths[20];
     queue_init(&queue, 100);
-    cr_assert_eq(queue_peek(&queue, lengths, 20), 0);
+    cr_assert_eq(queue_peek(&queue, lengths, 20, 20, 1000), 0);
     cr_assert_eq(queue_take(&queue, entries, 20), 0);
     cr_assert_eq(queue_take(&queue, entries, 0), 0);
     queue_push(&queue, make_work(7, 3, 300)); /* more than a quantum each */
     queue_push(&queue, make_work(8, 2, 1));
-    cr_assert_eq(queue_peek(&queue, lengths, 20), 5);
+    cr_assert_eq(queue_peek(&queue, lengths, 20, 20, 1000), 5);
     cr_assert_eq(queue_take(&queue, entries, 20), 5);
     cr_assert_eq(queue_take(&queue, entries, 1), 0);
-    cr_assert_eq(queue.items, 0);
-    cr_assert_eq(queue.tokens, 0);
+    cr_assert_eq(queue.load.items, 0);
+    cr_assert_eq(queue.load.tokens, 0);
     cr_assert_eq(queue.space, 0);
 }
 
@@ -121,12 +135,12 @@ Test(queue, removing_keeps_count_and_order)
     cr_assert_eq(queue_remove(&queue, works[5]), 2, "the last");
     cr_assert_eq(queue_remove(&queue, works[5]), 0, "no longer there");
     queue_push(&queue, works[5]);
-    cr_assert_eq(queue.items, 8);
+    cr_assert_eq(queue.load.items, 8);
     queue_take(&queue, entries, 8);
     struct batch_work *expected[] = {works[1], works[2], works[4], works[5]};
     for (int i = 0; i < 8; i++)
         cr_assert_eq(entries[i].work, expected[i / 2]);
-    cr_assert_eq(queue.tokens, 0);
+    cr_assert_eq(queue.load.tokens, 0);
 }
 
 Test(queue, walking_visits_every_work)
@@ -140,7 +154,7 @@ Test(queue, walking_visits_every_work)
         seen++;
     cr_assert_eq(seen, 200);
     struct queue_entry entry;
-    while (queue.items > 0)
+    while (queue.load.items > 0)
         cr_assert_eq(queue_take(&queue, &entry, 1), 1);
 }
 

@@ -27,6 +27,40 @@ Test(planner, thousands_of_random_loads)
     }
 }
 
+/* Whoever changes what the planner decides changes this number; whoever only changes how, does not. */
+Test(planner, decides_as_it_did)
+{
+    uint64_t decisions = 0xcbf29ce484222325u;
+    for (uint64_t seed = 0; seed < 300; seed++) {
+        uint32_t boards = seed % 5 == 4 ? 30 + (uint32_t)(seed % 35) : 1 + (uint32_t)(seed % 9);
+        struct sim *sim = make_sim(seed + 5000, (enum batch_placement)(seed / 3 % 4), boards);
+        sim->decisions = decisions;
+        run(sim);
+        decisions = sim->decisions;
+        check_all_computed_once(sim);
+        free(sim);
+    }
+    cr_assert_eq(decisions, 0xcfa8bfcfeccd94dbu, "the decisions are %#lx", (unsigned long)decisions);
+}
+
+/* The same pool, and scattered over one of hundreds of boards of which all others are out of service. */
+Test(planner, it_makes_no_difference_where_in_a_large_pool_the_boards_are)
+{
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        uint64_t decisions[2];
+        for (int large = 0; large < 2; large++) {
+            uint32_t boards = 2 + (uint32_t)(seed % 7), stride = large ? 90 : 0;
+            struct sim *sim = make_sim(seed, seed % 3 ? BATCH_AUTO : BATCH_SPLIT, stride ? boards * stride : boards);
+            sim->stride = stride;
+            run(sim);
+            check_all_computed_once(sim);
+            decisions[large] = sim->decisions;
+            free(sim);
+        }
+        cr_assert_eq(decisions[0], decisions[1], "seed %lu", (unsigned long)seed);
+    }
+}
+
 /* Bulk keeps every board busy; a short interactive text comes now and then. */
 Test(planner, interactive_waits_for_a_bulk_layer_at_most)
 {
@@ -74,6 +108,14 @@ Test(planner, bulk_is_not_starved)
 
 static const struct bandit nothing_known;
 
+static struct board_set first_boards(uint32_t n)
+{
+    struct board_set set = board_set_of(n);
+    for (uint32_t b = 0; b < n; b++)
+        board_set_put(&set, b, true);
+    return set;
+}
+
 static uint32_t plan_one(uint32_t n_boards, uint32_t n_texts, uint32_t tokens, enum batch_placement placement,
                          struct planner_action *actions)
 {
@@ -88,12 +130,11 @@ static uint32_t plan_one(uint32_t n_boards, uint32_t n_texts, uint32_t tokens, e
     s.max_tokens = 16384;
     s.max_sequences = 256;
     s.n_boards = n_boards;
-    for (uint32_t b = 0; b < n_boards; b++)
-        s.boards[b] = (struct planner_board){.usable = true, .free = true, .layer_end = LAYERS};
+    s.usable = s.free = first_boards(n_boards);
     for (uint32_t i = 0; i < n_texts; i++)
         s.queues[0].lengths[s.queues[0].n++] = tokens;
     s.queues[0].tokens = (uint64_t)n_texts * tokens;
-    return planner_plan(&s, actions, PLANNER_MAX_BOARDS);
+    return planner_plan(&s, actions, PLANNER_MAX_ACTIONS);
 }
 
 /* Boards that a lone text gets of a pool of 8, `busy` of which work, where of late `concurrency` batches were in
@@ -113,8 +154,9 @@ static uint32_t share_of_eight(uint32_t busy, double concurrency, enum batch_pla
                                    .n_boards = 8,
                                    .concurrency = concurrency,
                                    .queues = {{.lengths = {400}, .n = 1, .tokens = 400}}};
-    for (uint32_t b = 0; b < 8; b++)
-        s->boards[b] = (struct planner_board){.usable = true, .free = b >= busy, .layer_end = LAYERS};
+    s->usable = s->free = first_boards(8);
+    for (uint32_t b = 0; b < busy; b++)
+        board_set_put(&s->free, b, false);
     cr_assert_eq(planner_plan(s, &action, 1), 1);
     free(s);
     return action.choice.boards;
@@ -152,7 +194,7 @@ Test(planner, the_concurrency_estimate_falls_slowly_but_for_lone_texts_that_find
 
 Test(planner, a_lone_long_text_is_split_and_a_tiny_one_is_not)
 {
-    struct planner_action actions[PLANNER_MAX_BOARDS];
+    struct planner_action actions[PLANNER_MAX_ACTIONS];
     cr_assert_eq(plan_one(2, 1, 128, BATCH_AUTO, actions), 1);
     cr_assert_eq(actions[0].choice.boards, 2);
     cr_assert_eq(actions[0].layers, LAYERS, "interactive work runs to its end");
@@ -164,7 +206,7 @@ Test(planner, a_lone_long_text_is_split_and_a_tiny_one_is_not)
 
 Test(planner, equal_texts_are_shared_out_whole)
 {
-    struct planner_action actions[PLANNER_MAX_BOARDS];
+    struct planner_action actions[PLANNER_MAX_ACTIONS];
     cr_assert_eq(plan_one(2, 32, 16, BATCH_AUTO, actions), 2);
     for (int i = 0; i < 2; i++) {
         cr_assert_eq(actions[i].choice.boards, 1);
@@ -183,7 +225,7 @@ Test(planner, bulk_goes_in_smaller_batches_while_interactive_requests_come)
     cost_init(&cost);
     *s = (struct planner_snapshot){
         .cost = &cost, .bandit = &nothing_known, .layers = 2, .max_tokens = 16384, .max_sequences = 256, .n_boards = 1};
-    s->boards[0] = (struct planner_board){.usable = true, .free = true, .layer_end = 2};
+    s->usable = s->free = first_boards(1);
     s->queues[BATCH_BULK].n = 100;
     s->queues[BATCH_BULK].tokens = 6400;
     for (int i = 0; i < 100; i++)
@@ -204,8 +246,8 @@ Test(planner, no_batch_is_larger_than_the_limit_beside_busy_boards)
     cost_init(&cost);
     *s = (struct planner_snapshot){
         .cost = &cost, .bandit = &nothing_known, .layers = 2, .max_tokens = 32, .max_sequences = 64, .n_boards = 2};
-    s->boards[0] = (struct planner_board){.usable = true, .free = false, .layer_end = 2};
-    s->boards[1] = (struct planner_board){.usable = true, .free = true, .layer_end = 2};
+    s->usable = s->free = first_boards(2);
+    board_set_put(&s->free, 0, false);
     for (int c = 0; c < BATCH_CLASSES; c++) {
         s->queues[c].n = 20;
         s->queues[c].tokens = 160;
@@ -218,21 +260,68 @@ Test(planner, no_batch_is_larger_than_the_limit_beside_busy_boards)
     free(s);
 }
 
+/* As queue_peek shortens it. */
+static void shorten(struct planner_queue *queue, uint32_t batches, uint32_t tokens)
+{
+    uint64_t seen = 0;
+    uint32_t n = 0;
+    for (; n < queue->n && seen <= (uint64_t)batches * tokens; n++)
+        seen += queue->lengths[n] < tokens ? queue->lengths[n] : tokens;
+    queue->n = n;
+}
+
+Test(planner, what_the_free_boards_cannot_take_need_not_be_looked_at)
+{
+    struct sim *sim = make_sim(7, BATCH_AUTO, 1);
+    struct planner_snapshot *s = &sim->snapshot;
+    static struct planner_action whole[PLANNER_MAX_ACTIONS], shortened[PLANNER_MAX_ACTIONS];
+    for (int round = 0; round < 20000; round++) {
+        uint32_t boards = 1 + next_random(sim, 8);
+        *s = (struct planner_snapshot){.placement = (enum batch_placement)next_random(sim, 4),
+                                       .cost = &sim->cost,
+                                       .bandit = &nothing_known,
+                                       .layers = LAYERS,
+                                       .max_tokens = 64 + next_random(sim, 4000),
+                                       .max_sequences = 1 + next_random(sim, PLANNER_WINDOW),
+                                       .interactive_lately = next_random(sim, 2),
+                                       .bulk_owed = next_random(sim, 2),
+                                       .concurrency = next_random(sim, 9),
+                                       .n_boards = boards,
+                                       .usable = first_boards(boards),
+                                       .free = first_boards(1 + next_random(sim, boards))};
+        for (int c = 0; c < BATCH_CLASSES; c++) {
+            struct planner_queue *queue = &s->queues[c];
+            queue->n = next_random(sim, PLANNER_WINDOW + 1);
+            uint32_t longest = 1 + next_random(sim, 600);
+            for (uint32_t i = 0; i < queue->n; i++)
+                queue->tokens += queue->lengths[i] = 1 + next_random(sim, longest);
+        }
+        uint32_t n = planner_plan(s, whole, PLANNER_MAX_ACTIONS);
+        for (int c = 0; c < BATCH_CLASSES; c++)
+            shorten(&s->queues[c], board_set_count(&s->free),
+                    planner_batch_tokens((enum batch_class)c, s->max_tokens, s->interactive_lately));
+        cr_assert_eq(planner_plan(s, shortened, PLANNER_MAX_ACTIONS), n, "round %d", round);
+        cr_assert_eq(memcmp(whole, shortened, n * sizeof *whole), 0, "round %d", round);
+    }
+    free(sim);
+}
+
 Test(planner, boards_out_of_service_get_nothing)
 {
-    struct planner_action actions[PLANNER_MAX_BOARDS];
+    struct planner_action actions[PLANNER_MAX_ACTIONS];
     struct planner_snapshot *s = calloc(1, sizeof *s);
     struct cost_model cost;
     cost_init(&cost);
     *s = (struct planner_snapshot){
         .cost = &cost, .bandit = &nothing_known, .layers = 2, .max_tokens = 100, .max_sequences = 10, .n_boards = 2};
-    s->boards[0] = (struct planner_board){.usable = false, .free = true, .layer_end = 2};
-    s->boards[1] = (struct planner_board){.usable = true, .free = true, .layer_end = 2};
+    struct board_set second = first_boards(2);
+    board_set_put(&second, 0, false);
+    s->usable = s->free = second;
     s->n_flights = 1;
-    s->flights[0] = (struct planner_flight){.load = {10, 100}, .avoid = 2};
+    s->flights[0] = (struct planner_flight){.load = {10, 100}, .avoid = &second};
     cr_assert_eq(planner_plan(s, actions, 8), 1, "a board to avoid is better than none");
     cr_assert_eq(actions[0].boards[0], 1);
-    s->boards[0].usable = true;
+    s->usable = s->free = first_boards(2);
     cr_assert_eq(planner_plan(s, actions, 8), 1);
     cr_assert_eq(actions[0].choice.boards, 1);
     cr_assert_eq(actions[0].boards[0], 0, "the other board is there: avoid the one that failed it");

@@ -13,7 +13,7 @@ SAY = {
     "first": "the first value is -0.059",
     "similar": "A cat is sleeping.",
     "events": "first text: 384 values",
-    "many": "3000 vectors of 384 values, ",
+    "many": "1000 vectors of 384 values, ",
 }
 
 

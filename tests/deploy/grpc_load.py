@@ -29,7 +29,7 @@ class Load:
     def ask(self, text):
         begin = time.monotonic()
         try:
-            answer = self.stub.Embed(self.messages.EmbedRequest(inputs=text), metadata=self.metadata, timeout=60)
+            answer = self.stub.Embed(self.messages.EmbedRequest(inputs=text), metadata=self.metadata, timeout=150)
             failure, bits = None, tuple(answer.embeddings)
         except Exception as error:  # what grpcio raises has a code and words
             failure, bits = f"{error.code().name}: {error.details()}", None

@@ -148,12 +148,16 @@ static void large(struct rtl_random *random)
     expect_layers(&test, (struct sim_model_options){.seed = random->state});
 }
 
-/* The widest layer with heads of both sizes, and the longest sequence. */
+/* The widest layer with heads of both sizes, the longest sequence, and all rows filled with as many as a command takes.
+ */
 static void limits(struct rtl_random *random)
 {
     const struct {
-        uint32_t hidden, intermediate, heads, tokens;
-    } most[] = {{1024, 4096, 32, 1 + sim_model_rows()}, {1024, 4096, 16, 3}, {64, 16, 2, 512}};
+        uint32_t hidden, intermediate, heads, tokens, sequences;
+    } most[] = {{1024, 4096, 32, 1 + sim_model_rows(), 1},
+                {1024, 4096, 16, 3, 1},
+                {64, 16, 2, CARD_MAX_TOKENS, 1},
+                {64, 16, 2, CARD_MAX_TOKENS / CARD_MAX_SEQUENCES, CARD_MAX_SEQUENCES}};
     for (size_t i = 0; i < sizeof most / sizeof most[0]; i++) {
         struct rtl_case test;
         struct image_shape shape = rtl_case_shape(random, HEADS);
@@ -161,7 +165,10 @@ static void limits(struct rtl_random *random)
         shape.hidden = most[i].hidden;
         shape.intermediate = most[i].intermediate;
         shape.heads = most[i].heads;
-        rtl_case_init(&test, random, shape, most[i].tokens);
+        uint32_t lengths[CARD_MAX_SEQUENCES];
+        for (uint32_t s = 0; s < most[i].sequences; s++)
+            lengths[s] = most[i].tokens;
+        rtl_case_init_batch(&test, random, shape, lengths, most[i].sequences);
         expect_layers(&test, (struct sim_model_options){.stall_per_mille = STALLS, .seed = random->state});
     }
 }
@@ -190,18 +197,16 @@ static struct linear get_linear(const struct rtl_case *test, int index)
 static void late(struct rtl_random *random)
 {
     struct rtl_case test;
-    struct image_shape shape = rtl_case_shape(random, HEADS);
-    shape.layers = 1;
-    rtl_case_init(&test, random, shape, 1 + rtl_random(random, LONGEST));
+    bench_init(&test, random);
     struct sim_model_options options = {.seed = random->state, .late_cycles = LATE};
     struct sim_model *model = rtl_case_model(&test, options);
-    rtl_case_commands(&test, model, 1);
+    uint32_t commands = rtl_case_commands(&test, model, test.image->shape.layers);
     for (int i = 0; i < LINEARS; i++) {
         struct linear linear = get_linear(&test, i);
         options.late_address = linear.begin + linear.out / 16 * linear.panel;
         sim_model_set_options(model, &options);
         rtl_case_put_rows(&test, model);
-        uint32_t status = bench_work(model, &test, 1);
+        uint32_t status = bench_work(model, &test, commands);
         bench_check(status == ACCEL_ENGINE_OK, "status", status);
         bench_expect_equal(&test, model, test.expected);
     }
@@ -329,6 +334,7 @@ static void malformed(struct rtl_random *random)
             words[w] = (uint32_t)rtl_random(random, 1u << 31) * 2 + rtl_random(random, 2);
         bench_check(bench_work(model, &test, 1) != ACCEL_ENGINE_OK, "accepted noise", i);
     }
+    rtl_case_put_rows(&test, model); /* a good command before a bad one has changed them */
     expect_good(&test, model, rtl_case_commands(&test, model, layers));
 }
 

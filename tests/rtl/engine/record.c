@@ -96,6 +96,19 @@ static void check_place(struct rtl_case *test, struct sim_model *model, uint32_t
     sim_model_set_record(model, before);
 }
 
+/* Of lists of which no command is read: an empty one, and one between two beats. */
+static void check_no_command(struct rtl_case *test, struct sim_model *model)
+{
+    struct card_record record = {.counters.cycles = 1};
+    bench_check(bench_work(model, test, 0) == ACCEL_ENGINE_OK, "status of an empty list", 0);
+    bench_check(card_get_record(&test->card, sim_model_memory(model), &record), "no record", 0);
+    bench_check(record.counters.cycles == 0, "the counters are another list's", (long)record.counters.cycles);
+    test->card.list += BEAT / 2;
+    bench_check(bench_work(model, test, 1) == ACCEL_ENGINE_BAD_COMMAND, "status of a list between beats", 0);
+    bench_check(card_get_record(&test->card, sim_model_memory(model), &record), "no record", 1);
+    test->card.list -= BEAT / 2;
+}
+
 void bench_record(struct rtl_random *random)
 {
     struct rtl_case test;
@@ -115,6 +128,7 @@ void bench_record(struct rtl_random *random)
         check_fault(&test, model, options, commands, &faults[i]);
     sim_model_set_options(model, &options);
     check_place(&test, model, commands);
+    check_no_command(&test, model);
     options.late_address = test.card.rows; /* the record waits for rows that are long under way */
     options.late_cycles = LATE;
     sim_model_set_options(model, &options);

@@ -18,6 +18,7 @@ import xml.etree.ElementTree
 VITIS = "accel/rtl/syn/vitis"
 DEFINE = "BERTD_DSP48E2"
 FIRST_ARGUMENT = 0x10  # below lie control and interrupts
+COUNTER_WORDS = 16
 REGISTERS = {"count": "list_count"}  # of arguments that are called otherwise
 # Memories of the cards, and what one bank gives (UG1393).
 CARDS = {"u50": {"HBM": 32}, "u55c": {"HBM": 32}, "u280": {"HBM": 32, "DDR": 2}, "u200": {"DDR": 4}, "u250": {"DDR": 4}}
@@ -51,6 +52,7 @@ class Packaging:
         schema = json.loads(read(root, "schemas/accel.json"))
         self.registers = schema["registers"]["register"]
         self.widths = schema["widths"]
+        self.record = schema["words"]["record"]
         self.kernel_ports = ports_of(read(root, VITIS, "bertd_kernel.v"))
         self.engine_ports = ports_of(read(root, "accel/rtl/bertd_engine.sv"))
         kernel = xml.etree.ElementTree.fromstring(read(root, VITIS, "kernel.xml")).find("kernel")
@@ -60,7 +62,7 @@ class Packaging:
         self.link = read_config(read(root, VITIS, "link.cfg"))
 
     def need(self, good, where, what):
-        if not good:
+        if not good and f"{where}: {what}" not in self.complaints:
             self.complaints.append(f"{where}: {what}")
         return good
 
@@ -251,7 +253,11 @@ def check_lists(p):
     beat = int(p.ports["m_axi_data"]["dataWidth"]) // 8 if "m_axi_data" in p.ports else 64
     for what in ("command", "record"):
         size = p.widths[what]
-        p.need(size["bytes"] == size["beats"] * beat, "accel.json", f"a {what} has {size['bytes']} bytes in {size['beats']} beats")
+        p.need(size["bytes"] == size["beats"] * beat, "accel.json",
+               f"a {what} has {size['bytes']} bytes in {size['beats']} beats")
+    counters, words = p.record["counters"], p.widths["record"]["bytes"] // 4
+    p.need(counters == max(p.record.values()) and counters + COUNTER_WORDS == words, "accel.json",
+           "the counters of a record do not fit")
 
 
 # link.cfg and cards ---------------------------------------------------------------------------------------------------
