@@ -24,7 +24,7 @@ package bertd_mutant_pkg;
 endpackage
 """
 # A fault may make the engine wait for ever: it is taken to, after far more cycles than these cases take.
-ENGINE = ["--failures", "1", "--enough", "400000"]
+ENGINE = ["--failures", "1", "--enough", "150000"]
 SECONDS = 3600
 
 
