@@ -450,6 +450,14 @@ static bool wanted(int argc, char **argv, const char *name)
     return !any;
 }
 
+/* The sequences of neighbouring seeds would begin alike; those of scattered ones do not (splitmix64's last step). */
+static uint64_t scatter(uint64_t x)
+{
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+    return x ^ x >> 31;
+}
+
 int main(int argc, char **argv)
 {
     uint64_t seed = 1, cases = 5;
@@ -470,7 +478,7 @@ int main(int argc, char **argv)
         for (uint64_t i = 0; i < cases && i < kinds[k].most && wanted(argc, argv, kind_name); i++) {
             printf("%s --seed %llu\n", kind_name, (unsigned long long)(seed + i));
             fflush(stdout);
-            struct rtl_random random = {(seed + i) * 0x9e3779b97f4a7c15u + k};
+            struct rtl_random random = {scatter((seed + i) * 0x9e3779b97f4a7c15u + k)};
             kinds[k].run(&random);
         }
     }
