@@ -35,6 +35,11 @@ struct engine_ops {
      *  Thread: one at a time for an engine. Its floating-point mode is then float_mode_set's. */
     enum status (*run)(struct engine *engine, const struct board_job *job, enum board_task_kind kind, uint32_t layer,
                        uint32_t row_begin, uint32_t row_end, struct error *err);
+    /** A RUN task's layers in one go, for engines that keep the rows to themselves from the first to the last of them;
+     *  NULL: `run` is called for each layer. Where the job is cancelled or `*stop` becomes true (NULL: never), it gives
+     *  up as soon as it can, with CANCELLED; the rows are then worth nothing. Errors and thread: likewise. */
+    enum status (*run_layers)(struct engine *engine, const struct board_task *task, const atomic_bool *stop,
+                              struct error *err);
     /** Arms faults (a mask of enum engine_fault): each happens once, in one of the next products (of a whole layer at
      *  the latest) and at a place that `seed` picks. False where there is no memory. NULL: the engine has no
      *  checksums that could find them. Thread: the one that runs the engine, between runs. */

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "base/mem.h"
 #include "base/round_up.h"
 
 enum {
@@ -75,9 +74,10 @@ static enum status check_shape(const struct image *image, struct error *err)
     return STATUS_OK;
 }
 
-static void place_layer(struct card_layer *layer, const struct image *image, const struct image_layer *source,
-                        uint64_t *at)
+/* Layers have the same sizes: the others lie as the first does. */
+static void place_layer(struct card_layer *layer, const struct image *image, uint64_t *at)
 {
+    const struct image_layer *source = &image->layers[0];
     struct run kv = kv_run(image, source), q = q_run(image, source), output = whole_run(&source->output);
     struct run ffn1 = whole_run(&source->ffn1), ffn2 = whole_run(&source->ffn2);
     uint64_t norm = 2 * sizeof(float) * image->shape.hidden;
@@ -96,29 +96,20 @@ enum status card_init(struct card *card, const struct image *image, uint32_t lay
     enum status status = check_shape(image, err);
     if (status)
         return status;
-    uint32_t n = layer_end - layer_begin;
-    struct card_layer *layers = mem_calloc(n, sizeof *layers);
-    if (!layers)
-        return error_set(err, STATUS_NO_MEMORY, "no memory for a card's map");
-    *card = (struct card){.image = image, .layer_begin = layer_begin, .layer_end = layer_end, .layers = layers};
+    *card = (struct card){.image = image, .layer_begin = layer_begin, .layer_end = layer_end};
     uint64_t at = PAGE; /* nothing lies at 0 */
-    for (uint32_t i = 0; i < n; i++)
-        place_layer(&layers[i], image, &image->layers[layer_begin + i], &at);
-    uint64_t tokens = (uint64_t)CARD_MAX_TOKENS * image->shape.heads;
+    place_layer(&card->first, image, &at);
+    card->layer_stride = at - PAGE;
+    at = PAGE + (layer_end - layer_begin) * card->layer_stride;
+    uint64_t tokens = (uint64_t)CARD_MAX_BLOCKS * IMAGE_PANEL * image->shape.heads;
     card->rows = place(&at, (uint64_t)CARD_MAX_TOKENS * image->shape.hidden * sizeof(float));
     card->keys = place(&at, tokens * image->head_dim_padded);
     card->values = place(&at, tokens * image->head_dim_padded);
     card->key_scales = place(&at, tokens * sizeof(float));
     card->value_scales = place(&at, tokens * sizeof(float));
-    card->list = place(&at, (uint64_t)n * ACCEL_COMMAND_BYTES);
+    card->list = place(&at, (uint64_t)CARD_MAX_COMMANDS * ACCEL_COMMAND_BYTES);
     card->size = at;
     return STATUS_OK;
-}
-
-void card_finish(struct card *card)
-{
-    mem_free(card->layers);
-    card->layers = NULL;
 }
 
 /* Weights --------------------------------------------------------------------------------------------------------- */
@@ -163,10 +154,10 @@ static void fill_norm(float *at, const struct image_norm *norm, uint32_t width)
 void card_fill(const struct card *card, void *memory)
 {
     const struct image *image = card->image;
-    char *base = memory;
+    const struct card_layer *layer = &card->first;
     for (uint32_t i = 0; i < card->layer_end - card->layer_begin; i++) {
         const struct image_layer *source = &image->layers[card->layer_begin + i];
-        const struct card_layer *layer = &card->layers[i];
+        char *base = (char *)memory + i * card->layer_stride;
         struct run kv = kv_run(image, source), q = q_run(image, source), output = whole_run(&source->output);
         struct run ffn1 = whole_run(&source->ffn1), ffn2 = whole_run(&source->ffn2);
         fill_run(base + layer->kv, &kv);
@@ -194,36 +185,65 @@ static void put_address(uint32_t *words, uint32_t at, uint64_t address)
     words[at + 1] = (uint32_t)(address >> 32);
 }
 
+uint32_t card_sequences(const uint32_t *cu_seqlens, uint32_t begin, uint32_t end)
+{
+    uint32_t n = 0, rows = 0;
+    while (n < CARD_MAX_SEQUENCES && begin + n < end) {
+        uint32_t tokens = cu_seqlens[begin + n + 1] - cu_seqlens[begin + n];
+        if (tokens > CARD_MAX_TOKENS - rows)
+            break;
+        rows += (uint32_t)round_up(tokens, CARD_ROW_GROUP);
+        n++;
+    }
+    return n;
+}
+
+static void put_weights(uint32_t *words, const struct card_layer *first, uint64_t offset)
+{
+    put_address(words, ACCEL_WORD_WEIGHTS_KV, first->kv + offset);
+    put_address(words, ACCEL_WORD_WEIGHTS_Q, first->q + offset);
+    put_address(words, ACCEL_WORD_WEIGHTS_OUTPUT, first->output + offset);
+    put_address(words, ACCEL_WORD_WEIGHTS_FFN1, first->ffn1 + offset);
+    put_address(words, ACCEL_WORD_WEIGHTS_FFN2, first->ffn2 + offset);
+    put_address(words, ACCEL_WORD_ATTENTION_NORM, first->attention_norm + offset);
+    put_address(words, ACCEL_WORD_OUTPUT_NORM, first->output_norm + offset);
+}
+
+/* Tokens of each sequence, 16 bits, behind the last one a 0. */
+static void put_segments(uint32_t *words, const struct card_command *command)
+{
+    uint16_t segments[ACCEL_COMMAND_SEGMENTS] = {0};
+    for (uint32_t s = 0; s < command->n_seqs; s++)
+        segments[s] = (uint16_t)(command->cu_seqlens[s + 1] - command->cu_seqlens[s]);
+    memcpy(words + ACCEL_WORD_SEGMENTS, segments, sizeof segments);
+}
+
 void card_put_command(const struct card *card, void *memory, uint32_t index, const struct card_command *command)
 {
     static const uint32_t opcodes[] = {ACCEL_OPCODE_RUN, ACCEL_OPCODE_PROJECT, ACCEL_OPCODE_FINISH};
     const struct image_shape *shape = &card->image->shape;
-    const struct card_layer *layer = &card->layers[command->layer - card->layer_begin];
+    bool whole = command->kind == BOARD_RUN;
+    uint32_t begin = whole ? 0 : command->begin;
+    uint32_t end = whole ? command->cu_seqlens[command->n_seqs] - command->cu_seqlens[0] : command->end;
     uint32_t words[ACCEL_COMMAND_BYTES / 4] = {0};
     words[ACCEL_WORD_OPCODE] = (uint32_t)ACCEL_OPCODE_MAGIC | opcodes[command->kind];
-    words[ACCEL_WORD_FLAGS] = (command->load ? ACCEL_FLAG_LOAD : 0) | (command->store ? ACCEL_FLAG_STORE : 0);
+    words[ACCEL_WORD_LAYERS] = command->layer_end - command->layer_begin;
     words[ACCEL_WORD_HIDDEN] = shape->hidden;
     words[ACCEL_WORD_INTERMEDIATE] = shape->intermediate;
     words[ACCEL_WORD_HEADS] = shape->heads;
     words[ACCEL_WORD_HEAD_DIM] = card->image->head_dim;
-    words[ACCEL_WORD_TOKENS] = command->tokens;
-    words[ACCEL_WORD_ROW_BEGIN] = command->row_begin;
-    words[ACCEL_WORD_ROWS] = command->rows;
+    words[ACCEL_WORD_ROW_BEGIN] = begin;
+    words[ACCEL_WORD_ROWS] = end - begin;
     words[ACCEL_WORD_ACTIVATION] = (uint32_t)shape->activation;
     words[ACCEL_WORD_EPS] = bits_of(shape->layer_norm_eps);
     words[ACCEL_WORD_INV_HIDDEN] = bits_of(1.0f / (float)shape->hidden);
-    put_address(words, ACCEL_WORD_ROWS_ADDRESS,
-                card->rows + (uint64_t)command->row_begin * shape->hidden * sizeof(float));
+    put_address(words, ACCEL_WORD_ROWS_ADDRESS, card->rows + (uint64_t)begin * shape->hidden * sizeof(float));
     put_address(words, ACCEL_WORD_KEYS, card->keys);
     put_address(words, ACCEL_WORD_VALUES, card->values);
     put_address(words, ACCEL_WORD_KEY_SCALES, card->key_scales);
     put_address(words, ACCEL_WORD_VALUE_SCALES, card->value_scales);
-    put_address(words, ACCEL_WORD_WEIGHTS_KV, layer->kv);
-    put_address(words, ACCEL_WORD_WEIGHTS_Q, layer->q);
-    put_address(words, ACCEL_WORD_WEIGHTS_OUTPUT, layer->output);
-    put_address(words, ACCEL_WORD_WEIGHTS_FFN1, layer->ffn1);
-    put_address(words, ACCEL_WORD_WEIGHTS_FFN2, layer->ffn2);
-    put_address(words, ACCEL_WORD_ATTENTION_NORM, layer->attention_norm);
-    put_address(words, ACCEL_WORD_OUTPUT_NORM, layer->output_norm);
+    put_address(words, ACCEL_WORD_LAYER_STRIDE, card->layer_stride);
+    put_weights(words, &card->first, (command->layer_begin - card->layer_begin) * card->layer_stride);
+    put_segments(words, command);
     memcpy((char *)memory + card->list + (size_t)index * ACCEL_COMMAND_BYTES, words, sizeof words);
 }

@@ -10,7 +10,14 @@
 #include "accel/board.h"
 #include "accel_constants.h"
 
-enum { CARD_MAX_TOKENS = 512 }; /* of a sequence: bertd_pkg::MAX_TOKENS */
+/** Limits of a command, as in bertd_pkg. */
+enum {
+    CARD_MAX_TOKENS = 512, /* of a sequence, and of all together, each rounded up to CARD_ROW_GROUP */
+    CARD_MAX_SEQUENCES = 32,
+    CARD_MAX_BLOCKS = 62, /* of IMAGE_PANEL keys and values, each sequence on a fresh one */
+    CARD_MAX_COMMANDS = 16,
+    CARD_ROW_GROUP = 4,
+};
 
 /** Addresses of one layer, each a multiple of 64. A linear is a run of panels, the last of them its check panel; a
  *  panel is a beat of scales, a beat of biases, then a beat per 4 inputs. */
@@ -24,50 +31,52 @@ struct card_layer {
     uint64_t output_norm;    /* likewise */
 };
 
-/** The memory map of a card for one image and the rows of one sequence at a time. Addresses are bytes from 0 on, each a
+/** The memory map of a card for one image and the rows of one command at a time. Addresses are bytes from 0 on, each a
  *  multiple of 4096; nothing lies at 0. */
 struct card {
     const struct image *image; /* borrowed */
     uint32_t layer_begin, layer_end;
-    struct card_layer *layers; /* [layer_end - layer_begin] */
-    uint64_t rows;             /* [CARD_MAX_TOKENS][hidden] binary32 */
-    uint64_t keys;             /* one sequence's, as struct board_kv lays them out, from block 0 on */
-    uint64_t values;           /* likewise */
-    uint64_t key_scales;       /* likewise */
-    uint64_t value_scales;     /* likewise */
-    uint64_t list;             /* of commands: room for one a layer */
-    uint64_t size;             /* bytes in all */
+    struct card_layer first; /* layer_begin's addresses ... */
+    uint64_t layer_stride;   /* ... and how much further on those of each later one lie */
+    uint64_t rows;           /* [CARD_MAX_TOKENS][hidden] binary32 */
+    uint64_t keys;           /* as struct board_kv lays them out, from the first sequence's block 0 on */
+    uint64_t values;         /* likewise */
+    uint64_t key_scales;     /* likewise */
+    uint64_t value_scales;   /* likewise */
+    uint64_t list;           /* of commands: room for CARD_MAX_COMMANDS */
+    uint64_t size;           /* bytes in all */
 };
 
 /** Lay out; nothing is written yet.
- *  card    free with card_finish; untouched on failure
- *  image   borrowed until then
- *  Errors: UNSUPPORTED (a precision or a shape that the engine does not take, named), NO_MEMORY. */
+ *  card    untouched on failure
+ *  image   borrowed as long as the card is used
+ *  Errors: UNSUPPORTED (a precision or a shape that the engine does not take, named). */
 enum status card_init(struct card *card, const struct image *image, uint32_t layer_begin, uint32_t layer_end,
                       struct error *err);
-/** Free what card_init made. Once more is fine. */
-void card_finish(struct card *card);
 /** Write the weights of its layers into `memory`, zeroed by the caller. */
 void card_fill(const struct card *card, void *memory);
 
-/** One command: a layer over rows of a sequence. */
+/** One command: layers of whole sequences, whose rows the engine reads from memory, keeps to itself between the layers,
+ *  and writes back; or a layer's first or second half for a part of one sequence. */
 struct card_command {
     enum board_task_kind kind;
-    uint32_t layer;     /* of the image, within the card's */
-    uint32_t tokens;    /* of the sequence, up to CARD_MAX_TOKENS */
-    uint32_t row_begin; /* token where the rows begin */
-    uint32_t rows;
-    bool load;  /* read the rows from memory; else the engine has them from the command before */
-    bool store; /* write the rows back */
+    uint32_t layer_begin, layer_end; /* of the image, within the card's; of PROJECT and FINISH one */
+    const uint32_t *cu_seqlens;      /* [n_seqs + 1], borrowed for the call: where sequences begin and the last ends */
+    uint32_t n_seqs;                 /* as many as fit (card_sequences); of PROJECT and FINISH 1 */
+    uint32_t begin, end;             /* PROJECT, FINISH: my tokens of the sequence */
 };
-/** Write a command into the list's place `index`, below the number of layers. */
+/** How many sequences from `begin` on, below `end`, one command takes: at least one, unless the first is longer than
+ *  CARD_MAX_TOKENS (0). */
+uint32_t card_sequences(const uint32_t *cu_seqlens, uint32_t begin, uint32_t end);
+/** Write a command into the list's place `index`, below CARD_MAX_COMMANDS. */
 void card_put_command(const struct card *card, void *memory, uint32_t index, const struct card_command *command);
 
-/** Copy the hidden states of tokens [begin, end), end up to CARD_MAX_TOKENS, between `hidden` [end - begin][hidden] and
- *  the card. */
+/** Copy the hidden states of a command's rows [begin, end), end up to CARD_MAX_TOKENS, between `hidden`
+ *  [end - begin][hidden] and the card. */
 void card_put_rows(const struct card *card, void *memory, const float *hidden, uint32_t begin, uint32_t end);
 void card_get_rows(const struct card *card, const void *memory, float *hidden, uint32_t begin, uint32_t end);
-/** Copy keys, values and scales of sequence `seq`, tokens [begin, end), between set `set` of `kv` and the card. */
+/** Copy keys, values and scales of sequence `seq`, tokens [begin, end), between set `set` of `kv` and the card, where
+ *  it is the only sequence. */
 void card_put_kv(const struct card *card, void *memory, const struct board_kv *kv, uint32_t set, uint32_t seq,
                  uint32_t begin, uint32_t end);
 void card_get_kv(const struct card *card, const void *memory, const struct board_kv *kv, uint32_t set, uint32_t seq,

@@ -198,7 +198,7 @@ static enum status fp32_run(struct engine *engine, const struct board_job *job, 
     return STATUS_OK;
 }
 
-const struct engine_ops fp32_engine = {"fp32", IMAGE_FP32, fp32_create, fp32_destroy, fp32_run, NULL};
+const struct engine_ops fp32_engine = {"fp32", IMAGE_FP32, fp32_create, fp32_destroy, fp32_run, NULL, NULL};
 
 const char *fp32_engine_instruction_set(void)
 {

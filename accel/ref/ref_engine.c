@@ -362,4 +362,4 @@ static bool ref_inject(struct engine *engine, unsigned faults, uint64_t seed)
     return true;
 }
 
-const struct engine_ops ref_engine = {"ref", IMAGE_INT8, ref_create, ref_destroy, ref_run, ref_inject};
+const struct engine_ops ref_engine = {"ref", IMAGE_INT8, ref_create, ref_destroy, ref_run, NULL, ref_inject};

@@ -1,10 +1,11 @@
 // Data path: operand memory (rows), bertd_weight_ring (weights) -> int32 sums -> bertd_drain.
 // ROWS x 16 accumulators, output-stationary: weights go to all rows, a row's operands to its 16 outputs. The sums of a
 // finished tile move at once into a second set of registers, where the drain takes them row by row while the next tile
-// is added up.
+// is added up: from the exit that is nearest to the rows it wants.
 module bertd_array #(
     parameter int ROWS = 4,
-    parameter int PATHS = 1                 // rows that are shown at once: 0, ROWS / PATHS, ...
+    parameter int PATHS = 1,                // rows that are shown at once: the exit's, ROWS / PATHS behind it, ...
+    parameter int EXIT = 4                  // rows between two exits, at most four of which there are
 ) (
     input  logic               clk_i,
     input  logic               rst_ni,
@@ -17,6 +18,7 @@ module bertd_array #(
     input  logic [ROWS*128-1:0] operands_i, // [ROWS][16]
     output logic               result_o,    // a tile is in the second set from the next cycle on
     input  logic               take_i,      // the next row of each path, please
+    input  logic [        1:0] exit_i,
     output logic [PATHS*512-1:0] rows_o     // [PATHS][16] int32
 );
 
@@ -71,7 +73,14 @@ module bertd_array #(
         );
     end
     for (genvar w = 0; w < PATHS; w++) begin : gen_path
-        assign rows_o[w*512+:512] = results[w*(ROWS/PATHS)*512+:512];
+        always_comb begin
+            rows_o[w*512+:512] = '0;
+            for (int e = 0; e < 4; e++) begin
+                if (exit_i == 2'(e) && e * EXIT + w * (ROWS / PATHS) < ROWS) begin
+                    rows_o[w*512+:512] = results[(e*EXIT+w*(ROWS/PATHS))%ROWS*512+:512];
+                end
+            end
+        end
     end
     assign result_o = last_q[DOT+1];
 

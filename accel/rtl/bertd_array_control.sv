@@ -1,12 +1,12 @@
 // Data path: array jobs of bertd_sequencer -> addresses and steps for ring, operand memory and bertd_array.
-// Walks the panels of the array jobs: for each panel all tiles of rows, for each tile all groups of four inputs (twice,
-// where the operand has two digits). One step a cycle, unless weights, rows or the drain keep it waiting.
+// Walks the panels of the array jobs: for each panel all tiles that hold rows of the job, for each tile all groups of
+// four inputs (twice, where the operand has two digits). One step a cycle, unless weights, rows or the drain keep it
+// waiting.
 module bertd_array_control #(
     parameter int ROWS = 4
 ) (
     input  logic                             clk_i,
     input  logic                             rst_ni,
-    input  logic [                      9:0] padded_rows_i,
     input  logic                             job_valid_i,
     output logic                             job_ready_o,
     input  bertd_pkg::array_job_t            job_i,
@@ -36,15 +36,22 @@ module bertd_array_control #(
 
     bertd_pkg::array_job_t job_q;
     logic active_q, started_q, digit_q, fresh_q;  // fresh: the job's first panel
-    logic [6:0] tile_q, last_tile;
+    logic [6:0] tile_q, first_tile, last_tile, next_first;
     logic [10:0] group_q;
     logic [bertd_pkg::RING_BITS:0] base_q, there;
     logic [bertd_pkg::PARAM_BITS-1:0] slot_q;
-    logic [9:0] ahead, rows_before_last;
+    logic [9:0] ahead, first_row, end_row, rows_before_last, tile_begin, tile_end;
     logic have_rows, have_weights, last_group, last_step, on_last_tile, panel_end, job_end, accept;
 
-    assign rows_before_last = (padded_rows_i - 10'd1) >> ROW_BITS;
+    // The job's rows, and those of them in this tile.
+    assign first_row = {1'b0, job_q.group, 2'b00};
+    assign end_row = first_row + {job_q.row_groups, 2'b00};
+    assign rows_before_last = (end_row - 10'd1) >> ROW_BITS;
+    assign first_tile = 7'(first_row >> ROW_BITS);
     assign last_tile = rows_before_last[6:0];
+    assign next_first = 7'({1'b0, job_i.group, 2'b00} >> ROW_BITS);
+    assign tile_begin = tile_q == first_tile ? first_row : 10'(tile_q) << ROW_BITS;
+    assign tile_end = on_last_tile ? end_row : (10'(tile_q) + 10'd1) << ROW_BITS;
     assign ahead = vector_done_i - job_q.wait_vector;
     assign have_rows = started_q || !ahead[9];
     assign there = arrived_i - base_q;
@@ -74,7 +81,8 @@ module bertd_array_control #(
     assign beat_freed_o = step_o && on_last_tile && digit_q == job_q.two_digits;
 
     always_comb begin
-        result_o.tile = tile_q;
+        result_o.row = tile_begin[8:0];
+        result_o.rows = tile_end - tile_begin;
         result_o.last_tile = on_last_tile;
         result_o.slot = slot_q;
         result_o.scalar = job_q.scalar;
@@ -104,7 +112,7 @@ module bertd_array_control #(
                 started_q <= 1'b1;
                 group_q <= last_group ? '0 : group_q + 11'd1;
                 if (last_group) digit_q <= job_q.two_digits && !digit_q;
-                if (last_step) tile_q <= on_last_tile ? '0 : tile_q + 7'd1;
+                if (last_step) tile_q <= on_last_tile ? first_tile : tile_q + 7'd1;
             end
             if (panel_end) begin
                 base_q <= base_q + 12'(job_q.groups);
@@ -119,6 +127,7 @@ module bertd_array_control #(
                 active_q <= 1'b1;
                 started_q <= 1'b0;
                 fresh_q <= 1'b1;
+                tile_q <= next_first;
             end
         end
     end

@@ -1,47 +1,39 @@
 // Data path: the 64 words of a command, in bertd_command_fetch -> command_t.
-// The 64 words of a command as a command_t, and whether the engine can carry it out.
+// The 64 words of a command as a command_t, and whether the engine can carry it out, but for its segments
+// (bertd_layout).
 module bertd_command_decode (
     input  logic [        2047:0] words_i,
-    input  logic                  resident_i,  // the command before left its rows here ...
-    input  bertd_pkg::command_t   last_i,      // ... this one
     output bertd_pkg::command_t   command_o,
     output logic                  good_o
 );
 
-    logic [31:0] opcode, flags, hidden, intermediate, heads, head_dim, tokens, row_begin, rows, activation;
-    logic [31:0] row_end, padded, heads_width;
-    logic good_opcode, good_shape, good_rows, good_addresses, good_start;
-    logic [11:0] misaligned;
+    logic [31:0] opcode, layers, hidden, intermediate, heads, head_dim, row_begin, rows, activation, heads_width;
+    logic good_opcode, good_layers, good_shape, good_rows, good_addresses;
+    logic [12:0] misaligned;
 
     assign opcode = words_i[bertd_pkg::ACCEL_WORD_OPCODE*32+:32];
-    assign flags = words_i[bertd_pkg::ACCEL_WORD_FLAGS*32+:32];
+    assign layers = words_i[bertd_pkg::ACCEL_WORD_LAYERS*32+:32];
     assign hidden = words_i[bertd_pkg::ACCEL_WORD_HIDDEN*32+:32];
     assign intermediate = words_i[bertd_pkg::ACCEL_WORD_INTERMEDIATE*32+:32];
     assign heads = words_i[bertd_pkg::ACCEL_WORD_HEADS*32+:32];
     assign head_dim = words_i[bertd_pkg::ACCEL_WORD_HEAD_DIM*32+:32];
-    assign tokens = words_i[bertd_pkg::ACCEL_WORD_TOKENS*32+:32];
     assign row_begin = words_i[bertd_pkg::ACCEL_WORD_ROW_BEGIN*32+:32];
     assign rows = words_i[bertd_pkg::ACCEL_WORD_ROWS*32+:32];
     assign activation = words_i[bertd_pkg::ACCEL_WORD_ACTIVATION*32+:32];
 
-    assign row_end = row_begin + rows;
-    assign padded = (32'(row_begin[3:0]) + rows + 32'd3) & ~32'd3;
     assign heads_width = head_dim == 32'd64 ? heads << 6 : heads << 5;
 
     always_comb begin
         command_o.project = opcode[7:0] != 8'(bertd_pkg::ACCEL_OPCODE_FINISH);
         command_o.finish = opcode[7:0] != 8'(bertd_pkg::ACCEL_OPCODE_PROJECT);
-        command_o.load = (flags & bertd_pkg::ACCEL_FLAG_LOAD) != '0;
-        command_o.store = (flags & bertd_pkg::ACCEL_FLAG_STORE) != '0 && command_o.finish;
+        command_o.layers = layers[10:0];
         command_o.hidden = hidden[10:0];
         command_o.intermediate = intermediate[12:0];
         command_o.heads = heads[5:0];
         command_o.head_dim = head_dim[6:0];
-        command_o.tokens = tokens[9:0];
         command_o.first_block = row_begin[13:4];
         command_o.skip = row_begin[3:0];
         command_o.rows = rows[9:0];
-        command_o.padded_rows = padded[9:0];
         command_o.activation = activation[1:0];
         command_o.eps = words_i[bertd_pkg::ACCEL_WORD_EPS*32+:32];
         command_o.inv_hidden = words_i[bertd_pkg::ACCEL_WORD_INV_HIDDEN*32+:32];
@@ -57,6 +49,7 @@ module bertd_command_decode (
         command_o.weights_ffn2 = words_i[bertd_pkg::ACCEL_WORD_WEIGHTS_FFN2*32+:64];
         command_o.attention_norm = words_i[bertd_pkg::ACCEL_WORD_ATTENTION_NORM*32+:64];
         command_o.output_norm = words_i[bertd_pkg::ACCEL_WORD_OUTPUT_NORM*32+:64];
+        command_o.layer_stride = words_i[bertd_pkg::ACCEL_WORD_LAYER_STRIDE*32+:64];
     end
 
     assign misaligned = {
@@ -71,21 +64,21 @@ module bertd_command_decode (
         command_o.weights_ffn1[5:0] != '0,
         command_o.weights_ffn2[5:0] != '0,
         command_o.attention_norm[5:0] != '0,
-        command_o.output_norm[5:0] != '0
+        command_o.output_norm[5:0] != '0,
+        command_o.layer_stride[5:0] != '0
     };
 
     assign good_opcode = (opcode & ~bertd_pkg::ACCEL_OPCODE_MASK) == bertd_pkg::ACCEL_OPCODE_MAGIC &&
-        opcode[7:0] >= 8'(bertd_pkg::ACCEL_OPCODE_RUN) && opcode[7:0] <= 8'(bertd_pkg::ACCEL_OPCODE_FINISH) &&
-        (flags & ~(bertd_pkg::ACCEL_FLAG_LOAD | bertd_pkg::ACCEL_FLAG_STORE)) == '0;
+        opcode[7:0] >= 8'(bertd_pkg::ACCEL_OPCODE_RUN) && opcode[7:0] <= 8'(bertd_pkg::ACCEL_OPCODE_FINISH);
+    // Parts of a sequence exchange keys and values between layers.
+    assign good_layers = layers != '0 &&
+        layers <= (command_o.project && command_o.finish ? 32'(bertd_pkg::MAX_LAYERS) : 32'd1);
     assign good_shape = hidden <= 32'(bertd_pkg::MAX_HIDDEN) && hidden >= 32'd32 && hidden[3:0] == '0 &&
         intermediate <= 32'(bertd_pkg::MAX_INTERMEDIATE) && intermediate >= 32'd16 && intermediate[3:0] == '0 &&
         heads <= 32'(bertd_pkg::MAX_HEADS) && heads != '0 && (head_dim == 32'd32 || head_dim == 32'd64) &&
         heads_width == hidden && activation <= 32'(bertd_pkg::ACTIVATION_RELU);
-    assign good_rows = tokens <= 32'(bertd_pkg::MAX_TOKENS) && rows != '0 && rows <= tokens && row_begin < tokens &&
-        row_end <= tokens && (opcode[7:0] != 8'(bertd_pkg::ACCEL_OPCODE_RUN) || rows == tokens);
+    assign good_rows = rows != '0 && rows <= 32'(bertd_pkg::MAX_TOKENS) && row_begin < 32'(bertd_pkg::MAX_TOKENS);
     assign good_addresses = misaligned == '0;
-    assign good_start = command_o.load || (resident_i && command_o.hidden == last_i.hidden &&
-        command_o.rows == last_i.rows && command_o.skip == last_i.skip && command_o.first_block == last_i.first_block);
-    assign good_o = good_opcode && good_shape && good_rows && good_addresses && good_start;
+    assign good_o = good_opcode && good_layers && good_shape && good_rows && good_addresses;
 
 endmodule

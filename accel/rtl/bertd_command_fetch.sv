@@ -11,6 +11,8 @@ module bertd_command_fetch (
     output logic                busy_o,
     output logic [         2:0] status_o,
     output logic [        31:0] failed_o,        // number of the command that went wrong
+    output logic [        10:0] layer_o,         // and which of its layers
+    output logic                stop_o,          // something has
 
     input  logic                bus_error_i,
     input  logic                checksum_error_i,
@@ -26,6 +28,9 @@ module bertd_command_fetch (
 
     output logic                command_start_o,
     output bertd_pkg::command_t command_o,
+    output bertd_pkg::layout_t  layout_o,        // before the command starts
+    output bertd_pkg::extent_t  extent_o,
+    input  logic [        10:0] layer_i,         // which the command is at
     input  logic                command_done_i
 );
 
@@ -34,6 +39,7 @@ module bertd_command_fetch (
         ASK,
         READ,
         CHECK,
+        PLACE,
         RUN,
         DONE
     } state_t;
@@ -44,34 +50,49 @@ module bertd_command_fetch (
     logic [2047:0] words_q;
     logic [1:0] beat_q;
     logic [2:0] status_q, trouble;
-    logic resident_q, good;
+    logic [10:0] layer_q;
+    logic good, placed, good_place;
     bertd_pkg::command_t command_q, command;
 
     bertd_command_decode u_decode (
-        .words_i   (words_q),
-        .resident_i(resident_q),
-        .last_i    (command_q),
-        .command_o (command),
-        .good_o    (good)
+        .words_i  (words_q),
+        .command_o(command),
+        .good_o   (good)
+    );
+
+    bertd_layout u_layout (
+        .clk_i,
+        .rst_ni,
+        .start_i  (state_q == CHECK && good),
+        .command_i(command),
+        .lengths_i(words_q[bertd_pkg::ACCEL_WORD_SEGMENTS*32+:16*bertd_pkg::MAX_SEGMENTS]),
+        .layout_o,
+        .extent_o,
+        .done_o   (placed),
+        .good_o   (good_place)
     );
 
     assign request_valid_o = state_q == ASK;
     assign request_address_o = address_q;
     assign request_beats_o = 16'(bertd_pkg::ACCEL_COMMAND_BEATS);
     assign data_ready_o = state_q == READ;
-    assign command_start_o = state_q == CHECK && good && status_q == '0;
+    assign command_start_o = state_q == PLACE && placed && good_place;
     assign command_o = command_q;
     assign busy_o = state_q != IDLE;
     assign done_o = state_q == DONE;
     assign status_o = status_q;
     assign failed_o = index_q;
+    assign layer_o = layer_q;
+    assign stop_o = status_q != '0;
 
     always_comb begin
         trouble = 3'(bertd_pkg::ACCEL_ENGINE_OK);
         if (not_finite_i) trouble = 3'(bertd_pkg::ACCEL_ENGINE_NOT_FINITE);
         if (checksum_error_i) trouble = 3'(bertd_pkg::ACCEL_ENGINE_CHECKSUM);
         if (bus_error_i) trouble = 3'(bertd_pkg::ACCEL_ENGINE_BUS);
-        if (state_q == CHECK && !good) trouble = 3'(bertd_pkg::ACCEL_ENGINE_BAD_COMMAND);
+        if ((state_q == CHECK && !good) || (state_q == PLACE && placed && !good_place)) begin
+            trouble = 3'(bertd_pkg::ACCEL_ENGINE_BAD_COMMAND);
+        end
     end
 
     always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -82,17 +103,19 @@ module bertd_command_fetch (
             words_q <= '0;
             beat_q <= '0;
             status_q <= '0;
-            resident_q <= 1'b0;
+            layer_q <= '0;
             command_q <= '0;
         end else begin
-            if (status_q == '0 && busy_o) status_q <= trouble;
+            if (status_q == '0 && busy_o) begin
+                status_q <= trouble;
+                layer_q <= layer_i;
+            end
             unique case (state_q)
                 IDLE:
                 if (start_i) begin
                     address_q <= list_i;
                     index_q <= '0;
                     status_q <= list_i[5:0] != '0 ? 3'(bertd_pkg::ACCEL_ENGINE_BAD_COMMAND) : '0;
-                    resident_q <= 1'b0;
                     state_q <= count_i == '0 || list_i[5:0] != '0 ? DONE : ASK;
                 end
                 ASK: if (request_ready_i) state_q <= READ;
@@ -102,16 +125,13 @@ module bertd_command_fetch (
                     beat_q <= beat_q + 2'd1;
                     if (beat_q == 2'd3) state_q <= CHECK;
                 end
-                CHECK:
-                if (command_start_o) begin
+                CHECK: begin
                     command_q <= command;
-                    state_q <= RUN;
-                end else begin
-                    state_q <= DONE;
+                    state_q <= good && status_q == '0 ? PLACE : DONE;
                 end
+                PLACE: if (placed) state_q <= good_place ? RUN : DONE;
                 RUN:
                 if (command_done_i) begin
-                    resident_q <= 1'b1;
                     if (status_q != '0 || trouble != '0 || index_q + 32'd1 == count_i) begin
                         state_q <= DONE;
                     end else begin

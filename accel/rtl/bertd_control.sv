@@ -32,6 +32,7 @@ module bertd_control #(
     input  logic        done_i,
     input  logic [ 2:0] status_i,
     input  logic [31:0] failed_i,
+    input  logic [10:0] layer_i,
     input  logic [511:0] counters_i   // eight of 64 bits, in the order of the registers
 );
 
@@ -70,7 +71,8 @@ module bertd_control #(
             8'(bertd_pkg::ACCEL_REGISTER_LIST_COUNT): read_data = count_q;
             8'(bertd_pkg::ACCEL_REGISTER_STATUS): read_data = 32'(status_i);
             8'(bertd_pkg::ACCEL_REGISTER_FAILED): read_data = failed_i;
-            8'(bertd_pkg::ACCEL_REGISTER_VERSION): read_data = 32'd1;
+            8'(bertd_pkg::ACCEL_REGISTER_LAYER): read_data = 32'(layer_i);
+            8'(bertd_pkg::ACCEL_REGISTER_VERSION): read_data = 32'd2;
             8'(bertd_pkg::ACCEL_REGISTER_GEOMETRY): read_data = {16'(SLICES), 16'(ROWS)};
             default:
             for (int i = 0; i < 16; i++) begin

@@ -1,18 +1,21 @@
 // Data path: a finished tile in bertd_array -> which row leaves in this cycle -> bertd_drain.
-// Takes the rows of a finished tile out of the array, one a cycle (of scores one of each path a cycle), and says what
-// each of them is. Lets the array finish the next tile as soon as that can no longer overtake this one.
+// Takes the wanted rows of a finished tile out of the array, one a cycle (of scores one of each path a cycle), and says
+// what each of them is. They leave by the exit that lies at or before the first of them; rows between the two leave as
+// well, for nothing. Lets the array finish the next tile as soon as that can no longer overtake this one.
 module bertd_drain_control #(
     parameter int ROWS = 4,
-    parameter int PATHS = 1
+    parameter int PATHS = 1,
+    parameter int EXIT = 4  // rows between two exits of the array
 ) (
     input  logic             clk_i,
     input  logic             rst_ni,
-    input  logic [      9:0] padded_rows_i,
     input  logic             last_i,     // the array begins the last step of a tile ...
     input  bertd_pkg::tile_t tile_i,     // ... that becomes this
     input  logic             result_i,   // its results are there from the next cycle on
     output logic             busy_o,     // no other tile may finish yet
-    output logic [PATHS-1:0] take_o,     // which paths' rows go out; the first always does
+    output logic             shift_o,    // the array moves up by a row ...
+    output logic [      1:0] exit_o,     // ... towards this exit
+    output logic [PATHS-1:0] take_o,     // which paths' rows go out
     output logic [      8:0] row_o,      // of the first path; the others' lie ROWS / PATHS apart
     output bertd_pkg::tile_t tile_o,
     output logic             panel_end_o // with the last row of a panel
@@ -20,16 +23,16 @@ module bertd_drain_control #(
 
     // Cycles from the array's last step until its results replace those of the tile before.
     localparam int ARRAY_LATENCY = bertd_pkg::ARRAY_DOT_LATENCY + 3;
-    localparam int ROW_BITS = $clog2(ROWS);
+    localparam int EXIT_BITS = $clog2(EXIT);
     localparam logic [9:0] PATH_ROWS = 10'(ROWS / PATHS);
+    localparam logic [8:0] EXIT_MASK = 9'(EXIT - 1);
 
     bertd_pkg::tile_t next_q, tile_q;
-    logic [9:0] rows_after, tile_rows, most, left_q, rows_left_q;
+    logic [9:0] tile_rows, most, left_q, rows_left_q;
     logic [8:0] row_q;
     logic busy_q, released_q, release_now, taking;
 
-    assign rows_after = padded_rows_i - (10'(next_q.tile) << ROW_BITS);
-    assign tile_rows = rows_after < 10'(ROWS) ? rows_after : 10'(ROWS);
+    assign tile_rows = {1'b0, next_q.row & EXIT_MASK} + next_q.rows;  // from the exit on
     assign most = next_q.wide ? PATH_ROWS : 10'(ROWS);
     assign row_o = row_q;
     assign tile_o = tile_q;
@@ -38,7 +41,9 @@ module bertd_drain_control #(
     assign busy_o = busy_q;
 
     assign taking = left_q != '0;
-    assign take_o[0] = taking;
+    assign shift_o = taking;
+    assign exit_o = 2'((tile_q.row & 9'(ROWS - 1)) >> EXIT_BITS);
+    assign take_o[0] = taking && row_q >= tile_q.row;
     for (genvar w = 1; w < PATHS; w++) begin : gen_path
         assign take_o[w] = taking && tile_q.wide && rows_left_q > 10'(w) * PATH_ROWS;
     end
@@ -70,7 +75,7 @@ module bertd_drain_control #(
                 tile_q <= next_q;
                 left_q <= tile_rows < most ? tile_rows : most;
                 rows_left_q <= tile_rows;
-                row_q <= 9'(next_q.tile) << ROW_BITS;
+                row_q <= next_q.row & ~EXIT_MASK;
                 released_q <= 1'b0;
             end
         end

@@ -1,5 +1,5 @@
 // Data path: a command list, rows and weights in card memory -> rows, keys and values in card memory.
-// The engine: BERT encoder layers of one sequence at a time, from a command list in card memory.
+// The engine: BERT encoder layers of ragged batches, from a command list in card memory.
 //   ROWS    rows of the array, a multiple of 4 * SLICES: ROWS * 64 multiply-accumulates a cycle
 //   SLICES  vector slices, a power of two
 //   PATHS   rows of scores that leave the array in a cycle, a power of two up to SLICES; ROWS a multiple of
@@ -73,12 +73,15 @@ module bertd_engine #(
     logic [63:0] list;
     logic [31:0] count, failed;
     logic [2:0] status;
+    logic [10:0] layer, layer_now;
+    logic layer_done;
+    logic stop;
     logic [511:0] counts;
     logic step, wait_weights, wait_rows, wait_drain, array_idle;
     logic weights_error, data_read_error, write_error, checksum_error, not_finite;
     bertd_pkg::command_t command;
-    logic [7:0] row_groups;
-    assign row_groups = 8'(command.padded_rows >> 2);
+    bertd_pkg::layout_t layout;
+    bertd_pkg::extent_t extent;
 
     bertd_control #(.ROWS(ROWS), .SLICES(SLICES)) u_control (
         .clk_i, .rst_ni,
@@ -86,7 +89,7 @@ module bertd_engine #(
         .s_axi_wstrb_i, .s_axi_bvalid_o, .s_axi_bready_i, .s_axi_bresp_o, .s_axi_arvalid_i, .s_axi_arready_o,
         .s_axi_araddr_i, .s_axi_rvalid_o, .s_axi_rready_i, .s_axi_rdata_o, .s_axi_rresp_o, .interrupt_o,
         .start_o(list_start), .list_o(list), .count_o(count), .busy_i(list_busy), .done_i(list_done),
-        .status_i(status), .failed_i(failed), .counters_i(counts)
+        .status_i(status), .failed_i(failed), .layer_i(layer), .counters_i(counts)
     );
 
     bertd_counters u_counters (
@@ -130,13 +133,14 @@ module bertd_engine #(
     bertd_command_fetch u_command_fetch (
         .clk_i, .rst_ni,
         .start_i(list_start), .list_i(list), .count_i(count), .done_o(list_done), .busy_o(list_busy),
-        .status_o(status), .failed_o(failed),
+        .status_o(status), .failed_o(failed), .layer_o(layer), .stop_o(stop),
         .bus_error_i(weights_error || data_read_error || write_error), .checksum_error_i(checksum_error),
         .not_finite_i(not_finite),
         .request_valid_o(request_valid[0]), .request_ready_i(request_ready[0]),
         .request_address_o(request_address[63:0]), .request_beats_o(request_beats[15:0]),
         .data_valid_i(data_valid[0]), .data_ready_o(data_ready[0]), .data_i(read_data),
-        .command_start_o(command_start), .command_o(command), .command_done_i(command_done)
+        .command_start_o(command_start), .command_o(command), .layout_o(layout), .extent_o(extent),
+        .layer_i(layer_now), .command_done_i(command_done)
     );
 
     logic writer_valid, writer_ready, writer_data_valid, writer_data_ready, writer_idle;
@@ -165,21 +169,24 @@ module bertd_engine #(
     logic fetch_valid, fetch_ready, array_valid, array_ready, vector_valid, vector_ready, side_valid, side_ready;
     logic kv_valid, kv_ready, vector_queued_valid, vector_queued_ready, side_queued_valid, side_queued_ready;
     logic kv_queued_valid, kv_queued_ready;
-    logic panel_done, vector_done, kv_done, kv_idle, load_start, store_start, storing;
+    logic panel_done, vector_done, kv_done, load_start, store_start, storing;
+    logic [7:0] kvs_done;
     logic [9:0] loaded_rows, norm_rows;
     logic [11:0] panels_done;
     logic [9:0] vectors_done;
 
     bertd_sequencer u_sequencer (
         .clk_i, .rst_ni,
-        .start_i(command_start), .command_i(command), .done_o(command_done),
+        .start_i(command_start), .command_i(command), .layout_i(layout), .extent_i(extent), .stop_i(stop),
+        .done_o(command_done), .layer_o(layer_now),
         .fetch_valid_o(fetch_valid), .fetch_ready_i(fetch_ready), .fetch_o(fetch_job),
         .array_valid_o(array_valid), .array_ready_i(array_ready), .array_o(array_job),
         .vector_valid_o(vector_valid), .vector_ready_i(vector_ready), .vector_o(vector_job),
         .side_valid_o(side_valid), .side_ready_i(side_ready), .side_o(side_job),
         .kv_valid_o(kv_valid), .kv_ready_i(kv_ready), .kv_o(kv_job),
-        .panel_done_i(panel_done), .vector_done_i(vector_done), .kv_done_i(kv_done), .writer_idle_i(writer_idle),
-        .panels_done_o(panels_done), .vector_done_o(vectors_done), .kv_idle_o(kv_idle),
+        .panel_done_i(panel_done), .vector_done_i(vector_done), .layer_done_i(layer_done), .kv_done_i(kv_done),
+        .writer_idle_i(writer_idle),
+        .panels_done_o(panels_done), .vector_done_o(vectors_done), .kv_done_o(kvs_done),
         .load_start_o(load_start), .store_busy_i(storing)
     );
     bertd_job_queue #(.WIDTH($bits(vector_job))) u_vector_queue (
@@ -208,14 +215,16 @@ module bertd_engine #(
     assign load_data = load_zero ? '0 : read_data;
 
     bertd_row_load u_row_load (
-        .clk_i, .rst_ni, .command_i(command), .start_i(load_start), .rows_o(loaded_rows),
+        .clk_i, .rst_ni, .command_i(command), .layout_i(layout), .extent_i(extent), .start_i(load_start),
+        .rows_o(loaded_rows),
         .request_valid_o(request_valid[1]), .request_ready_i(request_ready[1]),
         .request_address_o(request_address[127:64]), .request_beats_o(request_beats[31:16]),
         .data_valid_i(data_valid[1]), .data_ready_o(data_ready[1]),
         .write_o(load_write), .write_row_o(load_row), .write_word_o(load_word), .write_zero_o(load_zero)
     );
     bertd_row_store u_row_store (
-        .clk_i, .rst_ni, .command_i(command), .start_i(store_start), .rows_done_i(norm_rows), .busy_o(storing),
+        .clk_i, .rst_ni, .command_i(command), .layout_i(layout), .extent_i(extent), .start_i(store_start),
+        .rows_done_i(norm_rows), .busy_o(storing),
         .read_o(store_read), .read_row_o(store_row), .read_word_o(store_word), .read_data_i(input_data),
         .request_valid_o(store_request), .request_ready_i(writer_ready && storing),
         .request_address_o(store_address), .request_beats_o(store_beats),
@@ -236,10 +245,10 @@ module bertd_engine #(
     logic [ROWS*128-1:0] operand_data;
 
     bertd_matrix_unit #(.ROWS(ROWS), .PATHS(PATHS)) u_matrix (
-        .clk_i, .rst_ni, .padded_rows_i(command.padded_rows), .activation_i(command.activation),
+        .clk_i, .rst_ni, .activation_i(command.activation),
         .fetch_valid_i(fetch_valid), .fetch_ready_o(fetch_ready), .fetch_i(fetch_job),
         .array_valid_i(array_valid), .array_ready_o(array_ready), .array_i(array_job),
-        .vector_done_i(vectors_done), .kv_idle_i(kv_idle),
+        .vector_done_i(vectors_done), .kv_done_i(kvs_done), .writer_idle_i(writer_idle),
         .panel_done_o(panel_done), .checksum_error_o(checksum_error), .bus_error_o(weights_error),
         .step_o(step), .wait_weights_o(wait_weights), .wait_rows_o(wait_rows), .wait_drain_o(wait_drain),
         .idle_o(array_idle),
@@ -272,10 +281,10 @@ module bertd_engine #(
     logic [SLICES*32-1:0] scale;
 
     bertd_vector_unit #(.SLICES(SLICES)) u_vector (
-        .clk_i, .rst_ni, .clear_i(list_start), .groups_i(row_groups),
+        .clk_i, .rst_ni, .clear_i(list_start), .layout_i(layout), .groups_i(extent.groups),
         .job_valid_i(vector_queued_valid), .job_ready_o(vector_queued_ready), .job_i(vector_queued),
         .panels_done_i(panels_done), .loaded_rows_i(loaded_rows), .kv_free_i(kv_free), .kv_filled_o(kv_filled),
-        .kv_slot_o(kv_fill_slot), .done_o(vector_done), .error_o(not_finite),
+        .kv_slot_o(kv_fill_slot), .done_o(vector_done), .layer_done_o(layer_done), .error_o(not_finite),
         .store_start_o(store_start), .norm_rows_o(norm_rows),
         .side_ready_i(side_full), .side_release_o(side_release), .side_write_low_i(side_write_low),
         .side_write_high_i(side_write_high), .side_write_address_i(side_write_address),
@@ -290,7 +299,8 @@ module bertd_engine #(
     );
     bertd_side_load u_side_load (
         .clk_i, .rst_ni,
-        .job_valid_i(side_queued_valid), .job_ready_o(side_queued_ready), .job_i(side_queued), .kv_idle_i(kv_idle),
+        .job_valid_i(side_queued_valid), .job_ready_o(side_queued_ready), .job_i(side_queued),
+        .kv_done_i(kvs_done), .writer_idle_i(writer_idle),
         .release_i(side_release), .ready_o(side_full),
         .request_valid_o(request_valid[2]), .request_ready_i(request_ready[2]),
         .request_address_o(request_address[191:128]), .request_beats_o(request_beats[47:32]),
@@ -316,7 +326,7 @@ module bertd_engine #(
         .read_data_o(stage_data), .read_scales_o(stage_scales)
     );
     bertd_kv_write u_kv_write (
-        .clk_i, .rst_ni, .command_i(command),
+        .clk_i, .rst_ni, .command_i(command), .layout_i(layout), .extent_i(extent),
         .job_valid_i(kv_queued_valid), .job_ready_o(kv_queued_ready), .job_i(kv_queued),
         .filled_i(kv_filled), .free_o(kv_free), .done_o(kv_done),
         .read_o(stage_read), .read_slot_o(stage_slot), .read_group_o(stage_group), .read_word_o(stage_word),

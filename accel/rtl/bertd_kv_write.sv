@@ -2,11 +2,14 @@
 // Writes a head's keys or values in blocks of 16 tokens, as accel/board.h lays them out:
 //   keys    [head_dim/4][16 tokens][4]
 //   values  [head_dim/16][16/4 token groups][16][4]
-// and behind each block's beats the beat of its 16 scales. Strobes leave alone what belongs to other rows.
+// and behind each block's beats the beat of its 16 scales. A segment begins on a fresh block; strobes leave alone what
+// belongs to other rows, and what is past the segment's end.
 module bertd_kv_write (
     input  logic                clk_i,
     input  logic                rst_ni,
     input  bertd_pkg::command_t command_i,
+    input  bertd_pkg::layout_t  layout_i,
+    input  bertd_pkg::extent_t  extent_i,
     input  logic                job_valid_i,
     output logic                job_ready_o,
     input  bertd_pkg::kv_job_t  job_i,
@@ -41,17 +44,34 @@ module bertd_kv_write (
 
     state_t state_q;
     bertd_pkg::kv_job_t job_q;
+    bertd_pkg::segment_t segment;
+    logic [bertd_pkg::SEGMENT_BITS-1:0] segment_q;
     logic [1:0] full_q;
     logic fill_q, slot_q, scales_q, captured_q;
-    logic [5:0] block_q, last_block;
+    logic [5:0] block_q;   // of the segment
+    logic [9:0] first_row, end_row;
     logic [3:0] beat_q, last_beat;
     logic [2:0] asked_q;   // reads of this beat
     logic [1:0] arrived_q;
     logic [511:0] beat_data_q, beat_data_d;
     logic [15:0] tokens;
-    logic last_read, done;
+    logic last_read, segment_end, done;
 
-    assign last_block = 6'((command_i.padded_rows - 10'd1) >> 4);
+    bertd_table #(
+        .WIDTH($bits(segment)),
+        .DEPTH(bertd_pkg::MAX_SEGMENTS)
+    ) u_segments (
+        .clk_i,
+        .write_i        (layout_i.segment_write),
+        .write_address_i(layout_i.segment_index),
+        .write_data_i   (layout_i.segment),
+        .read_address_i (segment_q),
+        .read_data_o    (segment)
+    );
+
+    assign first_row = 10'(command_i.skip);
+    assign end_row = first_row + segment.rows;
+    assign segment_end = {block_q, 4'd15} + 10'd1 >= end_row;
     assign last_beat = command_i.head_dim == 7'd64 ? 4'd15 : 4'd7;
     assign job_ready_o = state_q == IDLE && full_q[slot_q];
     assign free_o = ~full_q;
@@ -61,7 +81,7 @@ module bertd_kv_write (
     assign last_read = asked_q == (job_q.value && !scales_q ? 3'd1 : 3'd4);
     assign read_o = state_q == GATHER && !last_read;
     assign read_slot_o = slot_q;
-    assign read_group_o = {block_q[4:0], job_q.value && !scales_q ? beat_q[1:0] : asked_q[1:0]};
+    assign read_group_o = segment.group + {block_q[4:0], job_q.value && !scales_q ? beat_q[1:0] : asked_q[1:0]};
     assign read_word_o = beat_q[3:2];
 
     assign request_valid_o = state_q == ASK || state_q == ASK_SCALES;
@@ -69,12 +89,11 @@ module bertd_kv_write (
     assign request_beats_o = state_q == ASK ? 16'(last_beat) + 16'd1 : 16'd1;
     assign data_valid_o = state_q == SEND;
     assign data_o = beat_data_q;
-    assign done = data_valid_o && data_ready_i && scales_q && block_q == last_block;
+    assign done = data_valid_o && data_ready_i && scales_q && segment_end && segment_q == extent_i.last_segment;
 
     always_comb begin
         for (int t = 0; t < 16; t++) begin
-            tokens[t] = {block_q, 4'(t)} >= 10'(command_i.skip) &&
-                {block_q, 4'(t)} < 10'(command_i.skip) + command_i.rows;
+            tokens[t] = {block_q, 4'(t)} >= first_row && {block_q, 4'(t)} < end_row;
         end
         for (int i = 0; i < 64; i++) begin
             if (job_q.value && !scales_q) strobe_o[i] = tokens[{beat_q[1:0], 2'(i % 4)}];
@@ -106,6 +125,7 @@ module bertd_kv_write (
             slot_q <= 1'b0;
             scales_q <= 1'b0;
             captured_q <= 1'b0;
+            segment_q <= '0;
             block_q <= '0;
             beat_q <= '0;
             asked_q <= '0;
@@ -121,6 +141,7 @@ module bertd_kv_write (
                 IDLE:
                 if (job_valid_i && job_ready_o) begin
                     job_q <= job_i;
+                    segment_q <= '0;
                     block_q <= '0;
                     state_q <= ASK;
                 end
@@ -141,7 +162,8 @@ module bertd_kv_write (
                     beat_q <= beat_q + 4'd1;
                     state_q <= GATHER;
                     if (scales_q) begin
-                        block_q <= block_q + 6'd1;
+                        block_q <= segment_end ? '0 : block_q + 6'd1;
+                        if (segment_end) segment_q <= segment_q + 1'b1;
                         job_q.address <= job_q.address + 64'({command_i.hidden, 4'd0});
                         job_q.scale_address <= job_q.scale_address + 64'({command_i.heads, 6'd0});
                         state_q <= ASK;

@@ -7,7 +7,6 @@ module bertd_matrix_unit #(
 ) (
     input  logic                  clk_i,
     input  logic                  rst_ni,
-    input  logic [           9:0] padded_rows_i,
     input  logic [           1:0] activation_i,
     input  logic                  fetch_valid_i,
     output logic                  fetch_ready_o,
@@ -16,7 +15,8 @@ module bertd_matrix_unit #(
     output logic                  array_ready_o,
     input  bertd_pkg::array_job_t array_i,
     input  logic [           9:0] vector_done_i,
-    input  logic                  kv_idle_i,
+    input  logic [           7:0] kv_done_i,
+    input  logic                  writer_idle_i,
     output logic                  panel_done_o,
     output logic                  checksum_error_o,
     output logic                  bus_error_o,
@@ -55,6 +55,8 @@ module bertd_matrix_unit #(
 
     localparam int FETCH_BITS = $bits(fetch_i);
     localparam int ARRAY_BITS = $bits(array_i);
+    // Segments are short: their rows leave the array by the nearest of up to four exits.
+    localparam int EXIT = ROWS / 4 > bertd_pkg::GROUP_ROWS ? ROWS / 4 : bertd_pkg::GROUP_ROWS;
 
     bertd_pkg::fetch_job_t fetch_job;
     bertd_pkg::array_job_t array_job;
@@ -73,6 +75,8 @@ module bertd_matrix_unit #(
     logic [bertd_pkg::PARAM_BITS-1:0] bias_slot;
     logic first, shift, last, beat_freed, results_busy, results_there, panel_end;
     logic [PATHS-1:0] take;
+    logic shift_rows;
+    logic [1:0] exit_at;
     logic [8:0] row;
     logic reader_idle;
 
@@ -90,7 +94,7 @@ module bertd_matrix_unit #(
     bertd_weight_fetch u_fetch (
         .clk_i, .rst_ni,
         .job_valid_i(fetch_valid), .job_ready_o(fetch_ready), .job_i(fetch_job),
-        .kv_idle_i,
+        .kv_done_i, .writer_idle_i,
         .beat_freed_i(beat_freed), .panel_retired_i(panel_done_o),
         .panel_valid_o(panel_valid), .panel_ready_i(panel_ready),
         .panel_groups_o(panel_groups), .panel_params_o(panel_params),
@@ -119,7 +123,7 @@ module bertd_matrix_unit #(
     );
 
     bertd_array_control #(.ROWS(ROWS)) u_control (
-        .clk_i, .rst_ni, .padded_rows_i,
+        .clk_i, .rst_ni,
         .job_valid_i(array_valid), .job_ready_o(array_ready), .job_i(array_job),
         .vector_done_i,
         .arrived_i(arrived),
@@ -131,17 +135,18 @@ module bertd_matrix_unit #(
     );
     assign operand_read_o = step_o;
 
-    bertd_array #(.ROWS(ROWS), .PATHS(PATHS)) u_array (
+    bertd_array #(.ROWS(ROWS), .PATHS(PATHS), .EXIT(EXIT)) u_array (
         .clk_i, .rst_ni,
         .step_i(step_o), .group_i(group), .first_i(first), .shift_i(shift), .last_i(last),
         .weights_i(weights), .operands_i(operand_data_i),
-        .result_o(results_there), .take_i(take[0]), .rows_o(sums)
+        .result_o(results_there), .take_i(shift_rows), .exit_i(exit_at), .rows_o(sums)
     );
 
-    bertd_drain_control #(.ROWS(ROWS), .PATHS(PATHS)) u_drain_control (
-        .clk_i, .rst_ni, .padded_rows_i,
+    bertd_drain_control #(.ROWS(ROWS), .PATHS(PATHS), .EXIT(EXIT)) u_drain_control (
+        .clk_i, .rst_ni,
         .last_i(last), .tile_i(result), .result_i(results_there),
-        .busy_o(results_busy), .take_o(take), .row_o(row), .tile_o(tile), .panel_end_o(panel_end)
+        .busy_o(results_busy), .shift_o(shift_rows), .exit_o(exit_at), .take_o(take), .row_o(row), .tile_o(tile),
+        .panel_end_o(panel_end)
     );
 
     bertd_drain #(.PATHS(PATHS)) u_drain (

@@ -16,7 +16,12 @@ package bertd_pkg;
     localparam int GROUP_ROWS = 4;  // rows a vector slice works on, interleaved
 
     // Limits of a command. All sizes are multiples of PANEL.
-    localparam int MAX_TOKENS = 512;
+    localparam int MAX_TOKENS = 512;   // of a sequence; also the rows of all sequences, each filled up to GROUP_ROWS
+    localparam int MAX_SEGMENTS = ACCEL_COMMAND_SEGMENTS;
+    localparam int SEGMENT_BITS = $clog2(MAX_SEGMENTS);
+    // Blocks of PANEL tokens, each sequence on a fresh one: so few fit a side buffer.
+    localparam int MAX_BLOCKS = (MAX_TOKENS + (PANEL - 1) * MAX_SEGMENTS) / PANEL;
+    localparam int MAX_LAYERS = 1024;
     localparam int MAX_HIDDEN = 1024;
     localparam int MAX_INTERMEDIATE = 4096;
     localparam int MAX_HEADS = 32;
@@ -60,21 +65,18 @@ package bertd_pkg;
         logic [31:0] eps;         // NORM
     } slice_cmd_t;
 
-    // A command: one layer of one sequence, decoded and checked.
+    // A command: layers of a ragged batch, decoded and checked.
     typedef struct packed {
         logic project;              // keys and values of my rows
         logic finish;               // everything behind them
-        logic load;                 // rows come from card memory; otherwise they are still here
-        logic store;
+        logic [10:0] layers;        // one after another, their weights layer_stride apart
         logic [10:0] hidden;
         logic [12:0] intermediate;
         logic [5:0] heads;
         logic [6:0] head_dim;
-        logic [9:0] tokens;         // of the whole sequence
-        logic [9:0] first_block;    // the token block (of PANEL tokens) that my rows begin in
+        logic [9:0] first_block;    // of a part of a sequence: the token block (of PANEL tokens) that my rows begin in
         logic [3:0] skip;           // tokens of that block before my rows
-        logic [9:0] rows;           // mine
-        logic [9:0] padded_rows;    // skip + rows, rounded up to GROUP_ROWS
+        logic [9:0] rows;           // mine, of all segments
         logic [1:0] activation;
         logic [31:0] eps;
         logic [31:0] inv_hidden;
@@ -90,7 +92,40 @@ package bertd_pkg;
         logic [63:0] weights_ffn2;
         logic [63:0] attention_norm;
         logic [63:0] output_norm;
+        logic [63:0] layer_stride;
     } command_t;
+
+    // A sequence of the batch, or a part of one.
+    typedef struct packed {
+        logic [9:0] tokens;         // of the whole sequence: its keys
+        logic [9:0] rows;           // mine
+        logic [6:0] group;          // its first row group; its rows begin `skip` behind the group's first
+        logic [5:0] block;          // its first block of keys and values
+    } segment_t;
+
+    // Four rows of one segment.
+    typedef struct packed {
+        logic [3:0] mine;           // which are there; the others fill up
+        logic [9:0] tokens;         // of their segment
+        logic [5:0] block;
+    } group_t;
+
+    // bertd_layout tells all units where the segments lie; each keeps what it needs in a bertd_table.
+    typedef struct packed {
+        logic segment_write;
+        logic [SEGMENT_BITS-1:0] segment_index;
+        segment_t segment;
+        logic group_write;
+        logic [6:0] group_index;
+        group_t group;
+    } layout_t;
+
+    // And how much there is of them.
+    typedef struct packed {
+        logic [SEGMENT_BITS-1:0] last_segment;
+        logic [7:0] groups;
+        logic [6:0] blocks;
+    } extent_t;
 
     // Where things lie on the card. A row of the operand memory has words of PANEL int8, a row of the row memory words
     // of PANEL binary32, a row's scalars are one binary32 each.
@@ -118,13 +153,14 @@ package bertd_pkg;
 
     localparam int RING_BEATS = 2048;                  // weights on their way: almost two panels of the widest input
     localparam int RING_BITS = 11;
-    localparam int PARAM_SLOTS = 8;                    // panels whose scales and biases are at hand
-    localparam int PARAM_BITS = 3;
+    localparam int PARAM_SLOTS = 32;                   // panels whose scales and biases are at hand
+    localparam int PARAM_BITS = 5;
 
     // Weights (or keys, or values) to fetch. A panel has `params` beats (scales, then biases), then `segments` times
     // `beats`. Where the params do not lie just before the panel, they have an address of their own.
     typedef struct packed {
-        logic wait_kv;              // not before keys and values are written
+        logic wait_kv;              // not before keys and values are written ...
+        logic [7:0] kv_jobs;        // ... of the first so many jobs
         logic [8:0] panels;
         logic [5:0] segments;
         logic [10:0] beats;
@@ -141,6 +177,8 @@ package bertd_pkg;
     // Panels for the array, and what becomes of their accumulators.
     typedef struct packed {
         logic [9:0] wait_vector;    // vector jobs that must be done
+        logic [6:0] group;          // the first row group
+        logic [7:0] row_groups;
         logic [8:0] panels;
         logic [10:0] groups;        // beats of a panel
         logic two_digits;           // 128 * (high digits) + (low digits)
@@ -158,7 +196,8 @@ package bertd_pkg;
 
     // A tile of accumulators on its way out.
     typedef struct packed {
-        logic [6:0] tile;
+        logic [8:0] row;            // the first that is wanted
+        logic [9:0] rows;
         logic last_tile;
         logic [PARAM_BITS-1:0] slot;
         logic [5:0] scalar;
@@ -183,6 +222,7 @@ package bertd_pkg;
         logic [11:0] wait_panels;   // panels that must be drained
         logic wait_load;            // a group's rows must have been loaded
         logic store;                // what becomes of the rows goes to card memory as well
+        logic layer_end;            // the layer's last
         slice_cmd_t command;
         logic [7:0] source;         // word of the row memory
         logic to_kv;                // quantised rows go to the KV stage, not to the operand memory
@@ -195,7 +235,8 @@ package bertd_pkg;
 
     // Side words for a vector job: gamma and beta alternating, or one beat of value scales a block.
     typedef struct packed {
-        logic wait_kv;              // not before keys and values are written
+        logic wait_kv;              // not before keys and values are written ...
+        logic [7:0] kv_jobs;        // ... of the first so many jobs
         logic [63:0] address;
         logic [6:0] words;
         logic pairs;

@@ -1,10 +1,12 @@
-// Data path: a sequence's rows in card memory -> residual memory and row memory.
-// Brings a command's rows in from card memory, into the residual memory and the row memory. Rows that fill up the first
-// and the last row group become zeros. Work on the first rows may begin while the others are on their way.
+// Data path: a batch's rows in card memory -> residual memory and row memory.
+// Brings a command's rows in from card memory, into the residual memory and the row memory. Rows that fill up a
+// segment's first and last row groups become zeros. Work on the first rows may begin while the others are on their way.
 module bertd_row_load (
     input  logic                clk_i,
     input  logic                rst_ni,
     input  bertd_pkg::command_t command_i,
+    input  bertd_pkg::layout_t  layout_i,
+    input  bertd_pkg::extent_t  extent_i,
     input  logic                start_i,
     output logic [         9:0] rows_o,           // that are there; all, when none are on their way
 
@@ -20,13 +22,14 @@ module bertd_row_load (
     output logic                write_zero_o
 );
 
+    bertd_pkg::group_t group;
     logic busy_q, asked_q, mine, row_end, last_row;
     logic [9:0] row_q;
     logic [5:0] word_q, last_word;
 
     assign rows_o = busy_q ? row_q : 10'(bertd_pkg::MAX_TOKENS);
     assign last_word = 6'((command_i.hidden >> 4) - 11'd1);
-    assign mine = row_q >= 10'(command_i.skip) && row_q < 10'(command_i.skip) + command_i.rows;
+    assign mine = group.mine[row_q[1:0]];
     assign request_valid_o = busy_q && !asked_q;
     assign request_address_o = command_i.rows_address;
     assign request_beats_o = 16'(command_i.rows) * (16'(command_i.hidden) >> 4);
@@ -36,7 +39,19 @@ module bertd_row_load (
     assign write_word_o = word_q;
     assign write_zero_o = !mine;
     assign row_end = write_o && word_q == last_word;
-    assign last_row = row_q == command_i.padded_rows - 10'd1;
+    assign last_row = row_q == {extent_i.groups, 2'b00} - 10'd1;
+
+    bertd_table #(
+        .WIDTH($bits(group)),
+        .DEPTH(bertd_pkg::MAX_TOKENS / bertd_pkg::GROUP_ROWS)
+    ) u_groups (
+        .clk_i,
+        .write_i        (layout_i.group_write),
+        .write_address_i(layout_i.group_index),
+        .write_data_i   (layout_i.group),
+        .read_address_i (row_q[8:2]),
+        .read_data_o    (group)
+    );
 
     always_ff @(posedge clk_i or negedge rst_ni) begin
         if (!rst_ni) begin

@@ -4,6 +4,8 @@ module bertd_row_store (
     input  logic                clk_i,
     input  logic                rst_ni,
     input  bertd_pkg::command_t command_i,
+    input  bertd_pkg::layout_t  layout_i,
+    input  bertd_pkg::extent_t  extent_i,
     input  logic                start_i,
     input  logic [         9:0] rows_done_i,      // the first rows, as many as these, are there
     output logic                busy_o,
@@ -21,7 +23,8 @@ module bertd_row_store (
     output logic [       511:0] data_o
 );
 
-    logic asking_q, reading_q, read_ready, row_end, last_row;
+    bertd_pkg::group_t group;
+    logic asking_q, reading_q, read_ready, there, mine, row_end, last_row;
     logic [9:0] row_q;
     logic [5:0] word_q, last_word;
     logic [15:0] left_q;
@@ -31,11 +34,25 @@ module bertd_row_store (
     assign request_valid_o = asking_q;
     assign request_address_o = command_i.rows_address;
     assign request_beats_o = 16'(command_i.rows) * (16'(command_i.hidden) >> 4);
-    assign read_o = reading_q && read_ready && row_q < rows_done_i;
+    assign there = reading_q && row_q < rows_done_i;
+    assign mine = group.mine[row_q[1:0]];
+    assign read_o = there && mine && read_ready;
     assign read_row_o = row_q[8:0];
     assign read_word_o = word_q;
-    assign row_end = read_o && word_q == last_word;
-    assign last_row = row_q == 10'(command_i.skip) + command_i.rows - 10'd1;
+    assign row_end = mine ? read_o && word_q == last_word : there;
+    assign last_row = row_q == {extent_i.groups, 2'b00} - 10'd1;
+
+    bertd_table #(
+        .WIDTH($bits(group)),
+        .DEPTH(bertd_pkg::MAX_TOKENS / bertd_pkg::GROUP_ROWS)
+    ) u_groups (
+        .clk_i,
+        .write_i        (layout_i.group_write),
+        .write_address_i(layout_i.group_index),
+        .write_data_i   (layout_i.group),
+        .read_address_i (row_q[8:2]),
+        .read_data_o    (group)
+    );
 
     bertd_ram_stream #(
         .WIDTH(512)
@@ -60,7 +77,7 @@ module bertd_row_store (
         end else if (start_i) begin
             asking_q <= 1'b1;
             reading_q <= 1'b1;
-            row_q <= 10'(command_i.skip);
+            row_q <= '0;
             word_q <= '0;
             left_q <= request_beats_o;
         end else begin

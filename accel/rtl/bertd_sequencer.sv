@@ -4,12 +4,20 @@
 //
 //   rows -> quantise -> keys, values (a head at a time: panels, then quantise and write) -> queries (the same)
 //   -> scores and softmax of head h + 1, context of head h -> quantise -> output, norm -> ffn1, quantise -> ffn2, norm
+//   -> keys of the next layer, or the rows go out
+//
+// Linear layers and row programs take the rows of all segments at once; scores and contexts have a job a segment,
+// with its own keys and values.
 module bertd_sequencer (
     input  logic                   clk_i,
     input  logic                   rst_ni,
     input  logic                   start_i,
     input  bertd_pkg::command_t    command_i,   // from the cycle after start_i on
+    input  bertd_pkg::layout_t     layout_i,
+    input  bertd_pkg::extent_t     extent_i,    // likewise
+    input  logic                   stop_i,      // begin no other layer
     output logic                   done_o,
+    output logic [           10:0] layer_o,     // of the command: which the row programs are at
 
     output logic                   fetch_valid_o,
     input  logic                   fetch_ready_i,
@@ -29,11 +37,12 @@ module bertd_sequencer (
 
     input  logic                   panel_done_i,
     input  logic                   vector_done_i,
+    input  logic                   layer_done_i,
     input  logic                   kv_done_i,
     input  logic                   writer_idle_i,
     output logic [           11:0] panels_done_o,
     output logic [            9:0] vector_done_o,
-    output logic                   kv_idle_o,
+    output logic [            7:0] kv_done_o,
     output logic                   load_start_o,
     input  logic                   store_busy_i
 );
@@ -62,24 +71,45 @@ module bertd_sequencer (
     } step_t;
 
     step_t step_q, step_d;
-    logic [5:0] head_q, head_d, score_head, last_head;
+    logic [5:0] head_q, head_d, last_head;
+    logic [bertd_pkg::SEGMENT_BITS-1:0] segment_q, segment_d;
+    bertd_pkg::segment_t segment;
+    logic [10:0] layer_q, layer_d, layers_done_q;
+    logic [63:0] offset_q, offset_d;            // of the layer's weights and norms
     logic [63:0] weights_q, weights_d;
     logic [11:0] panels_q, panels_done_q;       // issued, drained
     logic [9:0] vectors_q, vectors_done_q;
     logic [9:0] queries_q, softmaxes_q, keys_q; // vector jobs before the first of a kind
     logic check_q;                              // the last panel issued is a check panel
-    logic [6:0] kv_left_q;
-    logic [7:0] blocks;                         // of the sequence
-    logic is_array, is_vector, pushed, last;
+    logic [7:0] kv_q, kv_done_q;                // jobs of keys and values: issued, handed to the writer
+    logic [6:0] segment_blocks;
+    logic [9:0] segment_end;                    // behind its last row, from its first group on
+    logic is_array, is_vector, pushed, last, last_segment, last_layer;
     bertd_pkg::command_t c;
+
+    bertd_table #(
+        .WIDTH($bits(segment)),
+        .DEPTH(bertd_pkg::MAX_SEGMENTS)
+    ) u_segments (
+        .clk_i,
+        .write_i        (layout_i.segment_write),
+        .write_address_i(layout_i.segment_index),
+        .write_data_i   (layout_i.segment),
+        .read_address_i (segment_q),
+        .read_data_o    (segment)
+    );
 
     assign c = command_i;
     assign last_head = c.heads - 6'd1;
     assign last = head_q == last_head;
-    assign blocks = 8'((c.tokens + 10'd15) >> 4);
+    assign last_segment = segment_q == extent_i.last_segment;
+    assign last_layer = layer_q == c.layers - 11'd1 || stop_i;
+    assign segment_blocks = 7'((segment.tokens + 10'd15) >> 4);
+    assign segment_end = 10'(c.skip) + segment.rows + 10'd3;
+    assign layer_o = layers_done_q;
     assign panels_done_o = panels_done_q;
     assign vector_done_o = vectors_done_q;
-    assign kv_idle_o = kv_left_q == '0 && writer_idle_i;
+    assign kv_done_o = kv_done_q;
 
     // A job goes out to all of its units at once.
     logic jobs_ready;
@@ -105,14 +135,13 @@ module bertd_sequencer (
     assign hidden_groups = c.hidden >> 2;
     assign wide_groups = 11'(c.intermediate >> 2);
     assign head_groups = 11'(c.head_dim) >> 2;
-    assign context_groups = {1'b0, blocks, 2'b00};
+    assign context_groups = {2'b00, segment_blocks, 2'b00};
     assign hidden_panel = 32'({hidden_groups + 11'd2, 6'd0});
     assign wide_panel = 32'({wide_groups + 11'd2, 6'd0});
     assign hidden_panels = 9'(c.hidden >> 4);
     assign wide_panels = 9'(c.intermediate >> 4);
     assign head_panels = 9'(c.head_dim) >> 4;
     // Keys and values: blocks of 16 tokens, in them heads.
-    assign score_head = head_q;
     assign head_bytes = c.head_dim == 7'd64 ? 64'(head_q) << 10 : 64'(head_q) << 9;
     assign head_scale_bytes = 64'(head_q) << 6;
     assign block_stride = 64'({c.hidden, 4'd0});
@@ -126,6 +155,7 @@ module bertd_sequencer (
     always_comb begin
         array_o = '0;
         array_o.wait_vector = vectors_q;
+        array_o.row_groups = extent_i.groups;
         array_o.panels = head_panels + 9'((step_q == VALUE || step_q == QUERY) && last);
         array_o.groups = hidden_groups;
         array_o.operand = bertd_pkg::OPERAND_X;
@@ -144,20 +174,24 @@ module bertd_sequencer (
                 array_o.check_last = step_q != KEY && last;
             end
             SCORE: begin
-                array_o.wait_vector = queries_q + 10'(score_head) + 10'd1;
-                array_o.panels = 9'(blocks);
+                array_o.wait_vector = queries_q + 10'(head_q) + 10'd1;
+                array_o.group = segment.group;
+                array_o.row_groups = 8'(segment_end[9:2]);
+                array_o.panels = 9'(segment_blocks);
                 array_o.groups = head_groups;
                 array_o.operand = bertd_pkg::OPERAND_QUERY +
-                    (c.head_dim == 7'd64 ? {1'b0, score_head, 2'b00} : {2'b00, score_head, 1'b0});
-                array_o.scalar = bertd_pkg::SCALAR_QUERY + score_head;
+                    (c.head_dim == 7'd64 ? {1'b0, head_q, 2'b00} : {2'b00, head_q, 1'b0});
+                array_o.scalar = bertd_pkg::SCALAR_QUERY + head_q;
                 array_o.params = 2'd1;
                 array_o.wide = 1'b1;
-                array_o.column = bertd_pkg::ROW_SCORES + (score_head[0] ? bertd_pkg::ROW_SCORE_WORDS : 8'd0);
+                array_o.column = bertd_pkg::ROW_SCORES + (head_q[0] ? bertd_pkg::ROW_SCORE_WORDS : 8'd0);
                 array_o.checked = 1'b0;
                 array_o.check_last = 1'b0;
             end
             CONTEXT: begin
                 array_o.wait_vector = softmaxes_q + 10'(head_q) + 10'd1;
+                array_o.group = segment.group;
+                array_o.row_groups = 8'(segment_end[9:2]);
                 array_o.panels = head_panels;
                 array_o.groups = context_groups;
                 array_o.two_digits = 1'b1;
@@ -194,6 +228,7 @@ module bertd_sequencer (
 
     always_comb begin
         fetch_o = '0;
+        fetch_o.kv_jobs = kv_q;
         fetch_o.panels = array_o.panels;
         fetch_o.segments = 6'd1;
         fetch_o.beats = array_o.groups;
@@ -204,16 +239,16 @@ module bertd_sequencer (
         if (step_q == SCORE) begin
             fetch_o.wait_kv = 1'b1;
             fetch_o.params_apart = 1'b1;
-            fetch_o.address = c.keys + head_bytes;
+            fetch_o.address = c.keys + head_bytes + 64'(segment.block) * block_stride;
             fetch_o.panel_stride = block_stride[31:0];
-            fetch_o.params_address = c.key_scales + head_scale_bytes;
+            fetch_o.params_address = c.key_scales + head_scale_bytes + 64'(segment.block) * scale_stride;
             fetch_o.params_stride = scale_stride[31:0];
         end
         if (step_q == CONTEXT) begin
             fetch_o.wait_kv = 1'b1;
-            fetch_o.segments = blocks[5:0];
+            fetch_o.segments = segment_blocks[5:0];
             fetch_o.beats = 11'd4;
-            fetch_o.address = c.values + head_bytes;
+            fetch_o.address = c.values + head_bytes + 64'(segment.block) * block_stride;
             fetch_o.panel_stride = 32'd256;
             fetch_o.segment_stride = block_stride[31:0];
         end
@@ -230,9 +265,10 @@ module bertd_sequencer (
         vector_o.operand = bertd_pkg::OPERAND_X;
         vector_o.scalar = bertd_pkg::SCALAR_X;
         side_o = '0;
+        side_o.kv_jobs = kv_q;
         side_o.words = 7'(c.hidden >> 4);
         side_o.pairs = 1'b1;
-        side_o.address = step_q == OUTPUT_NORM ? c.attention_norm : c.output_norm;
+        side_o.address = (step_q == OUTPUT_NORM ? c.attention_norm : c.output_norm) + offset_q;
         kv_o.value = step_q == VALUE_QUANTISE;
         kv_o.address = (kv_o.value ? c.values : c.keys) + head_bytes +
             64'(c.first_block[4:0]) * block_stride;
@@ -256,14 +292,13 @@ module bertd_sequencer (
             end
             SOFTMAX: begin
                 vector_o.command.kind = bertd_pkg::SLICE_SOFTMAX;
-                vector_o.command.width = 13'(c.tokens);
-                vector_o.source = bertd_pkg::ROW_SCORES + (score_head[0] ? bertd_pkg::ROW_SCORE_WORDS : 8'd0);
+                vector_o.source = bertd_pkg::ROW_SCORES + (head_q[0] ? bertd_pkg::ROW_SCORE_WORDS : 8'd0);
                 vector_o.side = 1'b1;
                 vector_o.digits = 1'b1;
-                vector_o.operand = bertd_pkg::OPERAND_DIGITS + (score_head[0] ? 9'd64 : 9'd0);
-                vector_o.scalar = bertd_pkg::SCALAR_FACTOR + 6'(score_head[0]);
+                vector_o.operand = bertd_pkg::OPERAND_DIGITS + (head_q[0] ? 9'd64 : 9'd0);
+                vector_o.scalar = bertd_pkg::SCALAR_FACTOR + 6'(head_q[0]);
                 side_o.wait_kv = 1'b1;
-                side_o.words = 7'(blocks);
+                side_o.words = extent_i.blocks;
                 side_o.pairs = 1'b0;
                 side_o.address = c.value_scales + head_scale_bytes;
                 side_o.stride = scale_stride[31:0];
@@ -281,7 +316,8 @@ module bertd_sequencer (
                 vector_o.source = bertd_pkg::ROW_SUM;
                 vector_o.side = 1'b1;
                 vector_o.write_rows = 1'b1;
-                vector_o.store = step_q == FFN2_NORM && c.store;
+                vector_o.store = step_q == FFN2_NORM && last_layer;
+                vector_o.layer_end = step_q == FFN2_NORM;
             end
             FFN1_QUANTISE: begin
                 vector_o.command.width = c.intermediate;
@@ -300,13 +336,19 @@ module bertd_sequencer (
     always_comb begin
         step_d = step_q;
         head_d = head_q;
+        segment_d = segment_q;
+        layer_d = layer_q;
+        offset_d = offset_q;
         weights_d = weights_q;
         unique case (step_q)
             IDLE: if (start_i) step_d = BEGIN_ROWS;
             BEGIN_ROWS: begin
                 head_d = '0;
+                segment_d = '0;
+                layer_d = '0;
+                offset_d = '0;
                 weights_d = c.project ? c.weights_kv : c.weights_q;
-                step_d = c.load ? QUANTISE_X : c.project ? KEY : QUERY;
+                step_d = QUANTISE_X;
             end
             QUANTISE_X: if (pushed) step_d = c.project ? KEY : QUERY;
             KEY: if (pushed) step_d = KEY_QUANTISE;
@@ -319,7 +361,7 @@ module bertd_sequencer (
             VALUE: if (pushed) step_d = VALUE_QUANTISE;
             VALUE_QUANTISE:
             if (pushed) begin
-                weights_d = last ? c.weights_q : head_weights;
+                weights_d = last ? c.weights_q + offset_q : head_weights;
                 head_d = last ? '0 : head_q + 6'd1;
                 step_d = !last ? VALUE : c.finish ? QUERY : SETTLE;
             end
@@ -330,7 +372,11 @@ module bertd_sequencer (
                 head_d = last ? '0 : head_q + 6'd1;
                 step_d = last ? SCORE : QUERY;
             end
-            SCORE: if (pushed) step_d = SOFTMAX;
+            SCORE:
+            if (pushed) begin
+                segment_d = last_segment ? '0 : segment_q + 1'b1;
+                if (last_segment) step_d = SOFTMAX;
+            end
             SOFTMAX:
             if (pushed) begin
                 if (head_q == '0) begin
@@ -343,8 +389,10 @@ module bertd_sequencer (
             end
             CONTEXT:
             if (pushed) begin
-                weights_d = c.weights_output;
-                if (last) step_d = CONTEXT_QUANTISE;
+                weights_d = c.weights_output + offset_q;
+                segment_d = last_segment ? '0 : segment_q + 1'b1;
+                if (!last_segment) step_d = CONTEXT;
+                else if (last) step_d = CONTEXT_QUANTISE;
                 else if (head_q + 6'd1 == last_head) head_d = last_head;
                 else begin
                     head_d = head_q + 6'd2;
@@ -355,30 +403,45 @@ module bertd_sequencer (
             OUTPUT: if (pushed) step_d = OUTPUT_NORM;
             OUTPUT_NORM:
             if (pushed) begin
-                weights_d = c.weights_ffn1;
+                weights_d = c.weights_ffn1 + offset_q;
                 step_d = FFN1;
             end
             FFN1: if (pushed) step_d = FFN1_QUANTISE;
             FFN1_QUANTISE:
             if (pushed) begin
-                weights_d = c.weights_ffn2;
+                weights_d = c.weights_ffn2 + offset_q;
                 step_d = FFN2;
             end
             FFN2: if (pushed) step_d = FFN2_NORM;
-            FFN2_NORM: if (pushed) step_d = SETTLE;
+            FFN2_NORM:
+            if (pushed) begin
+                head_d = '0;
+                step_d = SETTLE;
+                if (!last_layer) begin
+                    layer_d = layer_q + 11'd1;
+                    offset_d = offset_q + c.layer_stride;
+                    weights_d = c.weights_kv + offset_d;
+                    step_d = KEY;
+                end
+            end
             SETTLE:
-            if (panels_done_q == panels_q && vectors_done_q == vectors_q && kv_idle_o && !store_busy_i) step_d = IDLE;
+            if (panels_done_q == panels_q && vectors_done_q == vectors_q && kv_done_q == kv_q && writer_idle_i &&
+                !store_busy_i) step_d = IDLE;
             default: step_d = IDLE;
         endcase
     end
 
     assign done_o = step_q != IDLE && step_d == IDLE;
-    assign load_start_o = step_q == BEGIN_ROWS && c.load;
+    assign load_start_o = step_q == BEGIN_ROWS;
 
     always_ff @(posedge clk_i or negedge rst_ni) begin
         if (!rst_ni) begin
             step_q <= IDLE;
             head_q <= '0;
+            segment_q <= '0;
+            layer_q <= '0;
+            layers_done_q <= '0;
+            offset_q <= '0;
             weights_q <= '0;
             panels_q <= '0;
             panels_done_q <= '0;
@@ -388,18 +451,24 @@ module bertd_sequencer (
             queries_q <= '0;
             softmaxes_q <= '0;
             check_q <= 1'b0;
-            kv_left_q <= '0;
+            kv_q <= '0;
+            kv_done_q <= '0;
         end else begin
             step_q <= step_d;
             head_q <= head_d;
+            segment_q <= segment_d;
+            layer_q <= layer_d;
+            offset_q <= offset_d;
             weights_q <= weights_d;
             panels_q <= panels_q + (array_valid_o ? 12'(array_o.panels) : 12'd0);
             if (array_valid_o) check_q <= array_o.check_last;
             panels_done_q <= panels_done_q + 12'(panel_done_i);
             vectors_q <= vectors_q + 10'(vector_valid_o);
             vectors_done_q <= vectors_done_q + 10'(vector_done_i);
-            kv_left_q <= kv_left_q + 7'(kv_valid_o) - 7'(kv_done_i);
-            if (step_q == BEGIN_ROWS) keys_q <= vectors_q + 10'(c.load);
+            layers_done_q <= step_q == BEGIN_ROWS ? '0 : layers_done_q + 11'(layer_done_i);
+            kv_q <= kv_q + 8'(kv_valid_o);
+            kv_done_q <= kv_done_q + 8'(kv_done_i);
+            if (vector_valid_o && (step_q == QUANTISE_X || step_q == FFN2_NORM)) keys_q <= vectors_q + 10'd1;
             if (step_q == QUERY && head_q == '0) queries_q <= vectors_q;
             if (step_q == SCORE && head_q == '0) softmaxes_q <= vectors_q;
         end

@@ -7,7 +7,8 @@ module bertd_side_load (
     input  logic                 job_valid_i,
     output logic                 job_ready_o,
     input  bertd_pkg::side_job_t job_i,
-    input  logic                 kv_idle_i,
+    input  logic [          7:0] kv_done_i,      // jobs of keys and values that are handed to the writer ...
+    input  logic                 writer_idle_i,  // ... and written
     input  logic                 release_i,      // the older buffer is free again
     output logic [          1:0] ready_o,        // which buffers are full
 
@@ -32,9 +33,11 @@ module bertd_side_load (
     logic [6:0] requests_left_q, words_left_q;
     logic [5:0] word_q;
     logic [1:0] full_q;
+    logic [7:0] kv_ahead;
     logic fill_q, drain_q, high_q, accept, ask, take, word_end, done;
 
-    assign job_ready_o = state_q == IDLE && !full_q[fill_q] && (!job_i.wait_kv || kv_idle_i);
+    assign kv_ahead = kv_done_i - job_i.kv_jobs;
+    assign job_ready_o = state_q == IDLE && !full_q[fill_q] && (!job_i.wait_kv || (!kv_ahead[7] && writer_idle_i));
     assign accept = job_valid_i && job_ready_o;
     assign request_valid_o = state_q == LOAD && requests_left_q != '0;
     assign request_address_o = job_q.address;

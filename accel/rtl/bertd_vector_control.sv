@@ -17,7 +17,8 @@ module bertd_vector_control (
     output logic                   start_o,
     output bertd_pkg::vector_job_t job_o,
     input  logic                   lanes_busy_i,
-    output logic                   done_o
+    output logic                   done_o,
+    output logic                   layer_done_o
 );
 
     typedef enum logic [1:0] {
@@ -38,6 +39,7 @@ module bertd_vector_control (
     assign start_o = state_q == START;
     assign job_o = job_q;
     assign done_o = state_q == RUN && !lanes_busy_i;
+    assign layer_done_o = done_o && job_q.layer_end;
     assign side_release_o = done_o && job_q.side;
     assign kv_filled_o = done_o && job_q.to_kv;
 

@@ -1,6 +1,7 @@
 // Data path: rows in the row memory, side buffers -> commands and words -> bertd_vector_slice.
 // Feeds a vector slice with its row groups (every SLICES-th of them): a command, then the group's words, four rows
-// interleaved; beside them the job's side words, once a group.
+// interleaved; beside them the job's side words, once a group. Of scores a group has as many as its segment has tokens,
+// and the side words of the segment's blocks.
 module bertd_vector_feed #(
     parameter int SLICES = 1,
     parameter int INDEX = 0,
@@ -11,6 +12,7 @@ module bertd_vector_feed #(
     input  logic                   rst_ni,
     input  logic                   start_i,
     input  bertd_pkg::vector_job_t job_i,
+    input  bertd_pkg::layout_t     layout_i,
     input  logic [            7:0] groups_i,
     input  logic [            9:0] loaded_rows_i,
     output logic                   busy_o,
@@ -24,6 +26,7 @@ module bertd_vector_feed #(
 
     output logic                   command_valid_o,
     input  logic                   command_ready_i,
+    output bertd_pkg::slice_cmd_t  command_o,
     output logic                   in_valid_o,
     input  logic                   in_ready_i,
     output logic [          511:0] in_o,
@@ -40,12 +43,43 @@ module bertd_vector_feed #(
 
     state_t state_q;
     logic [7:0] group_q, side_group_q;
-    logic [8:0] word_q, side_word_q, words;
+    logic [8:0] word_q, side_word_q, words, side_words;
+    logic softmax;
+    bertd_pkg::group_t group, side_group;
     logic [1:0] row_q;
     logic [9:0] rows_needed;
     logic read_ready, side_read_ready, group_end, side_active_q, side_group_end;
 
-    assign words = 9'((job_i.command.width + 13'd15) >> 4);
+    bertd_table #(
+        .WIDTH($bits(group)),
+        .DEPTH(bertd_pkg::MAX_TOKENS / bertd_pkg::GROUP_ROWS)
+    ) u_groups (
+        .clk_i,
+        .write_i        (layout_i.group_write),
+        .write_address_i(layout_i.group_index),
+        .write_data_i   (layout_i.group),
+        .read_address_i (group_q[6:0]),
+        .read_data_o    (group)
+    );
+    bertd_table #(
+        .WIDTH($bits(group)),
+        .DEPTH(bertd_pkg::MAX_TOKENS / bertd_pkg::GROUP_ROWS)
+    ) u_side_groups (
+        .clk_i,
+        .write_i        (layout_i.group_write),
+        .write_address_i(layout_i.group_index),
+        .write_data_i   (layout_i.group),
+        .read_address_i (side_group_q[6:0]),
+        .read_data_o    (side_group)
+    );
+
+    assign softmax = job_i.command.kind == bertd_pkg::SLICE_SOFTMAX;
+    always_comb begin
+        command_o = job_i.command;
+        if (softmax) command_o.width = 13'(group.tokens);
+    end
+    assign words = 9'((command_o.width + 13'd15) >> 4);
+    assign side_words = softmax ? 9'((side_group.tokens + 10'd15) >> 4) : words;
     assign busy_o = state_q != IDLE || side_active_q;
     assign rows_needed = {group_q, 2'b00} + 10'(bertd_pkg::GROUP_ROWS);
     assign command_valid_o = state_q == COMMAND && (!job_i.wait_load || loaded_rows_i >= rows_needed);
@@ -55,8 +89,8 @@ module bertd_vector_feed #(
     assign row_address_o = {group_q[6:SLICE_BITS], row_q, job_i.source + word_q[7:0]};
     assign group_end = row_read_o && row_q == 2'd3 && word_q == words - 9'd1;
     assign side_read_o = side_active_q && side_read_ready;
-    assign side_address_o = side_word_q[5:0];
-    assign side_group_end = side_read_o && side_word_q == words - 9'd1;
+    assign side_address_o = (softmax ? side_group.block : 6'd0) + side_word_q[5:0];
+    assign side_group_end = side_read_o && side_word_q == side_words - 9'd1;
 
     bertd_ram_stream #(
         .WIDTH(512)

@@ -11,6 +11,7 @@ module bertd_vector_lane #(
     input  logic                   clear_i,
     input  logic                   start_i,
     input  bertd_pkg::vector_job_t job_i,
+    input  bertd_pkg::layout_t     layout_i,
     input  logic [            7:0] groups_i,
     input  logic [            9:0] loaded_rows_i,
     output logic                   busy_o,
@@ -46,7 +47,9 @@ module bertd_vector_lane #(
     logic [1023:0] side;
     logic [255:0] q;
     logic [127:0] high, low, low_q;
-    logic [8:0] words, q_word, x_word, scale_word;
+    logic [8:0] words, q_words, q_word, x_word, scale_word;
+    bertd_pkg::slice_cmd_t command;
+    bertd_pkg::group_t q_segment;
     logic [6:0] q_group, x_group, q_group_q;
     logic [1:0] q_row, x_row, q_row_q;
     logic [7:0] q_next, scale_next;
@@ -61,6 +64,7 @@ module bertd_vector_lane #(
         .rst_ni,
         .start_i,
         .job_i,
+        .layout_i,
         .groups_i,
         .loaded_rows_i,
         .busy_o         (feeding),
@@ -72,6 +76,7 @@ module bertd_vector_lane #(
         .side_data_i,
         .command_valid_o(command_valid),
         .command_ready_i(command_ready),
+        .command_o      (command),
         .in_valid_o     (in_valid),
         .in_ready_i     (in_ready),
         .in_o           (in),
@@ -86,7 +91,7 @@ module bertd_vector_lane #(
         .clear_i,
         .cmd_valid_i  (command_valid),
         .cmd_ready_o  (command_ready),
-        .cmd_i        (job_i.command),
+        .cmd_i        (command),
         .in_valid_i   (in_valid),
         .in_ready_o   (in_ready),
         .in_i         (in),
@@ -128,6 +133,20 @@ module bertd_vector_lane #(
     assign input_write_o = x_valid && job_i.write_rows;
     assign input_address_o = {x_group[6:SLICE_BITS], x_row, x_word[5:0]};
 
+    // Digits: as many as the group's segment has tokens.
+    bertd_table #(
+        .WIDTH($bits(q_segment)),
+        .DEPTH(bertd_pkg::MAX_TOKENS / bertd_pkg::GROUP_ROWS)
+    ) u_q_groups (
+        .clk_i,
+        .write_i        (layout_i.group_write),
+        .write_address_i(layout_i.group_index),
+        .write_data_i   (layout_i.group),
+        .read_address_i (q_group),
+        .read_data_o    (q_segment)
+    );
+    assign q_words = job_i.digits ? 9'((q_segment.tokens + 10'd15) >> 4) : words;
+
     bertd_vector_place #(
         .SLICES(SLICES),
         .INDEX (INDEX)
@@ -137,7 +156,7 @@ module bertd_vector_lane #(
         .start_i,
         .wanted_i (1'b1),
         .groups_i,
-        .words_i  (words),
+        .words_i  (q_words),
         .advance_i(q_valid),
         .busy_o   (q_busy),
         .next_o   (q_next),

@@ -8,6 +8,7 @@ module bertd_vector_unit #(
     input  logic                           clk_i,
     input  logic                           rst_ni,
     input  logic                           clear_i,
+    input  bertd_pkg::layout_t             layout_i,
     input  logic [                    7:0] groups_i,
     input  logic                           job_valid_i,
     output logic                           job_ready_o,
@@ -18,6 +19,7 @@ module bertd_vector_unit #(
     output logic                           kv_filled_o,
     output logic                           kv_slot_o,
     output logic                           done_o,
+    output logic                           layer_done_o,
     output logic                           error_o,
     output logic                           store_start_o,  // the rows that are normalised from now on are to be stored
     output logic [                    9:0] norm_rows_o,    // that are there, from the first on
@@ -69,7 +71,8 @@ module bertd_vector_unit #(
         .start_o     (start),
         .job_o       (job),
         .lanes_busy_i(busy != '0),
-        .done_o
+        .done_o,
+        .layer_done_o
     );
     assign error_o = error != '0;
     assign store_start_o = start && job.store;
@@ -123,6 +126,7 @@ module bertd_vector_unit #(
             .clear_i,
             .start_i         (start),
             .job_i           (job),
+            .layout_i,
             .groups_i,
             .loaded_rows_i,
             .busy_o          (busy[s]),

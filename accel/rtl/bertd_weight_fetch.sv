@@ -6,7 +6,8 @@ module bertd_weight_fetch (
     input  logic                  job_valid_i,
     output logic                  job_ready_o,
     input  bertd_pkg::fetch_job_t job_i,
-    input  logic                  kv_idle_i,       // keys and values are written
+    input  logic [           7:0] kv_done_i,       // jobs of keys and values that are handed to the writer ...
+    input  logic                  writer_idle_i,   // ... and written
     input  logic                  beat_freed_i,    // a beat of the ring is not needed any more
     input  logic                  panel_retired_i, // a panel is drained: its parameter slot is free
 
@@ -28,18 +29,21 @@ module bertd_weight_fetch (
         SEGMENT
     } state_t;
 
+    localparam int SLOTS = bertd_pkg::PARAM_BITS + 1;
+
     state_t state_q, state_d;
     bertd_pkg::fetch_job_t job_q, job_d;
     logic [63:0] segment_q, segment_d;
     logic [5:0] segments_left_q, segments_left_d;
     logic [bertd_pkg::RING_BITS:0] reserved_q;  // beats of the ring that are asked for or full
-    logic [bertd_pkg::PARAM_BITS:0] slots_q;    // parameter slots in use
+    logic [SLOTS-1:0] slots_q;                  // parameter slots in use
     logic [1:0] params_along;
+    logic [7:0] kv_ahead;
     logic room, ask, panel_begin;
 
     assign params_along = job_q.params_apart ? 2'd0 : job_q.params;
     assign room = 12'(bertd_pkg::RING_BEATS) - reserved_q >= 12'(job_q.beats);
-    assign panel_valid_o = state_q == PANEL && slots_q < 4'(bertd_pkg::PARAM_SLOTS);
+    assign panel_valid_o = state_q == PANEL && slots_q < SLOTS'(bertd_pkg::PARAM_SLOTS);
     assign panel_groups_o = job_q.groups;
     assign panel_params_o = job_q.params;
     assign panel_begin = panel_valid_o && panel_ready_i;
@@ -47,7 +51,8 @@ module bertd_weight_fetch (
     assign request_address_o = state_q == PARAMS ? job_q.params_address : segment_q;
     assign request_beats_o = state_q == PARAMS ? 16'(job_q.params) : 16'(job_q.beats) + 16'(params_along);
     assign ask = request_valid_o && request_ready_i;
-    assign job_ready_o = state_q == IDLE && (!job_i.wait_kv || kv_idle_i);
+    assign kv_ahead = kv_done_i - job_i.kv_jobs;
+    assign job_ready_o = state_q == IDLE && (!job_i.wait_kv || (!kv_ahead[7] && writer_idle_i));
 
     always_comb begin
         state_d = state_q;
@@ -94,7 +99,7 @@ module bertd_weight_fetch (
             segment_q <= segment_d;
             segments_left_q <= segments_left_d;
             reserved_q <= reserved_q + (ask && state_q == SEGMENT ? 12'(job_q.beats) : 12'd0) - 12'(beat_freed_i);
-            slots_q <= slots_q + 4'(panel_begin) - 4'(panel_retired_i);
+            slots_q <= slots_q + SLOTS'(panel_begin) - SLOTS'(panel_retired_i);
         end
     end
 

@@ -19,12 +19,15 @@ static const struct image_shape shape = {.hidden = 64,
 enum { H = 64, N_SEQS = 2, N_ROWS = 18 };
 static const uint32_t cu_seqlens[] = {0, 1, 18};
 
-static enum status compute(const struct engine_ops *ops, const struct board_job *job, struct error *err)
+static enum status compute(const struct engine_ops *ops, struct board_job *job, struct error *err)
 {
     struct engine *engine = NULL;
     uint32_t mode = float_mode_set();
+    struct board_task task = {.job = job, .kind = BOARD_RUN, .layer_end = shape.layers, .row_end = N_ROWS};
     enum status status = ops->create(&engine, job->image, true, err);
-    for (uint32_t layer = 0; layer < shape.layers && !status; layer++)
+    if (!status && ops->run_layers)
+        status = ops->run_layers(engine, &task, NULL, err);
+    for (uint32_t layer = 0; layer < shape.layers && !status && !ops->run_layers; layer++)
         status = ops->run(engine, job, BOARD_RUN, layer, 0, N_ROWS, err);
     if (engine)
         ops->destroy(engine);

@@ -80,9 +80,26 @@ static enum status suffer(struct worker *worker, struct engine *engine, const st
     return STATUS_OK;
 }
 
+/* All layers at once, where the engine keeps the rows meanwhile. */
+static enum status run_list(struct worker *worker, struct engine *engine, struct board_task *task, double slow,
+                            uint32_t *layers, struct error *err)
+{
+    uint64_t begin = clock_now_ns();
+    enum status status = engine->ops->run_layers(engine, task, &worker->interrupted, err);
+    if (status == STATUS_CANCELLED && !atomic_load(&task->job->cancelled))
+        return refuse(worker, err);
+    if (!status)
+        *layers += task->layer_end - task->layer_begin;
+    if (slow > 1)
+        drag(worker, task->job, begin, slow);
+    return status;
+}
+
 static enum status run_layers(struct worker *worker, struct engine *engine, struct board_task *task, double slow,
                               uint32_t *layers, struct error *err)
 {
+    if (engine->ops->run_layers && task->kind == BOARD_RUN)
+        return run_list(worker, engine, task, slow, layers, err);
     enum status status = STATUS_OK;
     for (uint32_t layer = task->layer_begin; layer < task->layer_end && !status; layer++) {
         if (atomic_load(&task->job->cancelled))

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "accel/card/card.h"
-#include "base/mem.h"
 #include "tests/accel/tiny.h"
 
 enum { SHAPE = 2 /* of tiny_shapes: 64 wide, 3 layers, 2 heads of 32 */, BEAT = 64 };
@@ -30,8 +29,6 @@ static struct fixture open_card(uint32_t layer_begin, uint32_t layer_end)
 static void close_card(struct fixture *f)
 {
     free(f->memory);
-    card_finish(&f->card);
-    card_finish(&f->card);
     image_release(&f->image);
 }
 
@@ -53,20 +50,34 @@ static uint64_t linear_bytes(uint32_t in, uint32_t outputs)
     return (uint64_t)BEAT * (2 + in / IMAGE_GROUP) * (outputs / IMAGE_PANEL + 1);
 }
 
+static struct card_layer layer_at(const struct card *card, uint32_t index)
+{
+    const uint64_t offset = index * card->layer_stride;
+    struct card_layer at = card->first;
+    at.kv += offset;
+    at.q += offset;
+    at.output += offset;
+    at.ffn1 += offset;
+    at.ffn2 += offset;
+    at.attention_norm += offset;
+    at.output_norm += offset;
+    return at;
+}
+
 Test(card, nothing_overlaps)
 {
     struct fixture f = open_card(1, 3);
     const struct image_shape *s = &f.image->shape;
-    const uint64_t tokens = (uint64_t)CARD_MAX_TOKENS * s->heads;
+    const uint64_t tokens = (uint64_t)CARD_MAX_BLOCKS * IMAGE_PANEL * s->heads;
     struct region regions[32] = {{f.card.rows, (uint64_t)CARD_MAX_TOKENS * s->hidden * sizeof(float)},
                                  {f.card.keys, tokens * f.image->head_dim_padded},
                                  {f.card.values, tokens * f.image->head_dim_padded},
                                  {f.card.key_scales, tokens * sizeof(float)},
                                  {f.card.value_scales, tokens * sizeof(float)},
-                                 {f.card.list, (uint64_t)2 * ACCEL_COMMAND_BYTES}};
+                                 {f.card.list, (uint64_t)CARD_MAX_COMMANDS * ACCEL_COMMAND_BYTES}};
     size_t n = 6;
     for (uint32_t l = 0; l < 2; l++) {
-        const struct card_layer *layer = &f.card.layers[l];
+        const struct card_layer at = layer_at(&f.card, l), *layer = &at;
         regions[n++] = (struct region){layer->kv, linear_bytes(s->hidden, 2 * s->hidden)};
         regions[n++] = (struct region){layer->q, linear_bytes(s->hidden, s->hidden)};
         regions[n++] = (struct region){layer->output, linear_bytes(s->hidden, s->hidden)};
@@ -115,18 +126,6 @@ Test(card, refuses_what_the_engine_does_not_take)
     expect_refused(tiny_image(&shape, IMAGE_INT8, 1), "intermediate sizes");
     shape.intermediate = 4112;
     expect_refused(tiny_image(&shape, IMAGE_INT8, 1), "intermediate sizes");
-}
-
-Test(card, no_memory)
-{
-    struct image *image = tiny_image(&tiny_shapes[SHAPE], IMAGE_INT8, 1);
-    struct card card;
-    struct error err = {0};
-    mem_fail_after(0);
-    enum status status = card_init(&card, image, 0, 3, &err);
-    mem_fail_after(-1);
-    cr_assert_eq(status, STATUS_NO_MEMORY);
-    image_release(&image);
 }
 
 /* Weights ---------------------------------------------------------------------------------------------------------- */
@@ -184,7 +183,7 @@ Test(card, weights_lie_as_the_engine_reads_them)
     card_fill(&f.card, f.memory);
     for (uint32_t l = 0; l < 2; l++) {
         const struct image_layer *layer = &f.image->layers[1 + l];
-        const struct card_layer *at = &f.card.layers[l];
+        const struct card_layer lies = layer_at(&f.card, l), *at = &lies;
         expect_run(&f, at->q, &layer->qkv, 0, hidden);
         expect_run(&f, at->kv, &layer->qkv, image_qkv_offset(f.image, 1), 2 * hidden);
         expect_run(&f, at->output, &layer->output, 0, hidden);
@@ -203,31 +202,55 @@ static uint64_t address_at(const uint32_t *words, uint32_t at)
     return words[at] | (uint64_t)words[at + 1] << 32;
 }
 
-Test(card, commands_say_what_is_asked)
+/* The words of a command in place 1 of the list; nothing else is written. */
+static void put_command(struct fixture *f, const struct card_command *command, uint32_t *ret_words)
+{
+    memset(f->memory, 0, f->card.size);
+    card_put_command(&f->card, f->memory, 1, command);
+    uint64_t begin = f->card.list + ACCEL_COMMAND_BYTES;
+    memcpy(ret_words, f->memory + begin, ACCEL_COMMAND_BYTES);
+    for (size_t i = 0; i < f->card.size; i++)
+        cr_assert(f->memory[i] == 0 || (i >= begin && i < begin + ACCEL_COMMAND_BYTES), "byte %zu is written", i);
+}
+
+static void expect_layer(const uint32_t *words, const struct card_layer *layer)
+{
+    cr_assert_eq(address_at(words, ACCEL_WORD_WEIGHTS_KV), layer->kv);
+    cr_assert_eq(address_at(words, ACCEL_WORD_WEIGHTS_Q), layer->q);
+    cr_assert_eq(address_at(words, ACCEL_WORD_WEIGHTS_OUTPUT), layer->output);
+    cr_assert_eq(address_at(words, ACCEL_WORD_WEIGHTS_FFN1), layer->ffn1);
+    cr_assert_eq(address_at(words, ACCEL_WORD_WEIGHTS_FFN2), layer->ffn2);
+    cr_assert_eq(address_at(words, ACCEL_WORD_ATTENTION_NORM), layer->attention_norm);
+    cr_assert_eq(address_at(words, ACCEL_WORD_OUTPUT_NORM), layer->output_norm);
+}
+
+static void expect_segments(const uint32_t *words, const uint16_t *segments, size_t n)
+{
+    uint16_t there[ACCEL_COMMAND_SEGMENTS];
+    memcpy(there, words + ACCEL_WORD_SEGMENTS, sizeof there);
+    for (size_t i = 0; i < ACCEL_COMMAND_SEGMENTS; i++)
+        cr_assert_eq(there[i], i < n ? segments[i] : 0, "segment %zu", i);
+}
+
+Test(card, commands_for_parts_of_a_sequence)
 {
     static const struct {
         enum board_task_kind kind;
         uint32_t opcode;
-        bool load, store;
-        uint32_t flags;
-    } cases[] = {{BOARD_RUN, ACCEL_OPCODE_RUN, true, false, ACCEL_FLAG_LOAD},
-                 {BOARD_PROJECT, ACCEL_OPCODE_PROJECT, false, true, ACCEL_FLAG_STORE},
-                 {BOARD_FINISH, ACCEL_OPCODE_FINISH, true, true, ACCEL_FLAG_LOAD | ACCEL_FLAG_STORE}};
+    } cases[] = {{BOARD_PROJECT, ACCEL_OPCODE_PROJECT}, {BOARD_FINISH, ACCEL_OPCODE_FINISH}};
+    static const uint32_t cu_seqlens[] = {5, 46};
     struct fixture f = open_card(1, 3);
     const struct image_shape *shape = &f.image->shape;
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
-        const struct card_command command = {cases[c].kind, 2, 41, 7, 30, cases[c].load, cases[c].store};
+        const struct card_command command = {cases[c].kind, 2, 3, cu_seqlens, 1, 7, 37};
         uint32_t words[ACCEL_COMMAND_BYTES / 4];
-        memset(f.memory, 0, f.card.size);
-        card_put_command(&f.card, f.memory, 1, &command);
-        memcpy(words, f.memory + f.card.list + ACCEL_COMMAND_BYTES, sizeof words);
+        put_command(&f, &command, words);
         cr_assert_eq(words[ACCEL_WORD_OPCODE], (uint32_t)ACCEL_OPCODE_MAGIC | cases[c].opcode);
-        cr_assert_eq(words[ACCEL_WORD_FLAGS], cases[c].flags);
+        cr_assert_eq(words[ACCEL_WORD_LAYERS], 1);
         cr_assert_eq(words[ACCEL_WORD_HIDDEN], shape->hidden);
         cr_assert_eq(words[ACCEL_WORD_INTERMEDIATE], shape->intermediate);
         cr_assert_eq(words[ACCEL_WORD_HEADS], shape->heads);
         cr_assert_eq(words[ACCEL_WORD_HEAD_DIM], 32);
-        cr_assert_eq(words[ACCEL_WORD_TOKENS], 41);
         cr_assert_eq(words[ACCEL_WORD_ROW_BEGIN], 7);
         cr_assert_eq(words[ACCEL_WORD_ROWS], 30);
         cr_assert_eq(words[ACCEL_WORD_ACTIVATION], (uint32_t)shape->activation);
@@ -238,20 +261,44 @@ Test(card, commands_say_what_is_asked)
         cr_assert_eq(address_at(words, ACCEL_WORD_VALUES), f.card.values);
         cr_assert_eq(address_at(words, ACCEL_WORD_KEY_SCALES), f.card.key_scales);
         cr_assert_eq(address_at(words, ACCEL_WORD_VALUE_SCALES), f.card.value_scales);
-        const struct card_layer *layer = &f.card.layers[1];
-        cr_assert_eq(address_at(words, ACCEL_WORD_WEIGHTS_KV), layer->kv);
-        cr_assert_eq(address_at(words, ACCEL_WORD_WEIGHTS_Q), layer->q);
-        cr_assert_eq(address_at(words, ACCEL_WORD_WEIGHTS_OUTPUT), layer->output);
-        cr_assert_eq(address_at(words, ACCEL_WORD_WEIGHTS_FFN1), layer->ffn1);
-        cr_assert_eq(address_at(words, ACCEL_WORD_WEIGHTS_FFN2), layer->ffn2);
-        cr_assert_eq(address_at(words, ACCEL_WORD_ATTENTION_NORM), layer->attention_norm);
-        cr_assert_eq(address_at(words, ACCEL_WORD_OUTPUT_NORM), layer->output_norm);
-        for (size_t i = 0; i < f.card.size; i++)
-            cr_assert(f.memory[i] == 0 ||
-                          (i >= f.card.list + ACCEL_COMMAND_BYTES && i < f.card.list + 2 * sizeof words),
-                      "byte %zu is written", i);
+        const struct card_layer layer = layer_at(&f.card, 1);
+        expect_layer(words, &layer);
+        expect_segments(words, (const uint16_t[]){41}, 1);
     }
     close_card(&f);
+}
+
+Test(card, commands_for_layers_of_a_batch)
+{
+    static const uint32_t cu_seqlens[] = {3, 8, 9, 41};
+    struct fixture f = open_card(1, 3);
+    const struct card_command command = {BOARD_RUN, 1, 3, cu_seqlens, 3, 0, 0};
+    uint32_t words[ACCEL_COMMAND_BYTES / 4];
+    put_command(&f, &command, words);
+    cr_assert_eq(words[ACCEL_WORD_OPCODE], (uint32_t)ACCEL_OPCODE_MAGIC | ACCEL_OPCODE_RUN);
+    cr_assert_eq(words[ACCEL_WORD_LAYERS], 2);
+    cr_assert_eq(words[ACCEL_WORD_ROW_BEGIN], 0);
+    cr_assert_eq(words[ACCEL_WORD_ROWS], 38);
+    cr_assert_eq(address_at(words, ACCEL_WORD_ROWS_ADDRESS), f.card.rows);
+    cr_assert_eq(address_at(words, ACCEL_WORD_LAYER_STRIDE), f.card.layer_stride);
+    expect_layer(words, &f.card.first);
+    expect_segments(words, (const uint16_t[]){5, 1, 32}, 3);
+    close_card(&f);
+}
+
+Test(card, as_many_sequences_as_a_command_takes)
+{
+    static const uint32_t full[] = {0, 509, 512, 513}, most[] = {0, 512, 513}, longer[] = {0, 4, 517};
+    uint32_t many[CARD_MAX_SEQUENCES + 2];
+    for (uint32_t i = 0; i < CARD_MAX_SEQUENCES + 2; i++)
+        many[i] = i;
+    cr_assert_eq(card_sequences(full, 0, 3), 1, "509 fill up 512 rows");
+    cr_assert_eq(card_sequences(full, 1, 3), 2);
+    cr_assert_eq(card_sequences(most, 0, 2), 1);
+    cr_assert_eq(card_sequences(longer, 0, 2), 1);
+    cr_assert_eq(card_sequences(longer, 1, 2), 0);
+    cr_assert_eq(card_sequences(many, 0, CARD_MAX_SEQUENCES + 1), CARD_MAX_SEQUENCES);
+    cr_assert_eq(card_sequences(many, 3, 7), 4);
 }
 
 /* A job's rows, keys and values ------------------------------------------------------------------------------------ */

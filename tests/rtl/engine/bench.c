@@ -2,7 +2,7 @@
  *
  *     bench [--seed N] [--cases N] [KIND ...]
  *
- * KIND: layers, large, limits, late, parts, stalls, reset, flips, malformed, registers, wild, errors.
+ * KIND: layers, lists, ragged, large, limits, late, parts, stalls, reset, flips, malformed, registers, wild, errors.
  * Every case has a seed of its own, printed before it runs; without names all kinds run. Of `limits`, one case is many
  * times the work of any other: it runs once.
  */
@@ -15,7 +15,7 @@
 
 #include "tests/rtl/engine/bench.h"
 
-enum { LONGEST = 50, HEADS = 3, LATE = 20000, MANY = 1000000 };
+enum { LONGEST = 50, SHORT = 20, FEW = 4, HEADS = 3, LATE = 20000, MANY = 1000000 };
 
 static const char *kind_name;
 static int failures;
@@ -38,7 +38,10 @@ struct sim_model_options bench_stalls(struct rtl_random *random)
 void bench_init(struct rtl_case *test, struct rtl_random *random)
 {
     struct image_shape shape = rtl_case_shape(random, HEADS);
-    rtl_case_init(test, random, shape, 1 + rtl_random(random, LONGEST));
+    uint32_t lengths[FEW], n = 1 + rtl_random(random, FEW);
+    for (uint32_t s = 0; s < n; s++)
+        lengths[s] = 1 + rtl_random(random, n == 1 ? LONGEST : SHORT);
+    rtl_case_init_batch(test, random, shape, lengths, n);
 }
 
 /* Start the list and wait; the status. */
@@ -59,22 +62,21 @@ void bench_expect_equal(const struct rtl_case *test, struct sim_model *model, co
     bench_check(difference < 0, "a value differs from the reference's", difference);
 }
 
-/* The list of all layers gives what it should; then the case is over. */
-static void expect_good(struct rtl_case *test, struct sim_model *model)
+/* The list gives what it should; then the case is over. */
+static void expect_good(struct rtl_case *test, struct sim_model *model, uint32_t commands)
 {
-    uint32_t status = work(model, test, test->image->shape.layers);
+    uint32_t status = work(model, test, commands);
     bench_check(status == ACCEL_ENGINE_OK, "status", status);
     bench_expect_equal(test, model, test->expected);
     sim_model_destroy(&model);
     rtl_case_finish(test);
 }
 
-/* All layers in one list, the rows staying on the engine in between. */
+/* All layers in one command, the rows staying on the engine in between. */
 static void expect_layers(struct rtl_case *test, struct sim_model_options options)
 {
     struct sim_model *model = rtl_case_model(test, options);
-    rtl_case_commands(test, model);
-    expect_good(test, model);
+    expect_good(test, model, rtl_case_commands(test, model, test->image->shape.layers));
 }
 
 static void run_layers(struct rtl_random *random, struct sim_model_options options)
@@ -94,6 +96,27 @@ static void with_stalls(struct rtl_random *random)
     run_layers(random, bench_stalls(random));
 }
 
+/* A command a layer: the rows go out and in again. */
+static void lists(struct rtl_random *random)
+{
+    struct rtl_case test;
+    bench_init(&test, random);
+    struct sim_model *model = rtl_case_model(&test, bench_stalls(random));
+    expect_good(&test, model, rtl_case_commands(&test, model, 1));
+}
+
+/* As many sequences as a command takes, most of them short, a few long. */
+static void ragged(struct rtl_random *random)
+{
+    uint32_t lengths[CARD_MAX_SEQUENCES], n = 2 + rtl_random(random, CARD_MAX_SEQUENCES - 1);
+    for (uint32_t s = 0; s < n; s++)
+        lengths[s] = 1 + rtl_random(random, rtl_random(random, 8) ? 6 : LONGEST);
+    struct rtl_case test;
+    rtl_case_init_batch(&test, random, rtl_case_shape(random, 2), lengths, n);
+    bench_check(card_sequences(test.cu_seqlens, 0, n) == n, "they do not fit one command", n);
+    expect_layers(&test, bench_stalls(random));
+}
+
 /* A layer so large that a unit is still reading a panel's or a row's last part when the next job's first results come:
  * what overlaps must not meet. */
 static void large(struct rtl_random *random)
@@ -107,12 +130,16 @@ static void large(struct rtl_random *random)
     expect_layers(&test, (struct sim_model_options){.seed = random->state});
 }
 
-/* The widest layer with heads of both sizes, and the longest sequence. */
+/* The widest layer with heads of both sizes, the longest sequence, and all rows filled with as many as a command takes.
+ */
 static void limits(struct rtl_random *random)
 {
     const struct {
-        uint32_t hidden, intermediate, heads, tokens;
-    } most[] = {{1024, 4096, 32, 1 + sim_model_rows()}, {1024, 4096, 16, 3}, {64, 16, 2, 512}};
+        uint32_t hidden, intermediate, heads, tokens, sequences;
+    } most[] = {{1024, 4096, 32, 1 + sim_model_rows(), 1},
+                {1024, 4096, 16, 3, 1},
+                {64, 16, 2, CARD_MAX_TOKENS, 1},
+                {64, 16, 2, CARD_MAX_TOKENS / CARD_MAX_SEQUENCES, CARD_MAX_SEQUENCES}};
     for (size_t i = 0; i < sizeof most / sizeof most[0]; i++) {
         struct rtl_case test;
         struct image_shape shape = rtl_case_shape(random, HEADS);
@@ -120,7 +147,10 @@ static void limits(struct rtl_random *random)
         shape.hidden = most[i].hidden;
         shape.intermediate = most[i].intermediate;
         shape.heads = most[i].heads;
-        rtl_case_init(&test, random, shape, most[i].tokens);
+        uint32_t lengths[CARD_MAX_SEQUENCES];
+        for (uint32_t s = 0; s < most[i].sequences; s++)
+            lengths[s] = most[i].tokens;
+        rtl_case_init_batch(&test, random, shape, lengths, most[i].sequences);
         expect_layers(&test, (struct sim_model_options){.seed = random->state});
     }
 }
@@ -134,7 +164,7 @@ enum { LINEARS = 5 };
 
 static struct linear get_linear(const struct rtl_case *test, int index)
 {
-    const struct card_layer *layer = &test->card.layers[0];
+    const struct card_layer *layer = &test->card.first;
     const struct image_shape *shape = &test->image->shape;
     struct linear linears[LINEARS] = {{layer->kv, 0, shape->hidden, 2 * shape->hidden},
                                       {layer->q, 0, shape->hidden, shape->hidden},
@@ -149,18 +179,16 @@ static struct linear get_linear(const struct rtl_case *test, int index)
 static void late(struct rtl_random *random)
 {
     struct rtl_case test;
-    struct image_shape shape = rtl_case_shape(random, HEADS);
-    shape.layers = 1;
-    rtl_case_init(&test, random, shape, 1 + rtl_random(random, LONGEST));
+    bench_init(&test, random);
     struct sim_model_options options = {.seed = random->state, .late_cycles = LATE};
     struct sim_model *model = rtl_case_model(&test, options);
-    rtl_case_commands(&test, model);
+    uint32_t commands = rtl_case_commands(&test, model, test.image->shape.layers);
     for (int i = 0; i < LINEARS; i++) {
         struct linear linear = get_linear(&test, i);
         options.late_address = linear.begin + linear.out / 16 * linear.panel;
         sim_model_set_options(model, &options);
         rtl_case_put_rows(&test, model);
-        uint32_t status = work(model, &test, 1);
+        uint32_t status = work(model, &test, commands);
         bench_check(status == ACCEL_ENGINE_OK, "status", status);
         bench_expect_equal(&test, model, test.expected);
     }
@@ -179,16 +207,16 @@ static void parts(struct rtl_random *random)
     struct sim_model *model = rtl_case_model(&test, bench_stalls(random));
     enum board_task_kind kinds[] = {BOARD_PROJECT, BOARD_FINISH};
     for (int k = 0; k < 2; k++)
-        for (uint32_t begin = 0; begin < test.tokens;) {
-            uint32_t rows = 1 + rtl_random(random, test.tokens - begin);
-            struct card_command command = {kinds[k], 0, test.tokens, begin, rows, true, k == 1};
+        for (uint32_t begin = 0; begin < test.rows;) {
+            uint32_t end = begin + 1 + rtl_random(random, test.rows - begin);
+            struct card_command command = {kinds[k], 0, 1, test.cu_seqlens, 1, begin, end};
             card_put_command(&test.card, sim_model_memory(model), 0, &command);
             uint32_t status = work(model, &test, 1);
             bench_check(status == ACCEL_ENGINE_OK, "status", status);
-            begin += rows;
+            begin = end;
         }
     bench_expect_equal(&test, model, test.expected);
-    card_get_kv(&test.card, sim_model_memory(model), &test.kv, 0, 0, 0, test.tokens);
+    card_get_kv(&test.card, sim_model_memory(model), &test.kv, 0, 0, 0, test.rows);
     bench_check(memcmp(test.kv_memory, test.kv_expected_memory, test.kv_size / 2) == 0, "keys or values differ", 0);
     sim_model_destroy(&model);
     rtl_case_finish(&test);
@@ -200,14 +228,14 @@ static void reset(struct rtl_random *random)
     struct rtl_case test;
     bench_init(&test, random);
     struct sim_model *model = rtl_case_model(&test, bench_stalls(random));
-    rtl_case_commands(&test, model);
+    uint32_t commands = rtl_case_commands(&test, model, test.image->shape.layers);
     for (int i = 0; i < 3; i++) {
-        sim_model_start(model, test.card.list, test.image->shape.layers);
+        sim_model_start(model, test.card.list, commands);
         sim_model_run(model, rtl_random(random, 6000));
         sim_model_reset(model);
         rtl_case_put_rows(&test, model);
     }
-    expect_good(&test, model);
+    expect_good(&test, model, commands);
 }
 
 /* Words that make a command one the engine must refuse. */
@@ -217,8 +245,8 @@ static const struct {
     {ACCEL_WORD_OPCODE, 0},
     {ACCEL_WORD_OPCODE, (uint32_t)ACCEL_OPCODE_MAGIC},
     {ACCEL_WORD_OPCODE, (uint32_t)ACCEL_OPCODE_MAGIC | 4},
-    {ACCEL_WORD_FLAGS, 4},
-    {ACCEL_WORD_FLAGS, 0},
+    {ACCEL_WORD_LAYERS, 0},
+    {ACCEL_WORD_LAYERS, 1025},
     {ACCEL_WORD_HIDDEN, 0},
     {ACCEL_WORD_HIDDEN, 2048},
     {ACCEL_WORD_HIDDEN, 33},
@@ -230,8 +258,11 @@ static const struct {
     {ACCEL_WORD_HEAD_DIM, 16},
     {ACCEL_WORD_HEAD_DIM, 64},
     {ACCEL_WORD_HEAD_DIM, 128},
-    {ACCEL_WORD_TOKENS, 0},
-    {ACCEL_WORD_TOKENS, 513},
+    {ACCEL_WORD_SEGMENTS, 0},
+    {ACCEL_WORD_SEGMENTS, 513},
+    {ACCEL_WORD_SEGMENTS, 512},
+    {ACCEL_WORD_SEGMENTS, 511u << 16 | 1},
+    {ACCEL_WORD_ROW_BEGIN, 1},
     {ACCEL_WORD_ROW_BEGIN, 512},
     {ACCEL_WORD_ROW_BEGIN, 0xffffffff},
     {ACCEL_WORD_ROWS, 0},
@@ -241,6 +272,7 @@ static const struct {
     {ACCEL_WORD_KEYS, 32},
     {ACCEL_WORD_WEIGHTS_FFN2, 1},
     {ACCEL_WORD_OUTPUT_NORM, 8},
+    {ACCEL_WORD_LAYER_STRIDE, 16},
 };
 
 /* Each bad word, one after the other, with heads of 32; behind them all the engine still works. */
@@ -254,19 +286,19 @@ static void malformed(struct rtl_random *random)
     uint32_t *words = (uint32_t *)((char *)sim_model_memory(model) + test.card.list), layers = test.image->shape.layers;
     for (size_t i = 0; i < sizeof bad_words / sizeof bad_words[0]; i++) {
         uint32_t bad = i < layers ? (uint32_t)i : 0; /* those behind the first take the time of a layer */
-        rtl_case_commands(&test, model);
+        rtl_case_commands(&test, model, 1);
         words[bad * ACCEL_COMMAND_BYTES / 4 + bad_words[i].word] = bad_words[i].value;
         bench_check(work(model, &test, layers) == ACCEL_ENGINE_BAD_COMMAND, "accepted a bad word", (long)i);
         bench_check(sim_model_read(model, ACCEL_REGISTER_FAILED) == bad, "blamed another command", (long)i);
     }
     for (int i = 0; i < 20; i++) { /* anything at all: an answer comes */
-        rtl_case_commands(&test, model);
+        rtl_case_commands(&test, model, 1);
         for (uint32_t w = 0; w < ACCEL_COMMAND_BYTES / 4; w++)
             words[w] = (uint32_t)rtl_random(random, 1u << 31) * 2 + rtl_random(random, 2);
         bench_check(work(model, &test, 1) != ACCEL_ENGINE_OK, "accepted noise", i);
     }
-    rtl_case_commands(&test, model);
-    expect_good(&test, model);
+    rtl_case_put_rows(&test, model); /* a good command before a bad one has changed them */
+    expect_good(&test, model, rtl_case_commands(&test, model, layers));
 }
 
 static uint64_t pick_weight(const struct rtl_case *test, struct rtl_random *random)
@@ -283,7 +315,7 @@ static void flips(struct rtl_random *random)
     shape.layers = 1;
     rtl_case_init(&test, random, shape, 1 + rtl_random(random, LONGEST));
     struct sim_model *model = rtl_case_model(&test, bench_stalls(random));
-    rtl_case_commands(&test, model);
+    rtl_case_commands(&test, model, 1);
     int found = 0;
     for (int i = 0; i < 8; i++) {
         uint64_t address = pick_weight(&test, random);
@@ -310,22 +342,22 @@ static void wild(struct rtl_random *random)
     struct rtl_case test;
     bench_init(&test, random);
     struct sim_model *model = rtl_case_model(&test, bench_stalls(random));
-    uint32_t hidden = test.image->shape.hidden, layers = test.image->shape.layers;
-    rtl_case_commands(&test, model);
+    uint32_t hidden = test.image->shape.hidden;
+    uint32_t commands = rtl_case_commands(&test, model, test.image->shape.layers);
     for (int i = 0; i < 6; i++) {
         uint32_t column = (uint32_t)rtl_random(random, hidden);
-        uint64_t row = test.card.rows + rtl_random(random, test.tokens) * hidden * sizeof(float);
-        uint64_t gamma = test.card.layers[0].attention_norm + column / 16 * 128 + column % 16 * sizeof(float);
+        uint64_t row = test.card.rows + rtl_random(random, test.rows) * hidden * sizeof(float);
+        uint64_t gamma = test.card.first.attention_norm + column / 16 * 128 + column % 16 * sizeof(float);
         float *at = (float *)((char *)sim_model_memory(model) + (i % 2 ? gamma : row + column * sizeof(float)));
         float before = *at;
         *at = values[i / 2];
-        uint32_t status = work(model, &test, layers);
+        uint32_t status = work(model, &test, commands);
         bench_check(status == ACCEL_ENGINE_NOT_FINITE, "status", status);
-        bench_check(sim_model_read(model, ACCEL_REGISTER_FAILED) == 0, "blamed another command", i);
+        bench_check(sim_model_read(model, ACCEL_REGISTER_LAYER) == 0, "did not end with its layer", i);
         *at = before;
         rtl_case_put_rows(&test, model);
     }
-    expect_good(&test, model);
+    expect_good(&test, model, commands);
 }
 
 /* Answers of the memory that are errors: a status, never a hang. */
@@ -336,26 +368,25 @@ static void errors(struct rtl_random *random)
     struct sim_model_options options = bench_stalls(random);
     options.error_per_mille = 300;
     struct sim_model *model = rtl_case_model(&test, options);
-    rtl_case_commands(&test, model);
-    uint32_t status = work(model, &test, test.image->shape.layers);
+    uint32_t commands = rtl_case_commands(&test, model, test.image->shape.layers);
+    uint32_t status = work(model, &test, commands);
     bench_check(status == ACCEL_ENGINE_BUS || status == ACCEL_ENGINE_BAD_COMMAND, "status", status);
     options.error_per_mille = 0;
     sim_model_set_options(model, &options);
     sim_model_reset(model);
     rtl_case_put_rows(&test, model);
-    expect_good(&test, model);
+    expect_good(&test, model, commands);
 }
 
 static const struct {
     const char *name;
     void (*run)(struct rtl_random *random);
     uint64_t most;
-} kinds[] = {{"layers", layers, MANY},       {"large", large, MANY},
-             {"limits", limits, 1},          {"late", late, MANY},
-             {"parts", parts, MANY},         {"stalls", with_stalls, MANY},
-             {"reset", reset, MANY},         {"flips", flips, MANY},
-             {"malformed", malformed, MANY}, {"registers", bench_registers, MANY},
-             {"wild", wild, MANY},           {"errors", errors, MANY}};
+} kinds[] = {{"layers", layers, MANY}, {"lists", lists, MANY},         {"ragged", ragged, MANY},
+             {"large", large, MANY},   {"limits", limits, 1},          {"late", late, MANY},
+             {"parts", parts, MANY},   {"stalls", with_stalls, MANY},  {"reset", reset, MANY},
+             {"flips", flips, MANY},   {"malformed", malformed, MANY}, {"registers", bench_registers, MANY},
+             {"wild", wild, MANY},     {"errors", errors, MANY}};
 
 static bool wanted(int argc, char **argv, const char *name)
 {

@@ -10,7 +10,7 @@ enum { BENCH_ENOUGH = 4000000 /* cycles */ };
 void bench_check(bool good, const char *what, long value);
 /** A memory and a host that stall at random. */
 struct sim_model_options bench_stalls(struct rtl_random *random);
-/** A case of a small random shape. */
+/** A case of a small random shape: one sequence, or several. */
 void bench_init(struct rtl_case *test, struct rtl_random *random);
 /** The rows in memory are these, or it is a failure. */
 void bench_expect_equal(const struct rtl_case *test, struct sim_model *model, const float *expected);

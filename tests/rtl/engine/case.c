@@ -108,12 +108,12 @@ static void build_image(struct rtl_case *test, struct rtl_random *random, struct
 {
     struct error err = {0};
     shape.vocab = VOCAB;
-    shape.positions = test->tokens;
+    shape.positions = CARD_MAX_TOKENS;
     shape.types = TYPES;
     struct weights weights = {.random = random, .shape = &shape};
     struct image_source source = {.shape = shape, .layer = draw_layer, .cookie = &weights};
     float *words = draw_many(random, (size_t)VOCAB * shape.hidden, 1, 0);
-    float *positions = draw_many(random, (size_t)test->tokens * shape.hidden, 1, 0);
+    float *positions = draw_many(random, (size_t)CARD_MAX_TOKENS * shape.hidden, 1, 0);
     float *types = draw_many(random, (size_t)TYPES * shape.hidden, 1, 0);
     float *gamma = draw_many(random, shape.hidden, 0.25f, 1), *beta = draw_many(random, shape.hidden, 0.25f, 0);
     source.word_embeddings = words;
@@ -138,53 +138,62 @@ static void compute_reference(struct rtl_case *test)
     struct engine *engine = NULL;
     if (ref_engine.create(&engine, test->image, true, &err))
         die("reference", &err);
-    size_t size = (size_t)test->tokens * test->image->shape.hidden * sizeof(float);
+    size_t size = (size_t)test->rows * test->image->shape.hidden * sizeof(float);
     struct board_job job = {.image = test->image,
-                            .n_seqs = 1,
-                            .n_rows = test->tokens,
+                            .n_seqs = test->n_seqs,
+                            .n_rows = test->rows,
                             .cu_seqlens = test->cu_seqlens,
                             .ids = test->ids,
                             .hidden = test->expected,
                             .kv = &test->kv_expected};
     for (uint32_t layer = 0; layer < test->image->shape.layers; layer++) {
-        if (ref_engine.run(engine, &job, BOARD_PROJECT, layer, 0, test->tokens, &err))
+        if (ref_engine.run(engine, &job, BOARD_PROJECT, layer, 0, test->rows, &err))
             die("reference", &err);
         if (layer == 0)
             memcpy(test->input, test->expected, size); /* the embedded rows */
-        if (ref_engine.run(engine, &job, BOARD_FINISH, layer, 0, test->tokens, &err))
+        if (ref_engine.run(engine, &job, BOARD_FINISH, layer, 0, test->rows, &err))
             die("reference", &err);
     }
     ref_engine.destroy(engine);
 }
 
-void rtl_case_init_plain(struct rtl_case *test, struct rtl_random *random, struct image_shape shape, uint32_t tokens)
+void rtl_case_init_plain(struct rtl_case *test, struct rtl_random *random, struct image_shape shape,
+                         const uint32_t *lengths, uint32_t n)
 {
     struct error err = {0};
-    *test = (struct rtl_case){.tokens = tokens, .cu_seqlens = {0, tokens}};
+    *test = (struct rtl_case){.n_seqs = n};
+    for (uint32_t s = 0; s < n; s++)
+        test->cu_seqlens[s + 1] = test->cu_seqlens[s] + lengths[s];
+    test->rows = test->cu_seqlens[n];
     build_image(test, random, shape);
-    test->input = take((size_t)tokens * shape.hidden * sizeof(float));
-    test->expected = take((size_t)tokens * shape.hidden * sizeof(float));
-    test->ids = take(tokens * sizeof(uint32_t));
-    for (uint32_t i = 0; i < tokens; i++)
+    test->input = take((size_t)test->rows * shape.hidden * sizeof(float));
+    test->expected = take((size_t)test->rows * shape.hidden * sizeof(float));
+    test->ids = take(test->rows * sizeof(uint32_t));
+    for (uint32_t i = 0; i < test->rows; i++)
         test->ids[i] = rtl_random(random, VOCAB);
-    test->kv_size = board_kv_size(test->image, test->cu_seqlens, 1);
+    test->kv_size = board_kv_size(test->image, test->cu_seqlens, n);
     test->kv_memory = take(test->kv_size);
     test->kv_expected_memory = take(test->kv_size);
-    board_kv_init(&test->kv, test->image, test->cu_seqlens, 1, test->kv_memory, test->block_begin);
-    board_kv_init(&test->kv_expected, test->image, test->cu_seqlens, 1, test->kv_expected_memory, test->block_begin);
+    board_kv_init(&test->kv, test->image, test->cu_seqlens, n, test->kv_memory, test->block_begin);
+    board_kv_init(&test->kv_expected, test->image, test->cu_seqlens, n, test->kv_expected_memory, test->block_begin);
     if (card_init(&test->card, test->image, 0, shape.layers, &err))
         die("card", &err);
 }
 
+void rtl_case_init_batch(struct rtl_case *test, struct rtl_random *random, struct image_shape shape,
+                         const uint32_t *lengths, uint32_t n)
+{
+    rtl_case_init_plain(test, random, shape, lengths, n);
+    compute_reference(test);
+}
+
 void rtl_case_init(struct rtl_case *test, struct rtl_random *random, struct image_shape shape, uint32_t tokens)
 {
-    rtl_case_init_plain(test, random, shape, tokens);
-    compute_reference(test);
+    rtl_case_init_batch(test, random, shape, &tokens, 1);
 }
 
 void rtl_case_finish(struct rtl_case *test)
 {
-    card_finish(&test->card);
     mem_free(test->input);
     mem_free(test->expected);
     mem_free(test->ids);
@@ -196,7 +205,7 @@ void rtl_case_finish(struct rtl_case *test)
 void rtl_case_put_rows(const struct rtl_case *test, struct sim_model *model)
 {
     memcpy((char *)sim_model_memory(model) + test->card.rows, test->input,
-           (size_t)test->tokens * test->image->shape.hidden * sizeof(float));
+           (size_t)test->rows * test->image->shape.hidden * sizeof(float));
 }
 
 struct sim_model *rtl_case_model(const struct rtl_case *test, struct sim_model_options options)
@@ -210,14 +219,15 @@ struct sim_model *rtl_case_model(const struct rtl_case *test, struct sim_model_o
     return model;
 }
 
-void rtl_case_commands(const struct rtl_case *test, struct sim_model *model)
+uint32_t rtl_case_commands(const struct rtl_case *test, struct sim_model *model, uint32_t layers)
 {
-    uint32_t layers = test->image->shape.layers;
-    for (uint32_t layer = 0; layer < layers; layer++) {
-        struct card_command command = {BOARD_RUN,    layer,      test->tokens,       0,
-                                       test->tokens, layer == 0, layer == layers - 1};
-        card_put_command(&test->card, sim_model_memory(model), layer, &command);
+    uint32_t n = 0, all = test->image->shape.layers;
+    for (uint32_t begin = 0; begin < all; begin += layers) {
+        uint32_t end = begin + layers < all ? begin + layers : all;
+        struct card_command command = {BOARD_RUN, begin, end, test->cu_seqlens, test->n_seqs, 0, 0};
+        card_put_command(&test->card, sim_model_memory(model), n++, &command);
     }
+    return n;
 }
 
 struct sim_model_counts rtl_case_count(const struct rtl_case *test, struct sim_model *model, uint32_t commands,
@@ -236,7 +246,7 @@ struct sim_model_counts rtl_case_count(const struct rtl_case *test, struct sim_m
 long rtl_case_difference(const struct rtl_case *test, struct sim_model *model, const float *expected)
 {
     const uint32_t *there = (const uint32_t *)((char *)sim_model_memory(model) + test->card.rows);
-    for (size_t i = 0; i < (size_t)test->tokens * test->image->shape.hidden; i++)
+    for (size_t i = 0; i < (size_t)test->rows * test->image->shape.hidden; i++)
         if (memcmp(&there[i], &expected[i], sizeof(float)) != 0)
             return (long)i;
     return -1;

@@ -32,19 +32,19 @@ static void count(struct rtl_random *random)
 {
     struct rtl_case test;
     struct image_shape shape = rtl_case_shape(random, HEADS);
-    rtl_case_init(&test, random, shape, 1 + rtl_random(random, LONGEST));
-    printf("%u layers, hidden %u, intermediate %u, heads %u, tokens %u\n", shape.layers, shape.hidden,
-           shape.intermediate, shape.heads, test.tokens);
+    uint32_t lengths[] = {1 + rtl_random(random, LONGEST), 1 + rtl_random(random, LONGEST), 1 + rtl_random(random, 4)};
+    rtl_case_init_batch(&test, random, shape, lengths, 1 + rtl_random(random, 3));
+    printf("%u layers, hidden %u, intermediate %u, heads %u, sequences %u, rows %u\n", shape.layers, shape.hidden,
+           shape.intermediate, shape.heads, test.n_seqs, test.rows);
     struct sim_model_options options = {.read_latency = rtl_random(random, 100), .seed = random->state};
     options.stall_per_mille = rtl_random(random, 2) * 300;
     struct sim_model *model = rtl_case_model(&test, options);
-    rtl_case_commands(&test, model);
-    run(&test, model, "layers", shape.layers);
-    uint32_t begin = rtl_random(random, test.tokens), rows = 1 + rtl_random(random, test.tokens - begin);
-    struct card_command project = {BOARD_PROJECT, 0, test.tokens, begin, rows, true, false};
+    run(&test, model, "layers", rtl_case_commands(&test, model, shape.layers));
+    uint32_t begin = rtl_random(random, lengths[0]), end = begin + 1 + rtl_random(random, lengths[0] - begin);
+    struct card_command project = {BOARD_PROJECT, 0, 1, test.cu_seqlens, 1, begin, end};
     card_put_command(&test.card, sim_model_memory(model), 0, &project);
     run(&test, model, "project", 1);
-    struct card_command finish = {BOARD_FINISH, 0, test.tokens, begin, rows, true, true};
+    struct card_command finish = {BOARD_FINISH, 0, 1, test.cu_seqlens, 1, begin, end};
     card_put_command(&test.card, sim_model_memory(model), 0, &finish);
     run(&test, model, "finish", 1);
     sim_model_destroy(&model);

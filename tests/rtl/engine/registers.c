@@ -29,7 +29,7 @@ static void check_storage(struct sim_model *model, struct rtl_random *random)
                   {ACCEL_REGISTER_INTERRUPT_ENABLE, 0, 14, 3},
                   {ACCEL_REGISTER_INTERRUPT_ENABLE, 0, 15, 0},
                   {ACCEL_REGISTER_INTERRUPT_STATUS, 0xffffffff, 14, 0},
-                  {ACCEL_REGISTER_VERSION, 0xffffffff, 15, 1},
+                  {ACCEL_REGISTER_VERSION, 0xffffffff, 15, 2},
                   {ACCEL_REGISTER_GEOMETRY, 0xffffffff, 15, sim_model_slices() << 16 | sim_model_rows()},
                   {24, 0xffffffff, 15, 0},
                   {252, 0xffffffff, 15, 0},
@@ -71,8 +71,8 @@ void bench_registers(struct rtl_random *random)
     struct sim_model *model = rtl_case_model(&test, bench_stalls(random));
     check_storage(model, random);
     check_restart(model);
-    rtl_case_commands(&test, model);
-    sim_model_set_list(model, test.card.list, test.image->shape.layers);
+    uint32_t commands = rtl_case_commands(&test, model, test.image->shape.layers);
+    sim_model_set_list(model, test.card.list, commands);
     sim_model_write(model, ACCEL_REGISTER_INTERRUPT_ENABLE, 3);
     sim_model_write(model, ACCEL_REGISTER_CONTROL, CONTROL_START);
     bench_check(!(sim_model_read(model, ACCEL_REGISTER_CONTROL) & (CONTROL_IDLE | CONTROL_DONE)), "not busy", 0);
