@@ -108,6 +108,7 @@ enum status card_init(struct card *card, const struct image *image, uint32_t lay
     card->key_scales = place(&at, tokens * sizeof(float));
     card->value_scales = place(&at, tokens * sizeof(float));
     card->list = place(&at, (uint64_t)CARD_MAX_COMMANDS * ACCEL_COMMAND_BYTES);
+    card->record = place(&at, ACCEL_RECORD_BYTES);
     card->size = at;
     return STATUS_OK;
 }
@@ -179,10 +180,10 @@ static uint32_t bits_of(float x)
     return bits;
 }
 
-static void put_address(uint32_t *words, uint32_t at, uint64_t address)
+static void put_wide(uint32_t *words, uint32_t at, uint64_t value)
 {
-    words[at] = (uint32_t)address;
-    words[at + 1] = (uint32_t)(address >> 32);
+    words[at] = (uint32_t)value;
+    words[at + 1] = (uint32_t)(value >> 32);
 }
 
 uint32_t card_sequences(const uint32_t *cu_seqlens, uint32_t begin, uint32_t end)
@@ -198,15 +199,16 @@ uint32_t card_sequences(const uint32_t *cu_seqlens, uint32_t begin, uint32_t end
     return n;
 }
 
+/* `offset` is where the layer lies behind the first, on the card's bus. */
 static void put_weights(uint32_t *words, const struct card_layer *first, uint64_t offset)
 {
-    put_address(words, ACCEL_WORD_WEIGHTS_KV, first->kv + offset);
-    put_address(words, ACCEL_WORD_WEIGHTS_Q, first->q + offset);
-    put_address(words, ACCEL_WORD_WEIGHTS_OUTPUT, first->output + offset);
-    put_address(words, ACCEL_WORD_WEIGHTS_FFN1, first->ffn1 + offset);
-    put_address(words, ACCEL_WORD_WEIGHTS_FFN2, first->ffn2 + offset);
-    put_address(words, ACCEL_WORD_ATTENTION_NORM, first->attention_norm + offset);
-    put_address(words, ACCEL_WORD_OUTPUT_NORM, first->output_norm + offset);
+    put_wide(words, ACCEL_WORD_WEIGHTS_KV, first->kv + offset);
+    put_wide(words, ACCEL_WORD_WEIGHTS_Q, first->q + offset);
+    put_wide(words, ACCEL_WORD_WEIGHTS_OUTPUT, first->output + offset);
+    put_wide(words, ACCEL_WORD_WEIGHTS_FFN1, first->ffn1 + offset);
+    put_wide(words, ACCEL_WORD_WEIGHTS_FFN2, first->ffn2 + offset);
+    put_wide(words, ACCEL_WORD_ATTENTION_NORM, first->attention_norm + offset);
+    put_wide(words, ACCEL_WORD_OUTPUT_NORM, first->output_norm + offset);
 }
 
 /* Tokens of each sequence, 16 bits, behind the last one a 0. */
@@ -237,13 +239,13 @@ void card_put_command(const struct card *card, void *memory, uint32_t index, con
     words[ACCEL_WORD_ACTIVATION] = (uint32_t)shape->activation;
     words[ACCEL_WORD_EPS] = bits_of(shape->layer_norm_eps);
     words[ACCEL_WORD_INV_HIDDEN] = bits_of(1.0f / (float)shape->hidden);
-    put_address(words, ACCEL_WORD_ROWS_ADDRESS, card->rows + (uint64_t)begin * shape->hidden * sizeof(float));
-    put_address(words, ACCEL_WORD_KEYS, card->keys);
-    put_address(words, ACCEL_WORD_VALUES, card->values);
-    put_address(words, ACCEL_WORD_KEY_SCALES, card->key_scales);
-    put_address(words, ACCEL_WORD_VALUE_SCALES, card->value_scales);
-    put_address(words, ACCEL_WORD_LAYER_STRIDE, card->layer_stride);
-    put_weights(words, &card->first, (command->layer_begin - card->layer_begin) * card->layer_stride);
+    put_wide(words, ACCEL_WORD_ROWS_ADDRESS, card->base + card->rows + (uint64_t)begin * shape->hidden * sizeof(float));
+    put_wide(words, ACCEL_WORD_KEYS, card->base + card->keys);
+    put_wide(words, ACCEL_WORD_VALUES, card->base + card->values);
+    put_wide(words, ACCEL_WORD_KEY_SCALES, card->base + card->key_scales);
+    put_wide(words, ACCEL_WORD_VALUE_SCALES, card->base + card->value_scales);
+    put_wide(words, ACCEL_WORD_LAYER_STRIDE, card->layer_stride);
+    put_weights(words, &card->first, card->base + (command->layer_begin - card->layer_begin) * card->layer_stride);
     put_segments(words, command);
     memcpy((char *)memory + card->list + (size_t)index * ACCEL_COMMAND_BYTES, words, sizeof words);
 }

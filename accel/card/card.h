@@ -31,8 +31,8 @@ struct card_layer {
     uint64_t output_norm;    /* likewise */
 };
 
-/** The memory map of a card for one image and the rows of one command at a time. Addresses are bytes from 0 on, each a
- *  multiple of 4096; nothing lies at 0. */
+/** The memory map of a card for one image and the rows of one command at a time. Addresses are bytes from `base` on,
+ * each a multiple of 4096; nothing lies at 0. */
 struct card {
     const struct image *image; /* borrowed */
     uint32_t layer_begin, layer_end;
@@ -44,7 +44,9 @@ struct card {
     uint64_t key_scales;     /* likewise */
     uint64_t value_scales;   /* likewise */
     uint64_t list;           /* of commands: room for CARD_MAX_COMMANDS */
+    uint64_t record;         /* of how a list ended */
     uint64_t size;           /* bytes in all */
+    uint64_t base;           /* of `memory` on the card's bus, a multiple of 64: 0 until a driver says it */
 };
 
 /** Lay out; nothing is written yet.
@@ -70,6 +72,30 @@ struct card_command {
 uint32_t card_sequences(const uint32_t *cu_seqlens, uint32_t begin, uint32_t end);
 /** Write a command into the list's place `index`, below CARD_MAX_COMMANDS. */
 void card_put_command(const struct card *card, void *memory, uint32_t index, const struct card_command *command);
+
+/** What the engine did with its cycles. */
+struct card_counters {
+    uint64_t cycles;
+    uint64_t array; /* the array stepped */
+    uint64_t wait_weights, wait_rows, wait_drain;
+    uint64_t idle; /* the array had no job */
+    uint64_t beats_read, beats_written;
+};
+
+/** How a list ended, as the engine writes it behind everything else. */
+struct card_record {
+    uint32_t status;       /* ACCEL_ENGINE_ */
+    uint32_t failed;       /* number of the command that it ended with */
+    uint32_t layer;        /* which of its layers */
+    uint32_t seen;         /* all that went wrong: ACCEL_SEEN_ */
+    uint32_t version;      /* the engine's: ACCEL_ENGINE_VERSION is what this was written for */
+    uint32_t rows, slices; /* of the engine */
+    struct card_counters counters;
+};
+/** Before a list starts: whatever record is there is none of this list. */
+void card_clear_record(const struct card *card, void *memory);
+/** After it: false when none was written. Then the engine could not reach its memory, or has not finished. */
+bool card_get_record(const struct card *card, const void *memory, struct card_record *ret);
 
 /** Copy the hidden states of a command's rows [begin, end), end up to CARD_MAX_TOKENS, between `hidden`
  *  [end - begin][hidden] and the card. */

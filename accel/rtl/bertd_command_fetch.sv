@@ -9,6 +9,8 @@ module bertd_command_fetch (
     input  logic [        31:0] count_i,
     output logic                done_o,
     output logic                busy_o,
+    output logic                over_o,          // nothing is left but the record
+    input  logic                recorded_i,
     output logic [         2:0] status_o,
     output logic [        31:0] failed_o,        // number of the command that went wrong
     output logic [        10:0] layer_o,         // and which of its layers
@@ -79,7 +81,8 @@ module bertd_command_fetch (
     assign command_start_o = state_q == PLACE && placed && good_place;
     assign command_o = command_q;
     assign busy_o = state_q != IDLE;
-    assign done_o = state_q == DONE;
+    assign over_o = state_q == DONE;
+    assign done_o = over_o && recorded_i;
     assign status_o = status_q;
     assign failed_o = index_q;
     assign layer_o = layer_q;
@@ -140,7 +143,7 @@ module bertd_command_fetch (
                         state_q <= ASK;
                     end
                 end
-                DONE: state_q <= IDLE;
+                DONE: if (recorded_i) state_q <= IDLE;
                 default: state_q <= IDLE;
             endcase
         end

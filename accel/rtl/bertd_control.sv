@@ -1,5 +1,6 @@
 // Data path: the host's AXI4-Lite port -> start of a list -> bertd_command_fetch; status and counters back.
-// AXI4-Lite registers (schemas/accel.json), control as ap_ctrl_hs has it.
+// AXI4-Lite registers (schemas/accel.json), control as ap_ctrl_hs has it. The argument `weights` is only held: by it the
+// linker and XRT know which memory the port of the weights reaches; commands have the addresses themselves.
 module bertd_control #(
     parameter int ROWS = 4,
     parameter int SLICES = 1
@@ -28,6 +29,7 @@ module bertd_control #(
     output logic        start_o,
     output logic [63:0] list_o,
     output logic [31:0] count_o,
+    output logic [63:0] record_o,
     input  logic        busy_i,
     input  logic        done_i,
     input  logic [ 2:0] status_i,
@@ -36,7 +38,7 @@ module bertd_control #(
     input  logic [511:0] counters_i   // eight of 64 bits, in the order of the registers
 );
 
-    logic [63:0] list_q;
+    logic [63:0] list_q, record_q, weights_q;
     logic [31:0] count_q, read_data, mask;
     logic [7:0] write_address_q, read_address;
     logic start_q, done_q, ready_q, restart_q, global_q;
@@ -57,6 +59,7 @@ module bertd_control #(
     assign start_o = start_q && !busy_i;
     assign list_o = list_q;
     assign count_o = count_q;
+    assign record_o = record_q;
 
     always_comb begin
         read_data = '0;
@@ -69,10 +72,14 @@ module bertd_control #(
             8'(bertd_pkg::ACCEL_REGISTER_LIST_LOW): read_data = list_q[31:0];
             8'(bertd_pkg::ACCEL_REGISTER_LIST_HIGH): read_data = list_q[63:32];
             8'(bertd_pkg::ACCEL_REGISTER_LIST_COUNT): read_data = count_q;
+            8'(bertd_pkg::ACCEL_REGISTER_RECORD_LOW): read_data = record_q[31:0];
+            8'(bertd_pkg::ACCEL_REGISTER_RECORD_HIGH): read_data = record_q[63:32];
+            8'(bertd_pkg::ACCEL_REGISTER_WEIGHTS_LOW): read_data = weights_q[31:0];
+            8'(bertd_pkg::ACCEL_REGISTER_WEIGHTS_HIGH): read_data = weights_q[63:32];
             8'(bertd_pkg::ACCEL_REGISTER_STATUS): read_data = 32'(status_i);
             8'(bertd_pkg::ACCEL_REGISTER_FAILED): read_data = failed_i;
             8'(bertd_pkg::ACCEL_REGISTER_LAYER): read_data = 32'(layer_i);
-            8'(bertd_pkg::ACCEL_REGISTER_VERSION): read_data = 32'd2;
+            8'(bertd_pkg::ACCEL_REGISTER_VERSION): read_data = 32'(bertd_pkg::ACCEL_ENGINE_VERSION);
             8'(bertd_pkg::ACCEL_REGISTER_GEOMETRY): read_data = {16'(SLICES), 16'(ROWS)};
             default:
             for (int i = 0; i < 16; i++) begin
@@ -121,6 +128,8 @@ module bertd_control #(
             interrupt_q <= '0;
             list_q <= '0;
             count_q <= '0;
+            record_q <= '0;
+            weights_q <= '0;
         end else begin
             if (start_o) start_q <= 1'b0;
             if (read && read_address == 8'(bertd_pkg::ACCEL_REGISTER_CONTROL)) begin
@@ -141,6 +150,14 @@ module bertd_control #(
                     8'(bertd_pkg::ACCEL_REGISTER_LIST_HIGH):
                     list_q[63:32] <= (list_q[63:32] & ~mask) | (s_axi_wdata_i & mask);
                     8'(bertd_pkg::ACCEL_REGISTER_LIST_COUNT): count_q <= (count_q & ~mask) | (s_axi_wdata_i & mask);
+                    8'(bertd_pkg::ACCEL_REGISTER_RECORD_LOW):
+                    record_q[31:0] <= (record_q[31:0] & ~mask) | (s_axi_wdata_i & mask);
+                    8'(bertd_pkg::ACCEL_REGISTER_RECORD_HIGH):
+                    record_q[63:32] <= (record_q[63:32] & ~mask) | (s_axi_wdata_i & mask);
+                    8'(bertd_pkg::ACCEL_REGISTER_WEIGHTS_LOW):
+                    weights_q[31:0] <= (weights_q[31:0] & ~mask) | (s_axi_wdata_i & mask);
+                    8'(bertd_pkg::ACCEL_REGISTER_WEIGHTS_HIGH):
+                    weights_q[63:32] <= (weights_q[63:32] & ~mask) | (s_axi_wdata_i & mask);
                     default: ;
                 endcase
             end

@@ -69,8 +69,8 @@ module bertd_engine #(
     localparam int BANK_ROW = 9 - SLICE_BITS;
 
     // Control ---------------------------------------------------------------------------------------------------------
-    logic list_start, list_busy, list_done, command_start, command_done;
-    logic [63:0] list;
+    logic list_start, list_busy, list_over, list_done, command_start, command_done;
+    logic [63:0] list, record;
     logic [31:0] count, failed;
     logic [2:0] status;
     logic [10:0] layer, layer_now;
@@ -78,6 +78,7 @@ module bertd_engine #(
     logic stop;
     logic [511:0] counts;
     logic step, wait_weights, wait_rows, wait_drain, array_idle;
+    logic recording, recorded;
     logic weights_error, data_read_error, write_error, checksum_error, not_finite;
     bertd_pkg::command_t command;
     bertd_pkg::layout_t layout;
@@ -88,13 +89,14 @@ module bertd_engine #(
         .s_axi_awvalid_i, .s_axi_awready_o, .s_axi_awaddr_i, .s_axi_wvalid_i, .s_axi_wready_o, .s_axi_wdata_i,
         .s_axi_wstrb_i, .s_axi_bvalid_o, .s_axi_bready_i, .s_axi_bresp_o, .s_axi_arvalid_i, .s_axi_arready_o,
         .s_axi_araddr_i, .s_axi_rvalid_o, .s_axi_rready_i, .s_axi_rdata_o, .s_axi_rresp_o, .interrupt_o,
-        .start_o(list_start), .list_o(list), .count_o(count), .busy_i(list_busy), .done_i(list_done),
+        .start_o(list_start), .list_o(list), .count_o(count), .record_o(record), .busy_i(list_busy),
+        .done_i(list_done),
         .status_i(status), .failed_i(failed), .layer_i(layer), .counters_i(counts)
     );
 
     bertd_counters u_counters (
         .clk_i, .rst_ni,
-        .start_i(list_start), .busy_i(list_busy),
+        .start_i(list_start), .busy_i(list_busy && !list_over),
         .step_i(step), .wait_weights_i(wait_weights), .wait_rows_i(wait_rows), .wait_drain_i(wait_drain),
         .idle_i(array_idle),
         .read_i({m_axi_weights_rvalid_i && m_axi_weights_rready_o, m_axi_data_rvalid_i && m_axi_data_rready_o}),
@@ -133,6 +135,7 @@ module bertd_engine #(
     bertd_command_fetch u_command_fetch (
         .clk_i, .rst_ni,
         .start_i(list_start), .list_i(list), .count_i(count), .done_o(list_done), .busy_o(list_busy),
+        .over_o(list_over), .recorded_i(recorded),
         .status_o(status), .failed_o(failed), .layer_o(layer), .stop_o(stop),
         .bus_error_i(weights_error || data_read_error || write_error), .checksum_error_i(checksum_error),
         .not_finite_i(not_finite),
@@ -337,12 +340,27 @@ module bertd_engine #(
         .strobe_o(kv_strobe)
     );
 
-    assign writer_valid = storing ? store_request : kv_request;
-    assign writer_address = storing ? store_address : kv_address;
-    assign writer_beats = storing ? store_beats : kv_beats;
-    assign writer_data_valid = storing ? store_data_valid : kv_data_valid;
-    assign writer_data = storing ? store_data : kv_data;
-    assign writer_strobe = storing ? '1 : kv_strobe;
+    // The record comes when all else is written.
+    logic record_request, record_data_valid;
+    logic [63:0] record_address;
+    logic [15:0] record_beats;
+    logic [511:0] record_data;
+    bertd_record #(.ROWS(ROWS), .SLICES(SLICES)) u_record (
+        .clk_i, .rst_ni, .clear_i(list_start),
+        .start_i(list_over), .busy_o(recording), .done_o(recorded),
+        .address_i(record), .status_i(status), .failed_i(failed), .layer_i(layer), .counters_i(counts),
+        .trouble_i({not_finite, checksum_error, write_error, data_read_error, weights_error}),
+        .writer_idle_i(writer_idle), .request_valid_o(record_request), .request_ready_i(writer_ready),
+        .request_address_o(record_address), .request_beats_o(record_beats),
+        .data_valid_o(record_data_valid), .data_ready_i(writer_data_ready), .data_o(record_data)
+    );
+
+    assign writer_valid = recording ? record_request : storing ? store_request : kv_request;
+    assign writer_address = recording ? record_address : storing ? store_address : kv_address;
+    assign writer_beats = recording ? record_beats : storing ? store_beats : kv_beats;
+    assign writer_data_valid = recording ? record_data_valid : storing ? store_data_valid : kv_data_valid;
+    assign writer_data = recording ? record_data : storing ? store_data : kv_data;
+    assign writer_strobe = recording || storing ? '1 : kv_strobe;
 
     // Memories --------------------------------------------------------------------------------------------------------
     logic [SLICES*512-1:0] input_bank_data;

@@ -34,7 +34,8 @@ static enum status sim_create(struct engine **ret, const struct image *image, bo
         return status;
     }
     sim->base = (struct engine){&sim_engine, image, verify};
-    struct sim_model_options options = {.memory = sim->card.size, .read_latency = READ_LATENCY, .seed = 1};
+    struct sim_model_options options = {
+        .memory = sim->card.size, .record = sim->card.record, .read_latency = READ_LATENCY, .seed = 1};
     sim->model = sim_model_create(&options);
     if (!sim->model) {
         sim_destroy(&sim->base);
@@ -92,15 +93,17 @@ static enum status work(struct sim *sim, const struct span *span, struct error *
     static const char *const troubles[] = {"nothing", "the command is malformed", "the memory answered with an error",
                                            "a checksum of a product is wrong", "a value is not finite"};
     card_put_command(&sim->card, sim_model_memory(sim->model), 0, &span->command);
+    card_clear_record(&sim->card, sim_model_memory(sim->model));
     sim_model_start(sim->model, sim->card.list, 1);
     enum status status = await_done(sim, span, err);
     if (status)
         return status;
-    uint32_t trouble = sim_model_read(sim->model, ACCEL_REGISTER_STATUS);
+    struct card_record record = {.status = ACCEL_ENGINE_BUS}; /* what keeps a record from coming */
+    card_get_record(&sim->card, sim_model_memory(sim->model), &record);
+    uint32_t trouble = record.status;
     if (trouble == ACCEL_ENGINE_OK)
         return STATUS_OK;
-    return error_set(err, STATUS_BACKEND, "layer %u, rows %u to %u: %s",
-                     span->command.layer_begin + sim_model_read(sim->model, ACCEL_REGISTER_LAYER),
+    return error_set(err, STATUS_BACKEND, "layer %u, rows %u to %u: %s", span->command.layer_begin + record.layer,
                      span->first + span->begin, span->first + span->end,
                      trouble < sizeof troubles / sizeof troubles[0] ? troubles[trouble] : "unknown status");
 }

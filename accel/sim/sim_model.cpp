@@ -35,7 +35,7 @@ struct random_source {
 };
 
 struct burst {
-    uint64_t address;
+    uint64_t address; /* from the memory's begin on */
     uint32_t beats;
     uint64_t due; /* cycle of the first beat */
     bool bad;
@@ -47,20 +47,29 @@ struct card {
     random_source random{};
     uint64_t cycle = 0;
     const char *breach = nullptr;
+    bool recorded = false; /* of this list */
 
     bool stalled()
     {
         return random.chance(options.stall_per_mille);
     }
 
-    burst make(uint64_t address, uint32_t length)
+    bool holds(uint64_t at, size_t bytes) const
     {
-        burst b{address, length + 1, cycle + options.read_latency + 1, random.chance(options.error_per_mille)};
-        if (address % BEAT || address / 4096 != (address + b.beats * BEAT - 1) / 4096)
+        return at < memory.size() && memory.size() - at >= bytes;
+    }
+
+    burst make(uint64_t address, uint32_t length, bool write)
+    {
+        uint64_t at = address - options.base;
+        burst b{at, length + 1, cycle + options.read_latency + 1, random.chance(options.error_per_mille)};
+        if (at % BEAT || at / 4096 != (at + b.beats * BEAT - 1) / 4096)
             breach = "a burst crosses a 4 KiB boundary or is not aligned";
-        if (address + b.beats * BEAT > memory.size())
+        if (!holds(at, b.beats * BEAT))
             b.bad = true;
-        if (options.late_address - address < b.beats * BEAT)
+        if (options.bad_address - at < b.beats * BEAT && (write ? options.bad_writes : options.bad_reads))
+            b.bad = true;
+        if (options.late_address - at < b.beats * BEAT)
             b.due += options.late_cycles;
         return b;
     }
@@ -85,7 +94,7 @@ struct read_port {
             return;
         burst &b = bursts.front();
         rresp = b.bad ? 2 : 0;
-        if (b.address + BEAT <= c.memory.size())
+        if (c.holds(b.address, BEAT))
             std::memcpy(rdata.data(), &c.memory[b.address], BEAT);
     }
 
@@ -94,7 +103,7 @@ struct read_port {
     {
         ret_taken = rvalid && rready;
         if (arvalid && arready)
-            bursts.push_back(c.make(araddr, arlen));
+            bursts.push_back(c.make(araddr, arlen, false));
     }
 
     void after(bool taken)
@@ -152,9 +161,28 @@ struct write_port {
                 bursts.pop_front();
             }
         }
-        if (awvalid && awready)
-            bursts.push_back(c.make(awaddr, awlen));
+        if (awvalid && awready) {
+            check_order(c);
+            bursts.push_back(c.make(awaddr, awlen, true));
+        }
         ret_answered = bvalid && bready;
+    }
+
+    bool waits() const
+    {
+        return !bursts.empty() || !answers.empty();
+    }
+
+    /* A record, in one or two bursts, comes when all else is answered, and nothing comes behind it. */
+    void check_order(card &c)
+    {
+        uint64_t record = c.options.record / BEAT * BEAT;
+        bool is_record = awaddr - c.options.base - record < ACCEL_RECORD_BYTES;
+        if (is_record && !c.recorded && waits())
+            c.breach = "the record does not wait for what was written before it";
+        if (!is_record && c.recorded)
+            c.breach = "something is written behind the record";
+        c.recorded |= is_record;
     }
 
     void after(bool answered)
@@ -273,6 +301,8 @@ struct sim_model {
     /* Words may come before addresses, and answers wait. */
     void write(uint32_t reg, uint32_t value, uint32_t strobes)
     {
+        if (reg == ACCEL_REGISTER_CONTROL && value & strobes & 1)
+            memory.recorded = false; /* a list starts */
         Vbertd_engine &e = *engine;
         e.s_axi_awaddr_i = (CData)reg;
         e.s_axi_wdata_i = value;
@@ -343,8 +373,16 @@ void *sim_model_memory(struct sim_model *model)
 
 void sim_model_set_options(struct sim_model *model, const struct sim_model_options *options)
 {
+    uint64_t base = model->memory.options.base, record = model->memory.options.record;
     model->memory.options = *options;
+    model->memory.options.base = base;
+    model->memory.options.record = record;
     model->memory.random.state = options->seed;
+}
+
+void sim_model_set_record(struct sim_model *model, uint64_t record)
+{
+    model->memory.options.record = record;
 }
 
 void sim_model_reset(struct sim_model *model)
@@ -364,9 +402,13 @@ void sim_model_write_bytes(struct sim_model *model, uint32_t reg, uint32_t value
 
 void sim_model_set_list(struct sim_model *model, uint64_t list, uint32_t count)
 {
+    list += model->memory.options.base;
     sim_model_write(model, ACCEL_REGISTER_LIST_LOW, (uint32_t)list);
     sim_model_write(model, ACCEL_REGISTER_LIST_HIGH, (uint32_t)(list >> 32));
     sim_model_write(model, ACCEL_REGISTER_LIST_COUNT, count);
+    uint64_t record = model->memory.options.base + model->memory.options.record;
+    sim_model_write(model, ACCEL_REGISTER_RECORD_LOW, (uint32_t)record);
+    sim_model_write(model, ACCEL_REGISTER_RECORD_HIGH, (uint32_t)(record >> 32));
 }
 
 void sim_model_start(struct sim_model *model, uint64_t list, uint32_t count)
@@ -381,11 +423,10 @@ void sim_model_start(struct sim_model *model, uint64_t list, uint32_t count)
 
 bool sim_model_run(struct sim_model *model, uint64_t cycles)
 {
-    for (uint64_t i = 0; i < cycles; i++) {
-        if (model->engine->interrupt_o)
-            return true;
+    for (uint64_t i = 0; i < cycles && !model->engine->interrupt_o; i++)
         model->clock();
-    }
+    if (model->engine->interrupt_o && model->writes->waits())
+        model->memory.breach = "done before everything is written";
     return model->engine->interrupt_o;
 }
 

@@ -74,8 +74,9 @@ Test(card, nothing_overlaps)
                                  {f.card.values, tokens * f.image->head_dim_padded},
                                  {f.card.key_scales, tokens * sizeof(float)},
                                  {f.card.value_scales, tokens * sizeof(float)},
-                                 {f.card.list, (uint64_t)CARD_MAX_COMMANDS * ACCEL_COMMAND_BYTES}};
-    size_t n = 6;
+                                 {f.card.list, (uint64_t)CARD_MAX_COMMANDS * ACCEL_COMMAND_BYTES},
+                                 {f.card.record, ACCEL_RECORD_BYTES}};
+    size_t n = 7;
     for (uint32_t l = 0; l < 2; l++) {
         const struct card_layer at = layer_at(&f.card, l), *layer = &at;
         regions[n++] = (struct region){layer->kv, linear_bytes(s->hidden, 2 * s->hidden)};
@@ -299,6 +300,60 @@ Test(card, as_many_sequences_as_a_command_takes)
     cr_assert_eq(card_sequences(longer, 1, 2), 0);
     cr_assert_eq(card_sequences(many, 0, CARD_MAX_SEQUENCES + 1), CARD_MAX_SEQUENCES);
     cr_assert_eq(card_sequences(many, 3, 7), 4);
+}
+
+Test(card, commands_have_addresses_of_the_bus)
+{
+    static const uint32_t cu_seqlens[] = {0, 5},
+                          moved[] = {ACCEL_WORD_ROWS_ADDRESS, ACCEL_WORD_KEYS,           ACCEL_WORD_VALUES,
+                                     ACCEL_WORD_KEY_SCALES,   ACCEL_WORD_VALUE_SCALES,   ACCEL_WORD_WEIGHTS_KV,
+                                     ACCEL_WORD_WEIGHTS_Q,    ACCEL_WORD_WEIGHTS_OUTPUT, ACCEL_WORD_WEIGHTS_FFN1,
+                                     ACCEL_WORD_WEIGHTS_FFN2, ACCEL_WORD_ATTENTION_NORM, ACCEL_WORD_OUTPUT_NORM};
+    const uint64_t base = (uint64_t)5 << 32 | 0xfffff000;
+    struct fixture f = open_card(0, 2);
+    const struct card_command command = {BOARD_RUN, 0, 2, cu_seqlens, 1, 0, 0};
+    uint32_t expected[ACCEL_COMMAND_BYTES / 4], words[ACCEL_COMMAND_BYTES / 4];
+    put_command(&f, &command, expected);
+    for (size_t i = 0; i < sizeof moved / sizeof *moved; i++) {
+        uint64_t address = address_at(expected, moved[i]) + base;
+        expected[moved[i]] = (uint32_t)address;
+        expected[moved[i] + 1] = (uint32_t)(address >> 32);
+    }
+    f.card.base = base;
+    put_command(&f, &command, words);
+    cr_assert_arr_eq(words, expected, sizeof words);
+    close_card(&f);
+}
+
+/* Records ---------------------------------------------------------------------------------------------------------- */
+
+Test(card, a_record_is_what_the_engine_wrote)
+{
+    struct fixture f = open_card(0, 1);
+    struct card_record record = {.status = 99};
+    cr_assert_not(card_get_record(&f.card, f.memory, &record));
+    cr_assert_eq(record.status, 99, "untouched");
+    uint32_t words[ACCEL_RECORD_BYTES / 4];
+    for (uint32_t i = 0; i < ACCEL_RECORD_BYTES / 4; i++)
+        words[i] = 100 + i;
+    words[ACCEL_RECORD_WRITTEN] = (uint32_t)ACCEL_RECORD_MAGIC;
+    words[ACCEL_RECORD_GEOMETRY] = 2u << 16 | 64;
+    memcpy(f.memory + f.card.record, words, sizeof words);
+    cr_assert(card_get_record(&f.card, f.memory, &record));
+    cr_assert_eq(record.status, words[ACCEL_RECORD_STATUS]);
+    cr_assert_eq(record.failed, words[ACCEL_RECORD_FAILED]);
+    cr_assert_eq(record.layer, words[ACCEL_RECORD_LAYER]);
+    cr_assert_eq(record.seen, words[ACCEL_RECORD_SEEN]);
+    cr_assert_eq(record.version, words[ACCEL_RECORD_VERSION]);
+    cr_assert_eq(record.rows, 64);
+    cr_assert_eq(record.slices, 2);
+    cr_assert_eq(record.counters.cycles, address_at(words, ACCEL_RECORD_COUNTERS));
+    cr_assert_eq(record.counters.beats_written, address_at(words, ACCEL_RECORD_COUNTERS + 14));
+    card_clear_record(&f.card, f.memory);
+    cr_assert_not(card_get_record(&f.card, f.memory, &record));
+    for (size_t i = 0; i < f.card.size; i++)
+        cr_assert_eq(f.memory[i], 0, "byte %zu is left", i);
+    close_card(&f);
 }
 
 /* A job's rows, keys and values ------------------------------------------------------------------------------------ */

@@ -2,7 +2,8 @@
  *
  *     bench [--seed N] [--cases N] [KIND ...]
  *
- * KIND: layers, lists, ragged, large, limits, late, parts, stalls, reset, flips, malformed, registers, wild, errors.
+ * KIND: layers, lists, ragged, large, limits, late, parts, stalls, reset, flips, malformed, registers, record,
+ * wild, errors.
  * Every case has a seed of its own, printed before it runs; without names all kinds run. Of `limits`, one case is many
  * times the work of any other: it runs once.
  */
@@ -44,16 +45,16 @@ void bench_init(struct rtl_case *test, struct rtl_random *random)
     rtl_case_init_batch(test, random, shape, lengths, n);
 }
 
-/* Start the list and wait; the status. */
-static uint32_t work(struct sim_model *model, const struct rtl_case *test, uint32_t commands)
+uint32_t bench_work(struct sim_model *model, const struct rtl_case *test, uint32_t commands)
 {
+    card_clear_record(&test->card, sim_model_memory(model));
     sim_model_start(model, test->card.list, commands);
     bool done = sim_model_run(model, BENCH_ENOUGH);
     bench_check(done, "not done after so many cycles", BENCH_ENOUGH);
     if (!done)
         sim_model_reset(model);
     bench_check(sim_model_breach(model) == NULL, "a rule of AXI is broken", 0);
-    return sim_model_read(model, ACCEL_REGISTER_STATUS);
+    return bench_status(test, model);
 }
 
 void bench_expect_equal(const struct rtl_case *test, struct sim_model *model, const float *expected)
@@ -65,7 +66,7 @@ void bench_expect_equal(const struct rtl_case *test, struct sim_model *model, co
 /* The list gives what it should; then the case is over. */
 static void expect_good(struct rtl_case *test, struct sim_model *model, uint32_t commands)
 {
-    uint32_t status = work(model, test, commands);
+    uint32_t status = bench_work(model, test, commands);
     bench_check(status == ACCEL_ENGINE_OK, "status", status);
     bench_expect_equal(test, model, test->expected);
     sim_model_destroy(&model);
@@ -188,7 +189,7 @@ static void late(struct rtl_random *random)
         options.late_address = linear.begin + linear.out / 16 * linear.panel;
         sim_model_set_options(model, &options);
         rtl_case_put_rows(&test, model);
-        uint32_t status = work(model, &test, commands);
+        uint32_t status = bench_work(model, &test, commands);
         bench_check(status == ACCEL_ENGINE_OK, "status", status);
         bench_expect_equal(&test, model, test.expected);
     }
@@ -211,7 +212,7 @@ static void parts(struct rtl_random *random)
             uint32_t end = begin + 1 + rtl_random(random, test.rows - begin);
             struct card_command command = {kinds[k], 0, 1, test.cu_seqlens, 1, begin, end};
             card_put_command(&test.card, sim_model_memory(model), 0, &command);
-            uint32_t status = work(model, &test, 1);
+            uint32_t status = bench_work(model, &test, 1);
             bench_check(status == ACCEL_ENGINE_OK, "status", status);
             begin = end;
         }
@@ -288,14 +289,14 @@ static void malformed(struct rtl_random *random)
         uint32_t bad = i < layers ? (uint32_t)i : 0; /* those behind the first take the time of a layer */
         rtl_case_commands(&test, model, 1);
         words[bad * ACCEL_COMMAND_BYTES / 4 + bad_words[i].word] = bad_words[i].value;
-        bench_check(work(model, &test, layers) == ACCEL_ENGINE_BAD_COMMAND, "accepted a bad word", (long)i);
+        bench_check(bench_work(model, &test, layers) == ACCEL_ENGINE_BAD_COMMAND, "accepted a bad word", (long)i);
         bench_check(sim_model_read(model, ACCEL_REGISTER_FAILED) == bad, "blamed another command", (long)i);
     }
     for (int i = 0; i < 20; i++) { /* anything at all: an answer comes */
         rtl_case_commands(&test, model, 1);
         for (uint32_t w = 0; w < ACCEL_COMMAND_BYTES / 4; w++)
             words[w] = (uint32_t)rtl_random(random, 1u << 31) * 2 + rtl_random(random, 2);
-        bench_check(work(model, &test, 1) != ACCEL_ENGINE_OK, "accepted noise", i);
+        bench_check(bench_work(model, &test, 1) != ACCEL_ENGINE_OK, "accepted noise", i);
     }
     rtl_case_put_rows(&test, model); /* a good command before a bad one has changed them */
     expect_good(&test, model, rtl_case_commands(&test, model, layers));
@@ -322,7 +323,7 @@ static void flips(struct rtl_random *random)
         uint8_t *weight = (uint8_t *)sim_model_memory(model) + address, bit = (uint8_t)(1u << rtl_random(random, 8));
         *weight ^= bit;
         rtl_case_put_rows(&test, model);
-        uint32_t status = work(model, &test, 1);
+        uint32_t status = bench_work(model, &test, 1);
         *weight ^= bit;
         found += status == ACCEL_ENGINE_CHECKSUM;
         if (status == ACCEL_ENGINE_OK)
@@ -351,7 +352,7 @@ static void wild(struct rtl_random *random)
         float *at = (float *)((char *)sim_model_memory(model) + (i % 2 ? gamma : row + column * sizeof(float)));
         float before = *at;
         *at = values[i / 2];
-        uint32_t status = work(model, &test, commands);
+        uint32_t status = bench_work(model, &test, commands);
         bench_check(status == ACCEL_ENGINE_NOT_FINITE, "status", status);
         bench_check(sim_model_read(model, ACCEL_REGISTER_LAYER) == 0, "did not end with its layer", i);
         *at = before;
@@ -369,7 +370,7 @@ static void errors(struct rtl_random *random)
     options.error_per_mille = 300;
     struct sim_model *model = rtl_case_model(&test, options);
     uint32_t commands = rtl_case_commands(&test, model, test.image->shape.layers);
-    uint32_t status = work(model, &test, commands);
+    uint32_t status = bench_work(model, &test, commands);
     bench_check(status == ACCEL_ENGINE_BUS || status == ACCEL_ENGINE_BAD_COMMAND, "status", status);
     options.error_per_mille = 0;
     sim_model_set_options(model, &options);
@@ -382,11 +383,11 @@ static const struct {
     const char *name;
     void (*run)(struct rtl_random *random);
     uint64_t most;
-} kinds[] = {{"layers", layers, MANY}, {"lists", lists, MANY},         {"ragged", ragged, MANY},
-             {"large", large, MANY},   {"limits", limits, 1},          {"late", late, MANY},
-             {"parts", parts, MANY},   {"stalls", with_stalls, MANY},  {"reset", reset, MANY},
-             {"flips", flips, MANY},   {"malformed", malformed, MANY}, {"registers", bench_registers, MANY},
-             {"wild", wild, MANY},     {"errors", errors, MANY}};
+} kinds[] = {{"layers", layers, MANY},       {"lists", lists, MANY},         {"ragged", ragged, MANY},
+             {"large", large, MANY},         {"limits", limits, 1},          {"late", late, MANY},
+             {"parts", parts, MANY},         {"stalls", with_stalls, MANY},  {"reset", reset, MANY},
+             {"flips", flips, MANY},         {"malformed", malformed, MANY}, {"registers", bench_registers, MANY},
+             {"record", bench_record, MANY}, {"wild", wild, MANY},           {"errors", errors, MANY}};
 
 static bool wanted(int argc, char **argv, const char *name)
 {

@@ -15,6 +15,13 @@ void bench_init(struct rtl_case *test, struct rtl_random *random);
 /** The rows in memory are these, or it is a failure. */
 void bench_expect_equal(const struct rtl_case *test, struct sim_model *model, const float *expected);
 
+/** Start so many commands of the list and wait; the status, which register and record agree on. */
+uint32_t bench_work(struct sim_model *model, const struct rtl_case *test, uint32_t commands);
+/** The status of the last list; register and record agree, or it is a failure. */
+uint32_t bench_status(const struct rtl_case *test, struct sim_model *model);
+
+/** The record of lists that end well, and by each answer of the memory that is an error. */
+void bench_record(struct rtl_random *random);
 /** The registers as a host has them that asks instead of being interrupted, and one that takes both interrupts. */
 void bench_registers(struct rtl_random *random);
 

@@ -178,6 +178,8 @@ void rtl_case_init_plain(struct rtl_case *test, struct rtl_random *random, struc
     board_kv_init(&test->kv_expected, test->image, test->cu_seqlens, n, test->kv_expected_memory, test->block_begin);
     if (card_init(&test->card, test->image, 0, shape.layers, &err))
         die("card", &err);
+    /* 4 GiB lie within the memory, or close before it. */
+    test->card.base = ((1 + (uint64_t)rtl_random(random, 1 << 16)) << 32) - (uint64_t)rtl_random(random, 64) * 4096;
 }
 
 void rtl_case_init_batch(struct rtl_case *test, struct rtl_random *random, struct image_shape shape,
@@ -211,6 +213,8 @@ void rtl_case_put_rows(const struct rtl_case *test, struct sim_model *model)
 struct sim_model *rtl_case_model(const struct rtl_case *test, struct sim_model_options options)
 {
     options.memory = test->card.size;
+    options.base = test->card.base;
+    options.record = test->card.record;
     struct sim_model *model = sim_model_create(&options);
     if (!model)
         abort();
