@@ -1,5 +1,6 @@
 #include "accel/sim/sim_model.h"
 
+#include <array>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
@@ -34,11 +35,18 @@ struct random_source {
     }
 };
 
+struct written_beat {
+    uint64_t address;
+    uint64_t strobes;
+    std::array<uint8_t, BEAT> bytes;
+};
+
 struct burst {
     uint64_t address; /* from the memory's begin on */
     uint32_t beats;
     uint64_t due; /* cycle of the first beat */
     bool bad;
+    std::vector<written_beat> written{}; /* not in the memory yet */
 };
 
 struct card {
@@ -48,6 +56,7 @@ struct card {
     uint64_t cycle = 0;
     const char *breach = nullptr;
     bool recorded = false; /* of this list */
+    uint64_t beats_read = 0, beats_written = 0;
 
     bool stalled()
     {
@@ -102,6 +111,7 @@ struct read_port {
     void move(card &c, bool &ret_taken)
     {
         ret_taken = rvalid && rready;
+        c.beats_read += ret_taken;
         if (arvalid && arready)
             bursts.push_back(c.make(araddr, arlen, false));
     }
@@ -150,14 +160,13 @@ struct write_port {
             burst &b = bursts.front();
             if (wlast != (b.beats == 1))
                 c.breach = "the last beat of a burst is not marked, or another is";
-            if (!b.bad)
-                for (size_t i = 0; i < BEAT; i++)
-                    if (wstrb >> i & 1)
-                        c.memory[b.address + i] = reinterpret_cast<uint8_t *>(wdata.data())[i];
+            b.written.push_back({b.address, wstrb, {}});
+            std::memcpy(b.written.back().bytes.data(), wdata.data(), BEAT);
+            c.beats_written++;
             b.address += BEAT;
             if (--b.beats == 0) {
                 b.due = c.cycle + c.options.read_latency;
-                answers.push_back(b);
+                answers.push_back(std::move(b));
                 bursts.pop_front();
             }
         }
@@ -185,11 +194,22 @@ struct write_port {
         c.recorded |= is_record;
     }
 
-    void after(bool answered)
+    /* What is written can be read when it is answered, and not before: AXI promises no more. */
+    static void store(card &c, const burst &b)
+    {
+        for (const written_beat &beat : b.written)
+            for (size_t i = 0; i < BEAT; i++)
+                if (beat.strobes >> i & 1)
+                    c.memory[beat.address + i] = beat.bytes[i];
+    }
+
+    void after(card &c, bool answered)
     {
         if (!answered)
             return;
         bvalid = 0;
+        if (!answers.front().bad)
+            store(c, answers.front());
         answers.pop_front();
     }
 
@@ -282,7 +302,7 @@ struct sim_model {
         engine->eval();
         weights->after(weights_taken);
         data->after(data_taken);
-        writes->after(answered);
+        writes->after(memory, answered);
         memory.cycle++;
     }
 
@@ -450,6 +470,12 @@ void sim_model_counts(struct sim_model *model, struct sim_model_counts *ret)
     ret->idle = model->read_wide(ACCEL_REGISTER_IDLE_LOW);
     ret->beats_read = model->read_wide(ACCEL_REGISTER_BEATS_READ_LOW);
     ret->beats_written = model->read_wide(ACCEL_REGISTER_BEATS_WRITTEN_LOW);
+}
+
+void sim_model_beats(const struct sim_model *model, uint64_t *ret_read, uint64_t *ret_written)
+{
+    *ret_read = model->memory.beats_read;
+    *ret_written = model->memory.beats_written;
 }
 
 const char *sim_model_breach(const struct sim_model *model)

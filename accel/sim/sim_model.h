@@ -60,6 +60,8 @@ void sim_model_write_bytes(struct sim_model *model, uint32_t reg, uint32_t value
 void sim_model_set_list(struct sim_model *model, uint64_t list, uint32_t count);
 bool sim_model_interrupt(const struct sim_model *model);
 void sim_model_counts(struct sim_model *model, struct sim_model_counts *ret);
+/** Beats that have moved on the memory's ports since the model is there. */
+void sim_model_beats(const struct sim_model *model, uint64_t *ret_read, uint64_t *ret_written);
 /** The last breach of a rule of AXI (4 KiB boundary, last beat, a register that does not answer) or of the record's
  *  (behind all other writes, done when it is answered), or NULL. */
 const char *sim_model_breach(const struct sim_model *model);

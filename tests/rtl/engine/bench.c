@@ -1,11 +1,12 @@
 /* Whole layers on the simulated engine, bit for bit against the reference.
  *
- *     bench [--seed N] [--cases N] [KIND ...]
+ *     bench [--seed N] [--cases N] [--failures N] [--enough CYCLES] [KIND ...]
  *
  * KIND: layers, lists, ragged, large, limits, late, parts, stalls, reset, flips, malformed, registers, record,
  * wild, errors.
  * Every case has a seed of its own, printed before it runs; without names all kinds run. Of `limits`, one case is many
- * times the work of any other: it runs once.
+ * times the work of any other: it runs once. The bench ends with so many failures (all), and takes an engine that is not
+ * done after so many cycles (four million) to hang.
  */
 #include <math.h>
 #include <stdio.h>
@@ -16,17 +17,27 @@
 
 #include "tests/rtl/engine/bench.h"
 
-enum { LONGEST = 50, SHORT = 20, FEW = 4, HEADS = 3, LATE = 20000, MANY = 1000000 };
+enum { LONGEST = 50, SHORT = 20, FEW = 4, HEADS = 3, LATE = 20000, STALLS = 250, MANY = 1000000 };
 
 static const char *kind_name;
-static int failures;
+static uint64_t failures, most_failures = UINT64_MAX, enough = 4 * 1000 * 1000;
 
 void bench_check(bool good, const char *what, long value)
 {
     if (good)
         return;
     printf("FAILED: %s: %s (%ld)\n", kind_name, what, value);
-    failures++;
+    if (++failures < most_failures)
+        return;
+    printf("FAILED\n");
+    exit(1);
+}
+
+bool bench_run(struct sim_model *model)
+{
+    bool done = sim_model_run(model, enough);
+    bench_check(done, "not done after so many cycles", (long)enough);
+    return done;
 }
 
 struct sim_model_options bench_stalls(struct rtl_random *random)
@@ -47,13 +58,19 @@ void bench_init(struct rtl_case *test, struct rtl_random *random)
 
 uint32_t bench_work(struct sim_model *model, const struct rtl_case *test, uint32_t commands)
 {
+    uint64_t read, written, read_then, written_then;
+    sim_model_beats(model, &read, &written);
     card_clear_record(&test->card, sim_model_memory(model));
     sim_model_start(model, test->card.list, commands);
-    bool done = sim_model_run(model, BENCH_ENOUGH);
-    bench_check(done, "not done after so many cycles", BENCH_ENOUGH);
-    if (!done)
+    if (!bench_run(model))
         sim_model_reset(model);
     bench_check(sim_model_breach(model) == NULL, "a rule of AXI is broken", 0);
+    sim_model_beats(model, &read_then, &written_then);
+    struct sim_model_counts counts;
+    sim_model_counts(model, &counts);
+    bench_check(counts.beats_read == read_then - read, "beats read", (long)counts.beats_read);
+    bench_check(counts.beats_written + ACCEL_RECORD_BEATS == written_then - written, "beats written",
+                (long)counts.beats_written);
     return bench_status(test, model);
 }
 
@@ -152,7 +169,7 @@ static void limits(struct rtl_random *random)
         for (uint32_t s = 0; s < most[i].sequences; s++)
             lengths[s] = most[i].tokens;
         rtl_case_init_batch(&test, random, shape, lengths, most[i].sequences);
-        expect_layers(&test, (struct sim_model_options){.seed = random->state});
+        expect_layers(&test, (struct sim_model_options){.stall_per_mille = STALLS, .seed = random->state});
     }
 }
 
@@ -197,6 +214,24 @@ static void late(struct rtl_random *random)
     rtl_case_finish(&test);
 }
 
+struct part {
+    uint32_t begin, end;
+};
+
+/* Cut the rows into parts, in any order; how many. */
+static uint32_t cut(struct part parts[LONGEST], uint32_t rows, struct rtl_random *random)
+{
+    uint32_t n = 0;
+    for (uint32_t begin = 0; begin < rows; n++) {
+        struct part part = {begin, begin + 1 + rtl_random(random, rows - begin)};
+        uint32_t place = rtl_random(random, n + 1);
+        parts[n] = parts[place];
+        parts[place] = part;
+        begin = part.end;
+    }
+    return n;
+}
+
 /* One layer by project and finish over random parts of the rows, each part its own command; keys and values lie in the
  * card's memory, in board_kv's layout. */
 static void parts(struct rtl_random *random)
@@ -207,15 +242,16 @@ static void parts(struct rtl_random *random)
     rtl_case_init(&test, random, shape, 1 + rtl_random(random, LONGEST));
     struct sim_model *model = rtl_case_model(&test, bench_stalls(random));
     enum board_task_kind kinds[] = {BOARD_PROJECT, BOARD_FINISH};
-    for (int k = 0; k < 2; k++)
-        for (uint32_t begin = 0; begin < test.rows;) {
-            uint32_t end = begin + 1 + rtl_random(random, test.rows - begin);
-            struct card_command command = {kinds[k], 0, 1, test.cu_seqlens, 1, begin, end};
+    for (int k = 0; k < 2; k++) {
+        struct part parts[LONGEST] = {{0}};
+        uint32_t n = cut(parts, test.rows, random);
+        for (uint32_t i = 0; i < n; i++) {
+            struct card_command command = {kinds[k], 0, 1, test.cu_seqlens, 1, parts[i].begin, parts[i].end};
             card_put_command(&test.card, sim_model_memory(model), 0, &command);
             uint32_t status = bench_work(model, &test, 1);
             bench_check(status == ACCEL_ENGINE_OK, "status", status);
-            begin = end;
         }
+    }
     bench_expect_equal(&test, model, test.expected);
     card_get_kv(&test.card, sim_model_memory(model), &test.kv, 0, 0, 0, test.rows);
     bench_check(memcmp(test.kv_memory, test.kv_expected_memory, test.kv_size / 2) == 0, "keys or values differ", 0);
@@ -411,6 +447,10 @@ int main(int argc, char **argv)
             seed = strtoull(argv[i + 1], NULL, 0);
         if (strcmp(argv[i], "--cases") == 0)
             cases = strtoull(argv[i + 1], NULL, 0);
+        if (strcmp(argv[i], "--failures") == 0)
+            most_failures = strtoull(argv[i + 1], NULL, 0);
+        if (strcmp(argv[i], "--enough") == 0)
+            enough = strtoull(argv[i + 1], NULL, 0);
     }
     float_mode_set(); /* for models of floating-point units, where the simulation has them */
     printf("engine of %u rows, %u slices\n", sim_model_rows(), sim_model_slices());

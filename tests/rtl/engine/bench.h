@@ -4,10 +4,10 @@
 
 #include "tests/rtl/engine/case.h"
 
-enum { BENCH_ENOUGH = 4000000 /* cycles */ };
-
 /** Count and print a failure of the kind that runs, with a number that helps. */
 void bench_check(bool good, const char *what, long value);
+/** Clock until the engine is done; not within the cycles that are enough is a failure, and false. */
+bool bench_run(struct sim_model *model);
 /** A memory and a host that stall at random. */
 struct sim_model_options bench_stalls(struct rtl_random *random);
 /** A case of a small random shape: one sequence, or several. */
