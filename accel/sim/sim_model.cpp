@@ -165,7 +165,7 @@ struct write_port {
             c.beats_written++;
             b.address += BEAT;
             if (--b.beats == 0) {
-                b.due = c.cycle + c.options.read_latency;
+                b.due = c.cycle + c.options.read_latency + c.options.answer_latency;
                 answers.push_back(std::move(b));
                 bursts.pop_front();
             }

@@ -19,6 +19,7 @@ struct sim_model_options {
     size_t memory;              /* bytes */
     uint64_t base;              /* where they begin on the bus, a multiple of 4096; all else here counts from there */
     uint32_t read_latency;      /* cycles from a burst's address to its first beat */
+    uint32_t answer_latency;    /* cycles from a burst's last beat to the answer to it, besides those */
     uint32_t stall_per_mille;   /* chance that a channel does not move in a cycle, the registers' included */
     uint64_t late_address;      /* bursts that read or write here are late */
     uint32_t late_cycles;       /* by so many cycles */

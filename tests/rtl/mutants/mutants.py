@@ -62,6 +62,11 @@ def load(path=os.path.join(HERE, "list.txt")):
     return mutants
 
 
+def load_survivors(path=os.path.join(HERE, "survivors.txt")):
+    with open(path) as file:
+        return dict(re.findall(r"^(\w+): (.+)$", file.read(), flags=re.M))
+
+
 def read_module(module):
     with open(os.path.join(RTL, module + ".sv")) as file:
         return file.read()
@@ -147,8 +152,8 @@ def known_results(path):
 
 
 def run_all(build, path, chosen):
-    results, sound = known_results(path), {}
-    survivors = []
+    results, sound, reasons = known_results(path), {}, load_survivors()
+    wrong = []
     for place, mutant in enumerate(chosen, 1):
         key = fingerprint(mutant, command(build, mutant.bench, "")[0])
         if key not in results:
@@ -164,11 +169,12 @@ def run_all(build, path, chosen):
             with open(path, "a") as file:
                 file.write(json.dumps(results[key]) + "\n")
         row = results[key]
-        print(f"{place}/{len(chosen)} {row['name']} ({row['module']}): {row['seen'] or 'SURVIVED ' + row['bench']}",
-              flush=True)
-        if not row["seen"]:
-            survivors.append(mutant)
-    return survivors
+        reason = reasons.get(mutant.name)
+        said = row["seen"] or (f"not seen: {reason}" if reason else f"NOT SEEN by {row['bench']}")
+        print(f"{place}/{len(chosen)} {row['name']} ({row['module']}): {said}", flush=True)
+        if bool(row["seen"]) == bool(reason):
+            wrong.append(mutant)
+    return wrong
 
 
 def choose(arguments):
@@ -195,10 +201,11 @@ def main(arguments):
         return write_sources(arguments[1], arguments[2])
     if len(arguments) < 3 or arguments[0] != "run":
         sys.exit(__doc__)
-    survivors = run_all(arguments[1], arguments[2], choose(arguments[3:]))
-    if survivors:
-        sys.exit(f"not seen: {', '.join(mutant.name for mutant in survivors)}")
-    print("all were seen")
+    chosen = choose(arguments[3:])
+    wrong = run_all(arguments[1], arguments[2], chosen)
+    if wrong:
+        sys.exit(f"not seen, or seen though survivors.txt has them: {', '.join(mutant.name for mutant in wrong)}")
+    print(f"{len(chosen)} faults: all were seen, but for those of survivors.txt")
 
 
 if __name__ == "__main__":
