@@ -97,7 +97,7 @@ static void attend(const struct cpu_attention *a)
 static void context(float *y, size_t y_stride, const int32_t *high, const int32_t *low, size_t stride,
                     const float *factors, uint32_t *sums, size_t n, size_t n_rows)
 {
-    for (size_t r = 0; r < n_rows; r++, y += y_stride, high += stride, low += low ? stride : 0) {
+    for (size_t r = 0; r < n_rows; r++, y += y_stride, high += stride, low = low ? low + stride : NULL) {
         const lanes factor = lanes_set(factors[r]);
         ints sum = ints_set(0);
         EACH_GROUP(n, ints acc = load_ints(high + i, count);

@@ -70,6 +70,7 @@ enum status batch_create(struct batch **ret, const struct batch_options *options
     for (int c = 0; c < BATCH_CLASSES; c++)
         queue_init(&batch->queues[c], share < limit ? share : limit);
     batch->bulk_quantum_ns = 1e6;
+    batch->belief = 1;
     watchdog_init(&batch->watchdog, options->timeout_scale);
     cost_init(&batch->cost);
     enum status status = load_boards(batch, err);

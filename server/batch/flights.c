@@ -276,6 +276,7 @@ static void learn(struct batch *batch, const struct flight *flight, double took_
     bandit_observe(&batch->bandit, &batch->cost, flight->load, flight->launched_layers, flight->choice, took_ns);
     if (flight->n_shards == 1)
         cost_observe(&batch->cost, flight->load, flight->launched_layers, took_ns);
+    batch->belief = 1;
     watchdog_was_fine(&batch->watchdog);
 }
 

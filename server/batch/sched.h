@@ -86,6 +86,7 @@ struct batch {
     uint64_t last_interactive_ns;     /* submitted */
     double interactive_ns;            /* served while bulk waited and got nothing */
     double bulk_quantum_ns;           /* predicted for bulk's last launch */
+    double belief;                    /* in forecasts, up to 1: less after refusals by which nothing was learnt */
     struct planner_snapshot snapshot; /* scratch of sched_dispatch */
     struct eta_state eta;             /* scratch of sched_forecast_ns */
     /* For metrics: */

@@ -324,9 +324,10 @@ static enum status check_together(const struct config *config, struct error *err
     if (config->action != CONFIG_SERVE)
         return STATUS_OK;
     if (!config->model_id)
-        return error_set(err, STATUS_USAGE,
-                         "--model-id (MODEL_ID) is missing: the directory of a model, or the name of one in "
-                         "$HOME/.cache/bertd/models; \"bertctl pull\" fetches models and prints their directories");
+        return error_set(
+            err, STATUS_USAGE,
+            "--model-id is missing (in the environment: MODEL_ID): the directory of a model, or the name of one in "
+            "$HOME/.cache/bertd/models; \"bertctl pull\" fetches models and prints their directories");
     if (config->default_prompt && config->default_prompt_name)
         return error_set(err, STATUS_USAGE, "--default-prompt and --default-prompt-name exclude each other");
     if (config->max_input_length > config->max_batch_tokens)

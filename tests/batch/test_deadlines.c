@@ -70,6 +70,29 @@ Test(deadlines, batch_mates_of_what_is_late_go_on)
     free(mate);
 }
 
+/* On a machine that was busy when the server started, say. */
+Test(deadlines, an_estimate_that_is_wrong_does_not_refuse_for_ever)
+{
+    struct sched sched;
+    open_sched(&sched, 1, 100, 100);
+    sched.batch->cost.layer_ns = 1e12;
+    struct request *request = make_request(1, 8, BATCH_POOL_MEAN);
+    struct error err;
+    enum status status = STATUS_TIMEOUT;
+    uint32_t refused = 0;
+    for (; status == STATUS_TIMEOUT && refused < 100; refused++) {
+        request->work.deadline_ns = clock_now_ns() + 60000000000;
+        status = batch_submit(sched.batch, &request->work, &err);
+    }
+    cr_assert_eq(status, STATUS_OK, "%s", err.message);
+    cr_assert_gt(refused, 2);
+    finish_all(&sched);
+    cr_assert_eq(request->status, STATUS_OK);
+    cr_assert_float_eq(sched.batch->belief, 1, 0);
+    close_sched(&sched);
+    free(request);
+}
+
 /* A bulk batch between two layers, while the board has something better to do. */
 Test(deadlines, what_is_suspended_past_its_deadline_is_dropped)
 {

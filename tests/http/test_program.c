@@ -30,7 +30,7 @@ Test(program, help_and_version)
 
 Test(program, mistakes)
 {
-    run("", 2, "--model-id (MODEL_ID) is missing");
+    run("", 2, "--model-id is missing");
     run("", 2, "bertctl pull");
     run("--port x", 2, "--port: \"x\"");
     run("--model-id /nowhere --port 0 --json-output", 2, "there is no directory /nowhere");
