@@ -105,7 +105,7 @@ async function checkAccess(page, leftOut = []) {
 }
 
 const text = (page, selector, pattern) =>
-  page.waitForFunction(([s, p]) => new RegExp(p).test(document.querySelector(s).textContent), [selector, pattern]);
+  page.waitForFunction(([s, p]) => new RegExp(p).test(document.querySelector(s)?.textContent ?? ""), [selector, pattern]);
 
 /* In /docs. */
 async function tryEmbed(page) {
