@@ -19,16 +19,16 @@ enum batch_class batch_class_of(uint32_t n_items, uint64_t tokens)
 /* A prediction may be a quarter too long: what can be done in time is not refused. */
 #define LEAST_PART 0.8
 
-/* Nothing is learnt of what is refused. So an estimate that was taken in a bad moment would refuse for ever: each refusal of
- * a pool without work halves what is believed of it, until something has run. */
+/* Nothing is learnt of what is refused. So an estimate that was taken in a bad moment would refuse for ever: each
+ * refusal of a pool without work halves what is believed of it, until something has run. */
 #define DOUBT 0.5
 
 static enum status refuse_late(struct batch *batch, double need_ns, double left_ns, struct error *err)
 {
     if (left_ns > 0 && !batch->oldest[FLIGHTS_ALL] && sched_queued_items(batch) == 0)
         batch->belief *= DOUBT;
-    return error_set(err, STATUS_TIMEOUT, "about %.0f ms are needed and %.0f ms are left of the time limit", need_ns / 1e6,
-                     left_ns / 1e6);
+    return error_set(err, STATUS_TIMEOUT, "about %.0f ms are needed and %.0f ms are left of the time limit",
+                     need_ns / 1e6, left_ns / 1e6);
 }
 
 static enum status admit(struct batch *batch, const struct batch_work *work, struct error *err)
