@@ -44,6 +44,7 @@ int main(int argc, char **argv)
     struct bertd_error err;
     options.endpoints = (const char *const *)&argv[1];
     options.n_endpoints = argc > 1;
+    options.retries = 1; /* rather told soon than after all tries of three calls, each longer than the last */
     if (bertd_client_create(&client, &options, &err) || bertd_queue_create(client, &queue, &err))
         return fprintf(stderr, "%s\n", err.message), 1;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
