@@ -33,3 +33,13 @@ void sched_fail_work(struct batch *batch, struct sched_completions *completions,
     batch->sweep_due = true;
     sched_complete_items(completions, work, queue_remove(&batch->queues[work->class], work));
 }
+
+void sched_expire_work(struct batch *batch, struct sched_completions *completions, struct batch_work *work,
+                       uint64_t now_ns, const char *where)
+{
+    if (work->deadline_ns == 0 || work->deadline_ns > now_ns)
+        return;
+    struct error err;
+    error_set(&err, STATUS_TIMEOUT, "the time limit passed while the request %s", where);
+    sched_fail_work(batch, completions, work, STATUS_TIMEOUT, &err);
+}

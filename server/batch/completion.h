@@ -17,5 +17,8 @@ void sched_run_completions(struct sched_completions *completions);
  *  next sched_sweep. With the lock. */
 void sched_fail_work(struct batch *batch, struct sched_completions *completions, struct batch_work *work,
                      enum status status, const struct error *err);
+/** Fail a work whose deadline has passed, with TIMEOUT; `where` ends "while the request ...". With the lock. */
+void sched_expire_work(struct batch *batch, struct sched_completions *completions, struct batch_work *work,
+                       uint64_t now_ns, const char *where);
 
 #endif

@@ -163,6 +163,14 @@ static void drop_failed(struct batch *batch, struct sched_completions *completio
     }
 }
 
+void sched_expire_entries(struct batch *batch, struct sched_completions *completions, const struct flight *flight,
+                          uint64_t now_ns)
+{
+    for (uint32_t i = 0; i < flight->n_entries; i++)
+        if (flight->entries[i].work)
+            sched_expire_work(batch, completions, flight->entries[i].work, now_ns, "was computed");
+}
+
 static void cancel_shards(struct batch *batch, struct flight *flight)
 {
     for (uint32_t s = 0; s < flight->n_shards; s++)
@@ -302,6 +310,9 @@ bool sched_end_launch(struct batch *batch, struct sched_completions *completions
     } else if (flight->layer == flight->until) {
         learn(batch, flight, (double)(now_ns - flight->launched_ns));
     }
+    /* The timer looks now and then; a result is late from the moment of its deadline. */
+    sched_expire_entries(batch, completions, flight, now_ns);
+    drop_failed(batch, completions, flight);
     if (flight->n_left == 0) {
         sched_end_flight(batch, completions, flight);
         return false;

@@ -35,6 +35,9 @@ void sched_restart_suspended(struct batch *batch);
 /** Fail the works of all its entries. */
 void sched_fail_entries(struct batch *batch, struct sched_completions *completions, const struct flight *flight,
                         enum status status, const struct error *err);
+/** Fail the works of its entries whose deadline has passed. */
+void sched_expire_entries(struct batch *batch, struct sched_completions *completions, const struct flight *flight,
+                          uint64_t now_ns);
 /** Fail all works that wait or are suspended. */
 void sched_fail_waiting(struct batch *batch, struct sched_completions *completions, enum status status,
                         const struct error *err);

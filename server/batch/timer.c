@@ -8,33 +8,15 @@
 #define TICK_NS      10000000ull
 #define IDLE_TICK_NS 100000000ull
 
-static void expire(struct batch *batch, struct sched_completions *completions, struct batch_work *work, uint64_t now,
-                   const char *where)
-{
-    if (work->deadline_ns == 0 || work->deadline_ns > now)
-        return;
-    struct error err;
-    error_set(&err, STATUS_TIMEOUT, "the time limit passed while the request %s", where);
-    sched_fail_work(batch, completions, work, STATUS_TIMEOUT, &err);
-}
-
 static void expire_waiting(struct batch *batch, struct sched_completions *completions, uint64_t now)
 {
     for (int c = 0; c < BATCH_CLASSES; c++) {
         struct queue *queue = &batch->queues[c];
         for (struct batch_work *work = queue_first(queue), *next; work; work = next) {
             next = queue_after(queue, work);
-            expire(batch, completions, work, now, "waited for a board");
+            sched_expire_work(batch, completions, work, now, "waited for a board");
         }
     }
-}
-
-static void expire_entries(struct batch *batch, struct sched_completions *completions, struct flight *flight,
-                           uint64_t now)
-{
-    for (uint32_t i = 0; i < flight->n_entries; i++)
-        if (flight->entries[i].work)
-            expire(batch, completions, flight->entries[i].work, now, "was computed");
 }
 
 static bool has_hung(const struct batch *batch, const struct flight *flight, uint64_t now)
@@ -50,7 +32,7 @@ static void tick(struct batch *batch, struct sched_completions *completions)
     expire_waiting(batch, completions, now);
     for (struct flight *flight = batch->oldest[FLIGHTS_ALL]; flight; flight = flight->newer[FLIGHTS_ALL]) {
         if (flight->state == FLIGHT_RUNNING || flight->state == FLIGHT_SUSPENDED)
-            expire_entries(batch, completions, flight, now);
+            sched_expire_entries(batch, completions, flight, now);
         if (flight->state == FLIGHT_RUNNING && has_hung(batch, flight, now))
             sched_abandon(batch, completions, flight, now);
         if (flight->state == FLIGHT_ABANDONED)

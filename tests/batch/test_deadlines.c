@@ -48,6 +48,27 @@ Test(deadlines, what_runs_past_its_deadline_is_cancelled)
     free(late);
 }
 
+/* The timer looks every 10 ms: whatever its last look said, a result behind the deadline is late. */
+Test(deadlines, what_is_computed_behind_its_deadline_is_late)
+{
+    for (int i = 0; i < 20; i++) {
+        struct sched sched;
+        open_sched(&sched, 1, 100, 100);
+        struct request *late = submit(&sched, 1, 8, BATCH_INTERACTIVE, 2000000);
+        struct request *mate = submit(&sched, 1, 8, BATCH_INTERACTIVE, 0);
+        while (clock_now_ns() < late->work.deadline_ns)
+            ;
+        finish_all(&sched);
+        cr_assert_eq(late->done, 1);
+        cr_assert_eq(late->status, STATUS_TIMEOUT);
+        cr_assert_eq(mate->status, STATUS_OK);
+        check_invariants(&sched);
+        close_sched(&sched);
+        free(late);
+        free(mate);
+    }
+}
+
 Test(deadlines, batch_mates_of_what_is_late_go_on)
 {
     struct sched sched;
