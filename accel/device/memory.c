@@ -62,6 +62,11 @@ enum status device_memory_create(struct device_memory **ret, uint64_t size, stru
     return STATUS_OK;
 }
 
+uint64_t device_memory_size(const struct device_memory *memory)
+{
+    return memory->size;
+}
+
 void *device_memory_at(const struct device_memory *memory, uint64_t address, uint64_t size)
 {
     return address <= memory->size && size <= memory->size - address ? memory->bytes + address : NULL;

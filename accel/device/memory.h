@@ -17,6 +17,7 @@ enum { DEVICE_PAGE = 4096 };
 enum status device_memory_create(struct device_memory **ret, uint64_t size, struct error *err);
 /** Free, and set the pointer to NULL; NULL is fine. */
 void device_memory_destroy(struct device_memory **memory);
+uint64_t device_memory_size(const struct device_memory *memory);
 /** Bytes [address, address + size) of the card, borrowed; NULL where the memory has them not all. */
 void *device_memory_at(const struct device_memory *memory, uint64_t address, uint64_t size);
 /** Those bytes have been written: whoever keeps what was there must read them again. They are within the memory. */
