@@ -1,10 +1,11 @@
 /* A host of the genuine XRT without bertd: a small model on a card, lists of commands, and whether their bits are those
  * of an emulated board. What goes wrong is told, and is for whoever runs it to judge.
  *
- *     xrt-lists XCLBIN DEVICE UNIT
+ *     xrt-lists XCLBIN DEVICE UNIT SECONDS
  *
- * DEVICE is an index; UNIT a compute unit's number, from 1 on. Each line of the input asks for so many lists; at its end
- * the card is closed. Prints a line for each step: "ready", "state 4, status 0, same bits", "closed".
+ * DEVICE is an index; UNIT a compute unit's number, from 1 on; SECONDS how long a list may take. Each line of the input
+ * asks for so many lists; at its end the card is closed. Prints a line for each step: "ready", "state 4, status 0, same
+ * bits", "closed".
  */
 #include <semaphore.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@
 #include "accel/float_mode.h"
 #include "accel/ref/ref.h"
 
-enum { LAYERS = 2, HIDDEN = 64, SEQUENCES = 3, ROWS = 40, WAIT_MS = 3000 };
+enum { LAYERS = 2, HIDDEN = 64, SEQUENCES = 3, ROWS = 40 };
 static const uint32_t cu_seqlens[SEQUENCES + 1] = {0, 1, 23, ROWS};
 
 /* What an emulated board makes of the batch, and what a card begins with. */
@@ -37,6 +38,7 @@ struct host {
     xrtBufferHandle memory, list, record;
     struct card card;
     char *bytes; /* of `memory`, mapped */
+    int seconds;
 };
 
 static void check(bool good, const char *what)
@@ -160,7 +162,7 @@ static int start_and_wait(const struct host *host)
           "xrtRunSetArg");
     check(xrtRunStart(run) == 0, "xrtRunStart");
     int state = (int)xrtRunState(run);
-    for (int ms = 0; state < ERT_CMD_STATE_COMPLETED && ms < WAIT_MS; ms++) { /* xrtRunWaitFor of 2.13 waits for ever */
+    for (int ms = 0; state < ERT_CMD_STATE_COMPLETED && ms < 1000 * host->seconds; ms++) { /* xrtRunWaitFor of 2.13 waits for ever */
         usleep(1000);
         state = (int)xrtRunState(run);
     }
@@ -201,12 +203,13 @@ int main(int argc, char **argv)
     static struct expected expected;
     struct host host;
     setvbuf(stdout, NULL, _IOLBF, 0);
-    if (argc != 4) {
-        fprintf(stderr, "usage: xrt-lists XCLBIN DEVICE UNIT\n");
+    if (argc != 5) {
+        fprintf(stderr, "usage: xrt-lists XCLBIN DEVICE UNIT SECONDS\n");
         return 2;
     }
     expect(&expected);
     open_card(&host, argv[1], (unsigned)atoi(argv[2]), argv[3], expected.image);
+    host.seconds = atoi(argv[4]);
     printf("ready\n");
     for (char line[32]; fgets(line, sizeof line, stdin);)
         for (int lists = atoi(line); lists > 0; lists--)
