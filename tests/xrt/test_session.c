@@ -204,15 +204,12 @@ Test(session, lists_on_two_units)
 
 Test(session, single_registers)
 {
-    static const uint32_t registers[][2] = {{ACCEL_REGISTER_LIST_LOW, 0x89abcdef},
-                                            {ACCEL_REGISTER_LIST_HIGH, 0x1234567},
-                                            {ACCEL_REGISTER_LIST_COUNT, 77},
-                                            {ACCEL_REGISTER_RECORD_LOW, 0x80000001},
-                                            {ACCEL_REGISTER_RECORD_HIGH, 5},
-                                            {ACCEL_REGISTER_WEIGHTS_LOW, 6},
-                                            {ACCEL_REGISTER_WEIGHTS_HIGH, 0xffffffff},
-                                            {ACCEL_REGISTER_INTERRUPT_GLOBAL, 1},
-                                            {ACCEL_REGISTER_INTERRUPT_ENABLE, 3}};
+    static const uint32_t registers[][2] = {
+        {ACCEL_REGISTER_LIST_LOW, 0x89abcdef},     {ACCEL_REGISTER_LIST_HIGH, 0x1234567},
+        {ACCEL_REGISTER_LIST_COUNT, 77},           {ACCEL_REGISTER_RECORD_LOW, 0x80000001},
+        {ACCEL_REGISTER_RECORD_HIGH, 5},           {ACCEL_REGISTER_WEIGHTS_LOW, 6},
+        {ACCEL_REGISTER_WEIGHTS_HIGH, 0xffffffff}, {ACCEL_REGISTER_INTERRUPT_GLOBAL, 1},
+        {ACCEL_REGISTER_INTERRUPT_ENABLE, 3}};
     enum { N = sizeof registers / sizeof *registers };
     struct shim shim;
     open_loaded(&shim);
@@ -336,10 +333,9 @@ Test(session, control_files)
 
 Test(session, bodies_that_are_no_messages)
 {
-    static const enum device_call calls[] = {DEVICE_CLOSE,        DEVICE_LOAD,        DEVICE_ALLOC,
-                                             DEVICE_FREE,         DEVICE_WRITE_MEMORY, DEVICE_READ_MEMORY,
-                                             DEVICE_WRITE_UNIT,   DEVICE_READ_UNIT,   DEVICE_WRITE_REGISTER,
-                                             DEVICE_READ_REGISTER};
+    static const enum device_call calls[] = {
+        DEVICE_CLOSE,       DEVICE_LOAD,       DEVICE_ALLOC,     DEVICE_FREE,           DEVICE_WRITE_MEMORY,
+        DEVICE_READ_MEMORY, DEVICE_WRITE_UNIT, DEVICE_READ_UNIT, DEVICE_WRITE_REGISTER, DEVICE_READ_REGISTER};
     static const char cut[] = {2 << 3 | 2, 100, 'x'}, endless[] = {'\xff', '\xff', '\xff'};
     struct shim shim;
     open_loaded(&shim);

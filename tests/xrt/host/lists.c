@@ -162,7 +162,8 @@ static int start_and_wait(const struct host *host)
           "xrtRunSetArg");
     check(xrtRunStart(run) == 0, "xrtRunStart");
     int state = (int)xrtRunState(run);
-    for (int ms = 0; state < ERT_CMD_STATE_COMPLETED && ms < 1000 * host->seconds; ms++) { /* xrtRunWaitFor of 2.13 waits for ever */
+    for (int ms = 0; state < ERT_CMD_STATE_COMPLETED && ms < 1000 * host->seconds;
+         ms++) { /* xrtRunWaitFor of 2.13 waits for ever */
         usleep(1000);
         state = (int)xrtRunState(run);
     }
