@@ -126,7 +126,7 @@ Test(board, selftest_notices_a_difference)
     for (int e = 0; e < 2; e++) {
         struct backend_selftest *test = NULL;
         struct error err = {0};
-        cr_assert_eq(backend_selftest_create(&test, ops[e]->precision, cpu_engine_sections(), &err), STATUS_OK);
+        cr_assert_eq(backend_selftest_create(&test, ops[e]->precision, false, cpu_engine_sections(), &err), STATUS_OK);
         cr_assert_eq(backend_selftest_check(test, &err), STATUS_BACKEND, "nothing was computed");
         struct tiny_batch batch = {.job = test->job};
         cr_assert_eq(tiny_run(ops[e], &batch, &err), STATUS_OK, "%s", err.message);
