@@ -26,7 +26,7 @@
 #include <xrt/xrt_device.h>
 #include <xrt/xrt_kernel.h>
 
-#include "accel_constants.h"
+#include "accel/card/kernel.h"
 
 struct host_card {
     xrt::device device;
@@ -46,17 +46,12 @@ struct host_unit {
 
 namespace {
 
-const char KERNEL[] = "bertd_kernel";
-enum { LIST, COUNT, RECORD, WEIGHTS, N_ARGUMENTS };
+const char *const KERNEL = CARD_KERNEL_NAME;
 
-/* As schemas/accel.json has the registers, and accel/rtl/syn/vitis/kernel.xml says it to the linker. */
-const struct {
-    const char *name;
-    uint64_t offset, size;
-} arguments[N_ARGUMENTS] = {{"list", ACCEL_REGISTER_LIST_LOW, 8},
-                            {"count", ACCEL_REGISTER_LIST_COUNT, 4},
-                            {"record", ACCEL_REGISTER_RECORD_LOW, 8},
-                            {"weights", ACCEL_REGISTER_WEIGHTS_LOW, 8}};
+uint64_t size_of(const struct card_arg &argument)
+{
+    return argument.pointer ? 8 : 4;
+}
 
 /* What was caught, as a status; `doing` says what failed. */
 enum status caught(struct error *err, enum status status, const std::string &doing)
@@ -109,20 +104,20 @@ std::string names_of(const std::vector<xrt::xclbin::kernel> &kernels)
 enum status check_kernel(const xrt::xclbin::kernel &kernel, const char *path, struct error *err)
 {
     auto found = kernel.get_args();
-    if (found.size() != N_ARGUMENTS)
+    if (found.size() != CARD_ARGS)
         return error_set(err, STATUS_USAGE,
                          "%s: %s has %zu arguments, this program writes %d (list, count, record, weights): the xclbin "
                          "is of another version of the engine",
-                         path, KERNEL, found.size(), N_ARGUMENTS);
-    for (int i = 0; i < N_ARGUMENTS; i++)
-        if (found[i].get_name() != arguments[i].name || found[i].get_offset() != arguments[i].offset ||
-            found[i].get_size() != arguments[i].size)
+                         path, KERNEL, found.size(), CARD_ARGS);
+    for (int i = 0; i < CARD_ARGS; i++)
+        if (found[i].get_name() != card_args[i].name || found[i].get_offset() != card_args[i].offset ||
+            found[i].get_size() != size_of(card_args[i]))
             return error_set(err, STATUS_USAGE,
                              "%s: argument %d of %s is %s of %llu bytes at 0x%llx, this program writes %s of %llu bytes "
                              "at 0x%llx: the xclbin is of another version of the engine",
                              path, i, KERNEL, found[i].get_name().c_str(), (unsigned long long)found[i].get_size(),
-                             (unsigned long long)found[i].get_offset(), arguments[i].name,
-                             (unsigned long long)arguments[i].size, (unsigned long long)arguments[i].offset);
+                             (unsigned long long)found[i].get_offset(), card_args[i].name,
+                             (unsigned long long)size_of(card_args[i]), (unsigned long long)card_args[i].offset);
     size_t n = kernel.get_cus().size();
     if (n == 0 || n > XRT_MAX_UNITS)
         return error_set(err, STATUS_USAGE, "%s: it has %zu compute units of %s; a card has 1 to %d here", path, n,
@@ -221,15 +216,15 @@ enum status load(host_card &card, const xrt::xclbin &xclbin, const char *path, s
 enum status find_group(host_card &card, struct error *err)
 {
     try {
-        card.group = xrt::kernel(card.device, card.uuid, card.units[0]).group_id(WEIGHTS);
+        card.group = xrt::kernel(card.device, card.uuid, card.units[0]).group_id(CARD_ARG_WEIGHTS);
         for (const std::string &unit : card.units) {
             xrt::kernel kernel(card.device, card.uuid, unit);
-            for (int argument : {LIST, RECORD, WEIGHTS})
+            for (int argument : {CARD_ARG_LIST, CARD_ARG_RECORD, CARD_ARG_WEIGHTS})
                 if (kernel.group_id(argument) != card.group)
                     return error_set(err, STATUS_USAGE,
                                      "%s: its argument %s is in other memories than the weights of %s: link all to the "
                                      "same ones (sp= in accel/rtl/syn/vitis/cards)",
-                                     unit.c_str(), arguments[argument].name, card.units[0].c_str());
+                                     unit.c_str(), card_args[argument].name, card.units[0].c_str());
         }
         return STATUS_OK;
     } catch (...) {
@@ -368,7 +363,7 @@ enum status host_unit_open(struct host_unit **ret, struct host_card *card, uint3
     try {
         xrt::kernel kernel(card->device, card->uuid, card->units.at(unit));
         xrt::run run(kernel);
-        run.set_arg(COUNT, (uint32_t)1);
+        run.set_arg(CARD_ARG_COUNT, (uint32_t)1);
         *ret = new host_unit{std::move(kernel), std::move(run)};
         return STATUS_OK;
     } catch (...) {
@@ -386,9 +381,9 @@ enum status host_unit_start(struct host_unit *unit, const struct host_buffer *li
                             const struct host_buffer *weights, struct error *err)
 {
     try {
-        unit->run.set_arg(LIST, list->bo);
-        unit->run.set_arg(RECORD, record->bo);
-        unit->run.set_arg(WEIGHTS, weights->bo);
+        unit->run.set_arg(CARD_ARG_LIST, list->bo);
+        unit->run.set_arg(CARD_ARG_RECORD, record->bo);
+        unit->run.set_arg(CARD_ARG_WEIGHTS, weights->bo);
         unit->run.start();
         return STATUS_OK;
     } catch (...) {
