@@ -49,41 +49,41 @@ void host_place_free(struct host_place *place)
     *place = (struct host_place){0};
 }
 
-/* Fetch the weights in pieces, so that they are in nobody's way for long. */
-static enum status fetch(struct host_place *place, uint64_t *ret_checksum, struct error *err)
+typedef enum status on_piece(struct host_buffer *weights, size_t begin, size_t size, struct error *err);
+
+/* The weights in pieces, so that a transfer is in nobody's way for long: each is fetched (NULL: is not), and summed. */
+static enum status sum_up(struct host_place *place, on_piece *function, uint64_t *ret_checksum, struct error *err)
 {
     const char *weights = place->memory + place->layout.weights_begin;
-    uint64_t size = place->layout.weights_size;
-    XXH3_state_t state;
-    XXH3_64bits_reset(&state);
-    for (uint64_t at = 0; at < size; at += PIECE) {
-        uint64_t n = size - at < PIECE ? size - at : PIECE;
-        enum status status = host_buffer_fetch(place->weights, at, n, err);
+    uint64_t size = place->layout.weights_size, sum = 0;
+    for (uint64_t at = 0, n; at < size; at += n) {
+        n = size - at < PIECE ? size - at : PIECE;
+        enum status status = function ? function(place->weights, at, n, err) : STATUS_OK;
         if (status)
             return status;
-        XXH3_64bits_update(&state, weights + at, n);
+        sum = XXH3_64bits_withSeed(weights + at, n, sum);
     }
-    *ret_checksum = XXH3_64bits_digest(&state);
+    *ret_checksum = sum;
     return STATUS_OK;
+}
+
+static enum status compare(struct host_place *place, const char *what, struct error *err)
+{
+    uint64_t came = 0;
+    enum status status = sum_up(place, host_buffer_fetch, &came, err);
+    if (!status && came != place->checksum)
+        status = error_set(err, STATUS_BACKEND, "%s", what);
+    return status;
 }
 
 enum status host_place_send(struct host_place *place, struct error *err)
 {
-    uint64_t size = place->layout.weights_size, came = 0;
-    place->checksum = XXH3_64bits(place->memory + place->layout.weights_begin, size);
-    enum status status = host_buffer_send(place->weights, 0, size, err);
-    if (!status)
-        status = fetch(place, &came, err);
-    if (!status && came != place->checksum)
-        status = error_set(err, STATUS_BACKEND, "the model on the card is not what was sent");
-    return status;
+    sum_up(place, NULL, &place->checksum, err);
+    enum status status = host_buffer_send(place->weights, 0, place->layout.weights_size, err);
+    return status ? status : compare(place, "the model on the card is not what was sent", err);
 }
 
 enum status host_place_verify(struct host_place *place, struct error *err)
 {
-    uint64_t came = 0;
-    enum status status = fetch(place, &came, err);
-    if (!status && came != place->checksum)
-        status = error_set(err, STATUS_BACKEND, "the model on the card no longer has its checksum");
-    return status;
+    return compare(place, "the model on the card no longer has its checksum", err);
 }

@@ -11,11 +11,12 @@
 #include <stdint.h>
 
 #include "accel/xrt/protocol.h"
-#include "base/status.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+#include "base/status.h"
 
 struct host_card;
 struct host_buffer; /* memory of this process and of the card; parts of it too */
