@@ -265,6 +265,26 @@ Test(config, arithmetic_and_board_follow_each_other)
     cr_expect_str_eq(config.board.list[0].kind, "ref");
 }
 
+Test(config, boards_of_several_kinds)
+{
+    struct config config = config_of("--model-id m --board xrt:0 --board=xrt:0000:65:00.1 --board emu,xrt:0 --xclbin x");
+    cr_assert_eq(config.board.n, 3u, "each once");
+    cr_expect_str_eq(config.board.list[0].kind, "xrt");
+    cr_expect_str_eq(config.board.list[0].card, "0");
+    cr_expect_str_eq(config.board.list[1].card, "0000:65:00.1");
+    cr_expect_str_eq(config.board.list[2].kind, "emu");
+    cr_expect_str_eq(config.board.list[2].card, "");
+    cr_expect_eq(config.dtype, CONFIG_INT8);
+    refused("--model-id m --board xrt --xclbin x", "\"xrt\" is not one of auto|emu|fp32|ref|xrt:CARD");
+    refused("--model-id m --board xrt: --xclbin x", "\"xrt:\" is not one of");
+    refused("--model-id m --board xrt:first --xclbin x", "\"xrt:first\" is not one of");
+    refused("--model-id m --board emu:1", "\"emu:1\" is not one of");
+    refused("--model-id m --board emu,", "\"emu,\" is not one of");
+    refused("--model-id m --board xrt:0", "--board xrt:0 needs --xclbin");
+    refused("--model-id m --board emu --board fp32",
+            "--board fp32 computes in float32, not in the int8 of the boards before it");
+}
+
 Test(config, options_of_the_other_server)
 {
     refused("--model-id m --revision main", "--revision (REVISION in the environment) is not supported");
@@ -298,7 +318,7 @@ Test(config, help_is_complete)
     static const char *const names[] = {
 #define NAME(field, flag, environment_name, ...) flag, environment_name,
 #define GROUP(title)                             title, title,
-        CONFIG_OPTIONS(GROUP, NAME, NAME, NAME, NAME)
+        CONFIG_OPTIONS(GROUP, NAME, NAME, NAME, NAME, NAME)
 #undef NAME
 #undef GROUP
     };
