@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/cond.h"
 
-/* A self-test that takes longer has met a board that hangs. */
+/* Unless an engine wants more. */
 #define SELFTEST_NS 1500000000ull
 
 struct selftest {
@@ -37,7 +37,7 @@ struct engine *worker_selftest_engine(const struct board_task *task)
 /* Wait for the test's end, which a hanging board must be forced to. */
 static void selftest_wait(struct worker *worker, struct selftest *test)
 {
-    uint64_t at = clock_now_ns() + SELFTEST_NS;
+    uint64_t at = clock_now_ns() + (worker->ops->selftest_ns ? worker->ops->selftest_ns : SELFTEST_NS);
     pthread_mutex_lock(&test->lock);
     while (!test->done && clock_now_ns() < at)
         cond_wait_until(&test->done_wake, &test->lock, at);
@@ -58,9 +58,10 @@ enum status worker_selftest(struct board *board, struct error *err)
     struct selftest test = {.lock = PTHREAD_MUTEX_INITIALIZER};
     cond_init(&test.done_wake);
     enum status status =
-        backend_selftest_create(&input, worker->ops->precision, board_sections(board->backend->kind), err);
+        backend_selftest_create(&input, worker->ops->precision, worker->ops->is_card,
+                                board_sections(board->backend->kind), err);
     if (!status)
-        status = worker->ops->create(&test.engine, input->image, worker->verify, err);
+        status = worker_create_engine(worker, &test.engine, input->image, err);
     if (!status) {
         test.task = input->task;
         test.task.on_done = selftest_done;

@@ -9,6 +9,7 @@
 #ifdef BERTD_RTL
 #include "accel/sim/sim_engine.h"
 #endif
+#include "accel/xrt/xrt_engine.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
@@ -197,6 +198,15 @@ static void worker_stats(struct board *board, struct board_stats *ret)
     pthread_mutex_unlock(&worker->lock);
 }
 
+enum status worker_create_engine(struct worker *worker, struct engine **ret, const struct image *image,
+                                 struct error *err)
+{
+    const struct engine_ops *ops = worker->ops;
+    if (ops->create_on)
+        return ops->create_on(ret, worker->device, image, worker->verify, err);
+    return ops->create(ret, image, worker->verify, err);
+}
+
 static enum status check_load(const struct worker *worker, const struct image *image, uint32_t layer_begin,
                               uint32_t layer_end, struct error *err)
 {
@@ -226,7 +236,7 @@ static enum status worker_load(struct board *board, struct image *image, uint32_
                          worker->base.name);
     enum status status = check_load(worker, image, layer_begin, layer_end, err);
     if (!status)
-        status = worker->ops->create(&engine, image, worker->verify, err);
+        status = worker_create_engine(worker, &engine, image, err);
     if (status)
         return status;
     pthread_mutex_lock(&worker->lock);
@@ -280,7 +290,11 @@ static enum status worker_scrub(struct board *board, struct error *err)
     struct worker *worker = (struct worker *)board;
     pthread_mutex_lock(&worker->lock);
     struct image *copy = worker->copy ? image_retain(worker->copy) : NULL;
+    struct engine *engine = worker->engine;
     pthread_mutex_unlock(&worker->lock);
+    if (engine && engine->ops->scrub)
+        return engine->ops->scrub(engine, err) ? error_prefix(err, STATUS_BACKEND, "board %s: ", worker->base.name)
+                                               : STATUS_OK;
     bool intact = !copy || image_scrub(copy);
     image_release(&copy);
     return intact ? STATUS_OK
@@ -291,6 +305,9 @@ static enum status worker_scrub(struct board *board, struct error *err)
 static enum status worker_inject(struct board *board, const struct board_fault *fault, struct error *err)
 {
     struct worker *worker = (struct worker *)board;
+    if (fault->kind == BOARD_FAULT_IMAGE && worker->device)
+        return error_set(err, STATUS_UNSUPPORTED, "board %s: its image is in a card's memory, where nobody flips a bit",
+                         worker->base.name);
     if (worker_faults_flip(fault->kind) && !worker->ops->inject)
         return error_set(err, STATUS_UNSUPPORTED, "board %s: its engine has no %s to flip a bit of", worker->base.name,
                          board_fault_name(fault->kind));
@@ -377,6 +394,43 @@ static enum status open_with(struct board **ret, const struct board_backend *bac
     return STATUS_OK;
 }
 
+static enum status open_xrt(struct board **ret, const struct board_options *options, struct error *err)
+{
+    struct xrt_unit *unit = NULL;
+    struct board *board = NULL;
+    enum status status = xrt_unit_open(&unit, options, err);
+    if (!status)
+        status = open_with(&board, &worker_xrt_backend, &xrt_engine, options, err);
+    if (status) {
+        xrt_unit_close(&unit);
+        return status;
+    }
+    ((struct worker *)board)->device = unit;
+    int n = snprintf(board->name, sizeof board->name, "xrt%s", options->card);
+    if (xrt_unit_siblings(unit) > 1)
+        snprintf(board->name + n, sizeof board->name - (size_t)n, "u%u", options->unit);
+    *ret = board;
+    return STATUS_OK;
+}
+
+static void close_xrt(struct board *board)
+{
+    struct xrt_unit *unit = ((struct worker *)board)->device;
+    worker_close(board);
+    xrt_unit_close(&unit);
+}
+
+static void xrt_stats(struct board *board, struct board_stats *ret)
+{
+    worker_stats(board, ret);
+    xrt_unit_sense(((struct worker *)board)->device, ret);
+}
+
+static uint32_t xrt_siblings(const struct board *board)
+{
+    return xrt_unit_siblings(((const struct worker *)board)->device);
+}
+
 static enum status open_emu(struct board **ret, const struct board_options *options, struct error *err)
 {
     return open_with(ret, &worker_emu_backend, &cpu_engine, options, err);
@@ -427,6 +481,25 @@ const struct board_backend worker_fp32_backend = {.kind = "fp32",
                                                   .open = open_fp32,
                                                   .selftest = worker_selftest,
                                                   WORKER};
+static const char *synthesised(void)
+{
+    return "rtl";
+}
+
+const struct board_backend worker_xrt_backend = {.kind = "xrt",
+                                                 .compute_type = "fpga",
+                                                 .instruction_set = synthesised,
+                                                 .open = open_xrt,
+                                                 .close = close_xrt,
+                                                 .load = worker_load,
+                                                 .submit = worker_submit,
+                                                 .cancel = worker_cancel,
+                                                 .reset = worker_reset,
+                                                 .selftest = worker_selftest,
+                                                 .stats = xrt_stats,
+                                                 .scrub = worker_scrub,
+                                                 .inject = worker_inject,
+                                                 .siblings = xrt_siblings};
 #ifdef BERTD_RTL
 static const char *simulated(void)
 {

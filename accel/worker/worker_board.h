@@ -12,6 +12,7 @@
 struct worker {
     struct board base;
     const struct engine_ops *ops;
+    void *device; /* that its engines are created on; NULL: none */
     uint32_t index;
     bool verify; /* what its engines are made with */
     pthread_t thread;
@@ -33,6 +34,9 @@ struct worker {
     struct worker_faults faults;
 };
 
+/** A new engine for an image. Errors: those of engine_ops. */
+enum status worker_create_engine(struct worker *worker, struct engine **ret, const struct image *image,
+                                 struct error *err);
 /** Why nothing is computed now: CANCELLED (closing), BACKEND (resetting), OK. With the lock. */
 enum status worker_refusal(const struct worker *worker);
 /** Compute a task's layers, counting them, and suffer the faults that are due. From the board's thread. Errors:
