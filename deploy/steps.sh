@@ -138,11 +138,14 @@ fetch_swagger_ui() {
     fi
 }
 
+has_xrt() { dpkg-query -W -f '${Status}' libxrt-dev 2>/dev/null | grep -q '^install ok installed'; }
+
 # is_configured PRESET: and nothing that CMake looked for came later.
 is_configured() {
     local ninja=build/$1/build.ninja
     [ -f "$ninja" ] && ! [ "$(microhttpd_dir)/lib/libmicrohttpd.a" -nt "$ninja" ] &&
-        ! [ "$(swagger_ui_dir)/swagger-ui-bundle.js" -nt "$ninja" ]
+        ! [ "$(swagger_ui_dir)/swagger-ui-bundle.js" -nt "$ninja" ] &&
+        ! { grep -q '^XRT_LIBRARY.*NOTFOUND' "build/$1/CMakeCache.txt" && has_xrt; }
 }
 
 # build_preset PRESET [TARGET...]: configure when needed, build what changed, in build/PRESET.
