@@ -65,11 +65,9 @@ class Lists(unittest.TestCase):
     def test_a_host_that_is_killed_leaves_buffers_and_no_process(self):
         with lists_host(self.cards) as host:
             host.await_line("ready")
-            process = self.cards.counts(0)["process"]
-            self.assertGreater(process, 0)
+            self.assertGreater(self.cards.counts(0)["process"], 0)
             os.kill(host.process.pid, signal.SIGKILL)
             await_that(lambda: self.cards.counts(0)["process"] == 0)
-        await_that(lambda: not os.path.exists(f"/proc/{process}"))
         self.assertGreater(self.cards.counts(0)["buffers_left"], 0)
         self.check_good()
 
