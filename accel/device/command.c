@@ -69,8 +69,8 @@ static bool read_addresses(struct device_command *command, const uint32_t *words
                                          .output_norm = wide(words, ACCEL_WORD_OUTPUT_NORM)};
     const struct card_layer *first = &command->first;
     uint64_t any = command->rows_address | command->keys | command->values | command->key_scales |
-                   command->value_scales | command->layer_stride | first->kv | first->q | first->output |
-                   first->ffn1 | first->ffn2 | first->attention_norm | first->output_norm;
+                   command->value_scales | command->layer_stride | first->kv | first->q | first->output | first->ffn1 |
+                   first->ffn2 | first->attention_norm | first->output_norm;
     return any % BEAT == 0;
 }
 

@@ -237,8 +237,7 @@ static bool run(struct device_compute *compute, const struct device_list *list, 
         uint32_t words[ACCEL_COMMAND_BYTES / 4];
         struct device_command command;
         struct error err;
-        const void *at =
-            device_memory_at(cpu->memory, list->address + (uint64_t)i * ACCEL_COMMAND_BYTES, sizeof words);
+        const void *at = device_memory_at(cpu->memory, list->address + (uint64_t)i * ACCEL_COMMAND_BYTES, sizeof words);
         record.failed = i;
         if (at)
             memcpy(words, at, sizeof words);

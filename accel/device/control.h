@@ -40,19 +40,19 @@ enum device_fault {
     X(CALLS, "calls")                         /* on the socket, of any kind */                                         \
     X(BUFFERS_ALLOCATED, "buffers_allocated") /* likewise */                                                           \
     X(BUFFERS_FREED, "buffers_freed")                                                                                  \
-    X(BUFFERS_LEFT, "buffers_left")           /* there when their device process ended */                              \
-    X(BYTES_ALLOCATED, "bytes_allocated")     /* of buffers that are not freed, of the device process of now */        \
-    X(TRANSFERS_IN, "transfers_in")           /* to the card: a buffer's may be cut into several */                    \
+    X(BUFFERS_LEFT, "buffers_left")       /* there when their device process ended */                                  \
+    X(BYTES_ALLOCATED, "bytes_allocated") /* of buffers that are not freed, of the device process of now */            \
+    X(TRANSFERS_IN, "transfers_in")       /* to the card: a buffer's may be cut into several */                        \
     X(BYTES_IN, "bytes_in")                                                                                            \
     X(TRANSFERS_OUT, "transfers_out")                                                                                  \
     X(BYTES_OUT, "bytes_out")                                                                                          \
     X(REGISTER_WRITES, "register_writes")                                                                              \
     X(REGISTER_READS, "register_reads")                                                                                \
-    X(LISTS, "lists")                         /* started */                                                            \
+    X(LISTS, "lists") /* started */                                                                                    \
     X(LISTS_DONE, "lists_done")                                                                                        \
-    X(LISTS_FAILED, "lists_failed")           /* of those done: whose record has another status than good */           \
-    X(FAULTS, "faults")                       /* that happened */                                                      \
-    X(BAD_CALLS, "bad_calls")                 /* messages that are none */
+    X(LISTS_FAILED, "lists_failed") /* of those done: whose record has another status than good */                     \
+    X(FAULTS, "faults")             /* that happened */                                                                \
+    X(BAD_CALLS, "bad_calls")       /* messages that are none */
 
 enum device_count {
 #define X(name, word) DEVICE_COUNT_##name,
@@ -69,7 +69,7 @@ struct device_control {
     _Atomic uint64_t process; /* its id; 0: none runs */
     struct {
         _Atomic uint64_t count, value;
-    } faults[DEVICE_CONTROL_MAX]; /* by enum device_fault */
+    } faults[DEVICE_CONTROL_MAX];                /* by enum device_fault */
     _Atomic uint64_t counts[DEVICE_CONTROL_MAX]; /* by enum device_count */
 };
 

@@ -232,6 +232,7 @@ static enum status answer_read(struct device_session *session, const void *messa
     if (!at || size > DEVICE_MAX_TRANSFER)
         return refuse(session, answer, "a transfer from the card", request->address, size, err);
     reply.size = size;
+    reply.has_data = true;
     reply.data = (ProtobufCBinaryData){size, at};
     enum status status = put_message(answer, &reply.base, err);
     if (status)
@@ -279,6 +280,7 @@ static enum status read_registers(struct device_session *session, uint64_t addre
         values[i] = device_unit_read(unit, (uint32_t)(address % DEVICE_UNIT_SIZE) + i * (uint32_t)sizeof(uint32_t));
     device_control_add(session->control, DEVICE_COUNT_REGISTER_READS, 1);
     reply.ok = true;
+    reply.has_data = true;
     reply.data = (ProtobufCBinaryData){size, (uint8_t *)values};
     return put_message(answer, &reply.base, err);
 }

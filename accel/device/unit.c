@@ -11,6 +11,7 @@
  * some tens of microseconds that whoever computes could use. Other calls wait as long. */
 enum { POLL_NS = 200 * 1000 };
 enum { AP_START = 1, AP_DONE = 2, AP_IDLE = 4, AP_READY = 8, AP_RESTART = 128, INTERRUPTS = 3 };
+enum { HELD = ACCEL_REGISTER_WEIGHTS_HIGH / 4 + 1 };
 
 struct device_unit {
     const struct device_config *config;
@@ -21,11 +22,19 @@ struct device_unit {
     pthread_mutex_t lock; /* of all below */
     pthread_cond_t changed;
     bool start, busy, done, ready, restart;
-    uint32_t interrupt_global, interrupt_enable, interrupt_status;
-    uint64_t list, record, weights;
-    uint32_t count;
+    uint32_t held[HELD];     /* registers that hold what is written, by their offset / 4 */
     struct card_record last; /* what the list before said */
 };
+
+static uint32_t *held(struct device_unit *unit, uint32_t offset)
+{
+    return &unit->held[offset / sizeof(uint32_t)];
+}
+
+static uint64_t held_wide(struct device_unit *unit, uint32_t offset)
+{
+    return *held(unit, offset) | (uint64_t)*held(unit, offset + sizeof(uint32_t)) << 32;
+}
 
 /* Lists ----------------------------------------------------------------------------------------------------------- */
 
@@ -54,7 +63,7 @@ static void finish(struct device_unit *unit, const struct card_record *record)
     unit->busy = false;
     unit->done = unit->ready = true;
     unit->start |= unit->restart;
-    unit->interrupt_status |= unit->interrupt_enable;
+    *held(unit, ACCEL_REGISTER_INTERRUPT_STATUS) |= *held(unit, ACCEL_REGISTER_INTERRUPT_ENABLE);
     pthread_cond_broadcast(&unit->changed);
     pthread_mutex_unlock(&unit->lock);
 }
@@ -68,7 +77,9 @@ static void *work(void *cookie)
             cond_wait_until(&unit->changed, &unit->lock, COND_FOREVER);
         unit->start = false;
         unit->busy = true;
-        const struct device_list list = {unit->list, unit->count, unit->record};
+        const struct device_list list = {held_wide(unit, ACCEL_REGISTER_LIST_LOW),
+                                         *held(unit, ACCEL_REGISTER_LIST_COUNT),
+                                         held_wide(unit, ACCEL_REGISTER_RECORD_LOW)};
         pthread_mutex_unlock(&unit->lock);
         if (atomic_load(&unit->stop))
             return NULL;
@@ -82,39 +93,37 @@ static void *work(void *cookie)
 
 /* Registers ------------------------------------------------------------------------------------------------------- */
 
-static void put_low(uint64_t *at, uint32_t value)
+/* Which bits of a register hold what is written. */
+static uint32_t held_bits(uint32_t offset)
 {
-    *at = (*at & ~(uint64_t)UINT32_MAX) | value;
-}
-
-static void put_high(uint64_t *at, uint32_t value)
-{
-    *at = (*at & UINT32_MAX) | (uint64_t)value << 32;
-}
-
-static void write_control(struct device_unit *unit, uint32_t value)
-{
-    if (value & AP_START)
-        unit->start = true;
-    unit->restart = value & AP_RESTART;
-    pthread_cond_broadcast(&unit->changed);
+    switch (offset) {
+    case ACCEL_REGISTER_INTERRUPT_GLOBAL:
+        return 1;
+    case ACCEL_REGISTER_INTERRUPT_ENABLE:
+        return INTERRUPTS;
+    case ACCEL_REGISTER_LIST_LOW:
+    case ACCEL_REGISTER_LIST_HIGH:
+    case ACCEL_REGISTER_LIST_COUNT:
+    case ACCEL_REGISTER_RECORD_LOW:
+    case ACCEL_REGISTER_RECORD_HIGH:
+    case ACCEL_REGISTER_WEIGHTS_LOW:
+    case ACCEL_REGISTER_WEIGHTS_HIGH:
+        return UINT32_MAX;
+    default:
+        return 0;
+    }
 }
 
 static void write_locked(struct device_unit *unit, uint32_t offset, uint32_t value)
 {
-    switch (offset) {
-    case ACCEL_REGISTER_CONTROL: write_control(unit, value); break;
-    case ACCEL_REGISTER_INTERRUPT_GLOBAL: unit->interrupt_global = value & 1; break;
-    case ACCEL_REGISTER_INTERRUPT_ENABLE: unit->interrupt_enable = value & INTERRUPTS; break;
-    case ACCEL_REGISTER_INTERRUPT_STATUS: unit->interrupt_status ^= value & INTERRUPTS; break;
-    case ACCEL_REGISTER_LIST_LOW: put_low(&unit->list, value); break;
-    case ACCEL_REGISTER_LIST_HIGH: put_high(&unit->list, value); break;
-    case ACCEL_REGISTER_LIST_COUNT: unit->count = value; break;
-    case ACCEL_REGISTER_RECORD_LOW: put_low(&unit->record, value); break;
-    case ACCEL_REGISTER_RECORD_HIGH: put_high(&unit->record, value); break;
-    case ACCEL_REGISTER_WEIGHTS_LOW: put_low(&unit->weights, value); break;
-    case ACCEL_REGISTER_WEIGHTS_HIGH: put_high(&unit->weights, value); break;
-    default: break;
+    if (offset == ACCEL_REGISTER_CONTROL) {
+        unit->start |= value & AP_START;
+        unit->restart = value & AP_RESTART;
+        pthread_cond_broadcast(&unit->changed);
+    } else if (offset == ACCEL_REGISTER_INTERRUPT_STATUS) {
+        *held(unit, offset) ^= value & INTERRUPTS;
+    } else if (held_bits(offset)) {
+        *held(unit, offset) = value & held_bits(offset);
     }
 }
 
@@ -150,23 +159,21 @@ static uint32_t read_counter(const struct device_unit *unit, uint32_t offset)
 static uint32_t read_locked(struct device_unit *unit, uint32_t offset)
 {
     switch (offset) {
-    case ACCEL_REGISTER_CONTROL: return read_control(unit);
-    case ACCEL_REGISTER_INTERRUPT_GLOBAL: return unit->interrupt_global;
-    case ACCEL_REGISTER_INTERRUPT_ENABLE: return unit->interrupt_enable;
-    case ACCEL_REGISTER_INTERRUPT_STATUS: return unit->interrupt_status;
-    case ACCEL_REGISTER_LIST_LOW: return (uint32_t)unit->list;
-    case ACCEL_REGISTER_LIST_HIGH: return (uint32_t)(unit->list >> 32);
-    case ACCEL_REGISTER_LIST_COUNT: return unit->count;
-    case ACCEL_REGISTER_RECORD_LOW: return (uint32_t)unit->record;
-    case ACCEL_REGISTER_RECORD_HIGH: return (uint32_t)(unit->record >> 32);
-    case ACCEL_REGISTER_WEIGHTS_LOW: return (uint32_t)unit->weights;
-    case ACCEL_REGISTER_WEIGHTS_HIGH: return (uint32_t)(unit->weights >> 32);
-    case ACCEL_REGISTER_STATUS: return unit->last.status;
-    case ACCEL_REGISTER_FAILED: return unit->last.failed;
-    case ACCEL_REGISTER_LAYER: return unit->last.layer;
-    case ACCEL_REGISTER_VERSION: return unit->config->version;
-    case ACCEL_REGISTER_GEOMETRY: return unit->config->slices << 16 | unit->config->rows;
-    default: return read_counter(unit, offset);
+    case ACCEL_REGISTER_CONTROL:
+        return read_control(unit);
+    case ACCEL_REGISTER_STATUS:
+        return unit->last.status;
+    case ACCEL_REGISTER_FAILED:
+        return unit->last.failed;
+    case ACCEL_REGISTER_LAYER:
+        return unit->last.layer;
+    case ACCEL_REGISTER_VERSION:
+        return unit->config->version;
+    case ACCEL_REGISTER_GEOMETRY:
+        return unit->config->slices << 16 | unit->config->rows;
+    default:
+        return held_bits(offset) || offset == ACCEL_REGISTER_INTERRUPT_STATUS ? *held(unit, offset)
+                                                                              : read_counter(unit, offset);
     }
 }
 

@@ -239,8 +239,8 @@ Test(lists, flipped_weights_are_found)
     begin(&stage, &device_compute_cpu, &batch, &expected);
     const struct card_layer *first = &stage.card.first;
     const uint64_t layer = stage.card.layer_stride, panel = 64 * (2 + 64 / IMAGE_GROUP);
-    const uint64_t places[] = {first->kv + 128,     first->kv + 5 * panel + 128,  first->q + 200,
-                               first->output + 129, first->ffn1 + layer + 131,    first->ffn2 + 128,
+    const uint64_t places[] = {first->kv + 128,           first->kv + 5 * panel + 128, first->q + 200,
+                               first->output + 129,       first->ffn1 + layer + 131,   first->ffn2 + 128,
                                first->q + 4 * panel + 128 /* its check panel */};
     stage_put_run(&stage, 0, &batch, 0, LAYERS);
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {

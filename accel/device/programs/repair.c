@@ -1,13 +1,13 @@
-/* bertd-xrt-repair: a copy of XRT's emulation shim without an error of Debian's builds of XRT 2.13. Its alloc_void() grows
- * a buffer by realloc() and forgets the result:
+/* bertd-xrt-repair: a copy of XRT's emulation shim without an error of Debian's builds of XRT 2.13. Its alloc_void()
+ * grows a buffer by realloc() and forgets the result:
  *
  *     mov  OFFSET(%rdi),%rdi    48 8b bf OFFSET
  *     call realloc              e8 ....
  *     test %rax,%rax            48 85 c0
  *     jne  END                  75 ..
  *
- * The instruction before END, which malloc()'s result goes through, is the one that is missing: mov %rax,OFFSET(%rbx) or
- * OFFSET(%rbp). So the jump has to go to it. A library without that pattern is copied as it is.
+ * The instruction before END, which malloc()'s result goes through, is the one that is missing: mov %rax,OFFSET(%rbx)
+ * or OFFSET(%rbp). So the jump has to go to it. A library without that pattern is copied as it is.
  */
 #include <stdbool.h>
 #include <stdio.h>

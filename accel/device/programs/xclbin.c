@@ -155,9 +155,12 @@ static const struct section {
     const char *name;
     void (*put)(struct buf *out, const struct options *o);
 } sections[SECTIONS] = {
-    {BITSTREAM, "bitstream", put_card},        {MEM_TOPOLOGY, "mem_topology", put_memory},
-    {IP_LAYOUT, "ip_layout", put_units},       {CONNECTIVITY, "connectivity", put_connectivity},
-    {EMBEDDED_METADATA, "embedded", put_metadata}, {BUILD_METADATA, "build_md", put_build},
+    {BITSTREAM, "bitstream", put_card},
+    {MEM_TOPOLOGY, "mem_topology", put_memory},
+    {IP_LAYOUT, "ip_layout", put_units},
+    {CONNECTIVITY, "connectivity", put_connectivity},
+    {EMBEDDED_METADATA, "embedded", put_metadata},
+    {BUILD_METADATA, "build_md", put_build},
 };
 
 /* The file -------------------------------------------------------------------------------------------------------- */

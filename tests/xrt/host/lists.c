@@ -1,10 +1,11 @@
 /* A host of the genuine XRT without bertd: a small model on a card, lists of commands, and whether their bits are those
  * of an emulated board. What goes wrong is told, and is for whoever runs it to judge.
  *
- *     xrt-lists XCLBIN DEVICE UNIT ROUNDS
+ *     xrt-lists XCLBIN DEVICE UNIT SECONDS
  *
- * DEVICE is an index; UNIT a compute unit's number, from 1 on. Prints a line for each step: "loaded", "round 0: state 4,
- * status 0, same bits", "closed". Ends with 0 where all rounds had the right bits.
+ * DEVICE is an index; UNIT a compute unit's number, from 1 on; SECONDS how long a list may take. Each line of the input
+ * asks for so many lists; at its end the card is closed. Prints a line for each step: "ready", "state 4, status 0, same
+ * bits", "closed".
  */
 #include <semaphore.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@
 #include "accel/float_mode.h"
 #include "accel/ref/ref.h"
 
-enum { LAYERS = 2, HIDDEN = 64, SEQUENCES = 3, ROWS = 40, WAIT_MS = 3000 };
+enum { LAYERS = 2, HIDDEN = 64, SEQUENCES = 3, ROWS = 40 };
 static const uint32_t cu_seqlens[SEQUENCES + 1] = {0, 1, 23, ROWS};
 
 /* What an emulated board makes of the batch, and what a card begins with. */
@@ -37,6 +38,7 @@ struct host {
     xrtBufferHandle memory, list, record;
     struct card card;
     char *bytes; /* of `memory`, mapped */
+    int seconds;
 };
 
 static void check(bool good, const char *what)
@@ -116,7 +118,6 @@ static void open_card(struct host *host, const char *xclbin, unsigned device, co
     snprintf(name, sizeof name, CARD_KERNEL_NAME ":{" CARD_KERNEL_NAME "_%s}", unit);
     host->kernel = xrtPLKernelOpen(host->device, uuid, name);
     check(host->kernel, "xrtPLKernelOpen");
-    printf("loaded\n");
     must(card_init(&host->card, image, 0, LAYERS, &err), &err);
     host->memory = xrtBOAlloc(host->device, host->card.size, XRT_BO_FLAGS_NONE,
                               (xrtMemoryGroup)xrtKernelArgGroupId(host->kernel, CARD_ARG_WEIGHTS));
@@ -160,14 +161,19 @@ static int start_and_wait(const struct host *host)
               xrtRunSetArg(run, CARD_ARG_WEIGHTS, host->memory) == 0,
           "xrtRunSetArg");
     check(xrtRunStart(run) == 0, "xrtRunStart");
-    int state = (int)xrtRunWaitFor(run, WAIT_MS);
+    int state = (int)xrtRunState(run);
+    for (int ms = 0; state < ERT_CMD_STATE_COMPLETED && ms < 1000 * host->seconds;
+         ms++) { /* xrtRunWaitFor of 2.13 waits for ever */
+        usleep(1000);
+        state = (int)xrtRunState(run);
+    }
     if (state == ERT_CMD_STATE_COMPLETED)
         xrtRunClose(run);
     return state;
 }
 
-/* One list; true where its bits are right. */
-static bool play(const struct host *host, const struct expected *e, unsigned round)
+/* One list. */
+static void play(const struct host *host, const struct expected *e)
 {
     const struct card *card = &host->card;
     const struct card_command command = {
@@ -182,8 +188,7 @@ static bool play(const struct host *host, const struct expected *e, unsigned rou
     put(host, card->record, ACCEL_RECORD_BYTES);
     int state = start_and_wait(host);
     if (state != ERT_CMD_STATE_COMPLETED) {
-        printf("round %u: state %d\n", round, state);
-        fflush(stdout);
+        printf("state %d\n", state);
         _exit(1); /* XRT would wait for the list */
     }
     get(host, card->rows, sizeof hidden);
@@ -191,8 +196,7 @@ static bool play(const struct host *host, const struct expected *e, unsigned rou
     card_get_rows(card, host->bytes, hidden, 0, ROWS);
     card_get_record(card, host->bytes, &record);
     bool same = memcmp(hidden, e->hidden, sizeof hidden) == 0;
-    printf("round %u: state %d, status %d, %s bits\n", round, state, (int)record.status, same ? "same" : "other");
-    return same && record.status == ACCEL_ENGINE_OK;
+    printf("state %d, status %d, %s bits\n", state, (int)record.status, same ? "same" : "other");
 }
 
 int main(int argc, char **argv)
@@ -201,15 +205,17 @@ int main(int argc, char **argv)
     struct host host;
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc != 5) {
-        fprintf(stderr, "usage: xrt-lists XCLBIN DEVICE UNIT ROUNDS\n");
+        fprintf(stderr, "usage: xrt-lists XCLBIN DEVICE UNIT SECONDS\n");
         return 2;
     }
     expect(&expected);
     open_card(&host, argv[1], (unsigned)atoi(argv[2]), argv[3], expected.image);
-    bool good = true;
-    for (unsigned round = 0; round < (unsigned)atoi(argv[4]); round++)
-        good &= play(&host, &expected, round);
+    host.seconds = atoi(argv[4]);
+    printf("ready\n");
+    for (char line[32]; fgets(line, sizeof line, stdin);)
+        for (int lists = atoi(line); lists > 0; lists--)
+            play(&host, &expected);
     close_card(&host);
     image_release(&expected.image);
-    return !good;
+    return 0;
 }
