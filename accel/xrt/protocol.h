@@ -62,7 +62,7 @@ struct xrt_request {
     enum xrt_request_kind kind;
     uint32_t place; /* below XRT_MAX_PLACES */
     uint32_t unit;
-    struct xrt_place layout; /* PLACE */
+    struct xrt_place layout; /* PLACE; SEND and VERIFY: the same, for whoever waits */
     struct xrt_run run;      /* RUN */
 };
 
