@@ -1,6 +1,6 @@
 /* A task as a row of commands, and what each needs and gives. */
 #include "accel/card/card.h"
-#include "accel/ref/ref.h"
+#include "accel/cpu/cpu_rows.h"
 
 static enum status too_long(const struct board_job *job, uint32_t seq, struct error *err)
 {
@@ -45,38 +45,21 @@ static float *rows_of(const struct board_job *job, const struct card_span *span)
     return job->hidden + (size_t)(span->first + span->begin) * job->image->shape.hidden;
 }
 
-static enum status embed(const struct board_job *job, const struct card_span *span, struct error *err)
-{
-    uint32_t seq = span->seq;
-    float *x = rows_of(job, span);
-    for (uint32_t row = span->first + span->begin; row < span->first + span->end; row++) {
-        while (row >= job->cu_seqlens[seq + 1])
-            seq++;
-        uint32_t type = job->type_ids ? job->type_ids[row] : 0;
-        if (!ref_embed(x, job->image, job->ids[row], row - job->cu_seqlens[seq], type))
-            return error_set(err, STATUS_BACKEND, "layer 0, row %u: a value is not finite", row);
-        x += job->image->shape.hidden;
-    }
-    return STATUS_OK;
-}
-
 static enum status check_sums(const struct board_job *job, const struct card_span *span, struct error *err)
 {
-    uint32_t hidden = job->image->shape.hidden, from = span->first + span->begin;
-    const float *x = rows_of(job, span);
-    for (uint32_t i = 0; i < span->end - span->begin; i++)
-        if (ref_sum_bits(x + (size_t)i * hidden, hidden) != job->hidden_sums[from + i])
-            return error_set(err, STATUS_BACKEND, "layer %u, row %u: the checksum of its hidden state is wrong",
-                             span->command.layer_begin, from + i);
+    uint32_t sums[CARD_MAX_TOKENS], from = span->first + span->begin, rows = span->end - span->begin;
+    cpu_rows_sum(sums, rows_of(job, span), rows, job->image->shape.hidden);
+    for (uint32_t i = 0; i < rows; i++)
+        if (sums[i] != job->hidden_sums[from + i])
+            return error_set(err, STATUS_BACKEND, "checksum of the hidden state before layer %u, row %u: %#x, not %#x",
+                             span->command.layer_begin, from + i, sums[i], job->hidden_sums[from + i]);
     return STATUS_OK;
 }
 
 static void put_sums(const struct board_job *job, const struct card_span *span)
 {
-    uint32_t hidden = job->image->shape.hidden, from = span->first + span->begin;
-    const float *x = rows_of(job, span);
-    for (uint32_t i = 0; i < span->end - span->begin; i++)
-        job->hidden_sums[from + i] = ref_sum_bits(x + (size_t)i * hidden, hidden);
+    cpu_rows_sum(job->hidden_sums + span->first + span->begin, rows_of(job, span), span->end - span->begin,
+                 job->image->shape.hidden);
 }
 
 enum status card_put_span(const struct card *card, void *memory, const struct board_job *job,
@@ -86,7 +69,7 @@ enum status card_put_span(const struct card *card, void *memory, const struct bo
     bool embeds = command->layer_begin == 0 && command->kind != BOARD_FINISH;
     enum status status = STATUS_OK;
     if (embeds)
-        status = embed(job, span, err);
+        status = cpu_rows_embed(job, span->first + span->begin, span->first + span->end, err);
     else if (verify && job->hidden_sums)
         status = check_sums(job, span, err);
     if (status)

@@ -235,8 +235,11 @@ static enum status worker_load(struct board *board, struct image *image, uint32_
         return error_set(err, STATUS_BACKEND, "board %s: an injected fault: it died while it was loaded",
                          worker->base.name);
     enum status status = check_load(worker, image, layer_begin, layer_end, err);
-    if (!status)
+    if (!status) {
         status = worker_create_engine(worker, &engine, image, err);
+        if (status && worker->device)
+            error_prefix(err, status, "board %s: ", worker->base.name);
+    }
     if (status)
         return status;
     pthread_mutex_lock(&worker->lock);

@@ -62,7 +62,7 @@ struct xrt_request {
     enum xrt_request_kind kind;
     uint32_t place; /* below XRT_MAX_PLACES */
     uint32_t unit;
-    struct xrt_place layout; /* PLACE */
+    struct xrt_place layout; /* PLACE; SEND and VERIFY: the same, for whoever waits */
     struct xrt_run run;      /* RUN */
 };
 
@@ -79,7 +79,9 @@ struct xrt_answer {
     char message[512];
     uint64_t weights;                          /* PLACE: address on the card's bus */
     uint64_t slots[XRT_MAX_UNITS * XRT_SLOTS]; /* PLACE: likewise */
-    uint64_t compute_ns;                       /* RUN: from the start to when XRT said that it was done */
+    /* RUN, in nanoseconds: calls of XRT with their checksums to the card and from it, from the start to when XRT said
+     * that it was done; and all from when the request came. */
+    uint64_t to_ns, compute_ns, from_ns, all_ns;
 };
 
 struct xrt_hello {

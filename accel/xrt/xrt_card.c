@@ -16,6 +16,7 @@ struct xrt_card {
     char address[40];
     char *program; /* NULL: the one beside this program */
     char *xclbin;
+    char bdf[32]; /* its place on the bus; "": not told */
     uint32_t n_units;
     pthread_mutex_t lock; /* guards what follows */
     uint32_t open_units;  /* bits */
@@ -124,13 +125,18 @@ static enum status create_resident(struct xrt_resident **ret, struct xrt_card *c
     return STATUS_OK;
 }
 
+enum status xrt_resident_verify(struct xrt_resident *resident, struct error *err)
+{
+    struct xrt_request request = {.kind = XRT_VERIFY, .place = resident->place, .layout = layout_of(resident)};
+    struct xrt_answer answer;
+    enum status status = xrt_host_ask(resident->host, &request, -1, &answer, err);
+    resident->suspect = status != STATUS_OK;
+    return status;
+}
+
 static bool is_intact(struct xrt_resident *resident)
 {
-    struct xrt_request request = {.kind = XRT_VERIFY, .place = resident->place};
-    struct xrt_answer answer;
-    if (resident->suspect)
-        resident->suspect = xrt_host_ask(resident->host, &request, -1, &answer, NULL) != STATUS_OK;
-    return !resident->suspect;
+    return !resident->suspect || xrt_resident_verify(resident, NULL) == STATUS_OK;
 }
 
 /* With the lock. */
@@ -149,6 +155,7 @@ static enum status reopen(struct xrt_card *card, struct error *err)
                          card->address, n, card->n_units);
     }
     card->n_units = n;
+    snprintf(card->bdf, sizeof card->bdf, "%s", xrt_host_hello(card->host)->bdf);
     return STATUS_OK;
 }
 
@@ -231,6 +238,16 @@ static struct xrt_card *create_card(const struct board_options *options)
     return NULL;
 }
 
+/* With the registry. The same card by its index and by its place on the bus would be opened twice. */
+static enum status check_twin(const struct xrt_card *card, struct error *err)
+{
+    const char *bdf = card->bdf;
+    for (const struct xrt_card *other = cards; other; other = other->next)
+        if (*bdf && strcmp(other->bdf, bdf) == 0)
+            return error_set(err, STATUS_USAGE, "cards %s and %s are the same, %s", other->address, card->address, bdf);
+    return STATUS_OK;
+}
+
 /* With the registry. A card that no unit has open yet is closed again by whoever finds no unit in it. */
 static enum status find_card(struct xrt_card **ret, const struct board_options *options, struct error *err)
 {
@@ -243,6 +260,11 @@ static enum status find_card(struct xrt_card **ret, const struct board_options *
     if (!card)
         return error_set(err, STATUS_NO_MEMORY, "no memory for a card");
     enum status status = reopen(card, err);
+    if (status) {
+        free_card(card);
+        return status;
+    }
+    status = check_twin(card, err);
     if (status) {
         free_card(card);
         return status;

@@ -33,6 +33,8 @@ struct xrt_resident {
 /** Have a model on the card of `unit`, for an engine. Where the host process has ended, there is a new one first.
  *  ret  until xrt_card_detach. Errors: those of xrt_host_start, UNSUPPORTED (a shape), NO_MEMORY. Thread: any. */
 enum status xrt_card_attach(struct xrt_resident **ret, struct xrt_unit *unit, struct image *image, struct error *err);
+/** What the card holds of it is what was sent. Errors: BACKEND. Thread: any. */
+enum status xrt_resident_verify(struct xrt_resident *resident, struct error *err);
 void xrt_card_detach(struct xrt_unit *unit, struct xrt_resident *resident);
 /** The memory of a slot, as accel/card has it: its weights are not there. */
 static inline char *xrt_resident_slot(const struct xrt_resident *resident, uint32_t unit, uint32_t slot)

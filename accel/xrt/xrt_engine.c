@@ -152,13 +152,7 @@ static enum status xrt_run_layers(struct engine *engine, const struct board_task
 
 static enum status xrt_scrub(struct engine *engine, struct error *err)
 {
-    struct xrt *xrt = (struct xrt *)engine;
-    struct xrt_request request = {.kind = XRT_VERIFY, .place = xrt->resident->place};
-    struct xrt_answer answer;
-    enum status status = xrt_host_ask(xrt->resident->host, &request, -1, &answer, err);
-    if (status)
-        xrt->resident->suspect = true;
-    return status;
+    return xrt_resident_verify(((struct xrt *)engine)->resident, err);
 }
 
 const struct engine_ops xrt_engine = {.name = "xrt",

@@ -19,7 +19,9 @@
 #include "base/mem.h"
 
 enum {
-    ANSWER_MS = 60000,    /* the largest model goes over in some seconds */
+    OPEN_MS = 30000,      /* an xclbin takes a card some seconds */
+    ANSWER_MS = 5000,     /* any request, and .. */
+    BYTES_A_MS = 10000,   /* .. for so many bytes that go over a millisecond more: PCIe does a thousand times as many */
     RUN_MS = 600000,      /* a list; the scheduler gives up long before, but for the first measurements */
     LOOK_MS = 5,          /* whether an answer is still wanted */
     GRACE_MS = 200,       /* to finish a list that nobody wants any more */
@@ -191,9 +193,10 @@ static enum status answered(const struct xrt_answer *answer, struct error *err)
 }
 
 /* Wait on the control channel. */
-static enum status await_control(struct xrt_host *host, void *message, size_t size, struct error *err)
+static enum status await_control(struct xrt_host *host, void *message, size_t size, uint64_t limit_ms,
+                                 struct error *err)
 {
-    uint64_t until = clock_now_ns() + ANSWER_MS * 1000000ull;
+    uint64_t until = clock_now_ns() + limit_ms * 1000000ull;
     int came = 0;
     while (came == 0 && clock_now_ns() < until)
         came = receive(host->control, message, size, LOOK_MS * 20);
@@ -202,15 +205,16 @@ static enum status await_control(struct xrt_host *host, void *message, size_t si
     if (came < 0)
         return say_ended(host, err);
     xrt_host_kill(host);
-    return error_set(err, STATUS_BACKEND, "card %s: XRT did not answer within %d seconds", host->card,
-                     ANSWER_MS / 1000);
+    return error_set(err, STATUS_BACKEND, "card %s: XRT did not answer within %llu seconds", host->card,
+                     (unsigned long long)limit_ms / 1000);
 }
 
 enum status xrt_host_ask(struct xrt_host *host, const struct xrt_request *request, int fd, struct xrt_answer *ret,
                          struct error *err)
 {
+    uint64_t limit_ms = ANSWER_MS + request->layout.memory / BYTES_A_MS;
     pthread_mutex_lock(&host->asking);
-    enum status status = send_with(host->control, request, fd) ? await_control(host, ret, sizeof *ret, err)
+    enum status status = send_with(host->control, request, fd) ? await_control(host, ret, sizeof *ret, limit_ms, err)
                                                                : say_ended(host, err);
     pthread_mutex_unlock(&host->asking);
     if (status)
@@ -270,7 +274,7 @@ static enum status open_unit(struct xrt_host *host, uint32_t unit, struct error 
 
 static enum status greet(struct xrt_host *host, struct error *err)
 {
-    enum status status = await_control(host, &host->hello, sizeof host->hello, err);
+    enum status status = await_control(host, &host->hello, sizeof host->hello, OPEN_MS, err);
     if (status)
         return status;
     if (host->hello.protocol != XRT_PROTOCOL)

@@ -97,15 +97,17 @@ static enum status take_samples(struct cost_sample samples[3], double *ret_secon
     return status == STATUS_OK ? measure(&samples[2], &one, job, longest, err) : status;
 }
 
-/* What a launch costs besides its layers, as far as that is above what is guessed. */
+/* What a launch costs besides its layers, as far as that is above what is guessed. Split, a layer is two launches. */
 static void fit(struct cost_model *model, struct cost_sample samples[3], double second_ns)
 {
     double launch_ns = second_ns > 0 ? samples[0].layer_ns - second_ns : 0;
     for (int i = 0; i < 3 && launch_ns > model->task_ns; i++)
         samples[i].layer_ns -= launch_ns;
     cost_fit(model, samples);
-    if (launch_ns > model->task_ns)
-        model->task_ns = launch_ns;
+    if (launch_ns <= model->task_ns)
+        return;
+    model->task_ns = launch_ns;
+    model->barrier_ns += 2 * launch_ns;
 }
 
 enum status calibrate_cost(struct cost_model *model, const struct image *image, struct board *board,

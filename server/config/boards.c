@@ -16,7 +16,7 @@ static bool is_card(const char *text, size_t len)
     static const char digits[] = "0123456789";
     size_t n = strspn(text, digits);
     if (n == len)
-        return len > 0 && len < 10;
+        return len > 0 && len < 10 && (len == 1 || *text != '0');
     bool place = len < CONFIG_MAX_CARD && strspn(text, "0123456789abcdefABCDEF:.") >= len;
     return place && memchr(text, ':', len) && memchr(text, '.', len);
 }

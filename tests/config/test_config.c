@@ -278,6 +278,7 @@ Test(config, boards_of_several_kinds)
     refused("--model-id m --board xrt --xclbin x", "\"xrt\" is not one of auto|emu|fp32|ref|xrt:CARD");
     refused("--model-id m --board xrt: --xclbin x", "\"xrt:\" is not one of");
     refused("--model-id m --board xrt:first --xclbin x", "\"xrt:first\" is not one of");
+    refused("--model-id m --board xrt:0,xrt:00 --xclbin x", "\"xrt:0,xrt:00\" is not one of");
     refused("--model-id m --board emu:1", "\"emu:1\" is not one of");
     refused("--model-id m --board emu,", "\"emu,\" is not one of");
     refused("--model-id m --board xrt:0", "--board xrt:0 needs --xclbin");

@@ -12,7 +12,7 @@ struct work {
     struct xrt_request request;
     struct host_place *place;
     struct host_slot *slot;
-    uint64_t started_ns;
+    uint64_t received_ns, started_ns;
     struct xrt_answer answer;
 };
 
@@ -67,10 +67,12 @@ static void send_over(struct work *work)
 static void bring_back(struct work *work)
 {
     const struct xrt_run *run = &work->request.run;
+    uint64_t begin = clock_now_ns();
     move(work, run->from, run->n_from, host_buffer_fetch);
     if (run->verify && !failed(work))
         expect(work, run->from, run->n_from, checksum(work, run->from, run->n_from),
                "a transfer from the card: what came was not the same twice");
+    work->answer.from_ns = clock_now_ns() - begin;
 }
 
 static void start(const struct host_thread *thread, struct work *work)
@@ -98,16 +100,19 @@ static bool receive(const struct host_thread *thread, struct work *work)
         work->request.kind != XRT_RUN)
         return false;
     uint32_t place = work->request.place, slot = thread->unit * XRT_SLOTS + work->request.run.slot;
+    work->received_ns = clock_now_ns();
     work->place = &thread->places[place % XRT_MAX_PLACES];
     if (slot >= work->place->n_slots)
         return false;
     work->slot = &work->place->slots[slot];
     send_over(work);
+    work->answer.to_ns = clock_now_ns() - work->received_ns;
     return true;
 }
 
-static bool answer(const struct host_thread *thread, const struct work *work)
+static bool answer(const struct host_thread *thread, struct work *work)
 {
+    work->answer.all_ns = clock_now_ns() - work->received_ns;
     return send(thread->channel, &work->answer, sizeof work->answer, MSG_NOSIGNAL) == sizeof work->answer;
 }
 

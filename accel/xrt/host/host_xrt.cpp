@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <memory>
 #include <new>
 #include <string>
@@ -68,7 +69,7 @@ enum status caught(struct error *err, enum status status, const std::string &doi
         const char *hint = e.code().value() == EBUSY ? ": the card is busy with another xclbin, or reserved. Whoever "
                                                        "uses it must end first (xrt-smi examine tells)"
                            : e.code().value() == EACCES || e.code().value() == EPERM
-                               ? ": this user may not use the card (/dev/dri/renderD*; in a container: --device)"
+                               ? ": perhaps this user may not use the card (/dev/dri/renderD*; in a container: --device)"
                                : "";
         return error_set(err, status, "%s: %s%s", doing.c_str(), e.what(), hint);
     } catch (const std::exception &e) {
@@ -76,6 +77,25 @@ enum status caught(struct error *err, enum status status, const std::string &doi
     } catch (...) {
         return error_set(err, status, "%s", doing.c_str());
     }
+}
+
+bool is_emulated()
+{
+    return getenv("XCL_EMULATION_MODE") != nullptr;
+}
+
+/* Where there is no device process to start, XRT goes on in two processes. */
+enum status check_emulation(struct error *err)
+{
+    const char *root = getenv("XILINX_VITIS");
+    std::string program =
+        (root ? root : "") + std::string("/data/emulation/unified/cpu_em/generic_pcie/model/genericpciemodel");
+    if (!is_emulated() || access(program.c_str(), X_OK) == 0)
+        return STATUS_OK;
+    return error_set(err, STATUS_USAGE,
+                     "XILINX_VITIS is %s, and there is no %s: the device process of an emulated card (deploy/xrt-emu "
+                     "lays it out)",
+                     root ? root : "not set", program.c_str());
 }
 
 /* XRT 2.13 ends the process where it does not find its own library below $XILINX_XRT. */
@@ -91,10 +111,8 @@ enum status check_environment(struct error *err)
     if (access(library.c_str(), R_OK) != 0)
         return error_set(err, STATUS_USAGE, "XILINX_XRT is %s, but there is no %s: XRT is somewhere else", root,
                          library.c_str());
-#else
-    (void)err;
 #endif
-    return STATUS_OK;
+    return check_emulation(err);
 }
 
 std::string names_of(const std::vector<xrt::xclbin::kernel> &kernels)
@@ -110,30 +128,48 @@ enum status check_kernel(const xrt::xclbin::kernel &kernel, const char *path, st
     auto found = kernel.get_args();
     if (found.size() != CARD_ARGS)
         return error_set(err, STATUS_USAGE,
-                         "%s: %s has %zu arguments, this program writes %d (list, count, record, weights): the xclbin "
+                         "--xclbin %s: %s has %zu arguments, this program writes %d (list, count, record, weights): the xclbin "
                          "is of another version of the engine",
                          path, KERNEL, found.size(), CARD_ARGS);
     for (int i = 0; i < CARD_ARGS; i++)
         if (found[i].get_name() != card_args[i].name || found[i].get_offset() != card_args[i].offset ||
             found[i].get_size() != size_of(card_args[i]))
             return error_set(err, STATUS_USAGE,
-                             "%s: argument %d of %s is %s of %llu bytes at 0x%llx, this program writes %s of %llu bytes "
+                             "--xclbin %s: argument %d of %s is %s of %llu bytes at 0x%llx, this program writes %s of %llu bytes "
                              "at 0x%llx: the xclbin is of another version of the engine",
                              path, i, KERNEL, found[i].get_name().c_str(), (unsigned long long)found[i].get_size(),
                              (unsigned long long)found[i].get_offset(), card_args[i].name,
                              (unsigned long long)size_of(card_args[i]), (unsigned long long)card_args[i].offset);
     size_t n = kernel.get_cus().size();
     if (n == 0 || n > XRT_MAX_UNITS)
-        return error_set(err, STATUS_USAGE, "%s: it has %zu compute units of %s; a card has 1 to %d here", path, n,
+        return error_set(err, STATUS_USAGE, "--xclbin %s: it has %zu compute units of %s; a card has 1 to %d here", path, n,
                          KERNEL, XRT_MAX_UNITS);
+    return STATUS_OK;
+}
+
+/* What XRT would take for an xclbin without a look. */
+enum status check_file(const char *path, struct error *err)
+{
+    std::ifstream file(path, std::ios::binary | std::ios::ate);
+    struct axlf head = {};
+    auto size = file.tellg();
+    file.seekg(0);
+    if (!file || access(path, R_OK) != 0)
+        return error_set(err, STATUS_USAGE, "--xclbin %s: %s", path, errno ? strerror(errno) : "it cannot be read");
+    if (!file.read((char *)&head, sizeof head) || memcmp(head.m_magic, "xclbin2", 8) != 0)
+        return error_set(err, STATUS_USAGE, "--xclbin %s is not an xclbin", path);
+    if ((uint64_t)size < head.m_header.m_length)
+        return error_set(err, STATUS_USAGE, "--xclbin %s has %llu bytes of %llu: it is not all there", path,
+                         (unsigned long long)size, (unsigned long long)head.m_header.m_length);
     return STATUS_OK;
 }
 
 /* The xclbin by itself, before a card is touched. */
 enum status read_xclbin(xrt::xclbin &ret, std::vector<std::string> &ret_units, const char *path, struct error *err)
 {
-    if (access(path, R_OK) != 0)
-        return error_set(err, STATUS_USAGE, "--xclbin %s: %s", path, strerror(errno));
+    enum status status = check_file(path, err);
+    if (status)
+        return status;
     try {
         ret = xrt::xclbin{std::string(path)};
         auto kernels = ret.get_kernels();
@@ -151,11 +187,6 @@ enum status read_xclbin(xrt::xclbin &ret, std::vector<std::string> &ret_units, c
     } catch (...) {
         return caught(err, STATUS_USAGE, std::string("--xclbin ") + path + " is not an xclbin that XRT can read");
     }
-}
-
-bool is_emulated()
-{
-    return getenv("XCL_EMULATION_MODE") != nullptr;
 }
 
 /* XRT counts no emulated cards, and opens any index: how many are meant is in emconfig.json. */
