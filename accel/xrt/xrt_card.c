@@ -90,10 +90,9 @@ static enum status find_place(const struct xrt_card *card, uint32_t *ret, struct
         if (r->host == card->host)
             taken |= 1u << r->place;
     *ret = (uint32_t)__builtin_ctz(~taken | 1u << (XRT_MAX_PLACES - 1));
-    return taken >> *ret & 1
-               ? error_set(err, STATUS_BACKEND, "card %s: there are already %d models on it", card->address,
-                           XRT_MAX_PLACES)
-               : STATUS_OK;
+    return taken >> *ret & 1 ? error_set(err, STATUS_BACKEND, "card %s: there are already %d models on it",
+                                         card->address, XRT_MAX_PLACES)
+                             : STATUS_OK;
 }
 
 static enum status create_resident(struct xrt_resident **ret, struct xrt_card *card, struct image *image,
