@@ -65,11 +65,9 @@ class Lists(unittest.TestCase):
     def test_a_host_that_is_killed_leaves_buffers_and_no_process(self):
         with lists_host(self.cards) as host:
             host.await_line("ready")
-            process = self.cards.counts(0)["process"]
-            self.assertGreater(process, 0)
+            self.assertGreater(self.cards.counts(0)["process"], 0)
             os.kill(host.process.pid, signal.SIGKILL)
             await_that(lambda: self.cards.counts(0)["process"] == 0)
-        await_that(lambda: not os.path.exists(f"/proc/{process}"))
         self.assertGreater(self.cards.counts(0)["buffers_left"], 0)
         self.check_good()
 
@@ -188,10 +186,12 @@ class Repair(unittest.TestCase):
 
 
 class Simulated(unittest.TestCase):
-    """accel/rtl behind the genuine XRT."""
+    """accel/rtl behind the genuine XRT: the smallest array where the benches of accel/rtl are built."""
 
     def test_a_list(self):
-        with Cards(BUILD, "--compute", "rtl") as cards, lists_host(cards, seconds=500) as host:
+        small = os.path.join(BUILD, "tests/rtl/rtl-card")
+        options = ["--card", small] if os.path.exists(small) else []
+        with Cards(BUILD, "--compute", "rtl", *options) as cards, lists_host(cards, seconds=500) as host:
             host.say(1)
             try:
                 host.await_line("ready")

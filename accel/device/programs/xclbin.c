@@ -202,10 +202,12 @@ static struct axlf make_head(const struct options *o)
     head.m_header.m_mode = XCLBIN_SW_EMU;
     head.m_header.m_numSections = SECTIONS;
     snprintf((char *)head.m_header.m_platformVBNV, sizeof head.m_header.m_platformVBNV, "%s", o->platform);
+    /* rom_uuid in XRT 2.13, m_interface_uuid later: 16 bytes before the platform's name. */
+    unsigned char *interface = (unsigned char *)&head.m_header + offsetof(struct axlf_header, m_platformVBNV) - 16;
     if (o->interface)
-        read_uuid(head.m_header.rom_uuid, o->interface, "--interface");
+        read_uuid(interface, o->interface, "--interface");
     else
-        make_uuid(head.m_header.rom_uuid, o->platform, strlen(o->platform));
+        make_uuid(interface, o->platform, strlen(o->platform));
     return head;
 }
 
