@@ -82,6 +82,10 @@ struct board_stats {
     uint32_t queued;  /* tasks waiting or running */
     bool has_temperature;
     double temperature;   /* degrees Celsius, where the board has a sensor */
+    bool has_power, has_clock, has_ecc;
+    double power;         /* watts of the whole card */
+    double clock_mhz;     /* of the engine */
+    double ecc_errors;    /* in the card's memories, corrected or not, since it was switched on */
     char last_error[256]; /* of the last task that failed; "": none did */
 };
 
