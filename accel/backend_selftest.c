@@ -22,7 +22,8 @@ static const struct image_shape shape = {.hidden = 72,
 static const uint32_t cu_seqlens[] = {0, 1, 18, 58};
 enum { N_SEQS = 3, N_ROWS = 58, MAX_H = 72 };
 
-/* The smallest that goes through every part of a card's engine: two heads, two layers; of the sequences the first two. */
+/* The smallest that goes through every part of a card's engine: two heads, two layers; of the sequences the first two.
+ */
 static const struct image_shape card_shape = {.hidden = 64,
                                               .layers = 2,
                                               .heads = 2,

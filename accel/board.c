@@ -7,10 +7,7 @@
 #include "accel/worker/worker.h"
 
 static const struct board_backend *const backends[] = {
-    &worker_emu_backend,
-    &worker_ref_backend,
-    &worker_fp32_backend,
-    &worker_xrt_backend,
+    &worker_emu_backend, &worker_ref_backend, &worker_fp32_backend, &worker_xrt_backend,
 #ifdef BERTD_RTL
     &worker_rtl_backend,
 #endif

@@ -82,6 +82,10 @@ struct board_stats {
     uint32_t queued;  /* tasks waiting or running */
     bool has_temperature;
     double temperature;   /* degrees Celsius, where the board has a sensor */
+    bool has_power, has_clock, has_ecc;
+    double power;         /* watts of the whole card */
+    double clock_mhz;     /* of the engine */
+    double ecc_errors;    /* in the card's memories, corrected or not, since it was switched on */
     char last_error[256]; /* of the last task that failed; "": none did */
 };
 
@@ -168,7 +172,8 @@ const char *board_compute_type(const struct board *board);
 /** How many boards its card has room for, itself among them: compute units. 1 where it is on no card. Thread: any. */
 uint32_t board_siblings(const struct board *board);
 /** What its arithmetic runs on: of emu the set of the kernels chosen ("c", "avx2", "avxvnni", "avx512vnni"), of ref
- *  "c", of fp32 the processor whose kernels OpenBLAS chose ("Haswell"), of rtl-sim and xrt "rtl". Static. Thread: any. */
+ *  "c", of fp32 the processor whose kernels OpenBLAS chose ("Haswell"), of rtl-sim and xrt "rtl". Static. Thread: any.
+ */
 const char *board_instruction_set(const struct board *board);
 
 /** Bytes of memory for the kv of a job with these sequences [n_seqs + 1]. Thread: any. */

@@ -40,9 +40,9 @@ struct engine_ops {
      *  `run_layers`. */
     enum status (*run)(struct engine *engine, const struct board_job *job, enum board_task_kind kind, uint32_t layer,
                        uint32_t row_begin, uint32_t row_end, struct error *err);
-    /** A task in one go, whatever its kind, for engines that keep the rows to themselves from its first layer to the last;
-     *  NULL: `run` is called for each layer. Where the job is cancelled or `*stop` becomes true (NULL: never), it gives
-     *  up as soon as it can, with CANCELLED; the rows are then worth nothing. Errors and thread: likewise. */
+    /** A task in one go, whatever its kind, for engines that keep the rows to themselves from its first layer to the
+     * last; NULL: `run` is called for each layer. Where the job is cancelled or `*stop` becomes true (NULL: never), it
+     * gives up as soon as it can, with CANCELLED; the rows are then worth nothing. Errors and thread: likewise. */
     enum status (*run_layers)(struct engine *engine, const struct board_task *task, const atomic_bool *stop,
                               struct error *err);
     /** Arms faults (a mask of enum engine_fault): each happens once, in one of the next products (of a whole layer at

@@ -48,8 +48,8 @@ struct card {
     uint64_t value_scales;   /* likewise */
     uint64_t size;           /* bytes in all */
     uint64_t base;           /* of `memory` on the card's bus, a multiple of 64: 0 until a driver says it */
-    /** How much further on than `base` says what lies from `work` on lies on the bus, modulo 2^64: 0 where the memory is
-     *  in one piece. So several compute units, each with a place to work, may share weights. */
+    /** How much further on than `base` says what lies from `work` on lies on the bus, modulo 2^64: 0 where the memory
+     * is in one piece. So several compute units, each with a place to work, may share weights. */
     uint64_t work_shift;
 };
 

@@ -28,8 +28,10 @@ enum status card_next_span(struct card_span *span, const struct board_task *task
         n--;
     if (n == 0)
         return too_long(job, seq, err);
-    *span = (struct card_span){
-        .seq = seq, .first = first, .begin = row - first, .end = least(job->cu_seqlens[seq + n], task->row_end) - first};
+    *span = (struct card_span){.seq = seq,
+                               .first = first,
+                               .begin = row - first,
+                               .end = least(job->cu_seqlens[seq + n], task->row_end) - first};
     span->command = (struct card_command){.kind = task->kind,
                                           .layer_begin = task->layer_begin,
                                           .layer_end = task->layer_end,

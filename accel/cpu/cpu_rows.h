@@ -6,7 +6,8 @@
 
 #include "accel/board.h"
 
-/** The input of layer 0 for rows [begin, end) of a job, into its `hidden`. Errors: BACKEND (a value that is not finite).
+/** The input of layer 0 for rows [begin, end) of a job, into its `hidden`. Errors: BACKEND (a value that is not
+ * finite).
  */
 enum status cpu_rows_embed(const struct board_job *job, uint32_t begin, uint32_t end, struct error *err);
 /** The sum of the bits of each of `rows` rows x [rows][width], see board_job.hidden_sums -> ret [rows]. */

@@ -58,9 +58,8 @@ enum status worker_selftest(struct board *board, struct error *err)
     struct backend_selftest *input = NULL;
     struct selftest test = {.lock = PTHREAD_MUTEX_INITIALIZER};
     cond_init(&test.done_wake);
-    enum status status =
-        backend_selftest_create(&input, worker->ops->precision, worker->ops->is_card,
-                                board_sections(board->backend->kind), err);
+    enum status status = backend_selftest_create(&input, worker->ops->precision, worker->ops->is_card,
+                                                 board_sections(board->backend->kind), err);
     if (!status)
         status = worker_create_engine(worker, &test.engine, input->image, err);
     if (!status) {

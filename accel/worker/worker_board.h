@@ -1,5 +1,5 @@
-/* A worker from inside: what its thread (worker.c), its tasks (task.c) and its self-test (selftest.c) share. Private to
- * the folder. */
+/* A worker from inside: what its thread (worker.c), its tasks (task.c), its self-test (selftest.c) and its kinds
+ * (kinds.c) share. Private to the folder. */
 #ifndef BERTD_ACCEL_WORKER_BOARD_H
 #define BERTD_ACCEL_WORKER_BOARD_H
 
@@ -48,9 +48,21 @@ enum status worker_damage(struct worker *worker, uint64_t seed, bool from_task, 
 /** Where the task is a self-test, the engine it brings; else NULL. */
 struct engine *worker_selftest_engine(const struct board_task *task);
 
+/** A board of this kind around engines of `ops`, with its thread. `ret`: new. Errors: NO_MEMORY, IO. */
+enum status worker_open(struct board **ret, const struct board_backend *backend, const struct engine_ops *ops,
+                        const struct board_options *options, struct error *err);
+
 /* Of the backend's functions: */
+void worker_close(struct board *board);
+enum status worker_load(struct board *board, struct image *image, uint32_t layer_begin, uint32_t layer_end,
+                        struct error *err);
 void worker_submit(struct board *board, struct board_task *task);
+void worker_cancel(struct board *board, struct board_job *job);
+enum status worker_reset(struct board *board, struct error *err);
 enum status worker_selftest(struct board *board, struct error *err);
+void worker_stats(struct board *board, struct board_stats *ret);
+enum status worker_scrub(struct board *board, struct error *err);
+enum status worker_inject(struct board *board, const struct board_fault *fault, struct error *err);
 /** End all that is with the board, with BACKEND. Blocks. */
 void worker_give_up(struct worker *worker);
 

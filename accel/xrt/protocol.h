@@ -3,8 +3,8 @@
  *
  * Bertd starts it as `bertd-xrt-host CARD XCLBIN` with two files open: XRT_CONTROL_FD is a socket, the control channel,
  * and XRT_SENSORS_FD is memory with a struct xrt_sensors, which the host process writes now and then. It opens the card
- * and says how that went, unasked: one xrt_hello. Then it is asked, one request at a time, on the control channel and on
- * the channel of each compute unit, which it was given by XRT_UNIT. Messages are structs on sockets of the kind
+ * and says how that went, unasked: one xrt_hello. Then it is asked, one request at a time, on the control channel and
+ * on the channel of each compute unit, which it was given by XRT_UNIT. Messages are structs on sockets of the kind
  * SOCK_SEQPACKET. Memory is shared: a file descriptor comes with XRT_PLACE. When the control channel is closed the host
  * process ends.
  */

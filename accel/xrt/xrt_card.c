@@ -90,10 +90,9 @@ static enum status find_place(const struct xrt_card *card, uint32_t *ret, struct
         if (r->host == card->host)
             taken |= 1u << r->place;
     *ret = (uint32_t)__builtin_ctz(~taken | 1u << (XRT_MAX_PLACES - 1));
-    return taken >> *ret & 1
-               ? error_set(err, STATUS_BACKEND, "card %s: there are already %d models on it", card->address,
-                           XRT_MAX_PLACES)
-               : STATUS_OK;
+    return taken >> *ret & 1 ? error_set(err, STATUS_BACKEND, "card %s: there are already %d models on it",
+                                         card->address, XRT_MAX_PLACES)
+                             : STATUS_OK;
 }
 
 static enum status create_resident(struct xrt_resident **ret, struct xrt_card *card, struct image *image,
@@ -344,14 +343,22 @@ uint32_t xrt_unit_siblings(const struct xrt_unit *unit)
     return unit->card->n_units;
 }
 
+static void tell(bool *ret_has, double *ret, double value)
+{
+    *ret_has = !isnan(value);
+    *ret = *ret_has ? value : 0;
+}
+
 void xrt_unit_sense(const struct xrt_unit *unit, struct board_stats *ret)
 {
-    struct xrt_sensors now = {.temperature = NAN};
+    struct xrt_sensors now = {NAN, NAN, NAN, NAN};
     if (pthread_mutex_trylock(&unit->card->lock) == 0) { /* it is held for long while a card is opened */
         if (unit->card->host)
             xrt_host_sensors(unit->card->host, &now);
         pthread_mutex_unlock(&unit->card->lock);
     }
-    ret->has_temperature = !isnan(now.temperature);
-    ret->temperature = ret->has_temperature ? now.temperature : 0;
+    tell(&ret->has_temperature, &ret->temperature, now.temperature);
+    tell(&ret->has_power, &ret->power, now.power);
+    tell(&ret->has_clock, &ret->clock_mhz, now.clock_mhz);
+    tell(&ret->has_ecc, &ret->ecc_errors, now.ecc_errors);
 }

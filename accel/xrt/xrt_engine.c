@@ -74,7 +74,8 @@ static void put_ranges(struct xrt_run *run, const struct card *card, const struc
     bool gives_kv = span->command.kind == BOARD_PROJECT, takes_kv = span->command.kind == BOARD_FINISH;
     run->to[run->n_to++] = range(card, card->list, rows_end - card->list);
     if (takes_kv)
-        run->n_to += put_kv_ranges(run->to + run->n_to, card, span->command.cu_seqlens[1] - span->command.cu_seqlens[0]);
+        run->n_to +=
+            put_kv_ranges(run->to + run->n_to, card, span->command.cu_seqlens[1] - span->command.cu_seqlens[0]);
     uint64_t back_end = gives_kv ? card->record + ACCEL_RECORD_BYTES : rows_end;
     run->from[run->n_from++] = range(card, card->record, back_end - card->record);
     if (gives_kv)

@@ -20,8 +20,8 @@ uint32_t xrt_unit_siblings(const struct xrt_unit *unit);
 /** Fill in what the card's sensors said some seconds ago. Thread: any. */
 void xrt_unit_sense(const struct xrt_unit *unit, struct board_stats *ret);
 
-/** On a device that is a struct xrt_unit. Whole tasks as lists of commands; while one list is computed, the next goes to
- *  the card. */
+/** On a device that is a struct xrt_unit. Whole tasks as lists of commands; while one list is computed, the next goes
+ * to the card. */
 extern const struct engine_ops xrt_engine;
 
 #endif

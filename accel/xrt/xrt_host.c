@@ -19,15 +19,15 @@
 #include "base/mem.h"
 
 enum {
-    OPEN_MS = 30000,      /* an xclbin takes a card some seconds */
-    ANSWER_MS = 5000,     /* any request, and .. */
-    BYTES_A_MS = 10000,   /* .. for so many bytes that go over a millisecond more: PCIe does a thousand times as many */
-    RUN_MS = 600000,      /* a list; the scheduler gives up long before, but for the first measurements */
-    LOOK_MS = 5,          /* whether an answer is still wanted */
-    GRACE_MS = 200,       /* to finish a list that nobody wants any more */
-    END_MS = 5000,        /* to free everything and close the card */
-    REAP_US = 1000,       /* how long a process that has closed its files is given to be gone: .. */
-    REAP_TRIES = 200      /* .. so many times this */
+    OPEN_MS = 30000,    /* an xclbin takes a card some seconds */
+    ANSWER_MS = 5000,   /* any request, and .. */
+    BYTES_A_MS = 10000, /* .. for so many bytes that go over a millisecond more: PCIe does a thousand times as many */
+    RUN_MS = 600000,    /* a list; the scheduler gives up long before, but for the first measurements */
+    LOOK_MS = 5,        /* whether an answer is still wanted */
+    GRACE_MS = 200,     /* to finish a list that nobody wants any more */
+    END_MS = 5000,      /* to free everything and close the card */
+    REAP_US = 1000,     /* how long a process that has closed its files is given to be gone: .. */
+    REAP_TRIES = 200    /* .. so many times this */
 };
 
 struct xrt_host {
@@ -36,7 +36,7 @@ struct xrt_host {
     pid_t pid;
     pthread_mutex_t reaping; /* guards `reaped` and `how` */
     bool reaped;
-    int how; /* it ended, as waitpid has it */
+    int how;                /* it ended, as waitpid has it */
     pthread_mutex_t asking; /* one request on the control channel */
     int control;
     int channels[XRT_MAX_UNITS]; /* -1: none */
@@ -149,9 +149,10 @@ static enum status say_ended(struct xrt_host *host, struct error *err)
     if (known)
         return error_set(err, STATUS_BACKEND, "card %s failed, and is to be opened again", host->card);
     if (WIFSIGNALED(host->how))
-        return error_set(err, STATUS_BACKEND,
-                         "card %s: its host process was ended by signal %d (%s): the card is lost, or XRT does not work",
-                         host->card, WTERMSIG(host->how), strsignal(WTERMSIG(host->how)));
+        return error_set(
+            err, STATUS_BACKEND,
+            "card %s: its host process was ended by signal %d (%s): the card is lost, or XRT does not work", host->card,
+            WTERMSIG(host->how), strsignal(WTERMSIG(host->how)));
     return error_set(err, STATUS_BACKEND,
                      "card %s: its host process ended with exit code %d: the card is lost, or XRT does not work",
                      host->card, WEXITSTATUS(host->how));
@@ -302,8 +303,7 @@ static enum status connect_and_spawn(struct xrt_host *host, const char *path, co
     int ends[2] = {-1, -1}, memory = move_up(memfd_create("bertd-xrt-sensors", MFD_CLOEXEC));
     bool made = memory >= 0 && ftruncate(memory, sizeof *host->sensors) == 0 &&
                 socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0 && (ends[1] = move_up(ends[1])) >= 0;
-    void *mapped =
-        made ? mmap(NULL, sizeof *host->sensors, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0) : MAP_FAILED;
+    void *mapped = made ? mmap(NULL, sizeof *host->sensors, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0) : MAP_FAILED;
     enum status status = STATUS_OK;
     if (mapped == MAP_FAILED) {
         status = error_set(err, STATUS_IO, "no socket for a host process: %s", strerror(errno));

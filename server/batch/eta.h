@@ -35,9 +35,9 @@ struct eta_state {
     const struct bandit *bandit;   /* likewise */
     bool several_kinds;
     uint8_t kinds[ETA_MAX_BOARDS]; /* of each board, where there are several */
-    uint32_t layers;        /* of the model */
-    uint32_t max_tokens;    /* in a batch */
-    uint32_t max_sequences; /* in a batch; at most PLANNER_WINDOW */
+    uint32_t layers;               /* of the model */
+    uint32_t max_tokens;           /* in a batch */
+    uint32_t max_sequences;        /* in a batch; at most PLANNER_WINDOW */
     bool interactive_lately;
     double concurrency;                 /* the planner's estimate */
     double interactive_ns;              /* served while bulk work waited and got nothing */

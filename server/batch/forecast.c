@@ -110,9 +110,8 @@ bool sched_is_surely_in_time(const struct batch *batch, const struct batch_work 
     struct queue_load all = load_of(work);
     for (int c = 0; c < BATCH_CLASSES; c++) {
         const struct queue_load *waits = &batch->queues[c].load;
-        all = (struct queue_load){.items = all.items + waits->items,
-                                  .tokens = all.tokens + waits->tokens,
-                                  .pairs = all.pairs + waits->pairs};
+        all = (struct queue_load){
+            .items = all.items + waits->items, .tokens = all.tokens + waits->tokens, .pairs = all.pairs + waits->pairs};
     }
     struct cost_load large = {.rows = LARGE_BATCH, .pairs = (double)LARGE_BATCH * IMAGE_MAX_SEQUENCE};
     double need_ns = slowest_ns(batch, all, large, batch->n_usable ? batch->n_usable : batch->options.n_boards);

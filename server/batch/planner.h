@@ -11,11 +11,11 @@
  *     pipeline.
  *  3. What waits is shared out: a batch a board, or one batch split over several boards, whichever is predicted to
  *     be finished first.
- *  4. Bulk work runs a layer at a time (more only while that is shorter than a hand-over matters, or where a launch costs
- *     much beside a layer, as on a card), so that a board is never further from an interactive request than one bulk
+ *  4. Bulk work runs a layer at a time (more only while that is shorter than a hand-over matters, or where a launch
+ * costs much beside a layer, as on a card), so that a board is never further from an interactive request than one bulk
  *     layer; and of smaller batches while such requests come.
- *  5. Of several kinds of boards the one goes first that is predicted to be done first, and a board's share of what waits
- *     is as its speed. One batch is split over boards of one kind, unless splitting is forced.
+ *  5. Of several kinds of boards the one goes first that is predicted to be done first, and a board's share of what
+ * waits is as its speed. One batch is split over boards of one kind, unless splitting is forced.
  */
 #ifndef BERTD_BATCH_PLANNER_H
 #define BERTD_BATCH_PLANNER_H

@@ -3,7 +3,7 @@
 
 #include "server/config/table.h"
 
-static const char *const kinds[] = {"auto", "emu", "fp32", "ref",
+static const char *const kinds[] = {"auto",    "emu", "fp32", "ref",
 #ifdef BERTD_RTL
                                     "rtl-sim",
 #endif

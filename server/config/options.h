@@ -58,7 +58,7 @@
            "How work is laid over boards: a batch a board, layers from board to board, or one batch "                  \
            "over all. auto: what should finish first.")                                                                \
     COUNT(boards, "boards", "BERTD_BOARDS", 0, 0, 1024,                                                                \
-          "Boards of each kind but cards; 0: one a physical core that this process may use.")                                      \
+          "Boards of each kind but cards; 0: one a physical core that this process may use.")                          \
     FLAG(verify, "verify", "BERTD_VERIFY", true,                                                                       \
          "Check every product of a board, and what rests between layers, by checksums; off: a few percent faster.")    \
     COUNT(scrub_interval, "scrub-interval-seconds", "BERTD_SCRUB_INTERVAL_SECONDS", 600, 0, 604800,                    \

@@ -55,8 +55,8 @@ enum status program_load_model(struct program *program, struct error *err)
                            token_vocab_size(program->vocab), program->info.shape.vocab);
     enum image_precision precision = config->dtype == CONFIG_FLOAT32 ? IMAGE_FP32 : IMAGE_INT8;
     if (status == STATUS_OK)
-        status = model_load_image(&program->image, program->model_dir, &program->info, precision,
-                                  sections_of(config), err);
+        status =
+            model_load_image(&program->image, program->model_dir, &program->info, precision, sections_of(config), err);
     if (status != STATUS_OK)
         return status;
     log_info("model loaded", log_str("path", program->model_dir), log_int("layers", program->info.shape.layers),

@@ -1,4 +1,5 @@
-/* Tasks as rows of commands: every row once, in order, within a command's limits; what goes to a card and comes back. */
+/* Tasks as rows of commands: every row once, in order, within a command's limits; what goes to a card and comes back.
+ */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /* What a list costs on its way to a card and back, beside what it computes: bench-xrt XCLBIN [SECONDS]
  *
- * A card as XRT sees it (card 0; deploy/xrt-emu DIR --build BUILD -- bench-xrt DIR/bertd.xclbin), with bertd-xrt-host at
- * BERTD_XRT_HOST. Medians in microseconds of lists with all layers of a model of MiniLM's shape:
- *   put, get   this process: embedding, rows into shared memory; the record, rows out of it
- *   to, run, from   the host process in XRT: transfers with their verification, from start to done
- *   joint      what the host process adds to that: from request to answer, as this process sees it, less those three
+ * A card as XRT sees it (card 0; deploy/xrt-emu DIR --build BUILD -- bench-xrt DIR/bertd.xclbin), with bertd-xrt-host
+ * at BERTD_XRT_HOST. In microseconds, median and first decile, of lists with all layers of a model of MiniLM's shape:
+ * put, get   this process: embedding, rows into shared memory; the record, rows out of it to, run, from   the host
+ * process in XRT: transfers with their verification, from start to done joint      what the host process adds to that:
+ * from request to answer, as this process sees it, less those three
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,8 +70,9 @@ static void once(struct bench *bench, const struct board_task *task, bool verify
     uint64_t answered = clock_now_ns();
     must(card_get_span(&card, memory, task->job, &span, &err), &err);
     uint64_t end = clock_now_ns(), xrt_ns = answer.to_ns + answer.compute_ns + answer.from_ns;
-    const uint64_t times[TIMES] = {told - begin,   answer.to_ns, answer.compute_ns, answer.from_ns, answered - told - xrt_ns,
-                                   end - answered, end - begin};
+    const uint64_t times[TIMES] = {
+        told - begin,   answer.to_ns, answer.compute_ns, answer.from_ns, answered - told - xrt_ns,
+        end - answered, end - begin};
     for (int t = 0; t < TIMES; t++)
         bench->times[t][bench->runs] = times[t];
     bench->runs++;
@@ -104,7 +105,8 @@ static void measure(struct bench *bench, uint32_t seqs, uint32_t tokens, bool ve
     printf("%ux%-4u verify %-3s", seqs, tokens, verify ? "on" : "off");
     for (int t = 0; t < TIMES; t++) {
         qsort(bench->times[t], bench->runs, sizeof **bench->times, compare);
-        printf("  %s %.0f", names[t], (double)bench->times[t][bench->runs / 2] / 1e3);
+        printf("  %s %.0f (%.0f)", names[t], (double)bench->times[t][bench->runs / 2] / 1e3,
+               (double)bench->times[t][bench->runs / 10] / 1e3);
     }
     printf("  (%u lists)\n", bench->runs);
     mem_free(sums);
@@ -127,13 +129,15 @@ int main(int argc, char **argv)
                                              .layer_norm_eps = 1e-12f};
     struct error err;
     if (argc < 2 || strcmp(argv[1], "--help") == 0) {
-        puts("usage: bench-xrt XCLBIN [SECONDS]\n\nWhat a list costs on its way to card 0 and back: medians in microseconds.");
+        puts("usage: bench-xrt XCLBIN [SECONDS]\n\nWhat a list costs on its way to card 0 and back: medians in "
+             "microseconds.");
         return argc < 2 ? 2 : 0;
     }
     bench.seconds = argc > 2 ? atof(argv[2]) : 3;
     float_mode_set();
     must(backend_selftest_image(&bench.image, &shape, IMAGE_INT8, NULL, &err), &err);
-    struct board_options options = {.kind = "xrt", .card = "0", .xclbin = argv[1], .xrt_host = getenv("BERTD_XRT_HOST")};
+    struct board_options options = {
+        .kind = "xrt", .card = "0", .xclbin = argv[1], .xrt_host = getenv("BERTD_XRT_HOST")};
     must(xrt_unit_open(&bench.unit, &options, &err), &err);
     must(xrt_card_attach(&bench.resident, bench.unit, bench.image, &err), &err);
     for (int verify = 1; verify >= 0; verify--) {

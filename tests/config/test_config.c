@@ -267,7 +267,8 @@ Test(config, arithmetic_and_board_follow_each_other)
 
 Test(config, boards_of_several_kinds)
 {
-    struct config config = config_of("--model-id m --board xrt:0 --board=xrt:0000:65:00.1 --board emu,xrt:0 --xclbin x");
+    struct config config =
+        config_of("--model-id m --board xrt:0 --board=xrt:0000:65:00.1 --board emu,xrt:0 --xclbin x");
     cr_assert_eq(config.board.n, 3u, "each once");
     cr_expect_str_eq(config.board.list[0].kind, "xrt");
     cr_expect_str_eq(config.board.list[0].card, "0");

@@ -13,8 +13,8 @@ import threading
 import unittest
 import urllib.request
 
-from cards import Cards, await_that, missing
-from pool import REQUESTS, SKIPPED, ask, card_server, has_model, tasks_done
+from cards import Cards, await_that
+from pool import REQUESTS, ask, build_folder, card_server, tasks_done
 from server import Server
 
 
@@ -133,9 +133,5 @@ class TwoCards(Faults):
 del Faults
 
 if __name__ == "__main__":
-    BUILD = os.path.abspath(sys.argv.pop(1))
-    reason = missing(BUILD) or (None if has_model() else "the model is not there: deploy/run fetches it")
-    if reason:
-        print(f"skipped: {reason}")
-        sys.exit(SKIPPED)
+    BUILD = build_folder(__doc__)
     unittest.main()

@@ -13,8 +13,8 @@ import sys
 import threading
 import unittest
 
-from cards import Cards, await_that, missing
-from pool import SKIPPED, card_server, has_model, tasks_done
+from cards import Cards, await_that
+from pool import build_folder, card_server, tasks_done
 
 THREADS = 8
 MOST_MORE_KIB = 16 * 1024   # allocators keep some
@@ -94,14 +94,10 @@ class Leaks(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    BUILD = os.path.abspath(sys.argv.pop(1))
+    BUILD = build_folder(__doc__)
     REQUESTS = 10_000
     if "--requests" in sys.argv:
         at = sys.argv.index("--requests")
         REQUESTS = int(sys.argv[at + 1])
         del sys.argv[at:at + 2]
-    reason = missing(BUILD) or (None if has_model() else "the model is not there: deploy/run fetches it")
-    if reason:
-        print(f"skipped: {reason}")
-        sys.exit(SKIPPED)
     unittest.main()

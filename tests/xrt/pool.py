@@ -86,10 +86,18 @@ class Pool(unittest.TestCase):
         self.check("--board", "xrt:0", "--no-verify")
 
 
-if __name__ == "__main__":
-    BUILD = os.path.abspath(sys.argv.pop(1))
-    reason = missing(BUILD) or (None if has_model() else "the model is not there: deploy/run fetches it")
-    if reason:
+def build_folder(about):
+    """The first argument, taken away; else what to say about the program, or that it is skipped."""
+    if len(sys.argv) < 2 or sys.argv[1] in ("--help", "-h"):
+        print(about)
+        sys.exit(0)
+    build = os.path.abspath(sys.argv.pop(1))
+    if reason := missing(build) or (None if has_model() else "the model is not there: deploy/run fetches it"):
         print(f"skipped: {reason}")
         sys.exit(SKIPPED)
+    return build
+
+
+if __name__ == "__main__":
+    BUILD = build_folder(__doc__)
     unittest.main()

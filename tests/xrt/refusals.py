@@ -10,8 +10,8 @@ import subprocess
 import sys
 import unittest
 
-from cards import Cards, missing
-from pool import SKIPPED, has_model
+from cards import Cards
+from pool import build_folder
 from server import model_dir
 
 USAGE, BROKEN = 2, 1   # exit codes: whoever starts it is to do something else; the card is at fault
@@ -104,9 +104,5 @@ class Refusals(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    BUILD = os.path.abspath(sys.argv.pop(1))
-    reason = missing(BUILD) or (None if has_model() else "the model is not there: deploy/run fetches it")
-    if reason:
-        print(f"skipped: {reason}")
-        sys.exit(SKIPPED)
+    BUILD = build_folder(__doc__)
     unittest.main()

@@ -25,7 +25,8 @@ static double temperature_of(const json_t *report)
     json_array_foreach((json_t *)thermals, i, place)
     {
         const char *id = json_string_value(json_object_get(place, "location_id"));
-        if (id && strncmp(id, "fpga", 4) == 0)
+        const char *present = json_string_value(json_object_get(place, "is_present"));
+        if (id && strncasecmp(id, "fpga", 4) == 0 && present && strcmp(present, "true") == 0)
             hottest = fmax(hottest, number_of(json_object_get(place, "temp_C")));
     }
     return hottest;

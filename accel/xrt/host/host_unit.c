@@ -80,8 +80,8 @@ static void start(const struct host_thread *thread, struct work *work)
     struct error err;
     work->started_ns = clock_now_ns();
     if (!failed(work))
-        fails(work,
-              host_unit_start(thread->opened, work->slot->list, work->slot->record, work->place->weights, &err), &err);
+        fails(work, host_unit_start(thread->opened, work->slot->list, work->slot->record, work->place->weights, &err),
+              &err);
 }
 
 static void await(const struct host_thread *thread, struct work *work)

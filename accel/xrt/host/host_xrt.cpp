@@ -49,7 +49,8 @@ struct host_unit {
     xrt::run run;
 };
 
-namespace {
+namespace
+{
 
 const char *const KERNEL = CARD_KERNEL_NAME;
 
@@ -66,11 +67,12 @@ enum status caught(struct error *err, enum status status, const std::string &doi
     } catch (const std::bad_alloc &) {
         return error_set(err, STATUS_NO_MEMORY, "%s: no memory", doing.c_str());
     } catch (const std::system_error &e) {
-        const char *hint = e.code().value() == EBUSY ? ": the card is busy with another xclbin, or reserved. Whoever "
-                                                       "uses it must end first (xrt-smi examine tells)"
-                           : e.code().value() == EACCES || e.code().value() == EPERM
-                               ? ": perhaps this user may not use the card (/dev/dri/renderD*; in a container: --device)"
-                               : "";
+        const char *hint =
+            e.code().value() == EBUSY ? ": the card is busy with another xclbin, or reserved. Whoever "
+                                        "uses it must end first (xrt-smi examine tells)"
+            : e.code().value() == EACCES || e.code().value() == EPERM
+                ? ": perhaps this user may not use the card (/dev/dri/renderD*; in a container: --device)"
+                : "";
         return error_set(err, status, "%s: %s%s", doing.c_str(), e.what(), hint);
     } catch (const std::exception &e) {
         return error_set(err, status, "%s: %s", doing.c_str(), e.what());
@@ -127,23 +129,25 @@ enum status check_kernel(const xrt::xclbin::kernel &kernel, const char *path, st
 {
     auto found = kernel.get_args();
     if (found.size() != CARD_ARGS)
-        return error_set(err, STATUS_USAGE,
-                         "--xclbin %s: %s has %zu arguments, this program writes %d (list, count, record, weights): the xclbin "
-                         "is of another version of the engine",
-                         path, KERNEL, found.size(), CARD_ARGS);
+        return error_set(
+            err, STATUS_USAGE,
+            "--xclbin %s: %s has %zu arguments, this program writes %d (list, count, record, weights): the xclbin "
+            "is of another version of the engine",
+            path, KERNEL, found.size(), CARD_ARGS);
     for (int i = 0; i < CARD_ARGS; i++)
         if (found[i].get_name() != card_args[i].name || found[i].get_offset() != card_args[i].offset ||
             found[i].get_size() != size_of(card_args[i]))
-            return error_set(err, STATUS_USAGE,
-                             "--xclbin %s: argument %d of %s is %s of %llu bytes at 0x%llx, this program writes %s of %llu bytes "
-                             "at 0x%llx: the xclbin is of another version of the engine",
-                             path, i, KERNEL, found[i].get_name().c_str(), (unsigned long long)found[i].get_size(),
-                             (unsigned long long)found[i].get_offset(), card_args[i].name,
-                             (unsigned long long)size_of(card_args[i]), (unsigned long long)card_args[i].offset);
+            return error_set(
+                err, STATUS_USAGE,
+                "--xclbin %s: argument %d of %s is %s of %llu bytes at 0x%llx, this program writes %s of %llu bytes "
+                "at 0x%llx: the xclbin is of another version of the engine",
+                path, i, KERNEL, found[i].get_name().c_str(), (unsigned long long)found[i].get_size(),
+                (unsigned long long)found[i].get_offset(), card_args[i].name, (unsigned long long)size_of(card_args[i]),
+                (unsigned long long)card_args[i].offset);
     size_t n = kernel.get_cus().size();
     if (n == 0 || n > XRT_MAX_UNITS)
-        return error_set(err, STATUS_USAGE, "--xclbin %s: it has %zu compute units of %s; a card has 1 to %d here", path, n,
-                         KERNEL, XRT_MAX_UNITS);
+        return error_set(err, STATUS_USAGE, "--xclbin %s: it has %zu compute units of %s; a card has 1 to %d here",
+                         path, n, KERNEL, XRT_MAX_UNITS);
     return STATUS_OK;
 }
 
