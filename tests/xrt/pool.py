@@ -31,7 +31,7 @@ REQUESTS = [
 
 def ask(url, inputs):
     request = urllib.request.Request(f"{url}/embed", json.dumps({"inputs": inputs}).encode(), {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=120) as answer:
+    with urllib.request.urlopen(request, timeout=500) as answer:
         return answer.read()
 
 
