@@ -23,7 +23,7 @@ static uint64_t saved_state(void)
     return (uint64_t)high << 32 | low;
 }
 
-unsigned cpu_flags_detected(void)
+static unsigned detect(void)
 {
     uint32_t a, b, c, d, c7, b7, a71, unused;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_FMA))
@@ -41,11 +41,23 @@ unsigned cpu_flags_detected(void)
     return flags;
 }
 #else
-unsigned cpu_flags_detected(void)
+static unsigned detect(void)
 {
     return 0;
 }
 #endif
+
+/* Asking takes tens of microseconds in a virtual machine. */
+unsigned cpu_flags_detected(void)
+{
+    static atomic_int found = MASK_UNREAD;
+    int now = atomic_load_explicit(&found, memory_order_relaxed);
+    if (now == MASK_UNREAD) {
+        now = (int)detect();
+        atomic_store_explicit(&found, now, memory_order_relaxed);
+    }
+    return (unsigned)now;
+}
 
 bool cpu_flags_parse(const char *text, unsigned *ret_mask)
 {
