@@ -12,7 +12,7 @@ from pool import ask, build_folder, card_server
 from server import Server
 
 # Simulation takes seconds a layer: nothing is late, and nothing is longer than it must be.
-SLOW = ("--board-timeout-scale", "100", "--request-timeout-ms", "0", "--max-input-length", "16", "--max-batch-tokens", "64")
+SLOW = ("--board-timeout-scale", "100", "--max-input-length", "16", "--max-batch-tokens", "64")
 
 
 class Simulated(unittest.TestCase):
