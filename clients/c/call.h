@@ -49,6 +49,8 @@ struct bertd_part {
     enum bertd_step step;
     uint64_t not_before_ms;
     uint32_t tries;
+    bool waits;             /**< since all endpoints rest */
+    uint32_t failed_trials; /**< of the client, that have been counted as its own */
     uint64_t tried; /**< endpoints since the last pause */
     struct bertd_endpoint *endpoint;
     struct bertd_knowledge known;
