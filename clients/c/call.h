@@ -51,7 +51,7 @@ struct bertd_part {
     uint32_t tries;
     bool waits;             /**< since all endpoints rest */
     uint32_t failed_trials; /**< of the client, that have been counted as its own */
-    uint64_t tried; /**< endpoints since the last pause */
+    uint64_t tried;         /**< endpoints since the last pause */
     struct bertd_endpoint *endpoint;
     struct bertd_knowledge known;
     struct bertd_transfer *transfer;

@@ -40,7 +40,7 @@ struct bertd_client {
     bool curl;            /**< libcurl was initialised */
     pthread_mutex_t lock; /**< guards endpoints from `info` on, `random`, `failed_trials` and `idle` */
     uint64_t random;
-    uint32_t failed_trials; /* so often an endpoint that had rested failed again */
+    uint32_t failed_trials;   /* so often an endpoint that had rested failed again */
     struct bertd_queue *idle; /**< for calls that wait */
     unsigned n_idle;
 };

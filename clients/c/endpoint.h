@@ -11,7 +11,7 @@ struct bertd_endpoint_choice {
     struct bertd_knowledge known;    /**< of the endpoint */
     uint64_t until_ms;               /**< where all rest: when to ask again */
     struct bertd_error last;         /**< where all rest: why the one that is the first to be tried again does */
-    uint32_t failed_trials;          /**< so often, since the client was made, an endpoint had rested and failed again */
+    uint32_t failed_trials; /**< so often, since the client was made, an endpoint had rested and failed again */
 };
 
 /** Choose for a request, and count it as running there.

@@ -187,8 +187,8 @@ Test(retries, the_breaker_lets_an_endpoint_rest_and_tries_it_by_one_request)
     finish(2);
 }
 
-/* Else each would have to fail by itself, one after the other; and those that fail together would make the first rest as
- * long as the last one. */
+/* Else each would have to fail by itself, one after the other; and those that fail together would make the first rest
+ * as long as the last one. */
 Test(retries, a_trial_that_fails_counts_for_all_who_wait)
 {
     enum { CALLS = 40 };
