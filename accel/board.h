@@ -159,8 +159,9 @@ const char *board_name(const struct board *board);
 const char *board_kind(const struct board *board);
 /** What clients are told that answers were computed by: "fpga+emulated", "cpu"; static. Thread: any. */
 const char *board_compute_type(const struct board *board);
-/** What its arithmetic runs on: of emu the set of the kernels chosen ("c", "avx2", "avxvnni", "avx512vnni"), of ref
- *  "c", of fp32 the processor whose kernels OpenBLAS chose ("Haswell"), of rtl-sim "rtl". Static. Thread: any. */
+/** What its arithmetic runs on: of emu the set of the kernels chosen ("avx2", as accel/cpu/cpu_flags.h names it),
+ *  of ref "c", of fp32 the processor whose kernels OpenBLAS chose ("Haswell"), of rtl-sim "rtl". Static. Thread: any.
+ */
 const char *board_instruction_set(const struct board *board);
 
 /** Bytes of memory for the kv of a job with these sequences [n_seqs + 1]. Thread: any. */
