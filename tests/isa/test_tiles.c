@@ -14,7 +14,7 @@ static void need_avx512(void)
 {
     cpu_flags_set_mask(cpu_sets[CPU_N_SETS - 1].mask & ~(unsigned)CPU_AMX);
     if (!(cpu_flags() & CPU_AVX512VNNI))
-        cr_skip_test("no avx512vnni on this machine");
+        cr_skip("no avx512vnni on this machine");
     cr_assert_eq(tiles_told.asked, 0, "asked for tiles that the mask does not allow");
     cpu_flags_set_mask(cpu_sets[CPU_N_SETS - 1].mask);
 }

@@ -14,6 +14,7 @@ bool cpu_tiles_offered(uint32_t leaf7_edx, uint64_t saved_state)
 
 int cpu_tiles_ask(void)
 {
+    const char *refused = getenv("BERTD_TEST_TILES_REFUSED");
     tiles_told.asked++;
-    return tiles_told.refusal;
+    return refused ? atoi(refused) : tiles_told.refusal;
 }

@@ -16,6 +16,8 @@
 
 #include "tests/isa/tiles_told.h"
 
+#define MODEL static __attribute__((noinline)) /* inlined in every step, it takes minutes to compile */
+
 enum { MODEL_TILES = 8, MODEL_ROWS = 16, MODEL_BYTES = 64, MODEL_GROUP = 4 };
 
 struct model_tile {
@@ -46,7 +48,7 @@ static inline void tiles_release(void)
 
 /* Byte 0 is the palette, 1 the row to resume at; from byte 16 on are the bytes of a row of each of 16 tiles, as 16
  * bits, and from 48 on their rows. All else is 0. */
-static inline void tiles_configure(const void *config)
+MODEL void tiles_configure(const void *config)
 {
     uint8_t bytes[64];
     memcpy(bytes, config, sizeof bytes);
@@ -73,12 +75,12 @@ static inline struct model_tile *model_tile(int t)
     return &model_tiles[t];
 }
 
-static inline void model_zero(int t)
+MODEL void model_zero(int t)
 {
     memset(model_tile(t)->data, 0, sizeof model_tiles->data);
 }
 
-static inline void model_load(int t, const void *from, size_t stride)
+MODEL void model_load(int t, const void *from, size_t stride)
 {
     struct model_tile *tile = model_tile(t);
     model_zero(t);
@@ -86,7 +88,7 @@ static inline void model_load(int t, const void *from, size_t stride)
         memcpy(tile->data[r], (const char *)from + r * stride, tile->bytes);
 }
 
-static inline void model_store(int t, void *to, size_t stride)
+MODEL void model_store(int t, void *to, size_t stride)
 {
     const struct model_tile *tile = model_tile(t);
     for (size_t r = 0; r < tile->rows; r++)
@@ -106,7 +108,7 @@ static inline void model_multiply_row(int32_t sums[MODEL_ROWS], const int8_t a[M
         }
 }
 
-static inline void model_multiply(int acc, int rows, int weights)
+MODEL void model_multiply(int acc, int rows, int weights)
 {
     struct model_tile *c = model_tile(acc);
     const struct model_tile *a = model_tile(rows), *b = model_tile(weights);

@@ -5,8 +5,9 @@
 #include <stdatomic.h>
 
 extern struct tiles_told {
-    int refusal; /* set it before the first look at cpu_flags(): the errno with which the system refuses; 0: it permits
-                  */
+    /** The errno with which the system refuses; 0: it permits. Set it before the first look at cpu_flags(); for a
+     *  program that is started, BERTD_TEST_TILES_REFUSED does. */
+    int refusal;
     atomic_uint asked, configured, released, multiplied; /* how often */
 } tiles_told;
 
