@@ -81,7 +81,7 @@ struct board_stats {
     uint64_t busy_ns; /* time spent computing */
     uint32_t queued;  /* tasks waiting or running */
     bool has_temperature;
-    double temperature;   /* degrees Celsius, where the board has a sensor */
+    double temperature; /* degrees Celsius, where the board has a sensor */
     bool has_power, has_clock, has_ecc;
     double power;         /* watts of the whole card */
     double clock_mhz;     /* of the engine */
@@ -171,8 +171,9 @@ const char *board_kind(const struct board *board);
 const char *board_compute_type(const struct board *board);
 /** How many boards its card has room for, itself among them: compute units. 1 where it is on no card. Thread: any. */
 uint32_t board_siblings(const struct board *board);
-/** What its arithmetic runs on: of emu the set of the kernels chosen ("c", "avx2", "avxvnni", "avx512vnni"), of ref
- *  "c", of fp32 the processor whose kernels OpenBLAS chose ("Haswell"), of rtl-sim and xrt "rtl". Static. Thread: any.
+/** What its arithmetic runs on: of emu the set of the kernels chosen ("avx2", as accel/cpu/cpu_flags.h names it),
+ *  of ref "c", of fp32 the processor whose kernels OpenBLAS chose ("Haswell"), of rtl-sim and xrt "rtl". Static.
+ *  Thread: any.
  */
 const char *board_instruction_set(const struct board *board);
 
