@@ -45,6 +45,9 @@ static void write_default(struct buf *out, const struct option_row *row)
     case OPTION_CHOICE:
         buf_printf(out, "default %s; ", config_choice(row->value, (int)row->number, word, sizeof word));
         break;
+    case OPTION_BOARDS:
+        buf_puts(out, "default auto; ");
+        break;
     case OPTION_GROUP:
         break;
     }
@@ -103,10 +106,4 @@ const char *config_choice(const char *choices, int index, char *word, size_t siz
     }
     snprintf(word, size, "%.*s", (int)strcspn(choices, "|"), choices);
     return word;
-}
-
-const char *config_board_kind(const struct config *config)
-{
-    static const char *const kinds[] = {"emu", "emu", "fp32", "ref", "rtl-sim"};
-    return kinds[config->board];
 }
