@@ -22,9 +22,9 @@ enum { CPU_TILE_ROWS = 16, CPU_TILE_INPUTS = 64 }; /* of the largest tile that a
  *  inputs come in n_blocks blocks of block_groups groups of IMAGE_GROUP: one block for a linear layer, one per token
  *  block for P x V, whose inputs are IMAGE_MAX_SEQUENCE at most.
  *
- *  Where operands carry no offset, a kernel may take whole tiles: of rows and acc there is room for n_rows rounded up to
- *  CPU_TILE_ROWS, and in a row for its inputs rounded up to CPU_TILE_INPUTS. What is read there does not matter; what is
- *  written there is garbage. */
+ *  Where operands carry no offset, a kernel may take whole tiles: of rows and acc there is room for n_rows rounded up
+ * to CPU_TILE_ROWS, and in a row for its inputs rounded up to CPU_TILE_INPUTS. What is read there does not matter; what
+ * is written there is garbage. */
 struct cpu_gemm {
     const void *rows; /* operands [n_rows], row_stride bytes apart; padded to whole groups */
     size_t row_stride;
@@ -99,7 +99,8 @@ struct cpu_kernels {
     struct cpu_operand linear_operand; /* of `linear` and `quantise` */
     uint32_t n_digits;                 /* of P, which has no offset: 1: whole; 2: p >> 7 and p & 127 */
 
-    /** Before the first and after the last kernel of a task, on its thread; NULL where there is nothing to do. */
+    /** Before the first and after the last product (`gemm`, `linear`) of a layer of a task, on its thread; NULL where
+     *  there is nothing to do. */
     void (*begin)(void);
     void (*end)(void);
 
