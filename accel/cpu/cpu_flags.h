@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 /** The instruction sets beyond plain C, the better the later: X(name, flag, its bit, options of the compiler). Files of
- *  kernels end with a name. accel/CMakeLists.txt and the scripts of tests read these lines too. */
+ *  kernels end with a name. cmake/instruction_sets.cmake, tests/isa/run and tests/lint read these lines too. */
 #define CPU_EACH_SET(X)                                                                                                \
     X(avx2, CPU_AVX2, 1, "-mavx2 -mfma")                                                                               \
     X(avxvnni, CPU_AVXVNNI, 2, "-mavx2 -mfma -mavxvnni")                                                               \

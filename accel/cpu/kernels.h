@@ -16,14 +16,15 @@
 #include "accel/cpu/cpu_flags.h"
 #include "accel/image.h"
 
-enum { CPU_TILE_ROWS = 16, CPU_TILE_INPUTS = 64 }; /* bytes of operands, of the largest tile of any set */
+enum { CPU_TILE_ROWS = 16, CPU_TILE_INPUTS = 64 }; /* of the largest tile that a kernel multiplies at once */
 
 /** acc[r][o] = sum over i of row[r][i] * W[o][i], for n_rows rows and n_panels panels of IMAGE_PANEL outputs. The
  *  inputs come in n_blocks blocks of block_groups groups of IMAGE_GROUP: one block for a linear layer, one per token
- *  block for P x V, IMAGE_MAX_SEQUENCE at most.
+ *  block for P x V, whose inputs are IMAGE_MAX_SEQUENCE at most.
  *
- *  Of rows and acc there is room for n_rows rounded up to CPU_TILE_ROWS, and for a row's inputs rounded up to
- *  CPU_TILE_INPUTS: kernels read there whatever it is, and leave anything in acc. */
+ *  Where operands carry no offset, a kernel may take whole tiles: of rows and acc there is room for n_rows rounded up
+ * to CPU_TILE_ROWS, and in a row for its inputs rounded up to CPU_TILE_INPUTS. What is read there does not matter; what
+ * is written there is garbage. */
 struct cpu_gemm {
     const void *rows; /* operands [n_rows], row_stride bytes apart; padded to whole groups */
     size_t row_stride;
@@ -32,7 +33,7 @@ struct cpu_gemm {
     size_t block_stride;
     size_t n_blocks;
     size_t block_groups;
-    const int32_t *row_sums; /* [n_panels * 16] of the weights; NULL: the operands carry no offset */
+    const int32_t *row_sums; /* [n_panels * 16] of the weights; may be NULL where operands carry no offset */
     int32_t *acc;            /* [n_rows], acc_stride elements apart */
     size_t acc_stride;
     size_t n_rows;
@@ -98,7 +99,8 @@ struct cpu_kernels {
     struct cpu_operand linear_operand; /* of `linear` and `quantise` */
     uint32_t n_digits;                 /* of P, which has no offset: 1: whole; 2: p >> 7 and p & 127 */
 
-    /** Before the first and after the last kernel of a task, on its thread; NULL where there is nothing to do. */
+    /** Before the first and after the last product (`gemm`, `linear`) of a layer of a task, on its thread; NULL where
+     *  there is nothing to do. */
     void (*begin)(void);
     void (*end)(void);
 

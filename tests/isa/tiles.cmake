@@ -22,8 +22,7 @@ function(bertd_test_on_tiles name target)
                        "ASAN_OPTIONS=allocator_may_return_null=1;${http_environment};BERTD_TEST_BINARY=$<TARGET_FILE:bertd_on_tiles>")
 endfunction()
 
-foreach(suite accel-cpu_gemm accel-cpu_attention accel-cpu_rows accel-cpu_engine accel-verify accel-board model-golden
-        model-forward)
+foreach(suite accel-cpu_gemm accel-cpu_attention accel-cpu_rows accel-cpu_engine accel-verify accel-board model-golden)
   set(target test-${suite})
   get_target_property(sources ${target} SOURCES)
   get_target_property(libraries ${target} LINK_LIBRARIES)

