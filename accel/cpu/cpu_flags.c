@@ -31,7 +31,7 @@ static uint64_t saved_state(void)
     return (uint64_t)high << 32 | low;
 }
 
-static unsigned offered(void)
+static unsigned detect(void)
 {
     uint32_t a, b, c, d, c7, b7, d7, a71, unused;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_FMA))
@@ -49,11 +49,23 @@ static unsigned offered(void)
     return flags | CPU_AVX512VNNI | (cpu_tiles_offered(d7, state) ? CPU_AMX : 0);
 }
 #else
-static unsigned offered(void)
+static unsigned detect(void)
 {
     return 0;
 }
 #endif
+
+/* Asking takes tens of microseconds in a virtual machine. */
+static unsigned offered(void)
+{
+    static atomic_int found = MASK_UNREAD;
+    int now = atomic_load_explicit(&found, memory_order_relaxed);
+    if (now == MASK_UNREAD) {
+        now = (int)detect();
+        atomic_store_explicit(&found, now, memory_order_relaxed);
+    }
+    return (unsigned)now;
+}
 
 /* Less the tiles where the system refuses them. */
 static unsigned permitted(unsigned flags)

@@ -144,15 +144,14 @@ static void add_panel(const struct image_linear *linear, uint32_t first, uint32_
     memset(row_sums, 0, IMAGE_PANEL * sizeof *row_sums);
     for (uint32_t i = 0; i < linear->in; i++) {
         const int8_t *of_input = weights + (size_t)(i / IMAGE_GROUP) * IMAGE_PANEL * IMAGE_GROUP + i % IMAGE_GROUP;
-        int32_t sum = 0, check = 0;
+        uint32_t check = 0; /* modulo 2^32, as all of them */
         for (uint32_t o = 0; o < IMAGE_PANEL; o++) {
             int32_t weight = of_input[o * IMAGE_GROUP];
             row_sums[o] += weight;
-            sum += weight;
-            check += weight * image_check_factors[o];
+            sums[i] += (uint32_t)weight;
+            check += (uint32_t)weight * (uint32_t)image_check_factors[o];
         }
-        sums[i] += (uint32_t)sum;
-        checks[i] = (int32_t)((uint32_t)checks[i] + (uint32_t)check);
+        checks[i] = (int32_t)((uint32_t)checks[i] + check);
     }
 }
 

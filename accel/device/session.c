@@ -99,8 +99,8 @@ static enum status read_config(struct device_session *session, const XrtEmulatio
 {
     char path[FILE_MAX_PATH];
     struct file_map file;
-    if (request->bitstream_path.len >= sizeof path)
-        return error_set(&session->refusal, STATUS_IO, "the path of the bitstream is too long");
+    if (request->bitstream_path.len == 0 || request->bitstream_path.len >= sizeof path)
+        return error_set(&session->refusal, STATUS_IO, "the path of the bitstream is empty or too long");
     memcpy(path, request->bitstream_path.data, request->bitstream_path.len);
     path[request->bitstream_path.len] = 0;
     enum status status = file_map(&file, path, &session->refusal);

@@ -66,7 +66,7 @@ enum status worker_selftest(struct board *board, struct error *err)
         test.task = input->task;
         test.task.on_done = selftest_done;
         worker_submit(board, &test.task);
-        uint64_t limit_ns = worker->ops->selftest_ns ? worker->ops->selftest_ns : SELFTEST_NS;
+        uint64_t limit_ns = worker->patience * (worker->ops->selftest_ns ? worker->ops->selftest_ns : SELFTEST_NS);
         bool ended = selftest_wait(worker, &test, limit_ns);
         worker->ops->destroy(test.engine);
         if (test.status && !ended)

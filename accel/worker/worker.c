@@ -374,6 +374,7 @@ enum status worker_open(struct board **ret, const struct board_backend *backend,
     worker->ops = ops;
     worker->index = options->index;
     worker->verify = !options->no_verify;
+    worker->patience = options->patience ? options->patience : 1;
     worker->last = &worker->first;
     size_t length = strlen(backend->kind); /* "emu0", but "fp32-0" */
     const char *dash = backend->kind[length - 1] >= '0' && backend->kind[length - 1] <= '9' ? "-" : "";

@@ -15,6 +15,7 @@ struct worker {
     void *device; /* that its engines are created on; NULL: none */
     uint32_t index;
     bool verify; /* what its engines are made with */
+    uint32_t patience;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;

@@ -23,7 +23,7 @@ enum {
     ANSWER_MS = 5000,   /* any request, and .. */
     BYTES_A_MS = 10000, /* .. for so many bytes that go over a millisecond more: PCIe does a thousand times as many */
     RUN_MS = 600000,    /* a list; the scheduler gives up long before, but for the first measurements */
-    LOOK_MS = 5,        /* whether an answer is still wanted */
+    LOOK_MS = 20,       /* whether an answer is still wanted */
     GRACE_MS = 200,     /* to finish a list that nobody wants any more */
     END_MS = 5000,      /* to free everything and close the card */
     REAP_US = 1000,     /* how long a process that has closed its files is given to be gone: .. */
@@ -200,7 +200,7 @@ static enum status await_control(struct xrt_host *host, void *message, size_t si
     uint64_t until = clock_now_ns() + limit_ms * 1000000ull;
     int came = 0;
     while (came == 0 && clock_now_ns() < until)
-        came = receive(host->control, message, size, LOOK_MS * 20);
+        came = receive(host->control, message, size, LOOK_MS);
     if (came > 0)
         return STATUS_OK;
     if (came < 0)

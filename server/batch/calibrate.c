@@ -7,6 +7,8 @@
 
 /* A layer of a few tokens that takes this long is a simulated board's, or a sanitizer's. */
 #define SLOW_NS 2e8
+/* A launch that takes less of a layer's time besides it cannot be told from chance. */
+#define LEAST_LAUNCH 0.1
 
 struct wait {
     pthread_mutex_t lock;
@@ -77,37 +79,56 @@ static enum status measure(struct cost_sample *ret, const struct subject *subjec
 
 enum { SHORT = 8, MEDIUM = 64, LONG = 256 };
 
-/* One layer of three lengths; and `ret_second_ns`, what a second layer of the short one took (0: not known). */
-static enum status take_samples(struct cost_sample samples[3], double *ret_second_ns, const struct subject *subject,
-                                struct board_job *job, uint32_t longest, struct error *err)
+/* What a launch of so many rows took besides its layers; nothing where that is so little of it that it may be chance.
+ * `one` is what a layer took in a launch of its own. */
+static enum status measure_launch(double *ret_ns, const struct subject *subject, struct board_job *job,
+                                  const struct cost_sample *one, struct error *err)
 {
-    struct subject one = *subject, two = *subject;
-    one.layers.layer_end = one.layers.layer_begin + 1;
+    struct subject two = *subject;
     two.layers.layer_end = two.layers.layer_begin + 2;
-    enum status status = measure(&samples[0], &one, job, SHORT, err);
-    if (status != STATUS_OK || samples[0].layer_ns >= SLOW_NS)
-        return status;
-    if (two.layers.layer_end <= subject->layers.layer_end) {
-        struct cost_sample both;
-        status = measure(&both, &two, job, SHORT, err);
-        *ret_second_ns = status == STATUS_OK ? both.layer_ns - samples[0].layer_ns : 0;
-    }
-    if (status == STATUS_OK)
-        status = measure(&samples[1], &one, job, MEDIUM, err);
-    return status == STATUS_OK ? measure(&samples[2], &one, job, longest, err) : status;
+    *ret_ns = 0;
+    if (two.layers.layer_end > subject->layers.layer_end)
+        return STATUS_OK;
+    struct cost_sample both;
+    enum status status = measure(&both, &two, job, one->load.rows, err);
+    double launch_ns = status == STATUS_OK ? 2 * one->layer_ns - both.layer_ns : 0;
+    if (launch_ns > LEAST_LAUNCH * one->layer_ns)
+        *ret_ns = launch_ns;
+    return status;
 }
 
-/* What a launch costs besides its layers, as far as that is above what is guessed. Split, a layer is two launches. */
-static void fit(struct cost_model *model, struct cost_sample samples[3], double second_ns)
+/* One layer of three lengths, and what launches of the first and the last cost. */
+static enum status take_samples(struct cost_sample samples[3], double launches_ns[2], const struct subject *subject,
+                                struct board_job *job, uint32_t longest, struct error *err)
 {
-    double launch_ns = second_ns > 0 ? samples[0].layer_ns - second_ns : 0;
-    for (int i = 0; i < 3 && launch_ns > model->task_ns; i++)
-        samples[i].layer_ns -= launch_ns;
+    const uint32_t lengths[] = {SHORT, MEDIUM, longest};
+    struct subject one = *subject;
+    one.layers.layer_end = one.layers.layer_begin + 1;
+    enum status status = STATUS_OK;
+    for (int i = 0; i < 3 && status == STATUS_OK; i++) {
+        status = measure(&samples[i], &one, job, lengths[i], err);
+        if (status == STATUS_OK && samples[0].layer_ns >= SLOW_NS)
+            return STATUS_OK;
+    }
+    if (status == STATUS_OK)
+        status = measure_launch(&launches_ns[0], subject, job, &samples[0], err);
+    return status == STATUS_OK ? measure_launch(&launches_ns[1], subject, job, &samples[2], err) : status;
+}
+
+/* Split, a layer is two launches. */
+static void fit(struct cost_model *model, struct cost_sample samples[3], const double launches_ns[2])
+{
+    double rows[] = {samples[0].load.rows, samples[2].load.rows};
+    double move_ns = (launches_ns[1] - launches_ns[0]) / (rows[1] - rows[0]);
+    move_ns = move_ns > 0 ? move_ns : 0;
+    double task_ns = launches_ns[0] - move_ns * rows[0];
+    task_ns = task_ns > model->task_ns ? task_ns : model->task_ns;
+    for (int i = 0; i < 3; i++)
+        samples[i].layer_ns -= task_ns - model->task_ns + move_ns * samples[i].load.rows;
     cost_fit(model, samples);
-    if (launch_ns <= model->task_ns)
-        return;
-    model->task_ns = launch_ns;
-    model->barrier_ns += 2 * launch_ns;
+    model->barrier_ns += 2 * (task_ns - model->task_ns);
+    model->task_ns = task_ns;
+    model->move_ns = move_ns;
 }
 
 enum status calibrate_cost(struct cost_model *model, const struct image *image, struct board *board,
@@ -120,17 +141,17 @@ enum status calibrate_cost(struct cost_model *model, const struct image *image, 
     float *hidden = mem_calloc((size_t)longest * image->shape.hidden, sizeof *hidden);
     struct cost_sample samples[3];
     struct subject subject = {board, loaded};
-    double second_ns = 0;
+    double launches_ns[2];
     enum status status = STATUS_OK;
     if (!ids || !hidden)
         status = error_set(err, STATUS_NO_MEMORY, "no memory to measure a board");
     struct board_job job = {.image = image, .ids = ids, .hidden = hidden};
     if (status == STATUS_OK)
-        status = take_samples(samples, &second_ns, &subject, &job, longest, err);
+        status = take_samples(samples, launches_ns, &subject, &job, longest, err);
     if (status == STATUS_OK && samples[0].layer_ns >= SLOW_NS)
         cost_fit_one(model, &samples[0]);
     else if (status == STATUS_OK)
-        fit(model, samples, second_ns);
+        fit(model, samples, launches_ns);
     mem_free(hidden);
     mem_free(ids);
     return status;

@@ -29,6 +29,7 @@ void cost_fit_one(struct cost_model *model, const struct cost_sample *sample)
     cost_init(model);
     double factor = at_least(sample->layer_ns / cost_whole(model, sample->load, 1), 1e-3);
     model->task_ns *= factor;
+    model->move_ns *= factor;
     model->layer_ns *= factor;
     model->row_ns *= factor;
     model->pair_ns *= factor;
@@ -38,7 +39,7 @@ double cost_split(const struct cost_model *model, struct cost_load load, uint32_
 {
     double work = (model->row_ns * load.rows + model->pair_ns * load.pairs) / boards;
     double layer = model->layer_ns + work + (boards > 1 ? model->barrier_ns : 0);
-    return model->scale * (model->task_ns + layer * layers);
+    return model->scale * (model->task_ns + model->move_ns * load.rows + layer * layers);
 }
 
 double cost_whole(const struct cost_model *model, struct cost_load load, uint32_t layers)
@@ -46,10 +47,16 @@ double cost_whole(const struct cost_model *model, struct cost_load load, uint32_
     return cost_split(model, load, layers, 1);
 }
 
+double cost_launch(const struct cost_model *model, struct cost_load load)
+{
+    return model->scale * (model->task_ns + model->move_ns * load.rows);
+}
+
 double cost_singly(const struct cost_model *model, uint64_t texts, double rows, double pairs, uint32_t layers)
 {
     double each_ns = model->task_ns + model->layer_ns * layers;
-    return model->scale * (each_ns * (double)texts + (model->row_ns * rows + model->pair_ns * pairs) * layers);
+    return model->scale *
+           (each_ns * (double)texts + model->move_ns * rows + (model->row_ns * rows + model->pair_ns * pairs) * layers);
 }
 
 void cost_observe(struct cost_model *model, struct cost_load load, uint32_t layers, double measured_ns)

@@ -1,13 +1,14 @@
 /* How long boards take: a model with few terms, measured at start and corrected as it runs.
  *
- *   one board    scale * (task + layers * (layer + row * rows + pair * pairs))
- *   k boards     scale * (task + layers * (layer + (row * rows + pair * pairs) / k + barrier))
+ *   one board    scale * (task + move * rows + layers * (layer + row * rows + pair * pairs))
+ *   k boards     scale * (task + move * rows + layers * (layer + (row * rows + pair * pairs) / k + barrier))
  *
  * `pairs` is the sum of S^2 over the sequences: what attention costs. `barrier` is a hand-over between boards that each
- * have a core of their own: what splitting hopes for. What it takes in truth, bandit.h knows.
+ * have a core of their own: what splitting hopes for. What it takes in truth, bandit.h knows. `move` is what brings a
+ * row to a card and back, once a launch.
  *
- * Invariants: every term is > 0 and finite, so more work never looks cheaper; `scale` learns from tasks on one board
- * alone, so that it does not take the blame for what splitting costs.
+ * Invariants: every term is > 0 (`move` may be 0) and finite, so more work never looks cheaper; `scale` learns from
+ * tasks on one board alone, so that it does not take the blame for what splitting costs.
  */
 #ifndef BERTD_BATCH_COST_H
 #define BERTD_BATCH_COST_H
@@ -16,6 +17,7 @@
 
 struct cost_model {
     double task_ns;
+    double move_ns;
     double layer_ns;
     double row_ns;
     double pair_ns;
@@ -43,6 +45,8 @@ void cost_fit_one(struct cost_model *model, const struct cost_sample *sample);
 /** Predicted nanoseconds of `layers` layers on one board, and split over `boards` of them (1: as on one). */
 double cost_whole(const struct cost_model *model, struct cost_load load, uint32_t layers);
 double cost_split(const struct cost_model *model, struct cost_load load, uint32_t layers, uint32_t boards);
+/** Predicted nanoseconds of a launch besides its layers. */
+double cost_launch(const struct cost_model *model, struct cost_load load);
 /** Of so many texts of these rows and pairs in all, each alone, one after another on one board. */
 double cost_singly(const struct cost_model *model, uint64_t texts, double rows, double pairs, uint32_t layers);
 /** Learn from a finished launch of `layers` layers on one board: move the scale a little, within 1/64 to 64. */

@@ -5,7 +5,7 @@
 /* A bulk batch may run several layers at once while they are together shorter than this. */
 #define QUANTUM_NS 200e3
 /* .. and while the launch itself takes more than one of so many parts of that. */
-#define LAUNCH_SHARE 4
+#define LAUNCH_SHARE 16
 /* A batch below this many tokens leaves a board half idle: do not share out more finely while boards are busy. */
 enum { WORTHWHILE_TOKENS = 128 };
 /* Above these a larger batch is no faster, and only keeps others waiting: bulk, while others come. */
@@ -105,7 +105,7 @@ static uint32_t quantum(const struct plan *plan, uint32_t kind, enum batch_class
     if (class == BATCH_INTERACTIVE || left <= 1)
         return left;
     const struct cost_model *cost = &plan->in->cost[kind];
-    double layer_ns = predict(plan, kind, load, 1, boards), launch_ns = cost->scale * cost->task_ns;
+    double layer_ns = predict(plan, kind, load, 1, boards), launch_ns = cost_launch(cost, load);
     double worth_a_launch = ceil(LAUNCH_SHARE * launch_ns / fmax(layer_ns - launch_ns, 1));
     uint32_t layers = (uint32_t)fmin(fmax(QUANTUM_NS / layer_ns, worth_a_launch), left);
     return layers < 1 ? 1 : layers;

@@ -58,6 +58,7 @@ static enum status open_board(struct program *program, const struct config_board
     struct board_options options = {.kind = named->kind,
                                     .index = program->n_boards,
                                     .no_verify = !config->verify,
+                                    .patience = (uint32_t)config->timeout_scale,
                                     .card = named->card,
                                     .unit = unit,
                                     .xclbin = config->xclbin,

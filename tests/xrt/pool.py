@@ -29,9 +29,9 @@ REQUESTS = [
 ]
 
 
-def ask(url, inputs):
+def ask(url, inputs, seconds=120):
     request = urllib.request.Request(f"{url}/embed", json.dumps({"inputs": inputs}).encode(), {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=120) as answer:
+    with urllib.request.urlopen(request, timeout=seconds) as answer:
         return answer.read()
 
 
