@@ -29,7 +29,7 @@ REQUESTS = [
 ]
 
 
-def ask(url, inputs, seconds=120):
+def ask(url, inputs, seconds=500):
     request = urllib.request.Request(f"{url}/embed", json.dumps({"inputs": inputs}).encode(), {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=seconds) as answer:
         return answer.read()
