@@ -32,7 +32,12 @@ module bertd_drain #(
     output logic [                      7:0] write_column_o,
     output logic [                    511:0] write_data_o,
     output logic                             panel_done_o,      // a panel's last word is written in this cycle
-    output logic                             checksum_error_o
+    output logic                             made_read_o,       // what the row's operands came to; a cycle later
+    output logic [                      8:0] made_row_o,
+    output logic [                      5:0] made_scalar_o,
+    input  logic [                     31:0] made_i,
+    output logic                             product_error_o,   // bertd_checksum
+    output logic                             operand_error_o
 );
 
     localparam int LANES = bertd_pkg::PANEL;
@@ -110,12 +115,18 @@ module bertd_drain #(
     bertd_checksum u_checksum (
         .clk_i,
         .rst_ni,
-        .valid_i(valid_i && tile_i.checked),
+        .valid_i,
         .row_i,
+        .scalar_i(tile_i.scalar),
         .first_i(tile_i.check_first),
         .check_i(tile_i.check),
         .sums_i,
-        .error_o(checksum_error_o)
+        .made_read_o,
+        .made_row_o,
+        .made_scalar_o,
+        .made_i,
+        .product_error_o,
+        .operand_error_o
     );
 
     assign write_o = valid_q[TO_WRITE-1] && !word_write.tile.check;

@@ -79,7 +79,7 @@ module bertd_engine #(
     logic [511:0] counts;
     logic step, wait_weights, wait_rows, wait_drain, array_idle;
     logic recording, recorded;
-    logic weights_error, data_read_error, write_error, checksum_error, not_finite;
+    logic weights_error, data_read_error, write_error, product_error, operand_error, not_finite;
     bertd_pkg::command_t command;
     bertd_pkg::layout_t layout;
     bertd_pkg::extent_t extent;
@@ -137,7 +137,7 @@ module bertd_engine #(
         .start_i(list_start), .list_i(list), .count_i(count), .done_o(list_done), .busy_o(list_busy),
         .over_o(list_over), .recorded_i(recorded),
         .status_o(status), .failed_o(failed), .layer_o(layer), .stop_o(stop),
-        .bus_error_i(weights_error || data_read_error || write_error), .checksum_error_i(checksum_error),
+        .bus_error_i(weights_error || data_read_error || write_error), .checksum_error_i(product_error || operand_error),
         .not_finite_i(not_finite),
         .request_valid_o(request_valid[0]), .request_ready_i(request_ready[0]),
         .request_address_o(request_address[63:0]), .request_beats_o(request_beats[15:0]),
@@ -242,7 +242,10 @@ module bertd_engine #(
     logic [PATHS-1:0] scalar_read, drain_write;
     logic [PATHS*9-1:0] scalar_row, drain_row;
     logic [PATHS*6-1:0] scalar_kind;
-    logic [PATHS*32-1:0] scalar_data;
+    logic [PATHS*32-1:0] scalar_data, made;
+    logic [PATHS-1:0] made_read;
+    logic [PATHS*9-1:0] made_row;
+    logic [PATHS*6-1:0] made_scalar;
     logic [PATHS*8-1:0] drain_column;
     logic [PATHS*512-1:0] drain_data;
     logic [ROWS*128-1:0] operand_data;
@@ -252,12 +255,13 @@ module bertd_engine #(
         .fetch_valid_i(fetch_valid), .fetch_ready_o(fetch_ready), .fetch_i(fetch_job),
         .array_valid_i(array_valid), .array_ready_o(array_ready), .array_i(array_job),
         .vector_done_i(vectors_done), .kv_done_i(kvs_done), .writer_idle_i(writer_idle),
-        .panel_done_o(panel_done), .checksum_error_o(checksum_error), .bus_error_o(weights_error),
+        .panel_done_o(panel_done), .product_error_o(product_error), .operand_error_o(operand_error), .bus_error_o(weights_error),
         .step_o(step), .wait_weights_o(wait_weights), .wait_rows_o(wait_rows), .wait_drain_o(wait_drain),
         .idle_o(array_idle),
         .operand_read_o(operand_read), .operand_tile_o(operand_tile), .operand_word_o(operand_word),
         .operand_data_i(operand_data),
         .scalar_read_o(scalar_read), .scalar_row_o(scalar_row), .scalar_o(scalar_kind), .scalar_data_i(scalar_data),
+        .made_read_o(made_read), .made_row_o(made_row), .made_scalar_o(made_scalar), .made_i(made),
         .residual_read_o(residual_read), .residual_row_o(residual_row), .residual_column_o(residual_column),
         .residual_data_i(input_data),
         .write_o(drain_write), .write_row_o(drain_row), .write_column_o(drain_column), .write_data_o(drain_data),
@@ -281,7 +285,9 @@ module bertd_engine #(
     logic [SLICES*18-1:0] operand_write_word;
     logic [SLICES*256-1:0] operand_write_data;
     logic [SLICES*7-1:0] scale_group;
-    logic [SLICES*32-1:0] scale;
+    logic [SLICES*32-1:0] scale, made_sum;
+    logic [SLICES-1:0] made_write;
+    logic [SLICES*(BANK_ROW+6)-1:0] made_address;
 
     bertd_vector_unit #(.SLICES(SLICES)) u_vector (
         .clk_i, .rst_ni, .clear_i(list_start), .layout_i(layout), .groups_i(extent.groups),
@@ -298,7 +304,8 @@ module bertd_engine #(
         .operand_word_o(operand_write_word), .operand_data_o(operand_write_data),
         .kv_write_o(kv_write), .kv_scale_write_o(kv_scale_write),
         .scalar_write_o(scalar_write), .scalar_address_o(scalar_address),
-        .scale_group_o(scale_group), .scale_row_o(scale_row), .scale_o(scale)
+        .scale_group_o(scale_group), .scale_row_o(scale_row), .scale_o(scale),
+        .made_write_o(made_write), .made_address_o(made_address), .made_o(made_sum)
     );
     bertd_side_load u_side_load (
         .clk_i, .rst_ni,
@@ -349,7 +356,7 @@ module bertd_engine #(
         .clk_i, .rst_ni, .clear_i(list_start),
         .start_i(list_over), .busy_o(recording), .done_o(recorded),
         .address_i(record), .status_i(status), .failed_i(failed), .layer_i(layer), .counters_i(counts),
-        .trouble_i({not_finite, checksum_error, write_error, data_read_error, weights_error}),
+        .trouble_i({operand_error, not_finite, product_error, write_error, data_read_error, weights_error}),
         .writer_idle_i(writer_idle), .request_valid_o(record_request), .request_ready_i(writer_ready),
         .request_address_o(record_address), .request_beats_o(record_beats),
         .data_valid_o(record_data_valid), .data_ready_i(writer_data_ready), .data_o(record_data)
@@ -406,6 +413,13 @@ module bertd_engine #(
         .clk_i,
         .bank_write_i(scalar_write), .bank_write_address_i(scalar_address), .bank_write_data_i(scale),
         .read_i(scalar_read), .read_row_i(scalar_row), .read_scalar_i(scalar_kind), .read_data_o(scalar_data)
+    );
+
+    // What each row's operands came to when they were made, where their scales lie.
+    bertd_scalar_memory #(.SLICES(SLICES), .PATHS(PATHS)) u_made (
+        .clk_i,
+        .bank_write_i(made_write), .bank_write_address_i(made_address), .bank_write_data_i(made_sum),
+        .read_i(made_read), .read_row_i(made_row), .read_scalar_i(made_scalar), .read_data_o(made)
     );
 
     bertd_operand_memory #(.ROWS(ROWS), .SLICES(SLICES)) u_operands (

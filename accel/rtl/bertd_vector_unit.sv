@@ -48,7 +48,10 @@ module bertd_vector_unit #(
     output logic [SLICES*(BANK_ROW+6)-1:0] scalar_address_o,
     output logic [           SLICES*7-1:0] scale_group_o,
     output logic [           SLICES*2-1:0] scale_row_o,
-    output logic [          SLICES*32-1:0] scale_o
+    output logic [          SLICES*32-1:0] scale_o,
+    output logic [             SLICES-1:0] made_write_o,   // what the operands came to
+    output logic [SLICES*(BANK_ROW+6)-1:0] made_address_o, // as scalar_address_o
+    output logic [          SLICES*32-1:0] made_o
 );
 
     logic start, side_slot;
@@ -91,6 +94,7 @@ module bertd_vector_unit #(
         logic side_read;
         logic [5:0] side_word;
         logic [1023:0] side_data;
+        logic [14:0] made_place;
 
         bertd_ram_1r1w #(
             .WIDTH(512),
@@ -151,8 +155,14 @@ module bertd_vector_unit #(
             .kv_scale_write_o(kv_scale_write_o[s]),
             .scale_group_o   (scale_group_o[s*7+:7]),
             .scale_row_o     (scale_row_o[s*2+:2]),
-            .scale_o         (scale_o[s*32+:32])
+            .scale_o         (scale_o[s*32+:32]),
+            .made_write_o    (made_write_o[s]),
+            .made_place_o    (made_place),
+            .made_o          (made_o[s*32+:32])
         );
+        assign made_address_o[s*(BANK_ROW+6)+:BANK_ROW+6] = {
+            made_place[14:9], made_place[8:2+SLICE_BITS], made_place[1:0]
+        };
         assign scalar_address_o[s*(BANK_ROW+6)+:BANK_ROW+6] = {
             job.scalar, scale_group_o[s*7+SLICE_BITS+:7-SLICE_BITS], scale_row_o[s*2+:2]
         };

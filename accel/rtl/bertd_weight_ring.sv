@@ -10,6 +10,9 @@ module bertd_weight_ring #(
     output logic                             panel_ready_o,
     input  logic [                     10:0] panel_groups_i,
     input  logic [                      1:0] panel_params_i,
+    input  logic                             panel_adds_i,   // its weights are part of a check panel's sums
+    input  logic                             panel_first_i,  // the first of them
+    input  logic                             panel_check_i,  // it is that check panel
     input  logic                             data_valid_i,
     output logic                             data_ready_o,
     input  logic [                    511:0] data_i,
@@ -25,7 +28,8 @@ module bertd_weight_ring #(
     output logic [                    511:0] bias_o
 );
 
-    logic panel_valid, panel_done;
+    logic panel_valid, panel_done, adds, first, check, check_valid, check_done, store;
+    logic [511:0] check_beat;
     logic [10:0] groups;
     logic [1:0] params;
     logic [10:0] group_q;  // beats of weights of this panel so far
@@ -38,24 +42,25 @@ module bertd_weight_ring #(
     logic [511:0] biases[0:bertd_pkg::PARAM_SLOTS-1];
 
     bertd_stream_fifo #(
-        .WIDTH(13),
+        .WIDTH(16),
         .DEPTH(bertd_pkg::PARAM_SLOTS)
     ) u_panels (
         .clk_i,
         .rst_ni,
         .in_valid_i (panel_valid_i),
         .in_ready_o (panel_ready_o),
-        .in_i       ({panel_groups_i, panel_params_i}),
+        .in_i       ({panel_groups_i, panel_params_i, panel_adds_i, panel_first_i, panel_check_i}),
         .out_valid_o(panel_valid),
         .out_ready_i(panel_done),
-        .out_o      ({groups, params}),
+        .out_o      ({groups, params, adds, first, check}),
         .used_o     (panels_used)
     );
 
-    assign data_ready_o = panel_valid;
+    assign data_ready_o = panel_valid && !check;
     assign take = data_valid_i && data_ready_o;
     assign is_param = param_q != params;
-    assign panel_done = take && !is_param && group_q == groups - 11'd1;
+    assign store = take && !is_param || check_valid;
+    assign panel_done = check_done || (take && !is_param && group_q == groups - 11'd1);
     assign arrived_o = arrived_q;
 
     bertd_ram_1r1w #(
@@ -63,12 +68,26 @@ module bertd_weight_ring #(
         .DEPTH(bertd_pkg::RING_BEATS)
     ) u_ring (
         .clk_i,
-        .write_i        (take && !is_param),
+        .write_i        (store),
         .write_address_i(arrived_q[bertd_pkg::RING_BITS-1:0]),
-        .write_data_i   (data_i),
+        .write_data_i   (check_valid ? check_beat : data_i),
         .read_i,
         .read_address_i,
         .read_data_o
+    );
+
+    bertd_check_panel u_check (
+        .clk_i,
+        .rst_ni,
+        .valid_i (take && !is_param && adds),
+        .group_i (group_q[6:0]),
+        .first_i (first),
+        .beat_i  (data_i),
+        .make_i  (panel_valid && check),
+        .groups_i(groups),
+        .valid_o (check_valid),
+        .beat_o  (check_beat),
+        .done_o  (check_done)
     );
 
     always_ff @(posedge clk_i) begin
@@ -86,16 +105,14 @@ module bertd_weight_ring #(
             param_q <= '0;
             arrived_q <= '0;
             slot_q <= '0;
-        end else if (take) begin
-            if (is_param) begin
-                param_q <= param_q + 2'd1;
-            end else begin
-                arrived_q <= arrived_q + 1'b1;
-                group_q <= panel_done ? '0 : group_q + 11'd1;
-                if (panel_done) begin
-                    param_q <= '0;
-                    slot_q <= slot_q + 1'b1;
-                end
+        end else begin
+            if (take && is_param) param_q <= param_q + 2'd1;
+            if (store) arrived_q <= arrived_q + 1'b1;
+            if (take && !is_param) group_q <= group_q + 11'd1;
+            if (panel_done) begin
+                group_q <= '0;
+                param_q <= '0;
+                slot_q <= slot_q + 1'b1;
             end
         end
     end
