@@ -12,6 +12,7 @@ module bertd_drain_path #(
     input  bertd_pkg::tile_t                 tile_i,
     input  logic [                    511:0] sums_i,
 
+    output logic                             scale_read_o,
     output logic [bertd_pkg::PARAM_BITS-1:0] scale_slot_o,
     input  logic [                    511:0] scale_i,
     output logic                             scalar_read_o,  // the scalar comes a cycle later
@@ -55,6 +56,7 @@ module bertd_drain_path #(
         else valid_q <= {valid_q[TO_WRITE-2:0], valid_i};
     end
 
+    assign scale_read_o = valid_q[TO_MUL-1] && !word_mul.tile.check;
     assign scale_slot_o = word_mul.tile.slot;
     assign scalar_read_o = valid_q[TO_SCALAR-1];
     assign scalar_row_o = word_scalar.row;

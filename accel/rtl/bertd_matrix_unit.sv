@@ -20,6 +20,7 @@ module bertd_matrix_unit #(
     output logic                  panel_done_o,
     output logic                  product_error_o,
     output logic                  operand_error_o,
+    output logic                  param_error_o,
     output logic                  bus_error_o,
     output logic                  step_o,
     output logic                  wait_weights_o,
@@ -79,7 +80,8 @@ module bertd_matrix_unit #(
     logic [PATHS*bertd_pkg::PARAM_BITS-1:0] scale_slot;
     logic [bertd_pkg::PARAM_BITS-1:0] bias_slot;
     logic first, shift, last, beat_freed, results_busy, results_there, panel_end;
-    logic [PATHS-1:0] take, product_error, operand_error;
+    logic [PATHS-1:0] take, product_error, operand_error, scale_read;
+    logic bias_read;
     logic shift_rows;
     logic [1:0] exit_at;
     logic [8:0] row;
@@ -126,7 +128,8 @@ module bertd_matrix_unit #(
         .data_valid_i(data_valid), .data_ready_o(data_ready), .data_i(data),
         .arrived_o(arrived),
         .read_i(step_o), .read_address_i(ring_address), .read_data_o(weights),
-        .scale_slot_i(scale_slot), .scale_o(scale), .bias_slot_i(bias_slot), .bias_o(bias)
+        .scale_read_i(scale_read), .scale_slot_i(scale_slot), .scale_o(scale),
+        .bias_read_i(bias_read), .bias_slot_i(bias_slot), .bias_o(bias), .param_error_o
     );
 
     bertd_array_control #(.ROWS(ROWS)) u_control (
@@ -161,8 +164,8 @@ module bertd_matrix_unit #(
     bertd_drain #(.PATHS(PATHS)) u_drain (
         .clk_i, .rst_ni, .activation_i,
         .valid_i(take[0]), .row_i(row), .tile_i(tile), .panel_end_i(panel_end), .sums_i(sums[511:0]),
-        .scale_slot_o(scale_slot[bertd_pkg::PARAM_BITS-1:0]), .scale_i(scale[511:0]),
-        .bias_slot_o(bias_slot), .bias_i(bias),
+        .scale_read_o(scale_read[0]), .scale_slot_o(scale_slot[bertd_pkg::PARAM_BITS-1:0]), .scale_i(scale[511:0]),
+        .bias_read_o(bias_read), .bias_slot_o(bias_slot), .bias_i(bias),
         .scalar_read_o(scalar_read_o[0]), .scalar_row_o(scalar_row_o[8:0]), .scalar_o(scalar_o[5:0]),
         .scalar_data_i(scalar_data_i[31:0]),
         .residual_read_o, .residual_row_o, .residual_column_o, .residual_data_i,
@@ -177,7 +180,8 @@ module bertd_matrix_unit #(
         bertd_drain_path #(.LATE(w * bertd_pkg::GROUP_ROWS)) u_path (
             .clk_i, .rst_ni,
             .valid_i(take[w]), .row_i(row + 9'(w * (ROWS / PATHS))), .tile_i(tile), .sums_i(sums[w*512+:512]),
-            .scale_slot_o(scale_slot[w*bertd_pkg::PARAM_BITS+:bertd_pkg::PARAM_BITS]), .scale_i(scale[w*512+:512]),
+            .scale_read_o(scale_read[w]), .scale_slot_o(scale_slot[w*bertd_pkg::PARAM_BITS+:bertd_pkg::PARAM_BITS]),
+            .scale_i(scale[w*512+:512]),
             .scalar_read_o(scalar_read_o[w]), .scalar_row_o(scalar_row_o[w*9+:9]), .scalar_o(scalar_o[w*6+:6]),
             .scalar_data_i(scalar_data_i[w*32+:32]),
             .write_o(write_o[w]), .write_row_o(write_row_o[w*9+:9]), .write_column_o(write_column_o[w*8+:8]),

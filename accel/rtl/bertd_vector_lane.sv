@@ -16,6 +16,7 @@ module bertd_vector_lane #(
     input  logic [            9:0] loaded_rows_i,
     output logic                   busy_o,
     output logic                   error_o,
+    output logic                   memory_error_o,
     output logic [            7:0] norm_group_o,     // whose normalised rows come next
 
     output logic                   row_read_o,
@@ -110,7 +111,8 @@ module bertd_vector_lane #(
         .scale_valid_o(scale_valid),
         .scale_ready_i(1'b1),
         .scale_o,
-        .error_o
+        .error_o,
+        .memory_error_o
     );
 
     assign words = 9'((job_i.command.width + 13'd15) >> 4);

@@ -21,6 +21,7 @@ module bertd_vector_unit #(
     output logic                           done_o,
     output logic                           layer_done_o,
     output logic                           error_o,
+    output logic                           memory_error_o, // a word of a memory has changed
     output logic                           store_start_o,  // the rows that are normalised from now on are to be stored
     output logic [                    9:0] norm_rows_o,    // that are there, from the first on
 
@@ -56,6 +57,7 @@ module bertd_vector_unit #(
 
     logic start, side_slot;
     logic [SLICES-1:0] busy, error;
+    logic [SLICES*3-1:0] memory_error;
     bertd_pkg::vector_job_t job;
 
     bertd_vector_control u_control (
@@ -78,6 +80,7 @@ module bertd_vector_unit #(
         .layer_done_o
     );
     assign error_o = error != '0;
+    assign memory_error_o = memory_error != '0;
     assign store_start_o = start && job.store;
 
     // All groups before the one that the slowest lane is at.
@@ -96,29 +99,33 @@ module bertd_vector_unit #(
         logic [1023:0] side_data;
         logic [14:0] made_place;
 
-        bertd_ram_1r1w #(
+        bertd_ram_guarded #(
             .WIDTH(512),
             .DEPTH(128)
         ) u_side_low (
             .clk_i,
+            .rst_ni,
             .write_i        (side_write_low_i),
             .write_address_i(side_write_address_i),
             .write_data_i   (side_write_data_i),
             .read_i         (side_read),
             .read_address_i ({side_slot, side_word}),
-            .read_data_o    (side_data[511:0])
+            .read_data_o    (side_data[511:0]),
+            .error_o        (memory_error[3*s])
         );
-        bertd_ram_1r1w #(
+        bertd_ram_guarded #(
             .WIDTH(512),
             .DEPTH(128)
         ) u_side_high (
             .clk_i,
+            .rst_ni,
             .write_i        (side_write_high_i),
             .write_address_i(side_write_address_i),
             .write_data_i   (side_write_data_i),
             .read_i         (side_read),
             .read_address_i ({side_slot, side_word}),
-            .read_data_o    (side_data[1023:512])
+            .read_data_o    (side_data[1023:512]),
+            .error_o        (memory_error[3*s+1])
         );
 
         bertd_vector_lane #(
@@ -135,6 +142,7 @@ module bertd_vector_unit #(
             .loaded_rows_i,
             .busy_o          (busy[s]),
             .error_o         (error[s]),
+            .memory_error_o  (memory_error[3*s+2]),
             .norm_group_o    (norm_group[s*8+:8]),
             .row_read_o      (row_read_o[s]),
             .row_address_o   (row_address_o[s*(BANK_ROW+8)+:BANK_ROW+8]),

@@ -22,10 +22,13 @@ module bertd_weight_ring #(
     input  logic [bertd_pkg::RING_BITS-1:0] read_address_i,
     output logic [                    511:0] read_data_o,
 
+    input  logic [              PATHS-1:0] scale_read_i,
     input  logic [PATHS*bertd_pkg::PARAM_BITS-1:0] scale_slot_i,
     output logic [          PATHS*512-1:0] scale_o,
+    input  logic                             bias_read_i,
     input  logic [bertd_pkg::PARAM_BITS-1:0] bias_slot_i,
-    output logic [                    511:0] bias_o
+    output logic [                    511:0] bias_o,
+    output logic                             param_error_o  // a scale or a bias that was read has changed
 );
 
     logic panel_valid, panel_done, adds, first, check, check_valid, check_done, store;
@@ -38,8 +41,11 @@ module bertd_weight_ring #(
     logic [bertd_pkg::PARAM_BITS-1:0] slot_q;
     logic take, is_param;
     logic [bertd_pkg::PARAM_BITS:0] panels_used;
-    logic [511:0] scales[0:bertd_pkg::PARAM_SLOTS-1];
-    logic [511:0] biases[0:bertd_pkg::PARAM_SLOTS-1];
+    // With the parity of each 64 bits.
+    logic [519:0] scales[0:bertd_pkg::PARAM_SLOTS-1];
+    logic [519:0] biases[0:bertd_pkg::PARAM_SLOTS-1];
+    logic [7:0] data_parity, bias_parity, bias_there;
+    logic [PATHS:0] param_error_q;
 
     bertd_stream_fifo #(
         .WIDTH(16),
@@ -91,13 +97,20 @@ module bertd_weight_ring #(
     );
 
     always_ff @(posedge clk_i) begin
-        if (take && is_param && param_q == 2'd0) scales[slot_q] <= data_i;
-        if (take && is_param && param_q == 2'd1) biases[slot_q] <= data_i;
+        if (take && is_param && param_q == 2'd0) scales[slot_q] <= {data_parity, data_i};
+        if (take && is_param && param_q == 2'd1) biases[slot_q] <= {data_parity, data_i};
     end
     for (genvar w = 0; w < PATHS; w++) begin : gen_path
-        assign scale_o[w*512+:512] = scales[scale_slot_i[w*bertd_pkg::PARAM_BITS+:bertd_pkg::PARAM_BITS]];
+        logic [7:0] there, parity;
+        assign {there, scale_o[w*512+:512]} = scales[scale_slot_i[w*bertd_pkg::PARAM_BITS+:bertd_pkg::PARAM_BITS]];
+        bertd_parity #(.WIDTH(512)) u_parity (.word_i(scale_o[w*512+:512]), .parity_o(parity));
+        always_ff @(posedge clk_i) param_error_q[w] <= scale_read_i[w] && parity != there;
     end
-    assign bias_o = biases[bias_slot_i];
+    assign {bias_there, bias_o} = biases[bias_slot_i];
+    bertd_parity #(.WIDTH(512)) u_data_parity (.word_i(data_i), .parity_o(data_parity));
+    bertd_parity #(.WIDTH(512)) u_bias_parity (.word_i(bias_o), .parity_o(bias_parity));
+    always_ff @(posedge clk_i) param_error_q[PATHS] <= bias_read_i && bias_parity != bias_there;
+    assign param_error_o = param_error_q != '0;
 
     always_ff @(posedge clk_i or negedge rst_ni) begin
         if (!rst_ni) begin
