@@ -35,7 +35,8 @@ module bertd_row_memory #(
 
         bertd_ram_guarded #(
             .WIDTH(512),
-            .DEPTH(1 << ADDRESS)
+            .DEPTH(1 << ADDRESS),
+            .RAM_STYLE("ultra")
         ) u_ram (
             .clk_i,
             .rst_ni,

@@ -51,7 +51,8 @@ module bertd_scalar_memory #(
 
         bertd_ram_guarded #(
             .WIDTH(32),
-            .DEPTH(1 << ADDRESS)
+            .DEPTH(1 << ADDRESS),
+            .RAM_STYLE("ultra")
         ) u_ram (
             .clk_i,
             .rst_ni,
