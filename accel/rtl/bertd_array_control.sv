@@ -91,7 +91,6 @@ module bertd_array_control #(
         result_o.residual = job_q.residual;
         result_o.wide = job_q.wide;
         result_o.column = job_q.column;
-        result_o.checked = job_q.checked;
         result_o.check_first = job_q.check_first && fresh_q;
         result_o.check = job_q.check_last && job_q.panels == 9'd1;
     end

@@ -1,70 +1,74 @@
-// Data path: the array's sums, beside bertd_drain -> an error for bertd_command_fetch.
-// The sum of a row's accumulators over all panels of a linear, modulo 2^32, against the product of the row with the sum
-// of the weights' rows. That product comes out of the array itself: a linear's last panel holds the digits, base 256,
-// of the sums in its first four outputs.
+// Data path: the array's sums, beside bertd_drain and bertd_drain_path -> errors for bertd_command_fetch.
+// A linear's, a head's scores' or a head's contexts' last panel is its check panel. Its first four outputs are the
+// digits, base 256, of what the row's other accumulators must come to, each times its factor (bertd_check_sum), modulo
+// 2^32: the product of the row with the so weighted sum of all weights. Its fifth is the weighted sum of the row's
+// operands, which must be what it was when they were made (bertd_check_operands).
 module bertd_checksum (
     input  logic         clk_i,
     input  logic         rst_ni,
     input  logic         valid_i,
     input  logic [  8:0] row_i,
-    input  logic         first_i,   // first panel of the linear
-    input  logic         check_i,   // check panel
-    input  logic [511:0] sums_i,    // [16] int32
-    output logic         error_o
+    input  logic [  5:0] scalar_i,         // where the row's scalar and its operands' sum lie
+    input  logic         first_i,          // first panel of the linear
+    input  logic         check_i,          // check panel
+    input  logic [511:0] sums_i,           // [16] int32
+    output logic         made_read_o,      // sum of the operands as they were made; it comes a cycle later
+    output logic [  8:0] made_row_o,
+    output logic [  5:0] made_scalar_o,
+    input  logic [ 31:0] made_i,
+    output logic         product_error_o,
+    output logic         operand_error_o
 );
 
-    logic [31:0] digits, first_half, second_half, part_a_q, part_b_q, total_q, earlier, sum;
-    logic valid_1_q, valid_2_q, first_1_q, first_2_q, check_1_q, check_2_q, error_q;
-    logic [8:0] row_1_q, row_2_q;
+    localparam int LATE = bertd_pkg::CHECK_SUM_LATENCY;
+
+    logic [31:0] digits, expected, read, panel, earlier;
+    logic [LATE-1:0] valid_q;
+    logic [16:0] along_before, along;
+    logic [8:0] row;
+    logic first, check, product_error_q, operand_error_q;
 
     assign digits = sums_i[31:0] + (sums_i[63:32] << 8) + (sums_i[95:64] << 16) + (sums_i[127:96] << 24);
-    always_comb begin
-        first_half = '0;
-        second_half = '0;
-        for (int i = 0; i < 8; i++) begin
-            first_half = first_half + sums_i[i*32+:32];
-            second_half = second_half + sums_i[(i+8)*32+:32];
-        end
-    end
+    bertd_check_sum u_panel (.clk_i, .x_i(sums_i), .y_o(panel));
+    bertd_delay_line #(.WIDTH(64), .DEPTH(LATE)) u_check (
+        .clk_i, .in_i({sums_i[159:128], digits}), .out_o({read, expected}));
+    bertd_delay_line #(.WIDTH(17), .DEPTH(LATE - 1)) u_before (
+        .clk_i, .in_i({row_i, scalar_i, first_i, check_i}), .out_o(along_before));
+    bertd_delay_line #(.WIDTH(17), .DEPTH(1)) u_along (.clk_i, .in_i(along_before), .out_o(along));
+    assign {made_row_o, made_scalar_o} = along_before[16:2];
+    assign made_read_o = valid_q[LATE-2] && along_before[0];
+    assign {row, first, check} = {along[16:8], along[1:0]};
 
+    // Of the panels so far.
     bertd_ram_1r1w #(
         .WIDTH(32),
         .DEPTH(bertd_pkg::MAX_TOKENS)
     ) u_sums (
         .clk_i,
-        .write_i        (valid_2_q && !check_2_q),
-        .write_address_i(row_2_q),
-        .write_data_i   (sum),
-        .read_i         (valid_1_q),
-        .read_address_i (row_1_q),
+        .write_i        (valid_q[LATE-1] && !check),
+        .write_address_i(row),
+        .write_data_i   (panel + (first ? 32'd0 : earlier)),
+        .read_i         (valid_q[LATE-2]),
+        .read_address_i (made_row_o),
         .read_data_o    (earlier)
     );
 
-    assign sum = total_q + (first_2_q ? 32'd0 : earlier);
-    assign error_o = error_q;
-
-    always_ff @(posedge clk_i) begin
-        part_a_q <= check_i ? digits : first_half;
-        part_b_q <= check_i ? 32'd0 : second_half;
-        total_q <= part_a_q + part_b_q;
-        row_1_q <= row_i;
-        row_2_q <= row_1_q;
-        first_1_q <= first_i;
-        first_2_q <= first_1_q;
-        check_1_q <= check_i;
-        check_2_q <= check_1_q;
-    end
+    assign product_error_o = product_error_q;
+    assign operand_error_o = operand_error_q;
 
     always_ff @(posedge clk_i or negedge rst_ni) begin
         if (!rst_ni) begin
-            valid_1_q <= 1'b0;
-            valid_2_q <= 1'b0;
-            error_q <= 1'b0;
+            valid_q <= '0;
+            product_error_q <= 1'b0;
+            operand_error_q <= 1'b0;
         end else begin
-            valid_1_q <= valid_i;
-            valid_2_q <= valid_1_q;
-            error_q <= valid_2_q && check_2_q && total_q != earlier;
+            valid_q <= {valid_q[LATE-2:0], valid_i};
+            product_error_q <= valid_q[LATE-1] && check && expected != earlier;
+            operand_error_q <= valid_q[LATE-1] && check && read != made_i;
         end
     end
+
+    logic unused;
+    assign unused = ^along[7:2];
 
 endmodule

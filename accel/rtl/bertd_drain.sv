@@ -14,8 +14,10 @@ module bertd_drain #(
     input  logic                             panel_end_i,
     input  logic [                    511:0] sums_i,
 
+    output logic                             scale_read_o,
     output logic [bertd_pkg::PARAM_BITS-1:0] scale_slot_o,
     input  logic [                    511:0] scale_i,
+    output logic                             bias_read_o,
     output logic [bertd_pkg::PARAM_BITS-1:0] bias_slot_o,
     input  logic [                    511:0] bias_i,
     output logic                             scalar_read_o,     // the scalar comes a cycle later
@@ -32,7 +34,12 @@ module bertd_drain #(
     output logic [                      7:0] write_column_o,
     output logic [                    511:0] write_data_o,
     output logic                             panel_done_o,      // a panel's last word is written in this cycle
-    output logic                             checksum_error_o
+    output logic                             made_read_o,       // what the row's operands came to; a cycle later
+    output logic [                      8:0] made_row_o,
+    output logic [                      5:0] made_scalar_o,
+    input  logic [                     31:0] made_i,
+    output logic                             product_error_o,   // bertd_checksum
+    output logic                             operand_error_o
 );
 
     localparam int LANES = bertd_pkg::PANEL;
@@ -72,15 +79,17 @@ module bertd_drain #(
         end
     end
 
+    assign scale_read_o = valid_q[TO_MUL-1] && word_mul.tile.params != 2'd0 && !word_mul.tile.check;
     assign scale_slot_o = word_mul.tile.slot;
     assign scales = word_mul.tile.params != 2'd0 ? scale_i : {LANES{bertd_pkg::FP_ONE}};
     assign scalar_read_o = valid_q[TO_FMA-2];
     assign scalar_row_o = word_before_fma.row;
     assign scalar_o = word_before_fma.tile.scalar;
     assign scalar = scalar_data_i;
+    assign bias_read_o = valid_q[TO_FMA-1] && word_fma.tile.params == 2'd2 && !word_fma.tile.check;
     assign bias_slot_o = word_fma.tile.slot;
     assign biases = word_fma.tile.params == 2'd2 ? bias_i : {LANES{bertd_pkg::FP_MINUS_ZERO}};
-    assign residual_read_o = word_before_add.tile.residual;
+    assign residual_read_o = valid_q[TO_ADD-2] && word_before_add.tile.residual;
     assign residual_row_o = word_before_add.row;
     assign residual_column_o = word_before_add.tile.column;
     assign residuals = word_add.tile.residual ? residual_data_i : {LANES{bertd_pkg::FP_MINUS_ZERO}};
@@ -110,12 +119,18 @@ module bertd_drain #(
     bertd_checksum u_checksum (
         .clk_i,
         .rst_ni,
-        .valid_i(valid_i && tile_i.checked),
+        .valid_i,
         .row_i,
+        .scalar_i(tile_i.scalar),
         .first_i(tile_i.check_first),
         .check_i(tile_i.check),
         .sums_i,
-        .error_o(checksum_error_o)
+        .made_read_o,
+        .made_row_o,
+        .made_scalar_o,
+        .made_i,
+        .product_error_o,
+        .operand_error_o
     );
 
     assign write_o = valid_q[TO_WRITE-1] && !word_write.tile.check;

@@ -12,6 +12,7 @@ module bertd_drain_path #(
     input  bertd_pkg::tile_t                 tile_i,
     input  logic [                    511:0] sums_i,
 
+    output logic                             scale_read_o,
     output logic [bertd_pkg::PARAM_BITS-1:0] scale_slot_o,
     input  logic [                    511:0] scale_i,
     output logic                             scalar_read_o,  // the scalar comes a cycle later
@@ -22,7 +23,13 @@ module bertd_drain_path #(
     output logic                             write_o,
     output logic [                      8:0] write_row_o,
     output logic [                      7:0] write_column_o,
-    output logic [                    511:0] write_data_o
+    output logic [                    511:0] write_data_o,
+    output logic                             made_read_o,    // what the row's operands came to; a cycle later
+    output logic [                      8:0] made_row_o,
+    output logic [                      5:0] made_scalar_o,
+    input  logic [                     31:0] made_i,
+    output logic                             product_error_o,
+    output logic                             operand_error_o
 );
 
     localparam int TO_MUL = LATE + bertd_pkg::FP_FROM_INT32_LATENCY;
@@ -30,13 +37,15 @@ module bertd_drain_path #(
     localparam int TO_PRODUCT = TO_SCALAR + 1 + bertd_pkg::FP_MUL_LATENCY;
     localparam int TO_WRITE = LATE + bertd_pkg::DRAIN_LATENCY;
 
-    bertd_pkg::drain_word_t word_0, word_mul, word_scalar, word_write;
+    bertd_pkg::drain_word_t word_0, word_late, word_mul, word_scalar, word_write;
     logic [511:0] sums, products;
     logic [TO_WRITE-1:0] valid_q;
 
     assign word_0 = {row_i, tile_i};
 
-    bertd_delay_line #(.WIDTH($bits(word_0)), .DEPTH(TO_MUL)) u_to_mul (.clk_i, .in_i(word_0), .out_o(word_mul));
+    bertd_delay_line #(.WIDTH($bits(word_0)), .DEPTH(LATE)) u_to_late (.clk_i, .in_i(word_0), .out_o(word_late));
+    bertd_delay_line #(.WIDTH($bits(word_0)), .DEPTH(TO_MUL - LATE)) u_to_mul (
+        .clk_i, .in_i(word_late), .out_o(word_mul));
     bertd_delay_line #(.WIDTH($bits(word_0)), .DEPTH(TO_SCALAR - TO_MUL)) u_to_scalar (
         .clk_i, .in_i(word_mul), .out_o(word_scalar));
     bertd_delay_line #(.WIDTH($bits(word_0)), .DEPTH(TO_WRITE - TO_SCALAR)) u_to_write (
@@ -47,6 +56,7 @@ module bertd_drain_path #(
         else valid_q <= {valid_q[TO_WRITE-2:0], valid_i};
     end
 
+    assign scale_read_o = valid_q[TO_MUL-1] && !word_mul.tile.check;
     assign scale_slot_o = word_mul.tile.slot;
     assign scalar_read_o = valid_q[TO_SCALAR-1];
     assign scalar_row_o = word_scalar.row;
@@ -62,11 +72,28 @@ module bertd_drain_path #(
         bertd_fp_mul u_row (.clk_i, .en_i(1'b1), .a_i(scaled), .b_i(scalar_data_i), .y_o(products[l*32+:32]));
     end
 
+    bertd_checksum u_checksum (
+        .clk_i,
+        .rst_ni,
+        .valid_i(valid_q[LATE-1]),
+        .row_i(word_late.row),
+        .scalar_i(word_late.tile.scalar),
+        .first_i(word_late.tile.check_first),
+        .check_i(word_late.tile.check),
+        .sums_i(sums),
+        .made_read_o,
+        .made_row_o,
+        .made_scalar_o,
+        .made_i,
+        .product_error_o,
+        .operand_error_o
+    );
+
     // The drain's other steps take this long.
     bertd_delay_line #(.WIDTH(512), .DEPTH(TO_WRITE - TO_PRODUCT)) u_products (
         .clk_i, .in_i(products), .out_o(write_data_o));
 
-    assign write_o = valid_q[TO_WRITE-1];
+    assign write_o = valid_q[TO_WRITE-1] && !word_write.tile.check;
     assign write_row_o = word_write.row;
     assign write_column_o = word_write.tile.column;
 

@@ -79,7 +79,9 @@ module bertd_engine #(
     logic [511:0] counts;
     logic step, wait_weights, wait_rows, wait_drain, array_idle;
     logic recording, recorded;
-    logic weights_error, data_read_error, write_error, checksum_error, not_finite;
+    logic weights_error, data_read_error, write_error, product_error, operand_error, memory_error, not_finite;
+    logic [6:0] memory_errors;
+    assign memory_error = memory_errors != '0;
     bertd_pkg::command_t command;
     bertd_pkg::layout_t layout;
     bertd_pkg::extent_t extent;
@@ -137,7 +139,7 @@ module bertd_engine #(
         .start_i(list_start), .list_i(list), .count_i(count), .done_o(list_done), .busy_o(list_busy),
         .over_o(list_over), .recorded_i(recorded),
         .status_o(status), .failed_o(failed), .layer_o(layer), .stop_o(stop),
-        .bus_error_i(weights_error || data_read_error || write_error), .checksum_error_i(checksum_error),
+        .bus_error_i(weights_error || data_read_error || write_error), .checksum_error_i(product_error || operand_error || memory_error),
         .not_finite_i(not_finite),
         .request_valid_o(request_valid[0]), .request_ready_i(request_ready[0]),
         .request_address_o(request_address[63:0]), .request_beats_o(request_beats[15:0]),
@@ -242,7 +244,10 @@ module bertd_engine #(
     logic [PATHS-1:0] scalar_read, drain_write;
     logic [PATHS*9-1:0] scalar_row, drain_row;
     logic [PATHS*6-1:0] scalar_kind;
-    logic [PATHS*32-1:0] scalar_data;
+    logic [PATHS*32-1:0] scalar_data, made;
+    logic [PATHS-1:0] made_read;
+    logic [PATHS*9-1:0] made_row;
+    logic [PATHS*6-1:0] made_scalar;
     logic [PATHS*8-1:0] drain_column;
     logic [PATHS*512-1:0] drain_data;
     logic [ROWS*128-1:0] operand_data;
@@ -252,12 +257,14 @@ module bertd_engine #(
         .fetch_valid_i(fetch_valid), .fetch_ready_o(fetch_ready), .fetch_i(fetch_job),
         .array_valid_i(array_valid), .array_ready_o(array_ready), .array_i(array_job),
         .vector_done_i(vectors_done), .kv_done_i(kvs_done), .writer_idle_i(writer_idle),
-        .panel_done_o(panel_done), .checksum_error_o(checksum_error), .bus_error_o(weights_error),
+        .panel_done_o(panel_done), .product_error_o(product_error), .operand_error_o(operand_error), .param_error_o(memory_errors[0]),
+        .bus_error_o(weights_error),
         .step_o(step), .wait_weights_o(wait_weights), .wait_rows_o(wait_rows), .wait_drain_o(wait_drain),
         .idle_o(array_idle),
         .operand_read_o(operand_read), .operand_tile_o(operand_tile), .operand_word_o(operand_word),
         .operand_data_i(operand_data),
         .scalar_read_o(scalar_read), .scalar_row_o(scalar_row), .scalar_o(scalar_kind), .scalar_data_i(scalar_data),
+        .made_read_o(made_read), .made_row_o(made_row), .made_scalar_o(made_scalar), .made_i(made),
         .residual_read_o(residual_read), .residual_row_o(residual_row), .residual_column_o(residual_column),
         .residual_data_i(input_data),
         .write_o(drain_write), .write_row_o(drain_row), .write_column_o(drain_column), .write_data_o(drain_data),
@@ -281,13 +288,16 @@ module bertd_engine #(
     logic [SLICES*18-1:0] operand_write_word;
     logic [SLICES*256-1:0] operand_write_data;
     logic [SLICES*7-1:0] scale_group;
-    logic [SLICES*32-1:0] scale;
+    logic [SLICES*32-1:0] scale, made_sum;
+    logic [SLICES-1:0] made_write;
+    logic [SLICES*(BANK_ROW+6)-1:0] made_address;
 
     bertd_vector_unit #(.SLICES(SLICES)) u_vector (
         .clk_i, .rst_ni, .clear_i(list_start), .layout_i(layout), .groups_i(extent.groups),
         .job_valid_i(vector_queued_valid), .job_ready_o(vector_queued_ready), .job_i(vector_queued),
         .panels_done_i(panels_done), .loaded_rows_i(loaded_rows), .kv_free_i(kv_free), .kv_filled_o(kv_filled),
         .kv_slot_o(kv_fill_slot), .done_o(vector_done), .layer_done_o(layer_done), .error_o(not_finite),
+        .memory_error_o(memory_errors[1]),
         .store_start_o(store_start), .norm_rows_o(norm_rows),
         .side_ready_i(side_full), .side_release_o(side_release), .side_write_low_i(side_write_low),
         .side_write_high_i(side_write_high), .side_write_address_i(side_write_address),
@@ -298,7 +308,8 @@ module bertd_engine #(
         .operand_word_o(operand_write_word), .operand_data_o(operand_write_data),
         .kv_write_o(kv_write), .kv_scale_write_o(kv_scale_write),
         .scalar_write_o(scalar_write), .scalar_address_o(scalar_address),
-        .scale_group_o(scale_group), .scale_row_o(scale_row), .scale_o(scale)
+        .scale_group_o(scale_group), .scale_row_o(scale_row), .scale_o(scale),
+        .made_write_o(made_write), .made_address_o(made_address), .made_o(made_sum)
     );
     bertd_side_load u_side_load (
         .clk_i, .rst_ni,
@@ -321,12 +332,12 @@ module bertd_engine #(
     logic [15:0] kv_beats;
 
     bertd_kv_stage #(.SLICES(SLICES)) u_kv_stage (
-        .clk_i,
+        .clk_i, .rst_ni,
         .write_slot_i(kv_fill_slot), .write_i(kv_write), .write_group_i(operand_write_group),
         .write_row_i(operand_write_row), .write_word_i(operand_write_word), .write_data_i(operand_write_data),
         .scale_write_i(kv_scale_write), .scale_group_i(scale_group), .scale_row_i(scale_row), .scale_i(scale),
         .read_i(stage_read), .read_slot_i(stage_slot), .read_group_i(stage_group), .read_word_i(stage_word),
-        .read_data_o(stage_data), .read_scales_o(stage_scales)
+        .read_data_o(stage_data), .read_scales_o(stage_scales), .error_o(memory_errors[2])
     );
     bertd_kv_write u_kv_write (
         .clk_i, .rst_ni, .command_i(command), .layout_i(layout), .extent_i(extent),
@@ -349,7 +360,7 @@ module bertd_engine #(
         .clk_i, .rst_ni, .clear_i(list_start),
         .start_i(list_over), .busy_o(recording), .done_o(recorded),
         .address_i(record), .status_i(status), .failed_i(failed), .layer_i(layer), .counters_i(counts),
-        .trouble_i({not_finite, checksum_error, write_error, data_read_error, weights_error}),
+        .trouble_i({memory_error, operand_error, not_finite, product_error, write_error, data_read_error, weights_error}),
         .writer_idle_i(writer_idle), .request_valid_o(record_request), .request_ready_i(writer_ready),
         .request_address_o(record_address), .request_beats_o(record_beats),
         .data_valid_o(record_data_valid), .data_ready_i(writer_data_ready), .data_o(record_data)
@@ -366,6 +377,7 @@ module bertd_engine #(
     logic [SLICES*512-1:0] input_bank_data;
     logic [8:0] input_row, input_bank, input_bank_row, input_bank_q;
     logic [5:0] input_word;
+    logic [SLICES-1:0] input_read;
 
     // The drain's other paths write to other banks than the first.
     logic [SLICES-1:0] path_write;
@@ -376,12 +388,13 @@ module bertd_engine #(
         .bank_write_o(path_write), .bank_address_o(path_address), .bank_data_o(path_data)
     );
     bertd_row_memory #(.SLICES(SLICES), .WORDS(bertd_pkg::ROW_WORDS)) u_rows (
-        .clk_i,
+        .clk_i, .rst_ni,
         .write_i(drain_write[0] || load_write), .write_row_i(load_write ? load_row : drain_row[8:0]),
         .write_word_i(load_write ? {2'b00, load_word} : drain_column[7:0]),
         .write_data_i(load_write ? load_data : drain_data[511:0]),
         .bank_write_i(path_write), .bank_write_address_i(path_address), .bank_write_data_i(path_data),
-        .bank_read_i(row_read), .bank_read_address_i(row_address), .bank_read_data_o(row_data)
+        .bank_read_i(row_read), .bank_read_address_i(row_address), .bank_read_data_o(row_data),
+        .error_o(memory_errors[3])
     );
 
     assign input_row = store_read ? store_row : residual_row;
@@ -389,13 +402,16 @@ module bertd_engine #(
     assign input_bank = (input_row >> 2) & 9'(SLICES - 1);
     assign input_bank_row = ((input_row >> (2 + SLICE_BITS)) << 2) | 9'(input_row[1:0]);
     bertd_row_memory #(.SLICES(SLICES), .WORDS(bertd_pkg::INPUT_WORDS)) u_inputs (
-        .clk_i,
+        .clk_i, .rst_ni,
         .write_i(load_write), .write_row_i(load_row), .write_word_i(load_word), .write_data_i(load_data),
         .bank_write_i(input_write), .bank_write_address_i(input_address), .bank_write_data_i(input_write_data),
-        .bank_read_i({SLICES{store_read || residual_read}}),
+        .bank_read_i(input_read),
         .bank_read_address_i({SLICES{input_bank_row[BANK_ROW-1:0], input_word}}),
-        .bank_read_data_o(input_bank_data)
+        .bank_read_data_o(input_bank_data), .error_o(memory_errors[4])
     );
+    for (genvar s = 0; s < SLICES; s++) begin : gen_input_read
+        assign input_read[s] = (store_read || residual_read) && input_bank == 9'(s);
+    end
     always_ff @(posedge clk_i) input_bank_q <= input_bank;
     always_comb begin
         input_data = '0;
@@ -403,9 +419,18 @@ module bertd_engine #(
     end
 
     bertd_scalar_memory #(.SLICES(SLICES), .PATHS(PATHS)) u_scalars (
-        .clk_i,
+        .clk_i, .rst_ni,
         .bank_write_i(scalar_write), .bank_write_address_i(scalar_address), .bank_write_data_i(scale),
-        .read_i(scalar_read), .read_row_i(scalar_row), .read_scalar_i(scalar_kind), .read_data_o(scalar_data)
+        .read_i(scalar_read), .read_row_i(scalar_row), .read_scalar_i(scalar_kind), .read_data_o(scalar_data),
+        .error_o(memory_errors[5])
+    );
+
+    // What each row's operands came to when they were made, where their scales lie.
+    bertd_scalar_memory #(.SLICES(SLICES), .PATHS(PATHS)) u_made (
+        .clk_i, .rst_ni,
+        .bank_write_i(made_write), .bank_write_address_i(made_address), .bank_write_data_i(made_sum),
+        .read_i(made_read), .read_row_i(made_row), .read_scalar_i(made_scalar), .read_data_o(made),
+        .error_o(memory_errors[6])
     );
 
     bertd_operand_memory #(.ROWS(ROWS), .SLICES(SLICES)) u_operands (

@@ -18,7 +18,9 @@ module bertd_matrix_unit #(
     input  logic [           7:0] kv_done_i,
     input  logic                  writer_idle_i,
     output logic                  panel_done_o,
-    output logic                  checksum_error_o,
+    output logic                  product_error_o,
+    output logic                  operand_error_o,
+    output logic                  param_error_o,
     output logic                  bus_error_o,
     output logic                  step_o,
     output logic                  wait_weights_o,
@@ -34,6 +36,10 @@ module bertd_matrix_unit #(
     output logic [   PATHS*9-1:0] scalar_row_o,
     output logic [   PATHS*6-1:0] scalar_o,
     input  logic [  PATHS*32-1:0] scalar_data_i,
+    output logic [     PATHS-1:0] made_read_o,
+    output logic [   PATHS*9-1:0] made_row_o,
+    output logic [   PATHS*6-1:0] made_scalar_o,
+    input  logic [  PATHS*32-1:0] made_i,
     output logic                  residual_read_o,
     output logic [           8:0] residual_row_o,
     output logic [           7:0] residual_column_o,
@@ -62,7 +68,7 @@ module bertd_matrix_unit #(
     bertd_pkg::array_job_t array_job;
     bertd_pkg::tile_t result, tile;
     logic fetch_valid, fetch_ready, array_valid, array_ready;
-    logic panel_valid, panel_ready, request_valid, request_ready, data_valid, data_ready;
+    logic panel_valid, panel_ready, panel_adds, panel_first, panel_check, request_valid, request_ready, data_valid, data_ready;
     logic [10:0] panel_groups;
     logic [1:0] panel_params, group;
     logic [63:0] request_address;
@@ -74,7 +80,8 @@ module bertd_matrix_unit #(
     logic [PATHS*bertd_pkg::PARAM_BITS-1:0] scale_slot;
     logic [bertd_pkg::PARAM_BITS-1:0] bias_slot;
     logic first, shift, last, beat_freed, results_busy, results_there, panel_end;
-    logic [PATHS-1:0] take;
+    logic [PATHS-1:0] take, product_error, operand_error, scale_read;
+    logic bias_read;
     logic shift_rows;
     logic [1:0] exit_at;
     logic [8:0] row;
@@ -98,6 +105,7 @@ module bertd_matrix_unit #(
         .beat_freed_i(beat_freed), .panel_retired_i(panel_done_o),
         .panel_valid_o(panel_valid), .panel_ready_i(panel_ready),
         .panel_groups_o(panel_groups), .panel_params_o(panel_params),
+        .panel_adds_o(panel_adds), .panel_first_o(panel_first), .panel_check_o(panel_check),
         .request_valid_o(request_valid), .request_ready_i(request_ready),
         .request_address_o(request_address), .request_beats_o(request_beats)
     );
@@ -116,10 +124,12 @@ module bertd_matrix_unit #(
         .clk_i, .rst_ni,
         .panel_valid_i(panel_valid), .panel_ready_o(panel_ready),
         .panel_groups_i(panel_groups), .panel_params_i(panel_params),
+        .panel_adds_i(panel_adds), .panel_first_i(panel_first), .panel_check_i(panel_check),
         .data_valid_i(data_valid), .data_ready_o(data_ready), .data_i(data),
         .arrived_o(arrived),
         .read_i(step_o), .read_address_i(ring_address), .read_data_o(weights),
-        .scale_slot_i(scale_slot), .scale_o(scale), .bias_slot_i(bias_slot), .bias_o(bias)
+        .scale_read_i(scale_read), .scale_slot_i(scale_slot), .scale_o(scale),
+        .bias_read_i(bias_read), .bias_slot_i(bias_slot), .bias_o(bias), .param_error_o
     );
 
     bertd_array_control #(.ROWS(ROWS)) u_control (
@@ -134,6 +144,8 @@ module bertd_matrix_unit #(
         .wait_weights_o, .wait_rows_o, .wait_drain_o, .idle_o
     );
     assign operand_read_o = step_o;
+    assign product_error_o = product_error != '0;
+    assign operand_error_o = operand_error != '0;
 
     bertd_array #(.ROWS(ROWS), .PATHS(PATHS), .EXIT(EXIT)) u_array (
         .clk_i, .rst_ni,
@@ -152,25 +164,30 @@ module bertd_matrix_unit #(
     bertd_drain #(.PATHS(PATHS)) u_drain (
         .clk_i, .rst_ni, .activation_i,
         .valid_i(take[0]), .row_i(row), .tile_i(tile), .panel_end_i(panel_end), .sums_i(sums[511:0]),
-        .scale_slot_o(scale_slot[bertd_pkg::PARAM_BITS-1:0]), .scale_i(scale[511:0]),
-        .bias_slot_o(bias_slot), .bias_i(bias),
+        .scale_read_o(scale_read[0]), .scale_slot_o(scale_slot[bertd_pkg::PARAM_BITS-1:0]), .scale_i(scale[511:0]),
+        .bias_read_o(bias_read), .bias_slot_o(bias_slot), .bias_i(bias),
         .scalar_read_o(scalar_read_o[0]), .scalar_row_o(scalar_row_o[8:0]), .scalar_o(scalar_o[5:0]),
         .scalar_data_i(scalar_data_i[31:0]),
         .residual_read_o, .residual_row_o, .residual_column_o, .residual_data_i,
         .write_o(write_o[0]), .write_row_o(write_row_o[8:0]), .write_column_o(write_column_o[7:0]),
         .write_data_o(write_data_o[511:0]),
-        .panel_done_o, .checksum_error_o
+        .panel_done_o,
+        .made_read_o(made_read_o[0]), .made_row_o(made_row_o[8:0]), .made_scalar_o(made_scalar_o[5:0]),
+        .made_i(made_i[31:0]), .product_error_o(product_error[0]), .operand_error_o(operand_error[0])
     );
 
     for (genvar w = 1; w < PATHS; w++) begin : gen_path
         bertd_drain_path #(.LATE(w * bertd_pkg::GROUP_ROWS)) u_path (
             .clk_i, .rst_ni,
             .valid_i(take[w]), .row_i(row + 9'(w * (ROWS / PATHS))), .tile_i(tile), .sums_i(sums[w*512+:512]),
-            .scale_slot_o(scale_slot[w*bertd_pkg::PARAM_BITS+:bertd_pkg::PARAM_BITS]), .scale_i(scale[w*512+:512]),
+            .scale_read_o(scale_read[w]), .scale_slot_o(scale_slot[w*bertd_pkg::PARAM_BITS+:bertd_pkg::PARAM_BITS]),
+            .scale_i(scale[w*512+:512]),
             .scalar_read_o(scalar_read_o[w]), .scalar_row_o(scalar_row_o[w*9+:9]), .scalar_o(scalar_o[w*6+:6]),
             .scalar_data_i(scalar_data_i[w*32+:32]),
             .write_o(write_o[w]), .write_row_o(write_row_o[w*9+:9]), .write_column_o(write_column_o[w*8+:8]),
-            .write_data_o(write_data_o[w*512+:512])
+            .write_data_o(write_data_o[w*512+:512]),
+            .made_read_o(made_read_o[w]), .made_row_o(made_row_o[w*9+:9]), .made_scalar_o(made_scalar_o[w*6+:6]),
+            .made_i(made_i[w*32+:32]), .product_error_o(product_error[w]), .operand_error_o(operand_error[w])
         );
     end
 

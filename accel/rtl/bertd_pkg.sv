@@ -13,6 +13,9 @@ package bertd_pkg;
     // Cycles from the array's operands, as the memories put them out, to their dot products.
     localparam int ARRAY_DOT_LATENCY = 8;
 
+    // From 16 numbers to their weighted sum (bertd_check_sum).
+    localparam int CHECK_SUM_LATENCY = 3;
+
     localparam int GROUP_ROWS = 4;  // rows a vector slice works on, interleaved
 
     // Limits of a command. All sizes are multiples of PANEL.
@@ -167,6 +170,7 @@ package bertd_pkg;
         logic [10:0] groups;        // segments * beats
         logic [1:0] params;
         logic params_apart;
+        logic check;                // behind them comes a check panel of what they were
         logic [63:0] address;
         logic [31:0] panel_stride;
         logic [31:0] segment_stride;
@@ -189,7 +193,6 @@ package bertd_pkg;
         logic residual;
         logic wide;                 // scores: several rows a cycle leave the array
         logic [7:0] column;         // of the first panel's word in the row memory
-        logic checked;              // its accumulators take part in a checksum
         logic check_first;          // its first panel is the first of a checksum
         logic check_last;           // its last panel is the check panel
     } array_job_t;
@@ -206,7 +209,6 @@ package bertd_pkg;
         logic residual;
         logic wide;
         logic [7:0] column;
-        logic checked;
         logic check_first;
         logic check;
     } tile_t;

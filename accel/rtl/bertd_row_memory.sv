@@ -9,6 +9,7 @@ module bertd_row_memory #(
     localparam int ADDRESS = 9 - SLICE_BITS + WORD_BITS
 ) (
     input  logic                      clk_i,
+    input  logic                      rst_ni,
     input  logic                      write_i,
     input  logic [               8:0] write_row_i,
     input  logic [     WORD_BITS-1:0] write_word_i,
@@ -18,10 +19,13 @@ module bertd_row_memory #(
     input  logic [    SLICES*512-1:0] bank_write_data_i,
     input  logic [        SLICES-1:0] bank_read_i,
     input  logic [SLICES*ADDRESS-1:0] bank_read_address_i,
-    output logic [    SLICES*512-1:0] bank_read_data_o
+    output logic [    SLICES*512-1:0] bank_read_data_o,
+    output logic                      error_o                // a word that was read has changed
 );
 
     logic [8:0] bank, bank_row;
+    logic [SLICES-1:0] error;
+    assign error_o = error != '0;
     assign bank = (write_row_i >> 2) & 9'(SLICES - 1);
     assign bank_row = ((write_row_i >> (2 + SLICE_BITS)) << 2) | 9'(write_row_i[1:0]);
 
@@ -29,17 +33,19 @@ module bertd_row_memory #(
         logic hit;
         assign hit = write_i && bank == 9'(s);
 
-        bertd_ram_1r1w #(
+        bertd_ram_guarded #(
             .WIDTH(512),
             .DEPTH(1 << ADDRESS)
         ) u_ram (
             .clk_i,
+            .rst_ni,
             .write_i        (hit || bank_write_i[s]),
             .write_address_i(hit ? {bank_row[8-SLICE_BITS:0], write_word_i} : bank_write_address_i[s*ADDRESS+:ADDRESS]),
             .write_data_i   (hit ? write_data_i : bank_write_data_i[s*512+:512]),
             .read_i         (bank_read_i[s]),
             .read_address_i (bank_read_address_i[s*ADDRESS+:ADDRESS]),
-            .read_data_o    (bank_read_data_o[s*512+:512])
+            .read_data_o    (bank_read_data_o[s*512+:512]),
+            .error_o        (error[s])
         );
     end
 

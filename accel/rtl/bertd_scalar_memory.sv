@@ -8,16 +8,20 @@ module bertd_scalar_memory #(
     localparam int ADDRESS = 9 - SLICE_BITS + 6
 ) (
     input  logic                      clk_i,
+    input  logic                      rst_ni,
     input  logic [        SLICES-1:0] bank_write_i,
     input  logic [SLICES*ADDRESS-1:0] bank_write_address_i,  // {scalar, row of the bank}
     input  logic [     SLICES*32-1:0] bank_write_data_i,
     input  logic [         PATHS-1:0] read_i,
     input  logic [       PATHS*9-1:0] read_row_i,
     input  logic [       PATHS*6-1:0] read_scalar_i,
-    output logic [      PATHS*32-1:0] read_data_o
+    output logic [      PATHS*32-1:0] read_data_o,
+    output logic                      error_o                // a word that was read has changed
 );
 
     logic [SLICES*32-1:0] data;
+    logic [SLICES-1:0] error;
+    assign error_o = error != '0;
     logic [PATHS*SLICES-1:0] hit, hit_q;  // [PATHS][SLICES]
 
     for (genvar w = 0; w < PATHS; w++) begin : gen_path
@@ -45,17 +49,19 @@ module bertd_scalar_memory #(
         end
         assign bank_row = ((row >> (2 + SLICE_BITS)) << 2) | 9'(row[1:0]);
 
-        bertd_ram_1r1w #(
+        bertd_ram_guarded #(
             .WIDTH(32),
             .DEPTH(1 << ADDRESS)
         ) u_ram (
             .clk_i,
+            .rst_ni,
             .write_i        (bank_write_i[s]),
             .write_address_i(bank_write_address_i[s*ADDRESS+:ADDRESS]),
             .write_data_i   (bank_write_data_i[s*32+:32]),
             .read_i         (read),
             .read_address_i ({scalar, bank_row[8-SLICE_BITS:0]}),
-            .read_data_o    (data[s*32+:32])
+            .read_data_o    (data[s*32+:32]),
+            .error_o        (error[s])
         );
     end
 

@@ -161,7 +161,6 @@ module bertd_sequencer (
         array_o.operand = bertd_pkg::OPERAND_X;
         array_o.scalar = bertd_pkg::SCALAR_X;
         array_o.params = 2'd2;
-        array_o.checked = 1'b1;
         array_o.check_first = 1'b1;
         array_o.check_last = 1'b1;
         unique case (step_q)
@@ -177,7 +176,7 @@ module bertd_sequencer (
                 array_o.wait_vector = queries_q + 10'(head_q) + 10'd1;
                 array_o.group = segment.group;
                 array_o.row_groups = 8'(segment_end[9:2]);
-                array_o.panels = 9'(segment_blocks);
+                array_o.panels = 9'(segment_blocks) + 9'd1;
                 array_o.groups = head_groups;
                 array_o.operand = bertd_pkg::OPERAND_QUERY +
                     (c.head_dim == 7'd64 ? {1'b0, head_q, 2'b00} : {2'b00, head_q, 1'b0});
@@ -185,14 +184,12 @@ module bertd_sequencer (
                 array_o.params = 2'd1;
                 array_o.wide = 1'b1;
                 array_o.column = bertd_pkg::ROW_SCORES + (head_q[0] ? bertd_pkg::ROW_SCORE_WORDS : 8'd0);
-                array_o.checked = 1'b0;
-                array_o.check_last = 1'b0;
             end
             CONTEXT: begin
                 array_o.wait_vector = softmaxes_q + 10'(head_q) + 10'd1;
                 array_o.group = segment.group;
                 array_o.row_groups = 8'(segment_end[9:2]);
-                array_o.panels = head_panels;
+                array_o.panels = head_panels + 9'd1;
                 array_o.groups = context_groups;
                 array_o.two_digits = 1'b1;
                 array_o.operand = bertd_pkg::OPERAND_DIGITS + (head_q[0] ? 9'd64 : 9'd0);
@@ -200,8 +197,6 @@ module bertd_sequencer (
                 array_o.params = 2'd0;
                 array_o.column = bertd_pkg::ROW_CONTEXT +
                     (c.head_dim == 7'd64 ? {head_q, 2'b00} : {1'b0, head_q, 1'b0});
-                array_o.checked = 1'b0;
-                array_o.check_last = 1'b0;
             end
             OUTPUT: begin
                 array_o.panels = hidden_panels + 9'd1;
@@ -236,6 +231,10 @@ module bertd_sequencer (
         fetch_o.params = array_o.params;
         fetch_o.address = weights_q;
         fetch_o.panel_stride = step_q == FFN2 ? wide_panel : hidden_panel;
+        if (step_q == SCORE || step_q == CONTEXT) begin
+            fetch_o.check = 1'b1;
+            fetch_o.panels = array_o.panels - 9'd1;
+        end
         if (step_q == SCORE) begin
             fetch_o.wait_kv = 1'b1;
             fetch_o.params_apart = 1'b1;

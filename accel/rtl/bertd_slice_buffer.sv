@@ -14,7 +14,8 @@ module bertd_slice_buffer #(
     input  logic         read_i,
     input  logic         release_i,     // the word read is not needed again
     input  logic         rewind_i,      // the next word to read is the first that was not released
-    output logic [511:0] read_data_o
+    output logic [511:0] read_data_o,
+    output logic         error_o        // a word that was read has changed
 );
 
     localparam int BITS = $clog2(DEPTH);
@@ -38,17 +39,19 @@ module bertd_slice_buffer #(
         end
     end
 
-    bertd_ram_1r1w #(
+    bertd_ram_guarded #(
         .WIDTH(512),
         .DEPTH(DEPTH)
     ) u_ram (
         .clk_i,
+        .rst_ni,
         .write_i,
         .write_address_i(write_q),
         .write_data_i,
         .read_i,
         .read_address_i (read_q),
-        .read_data_o    (data)
+        .read_data_o    (data),
+        .error_o
     );
     always_ff @(posedge clk_i) read_data_o <= data;
 

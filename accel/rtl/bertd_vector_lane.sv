@@ -16,6 +16,7 @@ module bertd_vector_lane #(
     input  logic [            9:0] loaded_rows_i,
     output logic                   busy_o,
     output logic                   error_o,
+    output logic                   memory_error_o,
     output logic [            7:0] norm_group_o,     // whose normalised rows come next
 
     output logic                   row_read_o,
@@ -38,7 +39,10 @@ module bertd_vector_lane #(
     output logic                   kv_scale_write_o,
     output logic [            6:0] scale_group_o,
     output logic [            1:0] scale_row_o,
-    output logic [           31:0] scale_o
+    output logic [           31:0] scale_o,
+    output logic                   made_write_o,     // what a row of the operand memory came to
+    output logic [           14:0] made_place_o,     // {scalar, group, row}
+    output logic [           31:0] made_o
 );
 
     logic feeding, command_valid, command_ready, in_valid, in_ready, side_valid, side_ready;
@@ -107,7 +111,8 @@ module bertd_vector_lane #(
         .scale_valid_o(scale_valid),
         .scale_ready_i(1'b1),
         .scale_o,
-        .error_o
+        .error_o,
+        .memory_error_o
     );
 
     assign words = 9'((job_i.command.width + 13'd15) >> 4);
@@ -190,6 +195,21 @@ module bertd_vector_lane #(
     assign operand_word_o = {low_word_q, job_i.operand + q_word};
     assign operand_data_o = {low_q, job_i.digits ? high : low};
     assign kv_write_o = q_valid && job_i.to_kv;
+
+    bertd_check_operands u_made (
+        .clk_i,
+        .rst_ni,
+        .valid_i (q_valid && !job_i.to_kv),
+        .digits_i(job_i.digits),
+        .first_i (q_word == '0),
+        .last_i  (q_word == q_words - 9'd1),
+        .row_i   (q_row),
+        .q_i     (q),
+        .place_i ({job_i.scalar, q_group}),
+        .write_o (made_write_o),
+        .place_o (made_place_o),
+        .sum_o   (made_o)
+    );
 
     bertd_vector_place #(
         .SLICES(SLICES),

@@ -41,7 +41,8 @@ module bertd_vector_slice #(
     output logic                  scale_valid_o,  // one a row
     input  logic                  scale_ready_i,
     output logic [          31:0] scale_o,
-    output logic                  error_o         // a value was not finite; until clear_i
+    output logic                  error_o,        // a value was not finite; until clear_i
+    output logic                  memory_error_o  // a word of a buffer has changed
 );
 
     localparam int GROUP = MAX_WIDTH / 16 * 4;
@@ -147,6 +148,7 @@ module bertd_vector_slice #(
     assign in_ready_o = quant_ready || load_ready;
 
     logic [511:0] row_data;
+    logic row_error, result_error;
     bertd_slice_buffer #(
         .DEPTH(GROUP)
     ) u_rows (
@@ -159,8 +161,10 @@ module bertd_vector_slice #(
         .read_i      (issue && !issue_quant),
         .release_i   (issue && !issue_quant && issue_final),
         .rewind_i    (issue_rewind),
-        .read_data_o (row_data)
+        .read_data_o (row_data),
+        .error_o     (row_error)
     );
+    assign memory_error_o = row_error || result_error;
 
     // Side words wait for the pipeline's end: of elements that there are.
     logic side_push, side_pop, side_there, norm_side_taken, softmax_side_taken;
@@ -428,7 +432,8 @@ module bertd_vector_slice #(
         .read_i      (put_read),
         .release_i   (put_read),
         .rewind_i    (1'b0),
-        .read_data_o (result_data)
+        .read_data_o (result_data),
+        .error_o     (result_error)
     );
     bertd_slice_put u_put (
         .clk_i,

@@ -21,6 +21,7 @@ module bertd_vector_unit #(
     output logic                           done_o,
     output logic                           layer_done_o,
     output logic                           error_o,
+    output logic                           memory_error_o, // a word of a memory has changed
     output logic                           store_start_o,  // the rows that are normalised from now on are to be stored
     output logic [                    9:0] norm_rows_o,    // that are there, from the first on
 
@@ -48,11 +49,15 @@ module bertd_vector_unit #(
     output logic [SLICES*(BANK_ROW+6)-1:0] scalar_address_o,
     output logic [           SLICES*7-1:0] scale_group_o,
     output logic [           SLICES*2-1:0] scale_row_o,
-    output logic [          SLICES*32-1:0] scale_o
+    output logic [          SLICES*32-1:0] scale_o,
+    output logic [             SLICES-1:0] made_write_o,   // what the operands came to
+    output logic [SLICES*(BANK_ROW+6)-1:0] made_address_o, // as scalar_address_o
+    output logic [          SLICES*32-1:0] made_o
 );
 
     logic start, side_slot;
     logic [SLICES-1:0] busy, error;
+    logic [SLICES*3-1:0] memory_error;
     bertd_pkg::vector_job_t job;
 
     bertd_vector_control u_control (
@@ -75,6 +80,7 @@ module bertd_vector_unit #(
         .layer_done_o
     );
     assign error_o = error != '0;
+    assign memory_error_o = memory_error != '0;
     assign store_start_o = start && job.store;
 
     // All groups before the one that the slowest lane is at.
@@ -91,30 +97,35 @@ module bertd_vector_unit #(
         logic side_read;
         logic [5:0] side_word;
         logic [1023:0] side_data;
+        logic [14:0] made_place;
 
-        bertd_ram_1r1w #(
+        bertd_ram_guarded #(
             .WIDTH(512),
             .DEPTH(128)
         ) u_side_low (
             .clk_i,
+            .rst_ni,
             .write_i        (side_write_low_i),
             .write_address_i(side_write_address_i),
             .write_data_i   (side_write_data_i),
             .read_i         (side_read),
             .read_address_i ({side_slot, side_word}),
-            .read_data_o    (side_data[511:0])
+            .read_data_o    (side_data[511:0]),
+            .error_o        (memory_error[3*s])
         );
-        bertd_ram_1r1w #(
+        bertd_ram_guarded #(
             .WIDTH(512),
             .DEPTH(128)
         ) u_side_high (
             .clk_i,
+            .rst_ni,
             .write_i        (side_write_high_i),
             .write_address_i(side_write_address_i),
             .write_data_i   (side_write_data_i),
             .read_i         (side_read),
             .read_address_i ({side_slot, side_word}),
-            .read_data_o    (side_data[1023:512])
+            .read_data_o    (side_data[1023:512]),
+            .error_o        (memory_error[3*s+1])
         );
 
         bertd_vector_lane #(
@@ -131,6 +142,7 @@ module bertd_vector_unit #(
             .loaded_rows_i,
             .busy_o          (busy[s]),
             .error_o         (error[s]),
+            .memory_error_o  (memory_error[3*s+2]),
             .norm_group_o    (norm_group[s*8+:8]),
             .row_read_o      (row_read_o[s]),
             .row_address_o   (row_address_o[s*(BANK_ROW+8)+:BANK_ROW+8]),
@@ -151,8 +163,14 @@ module bertd_vector_unit #(
             .kv_scale_write_o(kv_scale_write_o[s]),
             .scale_group_o   (scale_group_o[s*7+:7]),
             .scale_row_o     (scale_row_o[s*2+:2]),
-            .scale_o         (scale_o[s*32+:32])
+            .scale_o         (scale_o[s*32+:32]),
+            .made_write_o    (made_write_o[s]),
+            .made_place_o    (made_place),
+            .made_o          (made_o[s*32+:32])
         );
+        assign made_address_o[s*(BANK_ROW+6)+:BANK_ROW+6] = {
+            made_place[14:9], made_place[8:2+SLICE_BITS], made_place[1:0]
+        };
         assign scalar_address_o[s*(BANK_ROW+6)+:BANK_ROW+6] = {
             job.scalar, scale_group_o[s*7+SLICE_BITS+:7-SLICE_BITS], scale_row_o[s*2+:2]
         };

@@ -483,6 +483,11 @@ const char *sim_model_breach(const struct sim_model *model)
     return model->memory.breach;
 }
 
+void *sim_model_context(struct sim_model *model)
+{
+    return model->context.get();
+}
+
 uint32_t sim_model_rows(void)
 {
     return SIM_ROWS;
