@@ -1,11 +1,10 @@
 // Data path: operand memory (rows), bertd_weight_ring (weights) -> int32 sums -> bertd_drain.
 // ROWS x 16 accumulators, output-stationary: weights go to all rows, a row's operands to its 16 outputs. The sums of a
-// finished tile move at once into a second set of registers, where the drain takes them row by row while the next tile
-// is added up: from the exit that is nearest to the rows it wants.
+// finished tile move at once into a second set of registers, from which the drain picks row after row while the next
+// tile is added up.
 module bertd_array #(
     parameter int ROWS = 4,
-    parameter int PATHS = 1,                // rows that are shown at once: the exit's, ROWS / PATHS behind it, ...
-    parameter int EXIT = 4                  // rows between two exits, at most four of which there are
+    parameter int PATHS = 1                 // rows that are picked at once, ROWS / PATHS apart
 ) (
     input  logic               clk_i,
     input  logic               rst_ni,
@@ -17,15 +16,14 @@ module bertd_array #(
     input  logic [      511:0] weights_i,   // [16][4]
     input  logic [ROWS*128-1:0] operands_i, // [ROWS][16]
     output logic               result_o,    // a tile is in the second set from the next cycle on
-    input  logic               take_i,      // the next row of each path, please
-    input  logic [        1:0] exit_i,
-    output logic [PATHS*512-1:0] rows_o     // [PATHS][16] int32
+    input  logic [        8:0] row_i,       // of the first path
+    output logic [PATHS*512-1:0] rows_o     // [PATHS][16] int32, bertd_pkg::ARRAY_PICK_LATENCY cycles later
 );
 
     localparam int DOT = bertd_pkg::ARRAY_DOT_LATENCY;
 
     logic [511:0] weights_q, weights;
-    logic [(ROWS+1)*512-1:0] results;
+    logic [ROWS*512-1:0] results;
     logic [1:0] group_q;
     // Flags beside the data: memory, dot products, sums.
     logic [DOT+1:0] last_q;
@@ -56,7 +54,6 @@ module bertd_array #(
         .y_o(weights)
     );
 
-    assign results[ROWS*512+:512] = '0;
     for (genvar r = 0; r < ROWS; r++) begin : gen_row
         bertd_array_row u_row (
             .clk_i,
@@ -67,21 +64,18 @@ module bertd_array #(
             .first_i   (first_q[DOT]),
             .shift_i   (shift_q[DOT]),
             .load_i    (last_q[DOT+1]),
-            .take_i,
-            .below_i   (results[(r+1)*512+:512]),
             .results_o (results[r*512+:512])
         );
     end
-    for (genvar w = 0; w < PATHS; w++) begin : gen_path
-        always_comb begin
-            rows_o[w*512+:512] = '0;
-            for (int e = 0; e < 4; e++) begin
-                if (exit_i == 2'(e) && e * EXIT + w * (ROWS / PATHS) < ROWS) begin
-                    rows_o[w*512+:512] = results[(e*EXIT+w*(ROWS/PATHS))%ROWS*512+:512];
-                end
-            end
-        end
-    end
+    bertd_array_pick #(
+        .ROWS (ROWS),
+        .PATHS(PATHS)
+    ) u_pick (
+        .clk_i,
+        .row_i,
+        .results_i(results),
+        .rows_o
+    );
     assign result_o = last_q[DOT+1];
 
 endmodule

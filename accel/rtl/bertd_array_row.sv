@@ -1,6 +1,6 @@
-// Data path: operands of a row and weights, in bertd_array -> 16 sums -> the row above, and so to the drain.
+// Data path: operands of a row and weights, in bertd_array -> 16 sums -> bertd_array_pick.
 // A row of the array: 16 accumulators that share the row's operands, and the second set of registers that holds the
-// sums of a finished tile until the drain has shifted them out, row by row.
+// sums of a finished tile until the drain has taken them, row by row.
 module bertd_array_row (
     input  logic         clk_i,
     input  logic [  1:0] group_i,
@@ -10,8 +10,6 @@ module bertd_array_row (
     input  logic         first_i,
     input  logic         shift_i,
     input  logic         load_i,      // the sums are those of a finished tile
-    input  logic         take_i,      // everybody moves up by a row
-    input  logic [511:0] below_i,     // results of the row below
     output logic [511:0] results_o    // [16] int32
 );
 
@@ -57,10 +55,7 @@ module bertd_array_row (
         );
     end
 
-    always_ff @(posedge clk_i) begin
-        if (load_i) results_q <= sums;
-        else if (take_i) results_q <= below_i;
-    end
+    always_ff @(posedge clk_i) if (load_i) results_q <= sums;
     assign results_o = results_q;
 
 endmodule

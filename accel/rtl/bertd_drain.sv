@@ -11,7 +11,7 @@ module bertd_drain #(
     input  logic                             valid_i,
     input  logic [                      8:0] row_i,
     input  bertd_pkg::tile_t                 tile_i,
-    input  logic                             panel_end_i,
+    input  logic                             tile_end_i,
     input  logic [                    511:0] sums_i,
 
     output logic                             scale_read_o,
@@ -34,6 +34,9 @@ module bertd_drain #(
     output logic [                      7:0] write_column_o,
     output logic [                    511:0] write_data_o,
     output logic                             panel_done_o,      // a panel's last word is written in this cycle
+    output logic                             rows_done_o,       // likewise, the last of these rows of a pass ...
+    output logic                             pass_done_o,       // ... and of all its rows
+    output logic [                      9:0] end_row_o,         // behind them
     output logic                             made_read_o,       // what the row's operands came to; a cycle later
     output logic [                      8:0] made_row_o,
     output logic [                      5:0] made_scalar_o,
@@ -51,6 +54,7 @@ module bertd_drain #(
     localparam int TO_END = TO_WRITE + (PATHS - 1) * bertd_pkg::GROUP_ROWS;  // of the last path
 
     bertd_pkg::drain_word_t word_0, word_mul, word_before_fma, word_fma, word_before_add, word_add, word_write;
+    logic last_tile, rows_done, pass_last;
     logic [511:0] scales, biases, residuals, linear, kept, activated;
     logic [31:0] scalar;
     logic [TO_WRITE-1:0] valid_q;
@@ -68,6 +72,12 @@ module bertd_drain #(
     bertd_delay_line #(.WIDTH($bits(word_0)), .DEPTH(1)) u_to_add (.clk_i, .in_i(word_before_add), .out_o(word_add));
     bertd_delay_line #(.WIDTH($bits(word_0)), .DEPTH(bertd_pkg::FP_ADD_LATENCY)) u_to_write (
         .clk_i, .in_i(word_add), .out_o(word_write));
+    bertd_delay_line #(.WIDTH(13), .DEPTH(TO_END - TO_ADD)) u_to_end (
+        .clk_i,
+        .in_i({word_add.tile.last_tile, word_add.tile.rows_done, word_add.tile.pass_last,
+               {1'b0, word_add.tile.row} + word_add.tile.rows}),
+        .out_o({last_tile, rows_done, pass_last, end_row_o})
+    );
 
     always_ff @(posedge clk_i or negedge rst_ni) begin
         if (!rst_ni) begin
@@ -75,7 +85,7 @@ module bertd_drain #(
             end_q <= '0;
         end else begin
             valid_q <= {valid_q[TO_WRITE-2:0], valid_i};
-            end_q <= {end_q[TO_END-2:0], valid_i && panel_end_i};
+            end_q <= {end_q[TO_END-2:0], valid_i && tile_end_i};
         end
     end
 
@@ -136,6 +146,8 @@ module bertd_drain #(
     assign write_o = valid_q[TO_WRITE-1] && !word_write.tile.check;
     assign write_row_o = word_write.row;
     assign write_column_o = word_write.tile.column;
-    assign panel_done_o = end_q[TO_END-1];
+    assign panel_done_o = end_q[TO_END-1] && last_tile;
+    assign rows_done_o = end_q[TO_END-1] && rows_done;
+    assign pass_done_o = rows_done_o && last_tile && pass_last;
 
 endmodule

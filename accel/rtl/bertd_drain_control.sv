@@ -1,11 +1,9 @@
 // Data path: a finished tile in bertd_array -> which row leaves in this cycle -> bertd_drain.
-// Takes the wanted rows of a finished tile out of the array, one a cycle (of scores one of each path a cycle), and says
-// what each of them is. They leave by the exit that lies at or before the first of them; rows between the two leave as
-// well, for nothing. Lets the array finish the next tile as soon as that can no longer overtake this one.
+// Picks the wanted rows of a finished tile, one a cycle (of scores one of each path a cycle), and says what each of them
+// is. Lets the array finish the next tile as soon as that can no longer overtake this one.
 module bertd_drain_control #(
     parameter int ROWS = 4,
-    parameter int PATHS = 1,
-    parameter int EXIT = 4  // rows between two exits of the array
+    parameter int PATHS = 1
 ) (
     input  logic             clk_i,
     input  logic             rst_ni,
@@ -13,37 +11,30 @@ module bertd_drain_control #(
     input  bertd_pkg::tile_t tile_i,     // ... that becomes this
     input  logic             result_i,   // its results are there from the next cycle on
     output logic             busy_o,     // no other tile may finish yet
-    output logic             shift_o,    // the array moves up by a row ...
-    output logic [      1:0] exit_o,     // ... towards this exit
     output logic [PATHS-1:0] take_o,     // which paths' rows go out
     output logic [      8:0] row_o,      // of the first path; the others' lie ROWS / PATHS apart
     output bertd_pkg::tile_t tile_o,
-    output logic             panel_end_o // with the last row of a panel
+    output logic             tile_end_o  // with the last row of a tile
 );
 
     // Cycles from the array's last step until its results replace those of the tile before.
     localparam int ARRAY_LATENCY = bertd_pkg::ARRAY_DOT_LATENCY + 3;
-    localparam int EXIT_BITS = $clog2(EXIT);
     localparam logic [9:0] PATH_ROWS = 10'(ROWS / PATHS);
-    localparam logic [8:0] EXIT_MASK = 9'(EXIT - 1);
 
     bertd_pkg::tile_t next_q, tile_q;
-    logic [9:0] tile_rows, most, left_q, rows_left_q;
+    logic [9:0] most, left_q, rows_left_q;
     logic [8:0] row_q;
     logic busy_q, released_q, release_now, taking;
 
-    assign tile_rows = {1'b0, next_q.row & EXIT_MASK} + next_q.rows;  // from the exit on
     assign most = next_q.wide ? PATH_ROWS : 10'(ROWS);
     assign row_o = row_q;
     assign tile_o = tile_q;
-    assign panel_end_o = left_q == 10'd1 && tile_q.last_tile;
+    assign tile_end_o = left_q == 10'd1;
     assign release_now = taking && !released_q && left_q <= 10'(ARRAY_LATENCY + 1);
     assign busy_o = busy_q;
 
     assign taking = left_q != '0;
-    assign shift_o = taking;
-    assign exit_o = 2'((tile_q.row & 9'(ROWS - 1)) >> EXIT_BITS);
-    assign take_o[0] = taking && row_q >= tile_q.row;
+    assign take_o[0] = taking;
     for (genvar w = 1; w < PATHS; w++) begin : gen_path
         assign take_o[w] = taking && tile_q.wide && rows_left_q > 10'(w) * PATH_ROWS;
     end
@@ -73,9 +64,9 @@ module bertd_drain_control #(
             end
             if (result_i) begin
                 tile_q <= next_q;
-                left_q <= tile_rows < most ? tile_rows : most;
-                rows_left_q <= tile_rows;
-                row_q <= next_q.row & ~EXIT_MASK;
+                left_q <= next_q.rows < most ? next_q.rows : most;
+                rows_left_q <= next_q.rows;
+                row_q <= next_q.row;
                 released_q <= 1'b0;
             end
         end

@@ -177,8 +177,8 @@ module bertd_engine #(
     logic panel_done, vector_done, kv_done, load_start, store_start, storing;
     logic [7:0] kvs_done;
     logic [9:0] loaded_rows, norm_rows;
-    logic [11:0] panels_done;
-    logic [9:0] vectors_done;
+    logic rows_done, pass_done;
+    logic [9:0] end_row, job_rows, passes_done, pass_rows, vectors_done, vector_rows;
 
     bertd_sequencer u_sequencer (
         .clk_i, .rst_ni,
@@ -189,9 +189,11 @@ module bertd_engine #(
         .vector_valid_o(vector_valid), .vector_ready_i(vector_ready), .vector_o(vector_job),
         .side_valid_o(side_valid), .side_ready_i(side_ready), .side_o(side_job),
         .kv_valid_o(kv_valid), .kv_ready_i(kv_ready), .kv_o(kv_job),
-        .panel_done_i(panel_done), .vector_done_i(vector_done), .layer_done_i(layer_done), .kv_done_i(kv_done),
+        .panel_done_i(panel_done), .rows_done_i(rows_done), .pass_done_i(pass_done), .end_row_i(end_row),
+        .vector_done_i(vector_done), .vector_rows_i(job_rows), .layer_done_i(layer_done), .kv_done_i(kv_done),
         .writer_idle_i(writer_idle),
-        .panels_done_o(panels_done), .vector_done_o(vectors_done), .kv_done_o(kvs_done),
+        .passes_done_o(passes_done), .pass_rows_o(pass_rows), .vector_done_o(vectors_done), .vector_rows_o(vector_rows),
+        .kv_done_o(kvs_done),
         .load_start_o(load_start), .store_busy_i(storing)
     );
     bertd_job_queue #(.WIDTH($bits(vector_job))) u_vector_queue (
@@ -211,7 +213,7 @@ module bertd_engine #(
     );
 
     // Rows in and out -------------------------------------------------------------------------------------------------
-    logic load_write, load_zero, store_read, store_request, store_data_valid;
+    logic load_write, load_zero, store_read, store_request, store_data_valid, residual_read;
     logic [8:0] load_row, store_row;
     logic [5:0] load_word, store_word;
     logic [63:0] store_address;
@@ -230,14 +232,15 @@ module bertd_engine #(
     bertd_row_store u_row_store (
         .clk_i, .rst_ni, .command_i(command), .layout_i(layout), .extent_i(extent), .start_i(store_start),
         .rows_done_i(norm_rows), .busy_o(storing),
-        .read_o(store_read), .read_row_o(store_row), .read_word_o(store_word), .read_data_i(input_data),
+        .read_o(store_read), .read_taken_i(residual_read), .read_row_o(store_row), .read_word_o(store_word),
+        .read_data_i(input_data),
         .request_valid_o(store_request), .request_ready_i(writer_ready && storing),
         .request_address_o(store_address), .request_beats_o(store_beats),
         .data_valid_o(store_data_valid), .data_ready_i(writer_data_ready && storing), .data_o(store_data)
     );
 
     // The matrix unit -------------------------------------------------------------------------------------------------
-    logic operand_read, residual_read;
+    logic operand_read;
     logic [6:0] operand_tile;
     logic [8:0] operand_word, residual_row;
     logic [7:0] residual_column;
@@ -256,8 +259,9 @@ module bertd_engine #(
         .clk_i, .rst_ni, .activation_i(command.activation),
         .fetch_valid_i(fetch_valid), .fetch_ready_o(fetch_ready), .fetch_i(fetch_job),
         .array_valid_i(array_valid), .array_ready_o(array_ready), .array_i(array_job),
-        .vector_done_i(vectors_done), .kv_done_i(kvs_done), .writer_idle_i(writer_idle),
-        .panel_done_o(panel_done), .product_error_o(product_error), .operand_error_o(operand_error), .param_error_o(memory_errors[0]),
+        .vector_done_i(vectors_done), .vector_rows_i(vector_rows), .kv_done_i(kvs_done), .writer_idle_i(writer_idle),
+        .panel_done_o(panel_done), .rows_done_o(rows_done), .pass_done_o(pass_done), .end_row_o(end_row),
+        .product_error_o(product_error), .operand_error_o(operand_error), .param_error_o(memory_errors[0]),
         .bus_error_o(weights_error),
         .step_o(step), .wait_weights_o(wait_weights), .wait_rows_o(wait_rows), .wait_drain_o(wait_drain),
         .idle_o(array_idle),
@@ -295,9 +299,9 @@ module bertd_engine #(
     bertd_vector_unit #(.SLICES(SLICES)) u_vector (
         .clk_i, .rst_ni, .clear_i(list_start), .layout_i(layout), .groups_i(extent.groups),
         .job_valid_i(vector_queued_valid), .job_ready_o(vector_queued_ready), .job_i(vector_queued),
-        .panels_done_i(panels_done), .loaded_rows_i(loaded_rows), .kv_free_i(kv_free), .kv_filled_o(kv_filled),
-        .kv_slot_o(kv_fill_slot), .done_o(vector_done), .layer_done_o(layer_done), .error_o(not_finite),
-        .memory_error_o(memory_errors[1]),
+        .passes_done_i(passes_done), .pass_rows_i(pass_rows), .loaded_rows_i(loaded_rows), .kv_free_i(kv_free),
+        .kv_filled_o(kv_filled), .kv_slot_o(kv_fill_slot), .done_o(vector_done), .layer_done_o(layer_done),
+        .rows_done_o(job_rows), .error_o(not_finite), .memory_error_o(memory_errors[1]),
         .store_start_o(store_start), .norm_rows_o(norm_rows),
         .side_ready_i(side_full), .side_release_o(side_release), .side_write_low_i(side_write_low),
         .side_write_high_i(side_write_high), .side_write_address_i(side_write_address),

@@ -12,6 +12,8 @@ package bertd_pkg;
     localparam int BEAT = 512;
     // Cycles from the array's operands, as the memories put them out, to their dot products.
     localparam int ARRAY_DOT_LATENCY = 8;
+    // From the number of a finished row to its sums.
+    localparam int ARRAY_PICK_LATENCY = 2;
 
     // From 16 numbers to their weighted sum (bertd_check_sum).
     localparam int CHECK_SUM_LATENCY = 3;
@@ -154,10 +156,14 @@ package bertd_pkg;
     localparam logic [5:0] SCALAR_FACTOR = 6'd2;       // two heads' context factors
     localparam logic [5:0] SCALAR_QUERY = 6'd32;       // one a head
 
-    localparam int RING_BEATS = 2048;                  // weights on their way: almost two panels of the widest input
-    localparam int RING_BITS = 11;
-    localparam int PARAM_SLOTS = 32;                   // panels whose scales and biases are at hand
-    localparam int PARAM_BITS = 5;
+    // Weights on their way. The array takes them in chunks: all panels of a chunk for one tile of rows, then for the next
+    // one. So the tiles' rows are done one after the other, CHUNK_BEATS apart, and row programs work meanwhile.
+    localparam int RING_BITS = 13;
+    localparam int RING_BEATS = 1 << RING_BITS;
+    localparam int CHUNK_BEATS = 6144;                 // at most; the rest of the ring is for what comes next
+    localparam int CHUNK_PANELS = 32;
+    localparam int PARAM_SLOTS = 2 * CHUNK_PANELS;     // panels whose scales and biases are at hand
+    localparam int PARAM_BITS = 6;
 
     // Weights (or keys, or values) to fetch. A panel has `params` beats (scales, then biases), then `segments` times
     // `beats`. Where the params do not lie just before the panel, they have an address of their own.
@@ -195,6 +201,7 @@ package bertd_pkg;
         logic [7:0] column;         // of the first panel's word in the row memory
         logic check_first;          // its first panel is the first of a checksum
         logic check_last;           // its last panel is the check panel
+        logic pass_last;            // the last of the jobs whose rows a row program takes
     } array_job_t;
 
     // A tile of accumulators on its way out.
@@ -211,6 +218,8 @@ package bertd_pkg;
         logic [7:0] column;
         logic check_first;
         logic check;
+        logic rows_done;            // of its job these rows are done, but for the check panel
+        logic pass_last;
     } tile_t;
 
     // A row of a tile on its way through the drain.
@@ -221,7 +230,7 @@ package bertd_pkg;
 
     // A row program over all rows.
     typedef struct packed {
-        logic [11:0] wait_panels;   // panels that must be drained
+        logic [9:0] wait_pass;      // passes of the array that must have done with a group's rows
         logic wait_load;            // a group's rows must have been loaded
         logic store;                // what becomes of the rows goes to card memory as well
         logic layer_end;            // the layer's last

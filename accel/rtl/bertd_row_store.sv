@@ -11,6 +11,7 @@ module bertd_row_store (
     output logic                busy_o,
 
     output logic                read_o,           // the word comes a cycle later
+    input  logic                read_taken_i,     // somebody else reads
     output logic [         8:0] read_row_o,
     output logic [         5:0] read_word_o,
     input  logic [       511:0] read_data_i,
@@ -36,7 +37,7 @@ module bertd_row_store (
     assign request_beats_o = 16'(command_i.rows) * (16'(command_i.hidden) >> 4);
     assign there = reading_q && row_q < rows_done_i;
     assign mine = group.mine[row_q[1:0]];
-    assign read_o = there && mine && read_ready;
+    assign read_o = there && mine && read_ready && !read_taken_i;
     assign read_row_o = row_q[8:0];
     assign read_word_o = word_q;
     assign row_end = mine ? read_o && word_q == last_word : there;

@@ -14,7 +14,7 @@ module bertd_vector_feed #(
     input  bertd_pkg::vector_job_t job_i,
     input  bertd_pkg::layout_t     layout_i,
     input  logic [            7:0] groups_i,
-    input  logic [            9:0] loaded_rows_i,
+    input  logic [            9:0] rows_there_i,
     output logic                   busy_o,
 
     output logic                   row_read_o,
@@ -82,7 +82,7 @@ module bertd_vector_feed #(
     assign side_words = softmax ? 9'((side_group.tokens + 10'd15) >> 4) : words;
     assign busy_o = state_q != IDLE || side_active_q;
     assign rows_needed = {group_q, 2'b00} + 10'(bertd_pkg::GROUP_ROWS);
-    assign command_valid_o = state_q == COMMAND && (!job_i.wait_load || loaded_rows_i >= rows_needed);
+    assign command_valid_o = state_q == COMMAND && rows_there_i >= rows_needed;
 
     // A row's words lie together; local row = {group of the bank, row}.
     assign row_read_o = state_q == WORDS && read_ready;

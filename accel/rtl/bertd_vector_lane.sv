@@ -13,11 +13,12 @@ module bertd_vector_lane #(
     input  bertd_pkg::vector_job_t job_i,
     input  bertd_pkg::layout_t     layout_i,
     input  logic [            7:0] groups_i,
-    input  logic [            9:0] loaded_rows_i,
+    input  logic [            9:0] rows_there_i,
     output logic                   busy_o,
     output logic                   error_o,
     output logic                   memory_error_o,
     output logic [            7:0] norm_group_o,     // whose normalised rows come next
+    output logic [            7:0] done_group_o,     // of which something comes next
 
     output logic                   row_read_o,
     output logic [   BANK_ROW+7:0] row_address_o,
@@ -70,7 +71,7 @@ module bertd_vector_lane #(
         .job_i,
         .layout_i,
         .groups_i,
-        .loaded_rows_i,
+        .rows_there_i,
         .busy_o         (feeding),
         .row_read_o,
         .row_address_o,
@@ -230,5 +231,11 @@ module bertd_vector_lane #(
     );
     assign scalar_write_o = scale_valid && !job_i.to_kv;
     assign kv_scale_write_o = scale_valid && job_i.to_kv;
+
+    // All that a group's rows become is written by the cycle after this one at the latest.
+    always_comb begin
+        done_group_o = q_next < scale_next ? q_next : scale_next;
+        if (x_busy && norm_group_o < done_group_o) done_group_o = norm_group_o;
+    end
 
 endmodule

@@ -11,7 +11,7 @@ module formal_drain_control (
     localparam int EXIT = 16;
     localparam int LATER = bertd_pkg::ARRAY_DOT_LATENCY + 2;
 
-    logic rst_n, last, result, busy, shift, panel_end;
+    logic rst_n, last, result, busy, shift, tile_end;
     logic [1:0] exit_at, take;
     logic [8:0] row;
     bertd_pkg::tile_t tile;
@@ -19,7 +19,7 @@ module formal_drain_control (
     formal_reset u_reset (.clk_i, .reset_i, .rst_no(rst_n));
     bertd_drain_control #(.ROWS(ROWS), .PATHS(2), .EXIT(EXIT)) dut (
         .clk_i, .rst_ni(rst_n), .last_i(last), .tile_i, .result_i(result), .busy_o(busy), .shift_o(shift),
-        .exit_o(exit_at), .take_o(take), .row_o(row), .tile_o(tile), .panel_end_o(panel_end)
+        .exit_o(exit_at), .take_o(take), .row_o(row), .tile_o(tile), .tile_end_o(tile_end)
     );
     (* hierconn *) logic [9:0] \dut.left_q ;
     (* hierconn *) logic [8:0] \dut.row_q ;
@@ -71,8 +71,8 @@ module formal_drain_control (
             gone_before_the_next_comes: assert (!result || due_q == '0 || (due_q == 10'd1 && take[0]));
             a_row_that_is_due: assert (!take[0] || (due_q != '0 && {1'b0, row} == next_q));
             of_the_tile_that_leaves: assert (!take[0] || tile == leaving_q);
-            panels_end_with_their_last_row: assert (!panel_end || (due_q == 10'd1 && leaving_q.last_tile));
-            no_panel_ends_unseen: assert (panel_end || !take[0] || due_q != 10'd1 || !leaving_q.last_tile);
+            tiles_end_with_their_last_row: assert (!tile_end || (take[0] && due_q == 10'd1));
+            no_tile_ends_unseen: assert (tile_end || !take[0] || due_q != 10'd1);
             same_left: assert (due_q == '0 ? \dut.left_q == '0 : passed[9:4] == '0 && \dut.left_q == due_q + passed);
             same_tile: assert (due_q == '0 || (\dut.tile_q == leaving_q && next_q >= {1'b0, leaving_q.row}));
             same_next: assert (under_way_q == '0 || \dut.next_q == coming_q);

@@ -9,14 +9,12 @@ module bertd_array_row (
     input  logic         first_i,
     input  logic         shift_i,
     input  logic         load_i,
-    input  logic         take_i,
-    input  logic [511:0] below_i,
     output logic [511:0] results_o
 );
 
     assign results_o = '0;
 
     logic unused;
-    assign unused = ^{clk_i, group_i, operands_i, weights_i, add_i, first_i, shift_i, load_i, take_i, below_i};
+    assign unused = ^{clk_i, group_i, operands_i, weights_i, add_i, first_i, shift_i, load_i};
 
 endmodule
