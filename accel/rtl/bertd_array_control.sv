@@ -96,7 +96,7 @@ module bertd_array_control #(
         result_o.check = job_q.check_last && job_q.panels == 9'd1;
     end
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             job_q <= '0;
             active_q <= 1'b0;

@@ -55,7 +55,7 @@ module bertd_checksum (
         check_2_q <= check_1_q;
     end
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             valid_1_q <= 1'b0;
             valid_2_q <= 1'b0;

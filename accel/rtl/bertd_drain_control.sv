@@ -1,7 +1,8 @@
 // Data path: a finished tile in bertd_array -> which row leaves in this cycle -> bertd_drain.
 // Takes the wanted rows of a finished tile out of the array, one a cycle (of scores one of each path a cycle), and says
 // what each of them is. They leave by the exit that lies at or before the first of them; rows between the two leave as
-// well, for nothing. Lets the array finish the next tile as soon as that can no longer overtake this one.
+// well, for nothing. All tiles take the same time through the array: so it may finish another one as many cycles behind
+// this one as this one's rows need to leave, and several may be on their way.
 module bertd_drain_control #(
     parameter int ROWS = 4,
     parameter int PATHS = 1,
@@ -11,7 +12,7 @@ module bertd_drain_control #(
     input  logic             rst_ni,
     input  logic             last_i,     // the array begins the last step of a tile ...
     input  bertd_pkg::tile_t tile_i,     // ... that becomes this
-    input  logic             result_i,   // its results are there from the next cycle on
+    input  logic             result_i,   // ARRAY_RESULT_LATENCY later: its results are there from the next cycle on
     output logic             busy_o,     // no other tile may finish yet
     output logic             shift_o,    // the array moves up by a row ...
     output logic [      1:0] exit_o,     // ... towards this exit
@@ -21,24 +22,32 @@ module bertd_drain_control #(
     output logic             panel_end_o // with the last row of a panel
 );
 
-    // Cycles from the array's last step until its results replace those of the tile before.
-    localparam int ARRAY_LATENCY = bertd_pkg::ARRAY_DOT_LATENCY + 3;
     localparam int EXIT_BITS = $clog2(EXIT);
     localparam logic [9:0] PATH_ROWS = 10'(ROWS / PATHS);
     localparam logic [8:0] EXIT_MASK = 9'(EXIT - 1);
 
-    bertd_pkg::tile_t next_q, tile_q;
-    logic [9:0] tile_rows, most, left_q, rows_left_q;
+    bertd_pkg::tile_t last_q, next, tile_q;
+    logic [9:0] last_rows, last_most, last_leave;       // of the tile that was finished in the cycle before
+    logic [9:0] next_rows, next_leave;                  // of the one whose results come
+    logic [9:0] ahead_q, left_q, rows_left_q;
     logic [8:0] row_q;
-    logic busy_q, released_q, release_now, taking;
+    logic fresh_q, taking;
 
-    assign tile_rows = {1'b0, next_q.row & EXIT_MASK} + next_q.rows;  // from the exit on
-    assign most = next_q.wide ? PATH_ROWS : 10'(ROWS);
+    assign last_rows = {1'b0, last_q.row & EXIT_MASK} + last_q.rows;  // from the exit on
+    assign last_most = last_q.wide ? PATH_ROWS : 10'(ROWS);
+    assign last_leave = last_rows < last_most ? last_rows : last_most;
+    bertd_delay_line #(
+        .WIDTH($bits(tile_i) + 20),
+        .DEPTH(bertd_pkg::ARRAY_RESULT_LATENCY - 1)
+    ) u_next (
+        .clk_i,
+        .in_i ({last_q, last_rows, last_leave}),
+        .out_o({next, next_rows, next_leave})
+    );
     assign row_o = row_q;
     assign tile_o = tile_q;
     assign panel_end_o = left_q == 10'd1 && tile_q.last_tile;
-    assign release_now = taking && !released_q && left_q <= 10'(ARRAY_LATENCY + 1);
-    assign busy_o = busy_q;
+    assign busy_o = fresh_q || ahead_q != '0;
 
     assign taking = left_q != '0;
     assign shift_o = taking;
@@ -48,35 +57,31 @@ module bertd_drain_control #(
         assign take_o[w] = taking && tile_q.wide && rows_left_q > 10'(w) * PATH_ROWS;
     end
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
+        last_q <= tile_i;
+        if (result_i) tile_q <= next;
+    end
+
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
-            next_q <= '0;
-            tile_q <= '0;
+            fresh_q <= 1'b0;
+            ahead_q <= '0;
             left_q <= '0;
             rows_left_q <= '0;
             row_q <= '0;
-            busy_q <= 1'b0;
-            released_q <= 1'b0;
         end else begin
+            fresh_q <= last_i;
+            if (fresh_q) ahead_q <= last_leave < 10'd2 ? '0 : last_leave - 10'd2;
+            else if (ahead_q != '0) ahead_q <= ahead_q - 10'd1;
             if (taking) begin
                 left_q <= left_q - 10'd1;
                 rows_left_q <= rows_left_q - 10'd1;
                 row_q <= row_q + 9'd1;
             end
-            if (release_now) begin
-                busy_q <= 1'b0;
-                released_q <= 1'b1;
-            end
-            if (last_i) begin
-                next_q <= tile_i;
-                busy_q <= 1'b1;
-            end
             if (result_i) begin
-                tile_q <= next_q;
-                left_q <= tile_rows < most ? tile_rows : most;
-                rows_left_q <= tile_rows;
-                row_q <= next_q.row & ~EXIT_MASK;
-                released_q <= 1'b0;
+                left_q <= next_leave;
+                rows_left_q <= next_rows;
+                row_q <= next.row & ~EXIT_MASK;
             end
         end
     end

@@ -95,7 +95,7 @@ module bertd_matrix_unit #(
         .clk_i, .rst_ni,
         .job_valid_i(fetch_valid), .job_ready_o(fetch_ready), .job_i(fetch_job),
         .kv_done_i, .writer_idle_i,
-        .beat_freed_i(beat_freed), .panel_retired_i(panel_done_o),
+        .beat_freed_i(ring_beat_freed), .panel_retired_i(panel_done_o),
         .panel_valid_o(panel_valid), .panel_ready_i(panel_ready),
         .panel_groups_o(panel_groups), .panel_params_o(panel_params),
         .request_valid_o(request_valid), .request_ready_i(request_ready),
@@ -112,13 +112,21 @@ module bertd_matrix_unit #(
         .m_axi_rvalid_i, .m_axi_rready_o, .m_axi_rdata_i, .m_axi_rresp_i
     );
 
+    // Weights leave the ring so that they meet the operands in the array, behind their tree.
+    localparam int RING_LATE = bertd_pkg::OPERAND_LATENCY - bertd_pkg::FANOUT_STAGES - bertd_pkg::BLOCK_LATENCY;
+    logic ring_read, ring_beat_freed;
+    logic [bertd_pkg::RING_BITS-1:0] ring_read_address;
+    if (RING_LATE < 0) $error("the weight ring takes %0d cycles longer than the operands", -RING_LATE);
+    bertd_delay_line #(.WIDTH(bertd_pkg::RING_BITS + 2), .DEPTH(RING_LATE)) u_ring_read (
+        .clk_i, .in_i({step_o, beat_freed, ring_address}), .out_o({ring_read, ring_beat_freed, ring_read_address}));
+
     bertd_weight_ring #(.PATHS(PATHS)) u_ring (
         .clk_i, .rst_ni,
         .panel_valid_i(panel_valid), .panel_ready_o(panel_ready),
         .panel_groups_i(panel_groups), .panel_params_i(panel_params),
         .data_valid_i(data_valid), .data_ready_o(data_ready), .data_i(data),
         .arrived_o(arrived),
-        .read_i(step_o), .read_address_i(ring_address), .read_data_o(weights),
+        .read_i(ring_read), .read_address_i(ring_read_address), .read_data_o(weights),
         .scale_slot_i(scale_slot), .scale_o(scale), .bias_slot_i(bias_slot), .bias_o(bias)
     );
 
@@ -149,9 +157,17 @@ module bertd_matrix_unit #(
         .panel_end_o(panel_end)
     );
 
+    // What a row is, beside its way out of the array.
+    logic [PATHS-1:0] row_valid;
+    logic [8:0] row_now;
+    bertd_pkg::tile_t tile_now;
+    logic panel_end_now;
+    bertd_delay_line #(.WIDTH(PATHS + 10 + $bits(tile)), .DEPTH(bertd_pkg::ARRAY_ROW_LATENCY)) u_row (
+        .clk_i, .in_i({take, row, tile, panel_end}), .out_o({row_valid, row_now, tile_now, panel_end_now}));
+
     bertd_drain #(.PATHS(PATHS)) u_drain (
         .clk_i, .rst_ni, .activation_i,
-        .valid_i(take[0]), .row_i(row), .tile_i(tile), .panel_end_i(panel_end), .sums_i(sums[511:0]),
+        .valid_i(row_valid[0]), .row_i(row_now), .tile_i(tile_now), .panel_end_i(panel_end_now), .sums_i(sums[511:0]),
         .scale_slot_o(scale_slot[bertd_pkg::PARAM_BITS-1:0]), .scale_i(scale[511:0]),
         .bias_slot_o(bias_slot), .bias_i(bias),
         .scalar_read_o(scalar_read_o[0]), .scalar_row_o(scalar_row_o[8:0]), .scalar_o(scalar_o[5:0]),
@@ -165,7 +181,7 @@ module bertd_matrix_unit #(
     for (genvar w = 1; w < PATHS; w++) begin : gen_path
         bertd_drain_path #(.LATE(w * bertd_pkg::GROUP_ROWS)) u_path (
             .clk_i, .rst_ni,
-            .valid_i(take[w]), .row_i(row + 9'(w * (ROWS / PATHS))), .tile_i(tile), .sums_i(sums[w*512+:512]),
+            .valid_i(row_valid[w]), .row_i(row_now + 9'(w * (ROWS / PATHS))), .tile_i(tile_now), .sums_i(sums[w*512+:512]),
             .scale_slot_o(scale_slot[w*bertd_pkg::PARAM_BITS+:bertd_pkg::PARAM_BITS]), .scale_i(scale[w*512+:512]),
             .scalar_read_o(scalar_read_o[w]), .scalar_row_o(scalar_row_o[w*9+:9]), .scalar_o(scalar_o[w*6+:6]),
             .scalar_data_i(scalar_data_i[w*32+:32]),

@@ -31,7 +31,9 @@ module bertd_row_memory #(
 
         bertd_ram_1r1w #(
             .WIDTH(512),
-            .DEPTH(1 << ADDRESS)
+            .DEPTH(1 << ADDRESS),
+            .RAM_STYLE("ultra"),
+            .LATENCY(bertd_pkg::ULTRA_LATENCY)
         ) u_ram (
             .clk_i,
             .write_i        (hit || bank_write_i[s]),

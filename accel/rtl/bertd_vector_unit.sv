@@ -94,7 +94,8 @@ module bertd_vector_unit #(
 
         bertd_ram_1r1w #(
             .WIDTH(512),
-            .DEPTH(128)
+            .DEPTH(128),
+            .LATENCY(bertd_pkg::BLOCK_LATENCY)
         ) u_side_low (
             .clk_i,
             .write_i        (side_write_low_i),
@@ -106,7 +107,8 @@ module bertd_vector_unit #(
         );
         bertd_ram_1r1w #(
             .WIDTH(512),
-            .DEPTH(128)
+            .DEPTH(128),
+            .LATENCY(bertd_pkg::BLOCK_LATENCY)
         ) u_side_high (
             .clk_i,
             .write_i        (side_write_high_i),

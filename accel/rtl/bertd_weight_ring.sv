@@ -17,10 +17,10 @@ module bertd_weight_ring #(
     output logic [  bertd_pkg::RING_BITS:0] arrived_o,  // beats of weights so far, modulo twice the ring
     input  logic                             read_i,
     input  logic [bertd_pkg::RING_BITS-1:0] read_address_i,
-    output logic [                    511:0] read_data_o,
+    output logic [                    511:0] read_data_o,     // bertd_pkg::BLOCK_LATENCY cycles later
 
     input  logic [PATHS*bertd_pkg::PARAM_BITS-1:0] scale_slot_i,
-    output logic [          PATHS*512-1:0] scale_o,
+    output logic [          PATHS*512-1:0] scale_o,           // bertd_pkg::DISTRIBUTED_LATENCY cycles later, as bias_o
     input  logic [bertd_pkg::PARAM_BITS-1:0] bias_slot_i,
     output logic [                    511:0] bias_o
 );
@@ -34,8 +34,6 @@ module bertd_weight_ring #(
     logic [bertd_pkg::PARAM_BITS-1:0] slot_q;
     logic take, is_param;
     logic [bertd_pkg::PARAM_BITS:0] panels_used;
-    logic [511:0] scales[0:bertd_pkg::PARAM_SLOTS-1];
-    logic [511:0] biases[0:bertd_pkg::PARAM_SLOTS-1];
 
     bertd_stream_fifo #(
         .WIDTH(13),
@@ -60,7 +58,8 @@ module bertd_weight_ring #(
 
     bertd_ram_1r1w #(
         .WIDTH(512),
-        .DEPTH(bertd_pkg::RING_BEATS)
+        .DEPTH(bertd_pkg::RING_BEATS),
+        .LATENCY(bertd_pkg::BLOCK_LATENCY)
     ) u_ring (
         .clk_i,
         .write_i        (take && !is_param),
@@ -71,16 +70,38 @@ module bertd_weight_ring #(
         .read_data_o
     );
 
-    always_ff @(posedge clk_i) begin
-        if (take && is_param && param_q == 2'd0) scales[slot_q] <= data_i;
-        if (take && is_param && param_q == 2'd1) biases[slot_q] <= data_i;
-    end
     for (genvar w = 0; w < PATHS; w++) begin : gen_path
-        assign scale_o[w*512+:512] = scales[scale_slot_i[w*bertd_pkg::PARAM_BITS+:bertd_pkg::PARAM_BITS]];
+        bertd_ram_1r1w #(
+            .WIDTH(512),
+            .DEPTH(bertd_pkg::PARAM_SLOTS),
+            .RAM_STYLE("distributed"),
+            .LATENCY(bertd_pkg::DISTRIBUTED_LATENCY)
+        ) u_scales (
+            .clk_i,
+            .write_i        (take && is_param && param_q == 2'd0),
+            .write_address_i(slot_q),
+            .write_data_i   (data_i),
+            .read_i         (1'b1),
+            .read_address_i (scale_slot_i[w*bertd_pkg::PARAM_BITS+:bertd_pkg::PARAM_BITS]),
+            .read_data_o    (scale_o[w*512+:512])
+        );
     end
-    assign bias_o = biases[bias_slot_i];
+    bertd_ram_1r1w #(
+        .WIDTH(512),
+        .DEPTH(bertd_pkg::PARAM_SLOTS),
+        .RAM_STYLE("distributed"),
+        .LATENCY(bertd_pkg::DISTRIBUTED_LATENCY)
+    ) u_biases (
+        .clk_i,
+        .write_i        (take && is_param && param_q == 2'd1),
+        .write_address_i(slot_q),
+        .write_data_i   (data_i),
+        .read_i         (1'b1),
+        .read_address_i (bias_slot_i),
+        .read_data_o    (bias_o)
+    );
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             group_q <= '0;
             param_q <= '0;
