@@ -121,7 +121,7 @@ module bertd_array_control #(
         result_o.pass_last = job_q.pass_last;
     end
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             job_q <= '0;
             active_q <= 1'b0;

@@ -65,7 +65,6 @@ module bertd_matrix_unit #(
 
     localparam int FETCH_BITS = $bits(fetch_i);
     localparam int ARRAY_BITS = $bits(array_i);
-    localparam int PICK = bertd_pkg::ARRAY_PICK_LATENCY;
 
     bertd_pkg::fetch_job_t fetch_job;
     bertd_pkg::array_job_t array_job;
@@ -84,9 +83,7 @@ module bertd_matrix_unit #(
     logic [PATHS*bertd_pkg::PARAM_BITS-1:0] scale_slot;
     logic [bertd_pkg::PARAM_BITS-1:0] bias_slot;
     logic first, shift, last, beat_freed, results_busy, results_there;
-    logic [PATHS:0] take;                // and the tile's end
-    logic [PICK*(PATHS+1)-1:0] taken_q;
-    logic [PATHS:0] taken;
+    logic [PATHS:0] take, taken;         // and the tile's end
     logic [PATHS-1:0] product_error, operand_error, scale_read;
     logic bias_read;
     logic reader_idle;
@@ -106,7 +103,7 @@ module bertd_matrix_unit #(
         .clk_i, .rst_ni,
         .job_valid_i(fetch_valid), .job_ready_o(fetch_ready), .job_i(fetch_job),
         .kv_done_i, .writer_idle_i,
-        .beat_freed_i(beat_freed), .panel_retired_i(panel_done_o),
+        .beat_freed_i(ring_beat_freed), .panel_retired_i(panel_done_o),
         .panel_valid_o(panel_valid), .panel_ready_i(panel_ready),
         .panel_groups_o(panel_groups), .panel_params_o(panel_params),
         .panel_adds_o(panel_adds), .panel_first_o(panel_first), .panel_check_o(panel_check),
@@ -124,6 +121,14 @@ module bertd_matrix_unit #(
         .m_axi_rvalid_i, .m_axi_rready_o, .m_axi_rdata_i, .m_axi_rresp_i
     );
 
+    // Weights leave the ring so that they meet the operands in the array, behind their tree.
+    localparam int RING_LATE = bertd_pkg::OPERAND_LATENCY - bertd_pkg::FANOUT_STAGES - bertd_pkg::ULTRA_LATENCY;
+    logic ring_read, ring_beat_freed;
+    logic [bertd_pkg::RING_BITS-1:0] ring_read_address;
+    if (RING_LATE < 0) $error("the weight ring takes %0d cycles longer than the operands", -RING_LATE);
+    bertd_delay_line #(.WIDTH(bertd_pkg::RING_BITS + 2), .DEPTH(RING_LATE)) u_ring_read (
+        .clk_i, .in_i({step_o, beat_freed, ring_address}), .out_o({ring_read, ring_beat_freed, ring_read_address}));
+
     bertd_weight_ring #(.PATHS(PATHS)) u_ring (
         .clk_i, .rst_ni,
         .panel_valid_i(panel_valid), .panel_ready_o(panel_ready),
@@ -131,7 +136,7 @@ module bertd_matrix_unit #(
         .panel_adds_i(panel_adds), .panel_first_i(panel_first), .panel_check_i(panel_check),
         .data_valid_i(data_valid), .data_ready_o(data_ready), .data_i(data),
         .arrived_o(arrived),
-        .read_i(step_o), .read_address_i(ring_address), .read_data_o(weights),
+        .read_i(ring_read), .read_address_i(ring_read_address), .read_data_o(weights),
         .scale_read_i(scale_read), .scale_slot_i(scale_slot), .scale_o(scale),
         .bias_read_i(bias_read), .bias_slot_i(bias_slot), .bias_o(bias), .param_error_o
     );
@@ -164,12 +169,9 @@ module bertd_matrix_unit #(
         .busy_o(results_busy), .take_o(take[PATHS-1:0]), .row_o(word.row), .tile_o(word.tile),
         .tile_end_o(take[PATHS])
     );
-    bertd_delay_line #(.WIDTH($bits(word)), .DEPTH(PICK)) u_picked (.clk_i, .in_i(word), .out_o(picked));
-    always_ff @(posedge clk_i or negedge rst_ni) begin
-        if (!rst_ni) taken_q <= '0;
-        else taken_q <= {taken_q[(PICK-1)*(PATHS+1)-1:0], take};
-    end
-    assign taken = taken_q[(PICK-1)*(PATHS+1)+:PATHS+1];
+    // What a row is, beside its way out of the array.
+    bertd_delay_line #(.WIDTH($bits({take, word})), .DEPTH(bertd_pkg::ARRAY_ROW_LATENCY)) u_picked (
+        .clk_i, .in_i({take, word}), .out_o({taken, picked}));
 
     bertd_drain #(.PATHS(PATHS)) u_drain (
         .clk_i, .rst_ni, .activation_i,

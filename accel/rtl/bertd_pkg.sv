@@ -10,14 +10,6 @@ package bertd_pkg;
     // The image's panels: 16 outputs by 4 inputs are one beat of 512 bits.
     localparam int PANEL = 16;
     localparam int BEAT = 512;
-    // Cycles from the array's operands, as the memories put them out, to their dot products.
-    localparam int ARRAY_DOT_LATENCY = 8;
-    // From the number of a finished row to its sums.
-    localparam int ARRAY_PICK_LATENCY = 2;
-
-    // From 16 numbers to their weighted sum (bertd_check_sum).
-    localparam int CHECK_SUM_LATENCY = 3;
-
     localparam int GROUP_ROWS = 4;  // rows a vector slice works on, interleaved
 
     // Limits of a command. All sizes are multiples of PANEL.
@@ -31,7 +23,37 @@ package bertd_pkg;
     localparam int MAX_INTERMEDIATE = 4096;
     localparam int MAX_HEADS = 32;
 
-    // Pipeline depth of the floating-point units: result LATENCY enabled cycles after the operands.
+    // Latencies are set here and nowhere else: whatever depends on one is computed from it, and one that does not fit ends
+    // the elaboration. So a memory or a unit may gain stages by its number.
+
+    // Of a memory, from the address to the word. UltraRAM, columns of up to 16 of them, and block RAM have these registers
+    // inside or between them.
+    localparam int ULTRA_LATENCY = 3;
+    localparam int BLOCK_LATENCY = 2;
+    localparam int DISTRIBUTED_LATENCY = 1;
+
+    localparam int FANOUT_STAGES = 2;    // of a signal with many readers (bertd_fanout)
+    localparam int CROSSING_STAGES = 2;  // between the rows' side and the weights' side (bertd_crossing)
+    localparam int RESET_CYCLES = 32;    // that a reset lasts at least
+    localparam int OPERAND_LATENCY = FANOUT_STAGES + ULTRA_LATENCY;         // of bertd_operand_memory
+    localparam int SCALAR_LATENCY = ULTRA_LATENCY;                          // of bertd_scalar_memory
+    localparam int RESIDUAL_LATENCY = ULTRA_LATENCY + 2 * CROSSING_STAGES;  // of the residual rows, for the drain
+
+    // Of the array: from its operands, as the memories put them out, to their dot products; from a step, which reads them,
+    // to its dot products; from a tile's last step to when its sums may be asked for; from there to a row of them.
+    localparam int ARRAY_DOT_LATENCY = 8;
+    localparam int ARRAY_STEP_LATENCY = OPERAND_LATENCY + ARRAY_DOT_LATENCY;
+    localparam int ARRAY_RESULT_LATENCY = ARRAY_STEP_LATENCY + 1 - FANOUT_STAGES;
+    localparam int ARRAY_EXIT_STAGES = 2;  // of bertd_array_pick
+    localparam int ARRAY_ROW_LATENCY = FANOUT_STAGES + ARRAY_EXIT_STAGES;
+    // Columns of a row that share their copies of the flags.
+    localparam int ARRAY_FLAG_COLUMNS = 4;
+    localparam int ARRAY_FLAGS = PANEL / ARRAY_FLAG_COLUMNS;
+
+    // From 16 numbers to their weighted sum (bertd_check_sum).
+    localparam int CHECK_SUM_LATENCY = 3;
+
+    // Of the floating-point units: result LATENCY enabled cycles after the operands.
     localparam int FP_PRODUCT_LATENCY = 4;
     localparam int FP_ADD_LATENCY = 4;
     localparam int FP_MUL_LATENCY = FP_PRODUCT_LATENCY + 1;
@@ -47,6 +69,10 @@ package bertd_pkg;
     localparam int FP_ACTIVATION_LATENCY = FP_NEAREST_LATENCY + 1 + 6 * FP_FMA_LATENCY;
     localparam int DRAIN_LATENCY = FP_FROM_INT32_LATENCY + FP_MUL_LATENCY + FP_FMA_LATENCY + FP_ACTIVATION_LATENCY +
         FP_ADD_LATENCY;
+
+    // Row sums: a lane's adder takes GROUP_ROWS cycles, so that a row's sum leaves it when the row's next word comes. Behind
+    // a group's last word the lanes are added up, half of them to the other half, and the sums leave, row by row.
+    localparam int FOLD_CYCLES = ($clog2(PANEL) + 1) * GROUP_ROWS;
 
     localparam logic [31:0] FP_ONE = 32'h3f800000;
     localparam logic [31:0] FP_MINUS_ZERO = 32'h80000000;  // adding it changes nothing, not even the sign of a zero

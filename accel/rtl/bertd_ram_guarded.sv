@@ -4,6 +4,8 @@
 module bertd_ram_guarded #(
     parameter int WIDTH = 32,
     parameter int DEPTH = 16,
+    parameter RAM_STYLE = "block",
+    parameter int LATENCY = 1,
     localparam int ADDRESS = $clog2(DEPTH)
 ) (
     input  logic               clk_i,
@@ -13,21 +15,23 @@ module bertd_ram_guarded #(
     input  logic [  WIDTH-1:0] write_data_i,
     input  logic               read_i,
     input  logic [ADDRESS-1:0] read_address_i,
-    output logic [  WIDTH-1:0] read_data_o,
+    output logic [  WIDTH-1:0] read_data_o,     // LATENCY cycles later
     output logic               error_o          // the word read has changed; a cycle after it
 );
 
     localparam int PARTS = (WIDTH + 63) / 64;
 
     logic [PARTS-1:0] write_parity, parity, there;
-    logic read_q, error_q;
+    logic read_then, error_q;
 
     bertd_parity #(.WIDTH(WIDTH)) u_write_parity (.word_i(write_data_i), .parity_o(write_parity));
     bertd_parity #(.WIDTH(WIDTH)) u_read_parity (.word_i(read_data_o), .parity_o(parity));
 
     bertd_ram_1r1w #(
-        .WIDTH(PARTS + WIDTH),
-        .DEPTH(DEPTH)
+        .WIDTH    (PARTS + WIDTH),
+        .DEPTH    (DEPTH),
+        .RAM_STYLE(RAM_STYLE),
+        .LATENCY  (LATENCY)
     ) u_ram (
         .clk_i,
         .write_i,
@@ -38,16 +42,16 @@ module bertd_ram_guarded #(
         .read_data_o    ({there, read_data_o})
     );
 
+    bertd_delay_line #(
+        .WIDTH(1),
+        .DEPTH(LATENCY)
+    ) u_read (
+        .clk_i,
+        .in_i (read_i),
+        .out_o(read_then)
+    );
     assign error_o = error_q;
-    always_ff @(posedge clk_i or negedge rst_ni) begin
-        if (!rst_ni) begin
-            read_q <= 1'b0;
-            error_q <= 1'b0;
-        end else begin
-            read_q <= read_i;
-            error_q <= read_q && parity != there;
-        end
-    end
+    always_ff @(posedge clk_i) error_q <= rst_ni && read_then && parity != there;
 
 `ifndef SYNTHESIS
     // Simulations begin with anything, of good parity.

@@ -53,7 +53,7 @@ module bertd_row_load (
         .read_data_o    (group)
     );
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             busy_q <= 1'b0;
             asked_q <= 1'b0;

@@ -35,7 +35,9 @@ module bertd_row_memory #(
 
         bertd_ram_guarded #(
             .WIDTH(512),
-            .DEPTH(1 << ADDRESS)
+            .DEPTH(1 << ADDRESS),
+            .RAM_STYLE("ultra"),
+            .LATENCY(bertd_pkg::ULTRA_LATENCY)
         ) u_ram (
             .clk_i,
             .rst_ni,

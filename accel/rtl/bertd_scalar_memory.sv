@@ -4,6 +4,8 @@
 module bertd_scalar_memory #(
     parameter int SLICES = 1,
     parameter int PATHS = 1,
+    parameter RAM_STYLE = "ultra",
+    parameter int LATENCY = bertd_pkg::SCALAR_LATENCY,
     localparam int SLICE_BITS = $clog2(SLICES),
     localparam int ADDRESS = 9 - SLICE_BITS + 6
 ) (
@@ -22,7 +24,7 @@ module bertd_scalar_memory #(
     logic [SLICES*32-1:0] data;
     logic [SLICES-1:0] error;
     assign error_o = error != '0;
-    logic [PATHS*SLICES-1:0] hit, hit_q;  // [PATHS][SLICES]
+    logic [PATHS*SLICES-1:0] hit, hit_then;  // [PATHS][SLICES]
 
     for (genvar w = 0; w < PATHS; w++) begin : gen_path
         for (genvar s = 0; s < SLICES; s++) begin : gen_hit
@@ -51,7 +53,9 @@ module bertd_scalar_memory #(
 
         bertd_ram_guarded #(
             .WIDTH(32),
-            .DEPTH(1 << ADDRESS)
+            .DEPTH(1 << ADDRESS),
+            .RAM_STYLE(RAM_STYLE),
+            .LATENCY(LATENCY)
         ) u_ram (
             .clk_i,
             .rst_ni,
@@ -65,13 +69,20 @@ module bertd_scalar_memory #(
         );
     end
 
-    always_ff @(posedge clk_i) hit_q <= hit;
+    bertd_delay_line #(
+        .WIDTH(PATHS * SLICES),
+        .DEPTH(LATENCY)
+    ) u_hit (
+        .clk_i,
+        .in_i (hit),
+        .out_o(hit_then)
+    );
 
     always_comb begin
         read_data_o = '0;
         for (int w = 0; w < PATHS; w++)
             for (int s = 0; s < SLICES; s++)
-                if (hit_q[w*SLICES+s]) read_data_o[w*32+:32] = data[s*32+:32];
+                if (hit_then[w*SLICES+s]) read_data_o[w*32+:32] = data[s*32+:32];
     end
 
 `ifndef SYNTHESIS

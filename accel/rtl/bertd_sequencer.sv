@@ -442,7 +442,7 @@ module bertd_sequencer (
     assign done_o = step_q != IDLE && step_d == IDLE;
     assign load_start_o = step_q == BEGIN_ROWS;
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             step_q <= IDLE;
             head_q <= '0;

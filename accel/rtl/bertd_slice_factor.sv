@@ -64,7 +64,7 @@ module bertd_slice_factor (
     assign error_o = valid && there && (factor[31] || factor[30:23] == 8'd0 || factor[30:23] == 8'd255);
 
     always_ff @(posedge clk_i) if (valid) factors_o[32*row+:32] <= there ? factor : 32'd0;
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) ready_o <= 1'b0;
         else if (taken_i) ready_o <= 1'b0;
         else if (valid && row == 2'd3) ready_o <= 1'b1;

@@ -48,7 +48,7 @@ module bertd_vector_control (
     assign side_release_o = done_o && job_q.side;
     assign kv_filled_o = done_o && job_q.to_kv;
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             state_q <= IDLE;
             job_q <= '0;

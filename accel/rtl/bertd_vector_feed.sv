@@ -93,7 +93,8 @@ module bertd_vector_feed #(
     assign side_group_end = side_read_o && side_word_q == side_words - 9'd1;
 
     bertd_ram_stream #(
-        .WIDTH(512)
+        .WIDTH  (512),
+        .LATENCY(bertd_pkg::ULTRA_LATENCY)
     ) u_rows (
         .clk_i,
         .rst_ni,
@@ -106,7 +107,8 @@ module bertd_vector_feed #(
     );
 
     bertd_ram_stream #(
-        .WIDTH(1024)
+        .WIDTH  (1024),
+        .LATENCY(bertd_pkg::BLOCK_LATENCY)
     ) u_side (
         .clk_i,
         .rst_ni,
@@ -118,7 +120,7 @@ module bertd_vector_feed #(
         .out_o          (side_o)
     );
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             state_q <= IDLE;
             group_q <= '0;
@@ -145,7 +147,7 @@ module bertd_vector_feed #(
         end
     end
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             side_active_q <= 1'b0;
             side_group_q <= '0;

@@ -179,7 +179,7 @@ module bertd_vector_lane #(
     end
 
     // Low digits are written a cycle after the high ones: to another bank than the next row's high ones.
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) low_write_q <= 1'b0;
         else low_write_q <= q_valid && job_i.digits;
     end

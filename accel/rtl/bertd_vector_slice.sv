@@ -47,13 +47,14 @@ module bertd_vector_slice #(
 
     localparam int GROUP = MAX_WIDTH / 16 * 4;
 
+    // bertd_slice_scale wants a row's largest weight, four stages behind the product that it is, times its step, before
+    // the row's sum: which leaves bertd_slice_sum behind a product and all rounds of a fold, and began three words later.
+    if (2 * bertd_pkg::FP_MUL_LATENCY + 4 >= 3 + bertd_pkg::FP_PRODUCT_LATENCY + 1 + bertd_pkg::FOLD_CYCLES - bertd_pkg::GROUP_ROWS)
+        $error("a softmax's sum comes before its largest value");
+
     // Clearing is a reset that the slice makes itself.
-    logic clear_q, reset_n;
-    always_ff @(posedge clk_i or negedge rst_ni) begin
-        if (!rst_ni) clear_q <= 1'b0;
-        else clear_q <= clear_i;
-    end
-    assign reset_n = rst_ni && !clear_q;
+    logic reset_n;
+    always_ff @(posedge clk_i) reset_n <= rst_ni && !clear_i;
 
     bertd_pkg::slice_cmd_t load_cmd, issue_cmd, collect_cmd, put_cmd, in_flight;
     logic [3:0] stats_group, issue_group, inverse_group, put_group;
@@ -111,7 +112,7 @@ module bertd_vector_slice #(
         .stat_o      (stat),
         .error_o     (load_error)
     );
-    logic [31:0] stats[0:63];
+    (* ram_style = "distributed" *) logic [31:0] stats[0:63];
     always_ff @(posedge clk_i) if (stat_valid) stats[{stats_group, stat_row}] <= stat;
 
     // Out of it, or straight from the input
@@ -205,7 +206,7 @@ module bertd_vector_slice #(
     logic [511:0] centered;
     bertd_slice_valid #(
         .WIDTH(TAG),
-        .DEPTH(2)
+        .DEPTH(bertd_pkg::BLOCK_LATENCY)
     ) u_row_valid (
         .clk_i,
         .rst_ni (reset_n),
@@ -215,7 +216,7 @@ module bertd_vector_slice #(
         .tag_o  (row_tag)
     );
     bertd_fp_delay #(
-        .DEPTH(2)
+        .DEPTH(bertd_pkg::BLOCK_LATENCY)
     ) u_row_stat (
         .clk_i,
         .en_i(1'b1),
@@ -318,7 +319,7 @@ module bertd_vector_slice #(
     logic x_ready, issue_norm;
     assign issue_norm = issue_cmd.kind == bertd_pkg::SLICE_NORM;
     assign x_space = !x_used_q[5];
-    always_ff @(posedge clk_i or negedge reset_n) begin
+    always_ff @(posedge clk_i) begin
         if (!reset_n) x_used_q <= 6'd0;
         else x_used_q <= x_used_q + 6'(issue && issue_final && issue_norm) - 6'(x_valid_o && x_ready_i);
     end
@@ -345,7 +346,7 @@ module bertd_vector_slice #(
         .mask_i(issue_mask),
         .y_o   (quant_masked)
     );
-    always_ff @(posedge clk_i or negedge reset_n) begin
+    always_ff @(posedge clk_i) begin
         if (!reset_n) quant_valid_q <= 1'b0;
         else quant_valid_q <= issue && issue_quant;
     end
@@ -396,7 +397,7 @@ module bertd_vector_slice #(
         .scale_o        (scale),
         .error_o        (scale_error)
     );
-    logic [31:0] inverses[0:63];
+    (* ram_style = "distributed" *) logic [31:0] inverses[0:63];
     always_ff @(posedge clk_i) if (inverse_valid) inverses[{inverse_group, inverse_row}] <= inverse;
 
     logic scale_ready;
@@ -450,8 +451,8 @@ module bertd_vector_slice #(
         .q_o
     );
 
-    always_ff @(posedge clk_i or negedge reset_n) begin
-        if (!reset_n) error_o <= 1'b0;
+    always_ff @(posedge clk_i) begin
+        if (!reset_n || clear_i) error_o <= 1'b0;
         else error_o <= error_o || load_error || factor_error || scale_error;
     end
 

@@ -104,7 +104,7 @@ module bertd_vector_unit #(
     assign norm_rows_o = {norm_missing, 2'b00};
     // While rows are loaded, the drain must not write any: they share a port of the row memory.
     assign rows_done_o = {missing_q, 2'b00};
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) missing_q <= '0;
         else missing_q <= running && !done_o && !job.wait_load ? missing : '0;
     end
@@ -117,7 +117,8 @@ module bertd_vector_unit #(
 
         bertd_ram_guarded #(
             .WIDTH(512),
-            .DEPTH(128)
+            .DEPTH(128),
+            .LATENCY(bertd_pkg::BLOCK_LATENCY)
         ) u_side_low (
             .clk_i,
             .rst_ni,
@@ -131,7 +132,8 @@ module bertd_vector_unit #(
         );
         bertd_ram_guarded #(
             .WIDTH(512),
-            .DEPTH(128)
+            .DEPTH(128),
+            .LATENCY(bertd_pkg::BLOCK_LATENCY)
         ) u_side_high (
             .clk_i,
             .rst_ni,

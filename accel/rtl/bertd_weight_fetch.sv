@@ -98,7 +98,7 @@ module bertd_weight_fetch (
         endcase
     end
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             state_q <= IDLE;
             job_q <= '0;

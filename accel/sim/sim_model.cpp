@@ -23,7 +23,7 @@ namespace
 {
 
 constexpr size_t BEAT = 64;
-constexpr int RESET_CYCLES = 4;
+constexpr int RESET_CYCLES = 16; /* until it has come everywhere, and lines without one are empty */
 constexpr int REGISTER_CYCLES = 1000; /* for an answer */
 
 struct random_source {
