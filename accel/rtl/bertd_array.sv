@@ -59,11 +59,11 @@ module bertd_array #(
     assign result_o = last_q[RESULT-1];
 
     bertd_fanout #(
-        .WIDTH (5),
-        .COPIES(ROWS * FLAGS)
+        .WIDTH (FLAGS * 5),
+        .COPIES(ROWS)
     ) u_flags (
         .clk_i,
-        .in_i ({step_q[STEP-FANOUT-1], first_q[STEP-FANOUT-1], shift_q[STEP-FANOUT-1], result_o, take_i}),
+        .in_i ({FLAGS{step_q[STEP-FANOUT-1], first_q[STEP-FANOUT-1], shift_q[STEP-FANOUT-1], result_o, take_i}}),
         .out_o(flags)
     );
     bertd_delay_line #(
