@@ -57,11 +57,11 @@ module bertd_array #(
     assign result_o = last_q[RESULT-1];
 
     bertd_fanout #(
-        .WIDTH (4),
-        .COPIES(ROWS * FLAGS)
+        .WIDTH (FLAGS * 4),
+        .COPIES(ROWS)
     ) u_flags (
         .clk_i,
-        .in_i ({step_q[STEP-FANOUT-1], first_q[STEP-FANOUT-1], shift_q[STEP-FANOUT-1], result_o}),
+        .in_i ({FLAGS{step_q[STEP-FANOUT-1], first_q[STEP-FANOUT-1], shift_q[STEP-FANOUT-1], result_o}}),
         .out_o(flags)
     );
     bertd_delay_line #(

@@ -56,7 +56,7 @@ module bertd_drain #(
     if (TO_MUL <= bertd_pkg::DISTRIBUTED_LATENCY || TO_FMA <= bertd_pkg::SCALAR_LATENCY || TO_ADD <= bertd_pkg::RESIDUAL_LATENCY)
         $error("the drain needs a word before it has the row that the word is for");
 
-    localparam int WORD = $bits(bertd_pkg::drain_word_t);
+    localparam int WORD = 9 + $bits(tile_i);  // of a drain_word_t
 
     bertd_pkg::drain_word_t word_scale, word_mul, word_scalar, word_bias, word_fma, word_residual, word_add, word_write;
     logic last_tile, rows_done, pass_last;

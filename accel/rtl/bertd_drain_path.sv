@@ -36,7 +36,10 @@ module bertd_drain_path #(
     localparam int TO_ROW = TO_MUL + bertd_pkg::FP_MUL_LATENCY;
     localparam int TO_PRODUCT = TO_ROW + bertd_pkg::FP_MUL_LATENCY;
     localparam int TO_WRITE = LATE + bertd_pkg::DRAIN_LATENCY;
-    localparam int WORD = $bits(bertd_pkg::drain_word_t);
+    if (TO_MUL <= bertd_pkg::DISTRIBUTED_LATENCY || TO_ROW <= bertd_pkg::SCALAR_LATENCY || TO_WRITE < TO_PRODUCT)
+        $error("the drain's path needs a word before it has the row that the word is for");
+
+    localparam int WORD = 9 + $bits(tile_i);  // of a drain_word_t
 
     bertd_pkg::drain_word_t word_late, word_scale, word_scalar, word_write;
     logic [TO_WRITE*WORD-1:0] words_q;

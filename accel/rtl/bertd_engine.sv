@@ -93,8 +93,9 @@ module bertd_engine #(
     bertd_pkg::layout_t layout;
     bertd_pkg::extent_t extent;
 
+    // The host's port takes nothing from the first cycle of a reset until all parts are out of it.
     bertd_control #(.ROWS(ROWS), .SLICES(SLICES)) u_control (
-        .clk_i, .rst_ni(rst_control_n),
+        .clk_i, .rst_ni(rst_ports_n && rst_control_n),
         .s_axi_awvalid_i, .s_axi_awready_o, .s_axi_awaddr_i, .s_axi_wvalid_i, .s_axi_wready_o, .s_axi_wdata_i,
         .s_axi_wstrb_i, .s_axi_bvalid_o, .s_axi_bready_i, .s_axi_bresp_o, .s_axi_arvalid_i, .s_axi_arready_o,
         .s_axi_araddr_i, .s_axi_rvalid_o, .s_axi_rready_i, .s_axi_rdata_o, .s_axi_rresp_o, .interrupt_o,
@@ -557,7 +558,7 @@ module bertd_engine #(
     for (genvar s = 0; s < SLICES; s++) begin : gen_input_read
         assign input_read[s] = (store_read || residual_read) && input_bank == 9'(s);
     end
-    bertd_delay_line #(.WIDTH(9), .DEPTH(bertd_pkg::ULTRA_LATENCY)) u_input_bank (
+    bertd_delay_line #(.WIDTH(9), .DEPTH(bertd_pkg::ROW_LATENCY)) u_input_bank (
         .clk_i, .in_i(input_bank), .out_o(input_bank_then)
     );
     always_comb begin

@@ -44,7 +44,8 @@ module bertd_fanout #(
         for (genvar s = 1; s <= STAGES; s++) begin : gen_stage
             localparam int FIRST = nodes_before(s) - 1;
             localparam int ABOVE = nodes_before(s - 1) - 1;
-            for (genvar n = 0; n < nodes(s); n++) begin : gen_node
+            localparam int NODES = nodes(s);
+            for (genvar n = 0; n < NODES; n++) begin : gen_node
                 if (s == 1) begin : gen_root
                     always_ff @(posedge clk_i) nodes_q[(FIRST+n)*WIDTH+:WIDTH] <= in_i;
                 end else begin : gen_branch

@@ -35,9 +35,10 @@ package bertd_pkg;
     localparam int FANOUT_STAGES = 2;    // of a signal with many readers (bertd_fanout)
     localparam int CROSSING_STAGES = 2;  // between the rows' side and the weights' side (bertd_crossing)
     localparam int RESET_CYCLES = 32;    // that a reset lasts at least
-    localparam int OPERAND_LATENCY = FANOUT_STAGES + ULTRA_LATENCY;         // of bertd_operand_memory
-    localparam int SCALAR_LATENCY = ULTRA_LATENCY;                          // of bertd_scalar_memory
-    localparam int RESIDUAL_LATENCY = ULTRA_LATENCY + 2 * CROSSING_STAGES;  // of the residual rows, for the drain
+    localparam int OPERAND_LATENCY = FANOUT_STAGES + ULTRA_LATENCY;       // of bertd_operand_memory
+    localparam int ROW_LATENCY = FANOUT_STAGES + ULTRA_LATENCY;           // of bertd_row_memory
+    localparam int RESIDUAL_LATENCY = ROW_LATENCY + 2 * CROSSING_STAGES;  // of the residual rows, for the drain
+    localparam int SCALAR_LATENCY = ULTRA_LATENCY;                        // of bertd_scalar_memory
 
     // Of the array: from its operands, as the memories put them out, to their dot products; from a step, which reads them,
     // to its dot products; from a tile's last step to when its sums may be asked for; from there to a row of them.

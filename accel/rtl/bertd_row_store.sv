@@ -10,7 +10,7 @@ module bertd_row_store (
     input  logic [         9:0] rows_done_i,      // the first rows, as many as these, are there
     output logic                busy_o,
 
-    output logic                read_o,           // the word comes bertd_pkg::ULTRA_LATENCY cycles later
+    output logic                read_o,           // the word comes bertd_pkg::ROW_LATENCY cycles later
     input  logic                read_taken_i,     // somebody else reads
     output logic [         8:0] read_row_o,
     output logic [         5:0] read_word_o,
@@ -57,7 +57,7 @@ module bertd_row_store (
 
     bertd_ram_stream #(
         .WIDTH  (512),
-        .LATENCY(bertd_pkg::ULTRA_LATENCY)
+        .LATENCY(bertd_pkg::ROW_LATENCY)
     ) u_rows (
         .clk_i,
         .rst_ni,

@@ -23,6 +23,7 @@ module bertd_slice_load (
     // come in order.
     localparam int TO_MEAN = 1 + bertd_pkg::FOLD_CYCLES + bertd_pkg::FP_MUL_LATENCY;
     localparam logic [5:0] PAUSE = 6'(TO_MEAN);
+    if (TO_MEAN > 63) $error("a pause of %0d cycles", TO_MEAN);
 
     logic softmax, accept, first, last, group_end;
     logic [1:0] row;

@@ -94,7 +94,7 @@ module bertd_vector_feed #(
 
     bertd_ram_stream #(
         .WIDTH  (512),
-        .LATENCY(bertd_pkg::ULTRA_LATENCY)
+        .LATENCY(bertd_pkg::ROW_LATENCY)
     ) u_rows (
         .clk_i,
         .rst_ni,

@@ -1,6 +1,7 @@
 // Data path: in place of accel/rtl/bertd_fp_add.sv where only cycles are counted.
 // No arithmetic: what the engine does in which cycle does not depend on the values. All results are 0.
-/* verilator lint_off UNUSEDSIGNAL,UNUSEDPARAM */
+/* verilator lint_off UNUSEDSIGNAL */
+/* verilator lint_off UNUSEDPARAM */
 module bertd_fp_add #(
     parameter int LATENCY = bertd_pkg::FP_ADD_LATENCY
 ) (
