@@ -29,7 +29,7 @@ module bertd_checksum (
 
     bertd_ram_1r1w #(
         .WIDTH(32),
-        .DEPTH(bertd_pkg::MAX_TOKENS)
+        .DEPTH(1 << 9)
     ) u_sums (
         .clk_i,
         .write_i        (valid_2_q && !check_2_q),

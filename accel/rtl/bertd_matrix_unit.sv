@@ -81,6 +81,7 @@ module bertd_matrix_unit #(
     logic [PATHS:0] take;                // and the tile's end
     logic [PICK*(PATHS+1)-1:0] taken_q;
     logic [PATHS:0] taken;
+    logic [1:0] turn, picked_turn;
     logic reader_idle;
 
     bertd_job_queue #(.WIDTH(FETCH_BITS)) u_fetch_queue (
@@ -148,10 +149,11 @@ module bertd_matrix_unit #(
     bertd_drain_control #(.ROWS(ROWS), .PATHS(PATHS)) u_drain_control (
         .clk_i, .rst_ni,
         .last_i(last), .tile_i(result), .result_i(results_there),
-        .busy_o(results_busy), .take_o(take[PATHS-1:0]), .row_o(word.row), .tile_o(word.tile),
+        .busy_o(results_busy), .take_o(take[PATHS-1:0]), .turn_o(turn), .row_o(word.row), .tile_o(word.tile),
         .tile_end_o(take[PATHS])
     );
-    bertd_delay_line #(.WIDTH($bits(word)), .DEPTH(PICK)) u_picked (.clk_i, .in_i(word), .out_o(picked));
+    bertd_delay_line #(.WIDTH($bits(word) + 2), .DEPTH(PICK)) u_picked (
+        .clk_i, .in_i({turn, word}), .out_o({picked_turn, picked}));
     always_ff @(posedge clk_i or negedge rst_ni) begin
         if (!rst_ni) taken_q <= '0;
         else taken_q <= {taken_q[(PICK-1)*(PATHS+1)-1:0], take};
@@ -160,7 +162,7 @@ module bertd_matrix_unit #(
 
     bertd_drain #(.PATHS(PATHS)) u_drain (
         .clk_i, .rst_ni, .activation_i,
-        .valid_i(taken[0]), .row_i(picked.row), .tile_i(picked.tile), .tile_end_i(taken[PATHS]), .sums_i(sums[511:0]),
+        .valid_i(taken[0]), .turn_i(picked_turn), .row_i(picked.row), .tile_i(picked.tile), .tile_end_i(taken[PATHS]), .sums_i(sums[511:0]),
         .scale_slot_o(scale_slot[bertd_pkg::PARAM_BITS-1:0]), .scale_i(scale[511:0]),
         .bias_slot_o(bias_slot), .bias_i(bias),
         .scalar_read_o(scalar_read_o[0]), .scalar_row_o(scalar_row_o[8:0]), .scalar_o(scalar_o[5:0]),

@@ -6,7 +6,7 @@ module bertd_row_memory #(
     parameter int WORDS = 64,
     localparam int WORD_BITS = $clog2(WORDS),
     localparam int SLICE_BITS = $clog2(SLICES),
-    localparam int ADDRESS = 9 - SLICE_BITS + WORD_BITS
+    localparam int ADDRESS = bertd_pkg::ROW_BITS - SLICE_BITS + WORD_BITS
 ) (
     input  logic                      clk_i,
     input  logic                      write_i,
@@ -35,7 +35,7 @@ module bertd_row_memory #(
         ) u_ram (
             .clk_i,
             .write_i        (hit || bank_write_i[s]),
-            .write_address_i(hit ? {bank_row[8-SLICE_BITS:0], write_word_i} : bank_write_address_i[s*ADDRESS+:ADDRESS]),
+            .write_address_i(hit ? {bank_row[bertd_pkg::ROW_BITS-SLICE_BITS-1:0], write_word_i} : bank_write_address_i[s*ADDRESS+:ADDRESS]),
             .write_data_i   (hit ? write_data_i : bank_write_data_i[s*512+:512]),
             .read_i         (bank_read_i[s]),
             .read_address_i (bank_read_address_i[s*ADDRESS+:ADDRESS]),

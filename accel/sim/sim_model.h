@@ -68,6 +68,7 @@ void sim_model_beats(const struct sim_model *model, uint64_t *ret_read, uint64_t
 const char *sim_model_breach(const struct sim_model *model);
 uint32_t sim_model_rows(void); /**< of the array: 64 multiply-accumulates a cycle each */
 uint32_t sim_model_slices(void);
+uint32_t sim_model_tokens(void); /**< most of a sequence, and of all together */
 
 #ifdef __cplusplus
 }
