@@ -55,7 +55,7 @@ module bertd_checksum (
     // Of the panels so far.
     bertd_ram_1r1w #(
         .WIDTH  (32),
-        .DEPTH  (bertd_pkg::MAX_TOKENS),
+        .DEPTH  (1 << 9),
         .LATENCY(MEMORY)
     ) u_sums (
         .clk_i,

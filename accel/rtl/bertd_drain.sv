@@ -9,6 +9,7 @@ module bertd_drain #(
     input  logic                             rst_ni,
     input  logic [                      1:0] activation_i,
     input  logic                             valid_i,
+    input  logic [                      1:0] turn_i,            // counts up; rows to be activated come in 0, 1, 2
     input  logic [                      8:0] row_i,
     input  bertd_pkg::tile_t                 tile_i,
     input  logic                             tile_end_i,
@@ -49,7 +50,7 @@ module bertd_drain #(
     localparam int TO_MUL = bertd_pkg::FP_FROM_INT32_LATENCY;
     localparam int TO_FMA = TO_MUL + bertd_pkg::FP_MUL_LATENCY;
     localparam int TO_ACTIVATION = TO_FMA + bertd_pkg::FP_FMA_LATENCY;
-    localparam int TO_ADD = TO_ACTIVATION + bertd_pkg::FP_ACTIVATION_LATENCY;
+    localparam int TO_ADD = TO_ACTIVATION + bertd_pkg::DRAIN_ACTIVATION_LATENCY;
     localparam int TO_WRITE = TO_ADD + bertd_pkg::FP_ADD_LATENCY;
     localparam int TO_END = TO_WRITE + (PATHS - 1) * bertd_pkg::GROUP_ROWS;  // of the last path
 
@@ -61,7 +62,8 @@ module bertd_drain #(
     bertd_pkg::drain_word_t word_scale, word_mul, word_scalar, word_bias, word_fma, word_residual, word_add, word_write;
     logic last_tile, rows_done, pass_last;
     logic [TO_WRITE*WORD-1:0] words_q;
-    logic [511:0] scales, biases, residuals, linear, kept, activated;
+    logic [511:0] scales, biases, residuals, linear, kept, active, activated;
+    logic [1:0] turn;
     logic [31:0] scalar;
     logic [TO_WRITE-1:0] valid_q;
     logic [TO_END-1:0] end_q;
@@ -113,7 +115,7 @@ module bertd_drain #(
     assign residuals = word_add.tile.residual ? residual_data_i : {LANES{bertd_pkg::FP_MINUS_ZERO}};
 
     for (genvar l = 0; l < LANES; l++) begin : gen_lane
-        logic [31:0] real_sum, scaled, active;
+        logic [31:0] real_sum, scaled;
 
         bertd_fp_from_int32 u_from_int32 (.clk_i, .en_i(1'b1), .a_i(sums_i[l*32+:32]), .y_o(real_sum));
         bertd_fp_mul u_mul (.clk_i, .en_i(1'b1), .a_i(real_sum), .b_i(scales[l*32+:32]), .y_o(scaled));
@@ -121,18 +123,19 @@ module bertd_drain #(
             .clk_i, .en_i(1'b1),
             .a_i(scaled), .b_i(scalar), .c_i(biases[l*32+:32]), .y_o(linear[l*32+:32])
         );
-        bertd_fp_activation u_activation (
-            .clk_i, .en_i(1'b1), .kind_i(activation_i), .x_i(linear[l*32+:32]), .y_o(active)
-        );
-        assign activated[l*32+:32] = word_add.tile.activate ? active : kept[l*32+:32];
         bertd_fp_add u_add (
             .clk_i, .en_i(1'b1),
             .a_i(activated[l*32+:32]), .b_i(residuals[l*32+:32]), .y_o(write_data_o[l*32+:32])
         );
     end
 
-    bertd_delay_line #(.WIDTH(512), .DEPTH(bertd_pkg::FP_ACTIVATION_LATENCY)) u_kept (
+    bertd_delay_line #(.WIDTH(2), .DEPTH(TO_ACTIVATION)) u_turn (.clk_i, .in_i(turn_i), .out_o(turn));
+    bertd_drain_activation u_activation (
+        .clk_i, .kind_i(activation_i), .turn_i(turn), .x_i(linear), .y_o(active)
+    );
+    bertd_delay_line #(.WIDTH(512), .DEPTH(bertd_pkg::DRAIN_ACTIVATION_LATENCY)) u_kept (
         .clk_i, .in_i(linear), .out_o(kept));
+    assign activated = word_add.tile.activate ? active : kept;
 
     bertd_checksum u_checksum (
         .clk_i,

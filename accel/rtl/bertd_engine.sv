@@ -6,7 +6,7 @@
 //           4 * SLICES * PATHS
 module bertd_engine #(
     parameter int ROWS = 64,
-    parameter int SLICES = 4,
+    parameter int SLICES = 2,
     parameter int PATHS = SLICES > 1 ? 2 : 1
 ) (
     input  logic         clk_i,
@@ -66,7 +66,7 @@ module bertd_engine #(
 );
 
     localparam int SLICE_BITS = $clog2(SLICES);
-    localparam int BANK_ROW = 9 - SLICE_BITS;
+    localparam int BANK_ROW = bertd_pkg::ROW_BITS - SLICE_BITS;
 
     // Reset: a copy for each part --------------------------------------------------------------------------------------
     logic rst_ports_n, rst_control_n, rst_data_n, rst_sequencer_n, rst_rows_n, rst_vector_n, rst_matrix_n;

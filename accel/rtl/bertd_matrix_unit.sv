@@ -86,6 +86,7 @@ module bertd_matrix_unit #(
     logic [PATHS:0] take, taken;         // and the tile's end
     logic [PATHS-1:0] product_error, operand_error, scale_read;
     logic bias_read;
+    logic [1:0] turn, picked_turn;
     logic reader_idle;
 
     bertd_job_queue #(.WIDTH(FETCH_BITS)) u_fetch_queue (
@@ -166,16 +167,17 @@ module bertd_matrix_unit #(
     bertd_drain_control #(.ROWS(ROWS), .PATHS(PATHS)) u_drain_control (
         .clk_i, .rst_ni,
         .last_i(last), .tile_i(result), .result_i(results_there),
-        .busy_o(results_busy), .take_o(take[PATHS-1:0]), .row_o(word.row), .tile_o(word.tile),
+        .busy_o(results_busy), .take_o(take[PATHS-1:0]), .turn_o(turn), .row_o(word.row), .tile_o(word.tile),
         .tile_end_o(take[PATHS])
     );
     // What a row is, beside its way out of the array.
-    bertd_delay_line #(.WIDTH($bits({take, word})), .DEPTH(bertd_pkg::ARRAY_ROW_LATENCY)) u_picked (
-        .clk_i, .in_i({take, word}), .out_o({taken, picked}));
+    bertd_delay_line #(.WIDTH($bits({turn, take, word})), .DEPTH(bertd_pkg::ARRAY_ROW_LATENCY)) u_picked (
+        .clk_i, .in_i({turn, take, word}), .out_o({picked_turn, taken, picked}));
 
     bertd_drain #(.PATHS(PATHS)) u_drain (
         .clk_i, .rst_ni, .activation_i,
-        .valid_i(taken[0]), .row_i(picked.row), .tile_i(picked.tile), .tile_end_i(taken[PATHS]), .sums_i(sums[511:0]),
+        .valid_i(taken[0]), .turn_i(picked_turn), .row_i(picked.row), .tile_i(picked.tile), .tile_end_i(taken[PATHS]),
+        .sums_i(sums[511:0]),
         .scale_read_o(scale_read[0]), .scale_slot_o(scale_slot[bertd_pkg::PARAM_BITS-1:0]), .scale_i(scale[511:0]),
         .bias_read_o(bias_read), .bias_slot_o(bias_slot), .bias_i(bias),
         .scalar_read_o(scalar_read_o[0]), .scalar_row_o(scalar_row_o[8:0]), .scalar_o(scalar_o[5:0]),

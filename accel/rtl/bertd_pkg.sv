@@ -13,7 +13,13 @@ package bertd_pkg;
     localparam int GROUP_ROWS = 4;  // rows a vector slice works on, interleaved
 
     // Limits of a command. All sizes are multiples of PANEL.
-    localparam int MAX_TOKENS = 512;   // of a sequence; also the rows of all sequences, each filled up to GROUP_ROWS
+    // Of a sequence; also the rows of all sequences, each filled up to GROUP_ROWS. The memories on the chip are as large.
+`ifdef BERTD_TOKENS
+    localparam int MAX_TOKENS = `BERTD_TOKENS;
+`else
+    localparam int MAX_TOKENS = 512;
+`endif
+    localparam int ROW_BITS = $clog2(MAX_TOKENS);  // a row's number has 9 elsewhere, a row group's 7
     localparam int MAX_SEGMENTS = ACCEL_COMMAND_SEGMENTS;
     localparam int SEGMENT_BITS = $clog2(MAX_SEGMENTS);
     // Blocks of PANEL tokens, each sequence on a fresh one: so few fit a side buffer.
@@ -68,7 +74,8 @@ package bertd_pkg;
     localparam int FP_DIV_LATENCY = 14;
     localparam int FP_SQRT_LATENCY = 14;
     localparam int FP_ACTIVATION_LATENCY = FP_NEAREST_LATENCY + 1 + 6 * FP_FMA_LATENCY;
-    localparam int DRAIN_LATENCY = FP_FROM_INT32_LATENCY + FP_MUL_LATENCY + FP_FMA_LATENCY + FP_ACTIVATION_LATENCY +
+    localparam int DRAIN_ACTIVATION_LATENCY = FP_ACTIVATION_LATENCY + 1;
+    localparam int DRAIN_LATENCY = FP_FROM_INT32_LATENCY + FP_MUL_LATENCY + FP_FMA_LATENCY + DRAIN_ACTIVATION_LATENCY +
         FP_ADD_LATENCY;
 
     // Row sums: a lane's adder takes GROUP_ROWS cycles, so that a row's sum leaves it when the row's next word comes. Behind

@@ -43,7 +43,7 @@ module bertd_row_load (
 
     bertd_table #(
         .WIDTH($bits(group)),
-        .DEPTH(bertd_pkg::MAX_TOKENS / bertd_pkg::GROUP_ROWS)
+        .DEPTH(1 << 7)
     ) u_groups (
         .clk_i,
         .write_i        (layout_i.group_write),

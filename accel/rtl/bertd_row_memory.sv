@@ -7,7 +7,7 @@ module bertd_row_memory #(
     parameter int WORDS = 64,
     localparam int WORD_BITS = $clog2(WORDS),
     localparam int SLICE_BITS = $clog2(SLICES),
-    localparam int ADDRESS = 9 - SLICE_BITS + WORD_BITS
+    localparam int ADDRESS = bertd_pkg::ROW_BITS - SLICE_BITS + WORD_BITS
 ) (
     input  logic                      clk_i,
     input  logic                      rst_ni,
@@ -39,7 +39,7 @@ module bertd_row_memory #(
         logic [ADDRESS-1:0] write_address;
         logic [COLUMNS*(ADDRESS+1)-1:0] writes, reads;
         logic [511:0] write_data;
-        assign write_address = hit ? {bank_row[8-SLICE_BITS:0], write_word_i} : bank_write_address_i[s*ADDRESS+:ADDRESS];
+        assign write_address = hit ? {bank_row[bertd_pkg::ROW_BITS-SLICE_BITS-1:0], write_word_i} : bank_write_address_i[s*ADDRESS+:ADDRESS];
 
         bertd_fanout #(
             .WIDTH (ADDRESS + 1),

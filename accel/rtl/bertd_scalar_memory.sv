@@ -7,7 +7,7 @@ module bertd_scalar_memory #(
     parameter RAM_STYLE = "ultra",
     parameter int LATENCY = bertd_pkg::SCALAR_LATENCY,
     localparam int SLICE_BITS = $clog2(SLICES),
-    localparam int ADDRESS = 9 - SLICE_BITS + 6
+    localparam int ADDRESS = bertd_pkg::ROW_BITS - SLICE_BITS + 6
 ) (
     input  logic                      clk_i,
     input  logic                      rst_ni,
@@ -63,7 +63,7 @@ module bertd_scalar_memory #(
             .write_address_i(bank_write_address_i[s*ADDRESS+:ADDRESS]),
             .write_data_i   (bank_write_data_i[s*32+:32]),
             .read_i         (read),
-            .read_address_i ({scalar, bank_row[8-SLICE_BITS:0]}),
+            .read_address_i ({scalar, bank_row[bertd_pkg::ROW_BITS-SLICE_BITS-1:0]}),
             .read_data_o    (data[s*32+:32]),
             .error_o        (error[s])
         );

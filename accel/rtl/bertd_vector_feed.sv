@@ -6,7 +6,7 @@ module bertd_vector_feed #(
     parameter int SLICES = 1,
     parameter int INDEX = 0,
     localparam int SLICE_BITS = $clog2(SLICES),
-    localparam int ADDRESS = 9 - SLICE_BITS + 8
+    localparam int ADDRESS = bertd_pkg::ROW_BITS - SLICE_BITS + 8
 ) (
     input  logic                   clk_i,
     input  logic                   rst_ni,
@@ -52,7 +52,7 @@ module bertd_vector_feed #(
 
     bertd_table #(
         .WIDTH($bits(group)),
-        .DEPTH(bertd_pkg::MAX_TOKENS / bertd_pkg::GROUP_ROWS)
+        .DEPTH(1 << 7)
     ) u_groups (
         .clk_i,
         .write_i        (layout_i.group_write),
@@ -63,7 +63,7 @@ module bertd_vector_feed #(
     );
     bertd_table #(
         .WIDTH($bits(group)),
-        .DEPTH(bertd_pkg::MAX_TOKENS / bertd_pkg::GROUP_ROWS)
+        .DEPTH(1 << 7)
     ) u_side_groups (
         .clk_i,
         .write_i        (layout_i.group_write),
@@ -86,7 +86,7 @@ module bertd_vector_feed #(
 
     // A row's words lie together; local row = {group of the bank, row}.
     assign row_read_o = state_q == WORDS && read_ready;
-    assign row_address_o = {group_q[6:SLICE_BITS], row_q, job_i.source + word_q[7:0]};
+    assign row_address_o = {group_q[bertd_pkg::ROW_BITS-3:SLICE_BITS], row_q, job_i.source + word_q[7:0]};
     assign group_end = row_read_o && row_q == 2'd3 && word_q == words - 9'd1;
     assign side_read_o = side_active_q && side_read_ready;
     assign side_address_o = (softmax ? side_group.block : 6'd0) + side_word_q[5:0];

@@ -4,7 +4,7 @@ module bertd_vector_lane #(
     parameter int SLICES = 1,
     parameter int INDEX = 0,
     localparam int SLICE_BITS = $clog2(SLICES),
-    localparam int BANK_ROW = 9 - SLICE_BITS
+    localparam int BANK_ROW = bertd_pkg::ROW_BITS - SLICE_BITS
 ) (
     input  logic                   clk_i,
     input  logic                   rst_ni,
@@ -137,12 +137,12 @@ module bertd_vector_lane #(
         .row_o    (x_row)
     );
     assign input_write_o = x_valid && job_i.write_rows;
-    assign input_address_o = {x_group[6:SLICE_BITS], x_row, x_word[5:0]};
+    assign input_address_o = {x_group[bertd_pkg::ROW_BITS-3:SLICE_BITS], x_row, x_word[5:0]};
 
     // Digits: as many as the group's segment has tokens.
     bertd_table #(
         .WIDTH($bits(q_segment)),
-        .DEPTH(bertd_pkg::MAX_TOKENS / bertd_pkg::GROUP_ROWS)
+        .DEPTH(1 << 7)
     ) u_q_groups (
         .clk_i,
         .write_i        (layout_i.group_write),

@@ -282,6 +282,27 @@ module bertd_vector_slice #(
         .sum_o  (sum)
     );
 
+    // The divider of NORM and scales
+    logic root_valid, factor_valid;
+    logic [1:0] root_row, scale_asks, scale_quotients;
+    logic [2:0] quotient_tag;
+    logic [5:0] scale_tags;
+    logic [31:0] root, quotient;
+    logic [63:0] dividends, divisors;
+    bertd_slice_divide #(
+        .ASKERS(3)
+    ) u_divide (
+        .clk_i,
+        .rst_ni (reset_n),
+        .valid_i({scale_asks, root_valid}),
+        .tag_i  ({scale_tags, 1'b0, root_row}),
+        .a_i    ({dividends, bertd_pkg::FP_ONE}),
+        .b_i    ({divisors, root}),
+        .valid_o({scale_quotients, factor_valid}),
+        .tag_o  (quotient_tag),
+        .y_o    (quotient)
+    );
+
     // NORM
     logic factor_error, y_valid;
     logic [127:0] factors;
@@ -298,7 +319,13 @@ module bertd_vector_slice #(
         .taken_i    (issue_done),
         .ready_o    (factors_ready),
         .factors_o  (factors),
-        .error_o    (factor_error)
+        .error_o    (factor_error),
+        .root_valid_o  (root_valid),
+        .root_row_o    (root_row),
+        .root_o        (root),
+        .factor_valid_i(factor_valid),
+        .factor_row_i  (quotient_tag[1:0]),
+        .factor_i      (quotient)
     );
     bertd_slice_norm u_norm (
         .clk_i,
@@ -395,7 +422,14 @@ module bertd_vector_slice #(
         .scale_valid_o  (scale_valid),
         .scale_row_o    (scale_row),
         .scale_o        (scale),
-        .error_o        (scale_error)
+        .error_o        (scale_error),
+        .ask_valid_o    (scale_asks),
+        .ask_tag_o      (scale_tags),
+        .ask_a_o        (dividends),
+        .ask_b_o        (divisors),
+        .quotient_valid_i(scale_quotients),
+        .quotient_tag_i (quotient_tag),
+        .quotient_i     (quotient)
     );
     (* ram_style = "distributed" *) logic [31:0] inverses[0:63];
     always_ff @(posedge clk_i) if (inverse_valid) inverses[{inverse_group, inverse_row}] <= inverse;

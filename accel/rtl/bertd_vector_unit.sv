@@ -3,7 +3,7 @@
 module bertd_vector_unit #(
     parameter int SLICES = 1,
     localparam int SLICE_BITS = $clog2(SLICES),
-    localparam int BANK_ROW = 9 - SLICE_BITS
+    localparam int BANK_ROW = bertd_pkg::ROW_BITS - SLICE_BITS
 ) (
     input  logic                           clk_i,
     input  logic                           rst_ni,
@@ -188,10 +188,10 @@ module bertd_vector_unit #(
             .made_o          (made_o[s*32+:32])
         );
         assign made_address_o[s*(BANK_ROW+6)+:BANK_ROW+6] = {
-            made_place[14:9], made_place[8:2+SLICE_BITS], made_place[1:0]
+            made_place[14:9], made_place[bertd_pkg::ROW_BITS-1:2+SLICE_BITS], made_place[1:0]
         };
         assign scalar_address_o[s*(BANK_ROW+6)+:BANK_ROW+6] = {
-            job.scalar, scale_group_o[s*7+SLICE_BITS+:7-SLICE_BITS], scale_row_o[s*2+:2]
+            job.scalar, scale_group_o[s*7+SLICE_BITS+:bertd_pkg::ROW_BITS-2-SLICE_BITS], scale_row_o[s*2+:2]
         };
     end
 

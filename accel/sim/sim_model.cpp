@@ -500,3 +500,8 @@ uint32_t sim_model_slices(void)
 {
     return SIM_SLICES;
 }
+
+uint32_t sim_model_tokens(void)
+{
+    return SIM_TOKENS;
+}

@@ -12,20 +12,20 @@ module formal_drain_control (
     localparam int TILE = $bits(tile_i);
 
     logic rst_n, last, result, busy, tile_end;
-    logic [1:0] take;
+    logic [1:0] take, turn;
     logic [8:0] row;
     bertd_pkg::tile_t tile;
 
     formal_reset u_reset (.clk_i, .reset_i, .rst_no(rst_n));
     bertd_drain_control #(.ROWS(ROWS), .PATHS(2)) dut (
-        .clk_i, .rst_ni(rst_n), .last_i(last), .tile_i, .result_i(result), .busy_o(busy), .take_o(take),
-        .row_o(row), .tile_o(tile), .tile_end_o(tile_end)
+        .clk_i, .rst_ni(rst_n), .last_i(last), .tile_i, .result_i(result), .busy_o(busy),
+        .take_o(take), .turn_o(turn), .row_o(row), .tile_o(tile), .tile_end_o(tile_end)
     );
     (* hierconn *) logic [9:0] \dut.left_q , \dut.ahead_q ;
     (* hierconn *) logic [8:0] \dut.row_q ;
     (* hierconn *) logic \dut.fresh_q ;
     (* hierconn *) logic [TILE-1:0] \dut.tile_q , \dut.last_q ;
-    (* hierconn *) logic [(LATER-1)*(TILE+10)-1:0] \dut.u_next.genblk1.gen_many.words_q ;
+    (* hierconn *) logic [(LATER-1)*TILE-1:0] \dut.u_next.genblk1.gen_many.words_q ;
 
     assign last = last_i && !busy;
 
@@ -36,8 +36,22 @@ module formal_drain_control (
     bertd_pkg::tile_t oldest, leaving_q;
     logic [9:0] due_q;     // rows that have still to leave
     logic [9:0] next_q;    // the next of them
+    logic [9:0] to_go;     // cycles until all have left: of rows to be activated three leave in four cycles
     assign result = under_way_q[LATER-1];
     assign oldest = coming_q[(LATER-1)*TILE+:TILE];
+    always_comb begin
+        to_go = due_q;
+        if (leaving_q.activate && due_q != '0) begin
+            if (turn == 2'd3) to_go = due_q + 10'd1 + third(due_q - 10'd1);
+            else to_go = due_q + third(due_q - 10'd1 + 10'(turn));
+        end
+    end
+
+    function automatic logic [9:0] third(input logic [9:0] x);  // up to 255
+        logic [17:0] scaled;
+        scaled = 18'(x) * 18'd171;
+        third = {1'b0, scaled[17:9]};
+    endfunction
 
     always_ff @(posedge clk_i) coming_q <= {coming_q[(LATER-1)*TILE-1:0], tile_i};
     always_ff @(posedge clk_i or negedge rst_n) begin
@@ -79,17 +93,18 @@ module formal_drain_control (
             for (genvar j = 0; j < i; j++) begin : gen_newer
                 assign newer[j] = under_way_q[j] && leave > 10'(i - j);
             end
-            assign not_kept[i] = \dut.u_next.genblk1.gen_many.words_q [(i-1)*(TILE+10)+:TILE+10] != {tile_then, leave};
+            assign not_kept[i] = \dut.u_next.genblk1.gen_many.words_q [(i-1)*TILE+:TILE] != tile_then;
             assign too_soon[i] = newer != '0;
             assign not_ahead[i] = leave > 10'(i + 1) && \dut.ahead_q != leave - 10'(i + 1);
         end
-        assign too_late[i] = \dut.left_q > 10'(LATER - i);
+        assign too_late[i] = to_go > 10'(LATER - i);
     end
 
     always_comb begin
         if (rst_n) begin
             gone_before_the_next_comes: assert (!result || due_q == '0 || (due_q == 10'd1 && take[0]));
             a_row_that_is_due: assert (!take[0] || (due_q != '0 && {1'b0, row} == next_q));
+            activated_rows_in_their_turns: assert (!take[0] || !leaving_q.activate || turn != 2'd3);
             of_the_tile_that_leaves: assert (!take[0] || tile == leaving_q);
             tiles_end_with_their_last_row: assert (!tile_end || (take[0] && due_q == 10'd1));
             no_tile_ends_unseen: assert (tile_end || !take[0] || due_q != 10'd1);
@@ -101,13 +116,13 @@ module formal_drain_control (
             same_late: assert ((under_way_q & too_late) == '0);
             same_soon: assert ((under_way_q & too_soon) == '0);
             same_ahead: assert ((under_way_q & not_ahead) == '0 && (\dut.fresh_q == under_way_q[0]));
-            same_left_alone: assert (under_way_q != '0 || 11'(\dut.left_q ) <= 11'(\dut.ahead_q ) + 11'(LATER + 1));
+            same_left_alone: assert (under_way_q != '0 || 11'(to_go) <= 11'(\dut.ahead_q ) + 11'(LATER + 1));
         end
     end
 
 endmodule
 
-// A tile: the cycles that its rows take to leave, and whether there is no such tile.
+// A tile: the cycles that its rows take to leave at most, and whether there is no such tile.
 module formal_drain_tile #(
     parameter int ROWS = 64
 ) (
@@ -116,9 +131,9 @@ module formal_drain_tile #(
     output logic             wrong_o
 );
 
-    logic [9:0] most;
-    assign most = tile_i.wide ? 10'(ROWS / 2) : 10'(ROWS);
-    assign leave_o = tile_i.rows < most ? tile_i.rows : most;
+    logic [9:0] rows;
+    assign rows = tile_i.wide && tile_i.rows > 10'(ROWS / 2) ? 10'(ROWS / 2) : tile_i.rows;
+    assign leave_o = tile_i.activate ? rows + rows / 4 + rows / 8 + 10'd2 : rows;
     assign wrong_o = tile_i.rows == '0 || tile_i.row[8] || 11'(tile_i.row[5:0]) + 11'(tile_i.rows) > 11'(ROWS);
 
 endmodule
