@@ -43,7 +43,7 @@ module bertd_check_operands (
     assign write_o = valid_q[LATE-1] && last;
     assign sum_o = sum;
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) valid_q <= '0;
         else valid_q <= {valid_q[LATE-2:0], valid_i};
     end

@@ -42,8 +42,10 @@ module bertd_check_panel (
     // waits for the last ones.
     assign make = make_i && valid_q == '0 && !done_o;
     bertd_ram_1r1w #(
-        .WIDTH(4 * SUM),
-        .DEPTH(128)
+        .WIDTH    (4 * SUM),
+        .DEPTH    (128),
+        .RAM_STYLE("distributed"),
+        .LATENCY  (1)
     ) u_sums (
         .clk_i,
         .write_i        (valid_q[LATE-1]),
@@ -69,7 +71,7 @@ module bertd_check_panel (
         end
     end
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             valid_q <= '0;
             making_q <= 1'b0;

@@ -12,7 +12,7 @@ module bertd_checksum (
     input  logic         first_i,          // first panel of the linear
     input  logic         check_i,          // check panel
     input  logic [511:0] sums_i,           // [16] int32
-    output logic         made_read_o,      // sum of the operands as they were made; it comes a cycle later
+    output logic         made_read_o,      // sum of the operands as they were made; it comes SCALAR_LATENCY cycles later
     output logic [  8:0] made_row_o,
     output logic [  5:0] made_scalar_o,
     input  logic [ 31:0] made_i,
@@ -20,55 +20,67 @@ module bertd_checksum (
     output logic         operand_error_o
 );
 
-    localparam int LATE = bertd_pkg::CHECK_SUM_LATENCY;
+    localparam int SUM = bertd_pkg::CHECK_SUM_LATENCY;
+    localparam int MADE = bertd_pkg::SCALAR_LATENCY;
+    localparam int MEMORY = bertd_pkg::BLOCK_LATENCY;
+    localparam int LATE = SUM > MADE ? (SUM > MEMORY ? SUM : MEMORY) : MADE > MEMORY ? MADE : MEMORY;
+    localparam int WORD = 17;  // row, scalar, first, check
 
-    logic [31:0] digits, expected, read, panel, earlier;
+    // A row comes again with the next panel, behind the tile's other ones.
+    if (MEMORY >= bertd_pkg::GROUP_ROWS) $error("a row's sum is read before that of the panel before is written");
+
+    logic [31:0] digits, expected, read, panel, panel_then, earlier;
+    logic [LATE:0] valid;
     logic [LATE-1:0] valid_q;
-    logic [16:0] along_before, along;
-    logic [8:0] row;
+    logic [(LATE+1)*WORD-1:0] words;
+    logic [LATE*WORD-1:0] words_q;
+    logic [8:0] row, memory_row;
     logic first, check, product_error_q, operand_error_q;
 
     assign digits = sums_i[31:0] + (sums_i[63:32] << 8) + (sums_i[95:64] << 16) + (sums_i[127:96] << 24);
     bertd_check_sum u_panel (.clk_i, .x_i(sums_i), .y_o(panel));
+    bertd_delay_line #(.WIDTH(32), .DEPTH(LATE - SUM)) u_panel_then (.clk_i, .in_i(panel), .out_o(panel_then));
     bertd_delay_line #(.WIDTH(64), .DEPTH(LATE)) u_check (
         .clk_i, .in_i({sums_i[159:128], digits}), .out_o({read, expected}));
-    bertd_delay_line #(.WIDTH(17), .DEPTH(LATE - 1)) u_before (
-        .clk_i, .in_i({row_i, scalar_i, first_i, check_i}), .out_o(along_before));
-    bertd_delay_line #(.WIDTH(17), .DEPTH(1)) u_along (.clk_i, .in_i(along_before), .out_o(along));
-    assign {made_row_o, made_scalar_o} = along_before[16:2];
-    assign made_read_o = valid_q[LATE-2] && along_before[0];
-    assign {row, first, check} = {along[16:8], along[1:0]};
+
+    assign valid = {valid_q, valid_i};
+    assign words = {words_q, row_i, scalar_i, first_i, check_i};
+    assign made_read_o = valid[LATE-MADE] && words[(LATE-MADE)*WORD];
+    assign made_row_o = words[(LATE-MADE)*WORD+8+:9];
+    assign made_scalar_o = words[(LATE-MADE)*WORD+2+:6];
+    assign memory_row = words[(LATE-MEMORY)*WORD+8+:9];
+    assign row = words[LATE*WORD+8+:9];
+    assign {first, check} = words[LATE*WORD+:2];
 
     // Of the panels so far.
     bertd_ram_1r1w #(
-        .WIDTH(32),
-        .DEPTH(bertd_pkg::MAX_TOKENS)
+        .WIDTH  (32),
+        .DEPTH  (1 << 9),
+        .LATENCY(MEMORY)
     ) u_sums (
         .clk_i,
-        .write_i        (valid_q[LATE-1] && !check),
+        .write_i        (valid[LATE] && !check),
         .write_address_i(row),
-        .write_data_i   (panel + (first ? 32'd0 : earlier)),
-        .read_i         (valid_q[LATE-2]),
-        .read_address_i (made_row_o),
+        .write_data_i   (panel_then + (first ? 32'd0 : earlier)),
+        .read_i         (valid[LATE-MEMORY]),
+        .read_address_i (memory_row),
         .read_data_o    (earlier)
     );
 
     assign product_error_o = product_error_q;
     assign operand_error_o = operand_error_q;
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) words_q <= words[LATE*WORD-1:0];
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             valid_q <= '0;
             product_error_q <= 1'b0;
             operand_error_q <= 1'b0;
         end else begin
-            valid_q <= {valid_q[LATE-2:0], valid_i};
-            product_error_q <= valid_q[LATE-1] && check && expected != earlier;
-            operand_error_q <= valid_q[LATE-1] && check && read != made_i;
+            valid_q <= valid[LATE-1:0];
+            product_error_q <= valid[LATE] && check && expected != earlier;
+            operand_error_q <= valid[LATE] && check && read != made_i;
         end
     end
-
-    logic unused;
-    assign unused = ^along[7:2];
 
 endmodule

@@ -30,7 +30,7 @@ module bertd_kv_stage #(
 
     logic [SLICES*512-1:0] data;
     logic [SLICES*128-1:0] scales;
-    logic [6:0] bank, bank_q;
+    logic [6:0] bank, bank_then;
     logic [SLICES*8-1:0] error;
 
     assign bank = read_group_i & 7'(SLICES - 1);
@@ -40,7 +40,8 @@ module bertd_kv_stage #(
         for (genvar r = 0; r < bertd_pkg::GROUP_ROWS; r++) begin : gen_row
             bertd_ram_guarded #(
                 .WIDTH(128),
-                .DEPTH(1 << ADDRESS)
+                .DEPTH(1 << ADDRESS),
+                .LATENCY(bertd_pkg::BLOCK_LATENCY)
             ) u_rows (
                 .clk_i,
                 .rst_ni,
@@ -54,7 +55,9 @@ module bertd_kv_stage #(
             );
             bertd_ram_guarded #(
                 .WIDTH(32),
-                .DEPTH(1 << (1 + GROUP_BITS))
+                .DEPTH(1 << (1 + GROUP_BITS)),
+                .RAM_STYLE("distributed"),
+                .LATENCY(bertd_pkg::BLOCK_LATENCY)
             ) u_scales (
                 .clk_i,
                 .rst_ni,
@@ -69,13 +72,20 @@ module bertd_kv_stage #(
         end
     end
 
-    always_ff @(posedge clk_i) if (read_i) bank_q <= bank;
+    bertd_delay_line #(
+        .WIDTH(7),
+        .DEPTH(bertd_pkg::BLOCK_LATENCY)
+    ) u_bank (
+        .clk_i,
+        .in_i (bank),
+        .out_o(bank_then)
+    );
 
     always_comb begin
         read_data_o = '0;
         read_scales_o = '0;
         for (int s = 0; s < SLICES; s++) begin
-            if (bank_q == 7'(s)) begin
+            if (bank_then == 7'(s)) begin
                 read_data_o = data[s*512+:512];
                 read_scales_o = scales[s*128+:128];
             end

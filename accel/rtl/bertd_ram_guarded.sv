@@ -16,7 +16,7 @@ module bertd_ram_guarded #(
     input  logic [  WIDTH-1:0] write_data_i,
     input  logic               read_i,
     input  logic [ADDRESS-1:0] read_address_i,
-    output logic [  WIDTH-1:0] read_data_o,
+    output logic [  WIDTH-1:0] read_data_o,     // LATENCY cycles later
     output logic               error_o          // the word read has changed; a cycle after it
 );
 
@@ -27,18 +27,18 @@ module bertd_ram_guarded #(
 `endif
     localparam int PARTS = (WIDTH + 63) / 64;
 
-    logic wrong, error_q;
-    logic [LATENCY-1:0] read_q;
+    logic wrong, read_then, error_q;
+
+    bertd_delay_line #(
+        .WIDTH(1),
+        .DEPTH(LATENCY)
+    ) u_read (
+        .clk_i,
+        .in_i (read_i),
+        .out_o(read_then)
+    );
     assign error_o = error_q;
-    always_ff @(posedge clk_i or negedge rst_ni) begin
-        if (!rst_ni) begin
-            read_q <= '0;
-            error_q <= 1'b0;
-        end else begin
-            read_q <= LATENCY'({read_q, read_i});
-            error_q <= read_q[LATENCY-1] && wrong;
-        end
-    end
+    always_ff @(posedge clk_i) error_q <= rst_ni && read_then && wrong;
 
     if (ECC) begin : gen_ecc
 `ifdef BERTD_URAM_ECC
@@ -65,8 +65,10 @@ module bertd_ram_guarded #(
         bertd_parity #(.WIDTH(WIDTH)) u_read_parity (.word_i(read_data_o), .parity_o(parity));
 
         bertd_ram_1r1w #(
-            .WIDTH(PARTS + WIDTH),
-            .DEPTH(DEPTH)
+            .WIDTH    (PARTS + WIDTH),
+            .DEPTH    (DEPTH),
+            .RAM_STYLE(RAM_STYLE),
+            .LATENCY  (LATENCY)
         ) u_ram (
             .clk_i,
             .write_i,

@@ -59,7 +59,7 @@ module bertd_record #(
         words[32*bertd_pkg::ACCEL_RECORD_GEOMETRY+:32] = {16'(SLICES), 16'(ROWS)};
     end
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             state_q <= IDLE;
             seen_q <= '0;

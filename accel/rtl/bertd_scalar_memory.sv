@@ -4,8 +4,10 @@
 module bertd_scalar_memory #(
     parameter int SLICES = 1,
     parameter int PATHS = 1,
+    parameter RAM_STYLE = "ultra",
+    parameter int LATENCY = bertd_pkg::SCALAR_LATENCY,
     localparam int SLICE_BITS = $clog2(SLICES),
-    localparam int ADDRESS = 9 - SLICE_BITS + 6
+    localparam int ADDRESS = bertd_pkg::ROW_BITS - SLICE_BITS + 6
 ) (
     input  logic                      clk_i,
     input  logic                      rst_ni,
@@ -22,7 +24,7 @@ module bertd_scalar_memory #(
     logic [SLICES*32-1:0] data;
     logic [SLICES-1:0] error;
     assign error_o = error != '0;
-    logic [PATHS*SLICES-1:0] hit, hit_q;  // [PATHS][SLICES]
+    logic [PATHS*SLICES-1:0] hit, hit_then;  // [PATHS][SLICES]
 
     for (genvar w = 0; w < PATHS; w++) begin : gen_path
         for (genvar s = 0; s < SLICES; s++) begin : gen_hit
@@ -52,7 +54,8 @@ module bertd_scalar_memory #(
         bertd_ram_guarded #(
             .WIDTH(32),
             .DEPTH(1 << ADDRESS),
-            .RAM_STYLE("ultra")
+            .RAM_STYLE(RAM_STYLE),
+            .LATENCY(LATENCY)
         ) u_ram (
             .clk_i,
             .rst_ni,
@@ -60,19 +63,26 @@ module bertd_scalar_memory #(
             .write_address_i(bank_write_address_i[s*ADDRESS+:ADDRESS]),
             .write_data_i   (bank_write_data_i[s*32+:32]),
             .read_i         (read),
-            .read_address_i ({scalar, bank_row[8-SLICE_BITS:0]}),
+            .read_address_i ({scalar, bank_row[bertd_pkg::ROW_BITS-SLICE_BITS-1:0]}),
             .read_data_o    (data[s*32+:32]),
             .error_o        (error[s])
         );
     end
 
-    always_ff @(posedge clk_i) hit_q <= hit;
+    bertd_delay_line #(
+        .WIDTH(PATHS * SLICES),
+        .DEPTH(LATENCY)
+    ) u_hit (
+        .clk_i,
+        .in_i (hit),
+        .out_o(hit_then)
+    );
 
     always_comb begin
         read_data_o = '0;
         for (int w = 0; w < PATHS; w++)
             for (int s = 0; s < SLICES; s++)
-                if (hit_q[w*SLICES+s]) read_data_o[w*32+:32] = data[s*32+:32];
+                if (hit_then[w*SLICES+s]) read_data_o[w*32+:32] = data[s*32+:32];
     end
 
 `ifndef SYNTHESIS

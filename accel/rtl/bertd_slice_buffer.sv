@@ -1,5 +1,5 @@
 // Data path: words of one pass over a group -> the next pass: the row buffer and the result buffer of a slice.
-// A ring of words with one writer and one reader; a word read comes two cycles later. Room is counted from when a word
+// A ring of words with one writer and one reader; a word read comes bertd_pkg::BLOCK_LATENCY cycles later. Room is counted from when a word
 // is promised (a pipeline before it is written), and the reader reads what it knows to be there. It may rewind to the
 // beginning of what it has not released.
 module bertd_slice_buffer #(
@@ -22,9 +22,8 @@ module bertd_slice_buffer #(
 
     logic [BITS:0] used_q;
     logic [BITS-1:0] write_q, read_q, released_q;
-    logic [511:0] data;
     assign space_o = !used_q[BITS];
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             used_q <= '0;
             write_q <= '0;
@@ -41,7 +40,8 @@ module bertd_slice_buffer #(
 
     bertd_ram_guarded #(
         .WIDTH(512),
-        .DEPTH(DEPTH)
+        .DEPTH(DEPTH),
+        .LATENCY(bertd_pkg::BLOCK_LATENCY)
     ) u_ram (
         .clk_i,
         .rst_ni,
@@ -50,9 +50,8 @@ module bertd_slice_buffer #(
         .write_data_i,
         .read_i,
         .read_address_i (read_q),
-        .read_data_o    (data),
+        .read_data_o,
         .error_o
     );
-    always_ff @(posedge clk_i) read_data_o <= data;
 
 endmodule

@@ -33,6 +33,7 @@ module bertd_weight_fetch (
     } state_t;
 
     localparam int SLOTS = bertd_pkg::PARAM_BITS + 1;
+    localparam int COUNT = bertd_pkg::RING_BITS + 1;
 
     state_t state_q, state_d;
     bertd_pkg::fetch_job_t job_q, job_d;
@@ -46,8 +47,8 @@ module bertd_weight_fetch (
     logic room, check_room, ask, panel_begin;
 
     assign params_along = job_q.params_apart ? 2'd0 : job_q.params;
-    assign room = 12'(bertd_pkg::RING_BEATS) - reserved_q >= 12'(job_q.beats);
-    assign check_room = 12'(bertd_pkg::RING_BEATS) - reserved_q >= 12'(job_q.groups);
+    assign room = COUNT'(bertd_pkg::RING_BEATS) - reserved_q >= COUNT'(job_q.beats);
+    assign check_room = COUNT'(bertd_pkg::RING_BEATS) - reserved_q >= COUNT'(job_q.groups);
     assign panel_valid_o = state_q == PANEL && slots_q < SLOTS'(bertd_pkg::PARAM_SLOTS) &&
         (!panel_check_o || check_room);
     assign panel_groups_o = job_q.groups;
@@ -97,7 +98,7 @@ module bertd_weight_fetch (
         endcase
     end
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             state_q <= IDLE;
             job_q <= '0;
@@ -112,8 +113,8 @@ module bertd_weight_fetch (
             segment_q <= segment_d;
             first_q <= first_d;
             segments_left_q <= segments_left_d;
-            reserved_q <= reserved_q + (ask && state_q == SEGMENT ? 12'(job_q.beats) :
-                panel_begin && panel_check_o ? 12'(job_q.groups) : 12'd0) - 12'(beat_freed_i);
+            reserved_q <= reserved_q + (ask && state_q == SEGMENT ? COUNT'(job_q.beats) :
+                panel_begin && panel_check_o ? COUNT'(job_q.groups) : '0) - COUNT'(beat_freed_i);
             slots_q <= slots_q + SLOTS'(panel_begin) - SLOTS'(panel_retired_i);
         end
     end

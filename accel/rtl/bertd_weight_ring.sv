@@ -20,11 +20,11 @@ module bertd_weight_ring #(
     output logic [  bertd_pkg::RING_BITS:0] arrived_o,  // beats of weights so far, modulo twice the ring
     input  logic                             read_i,
     input  logic [bertd_pkg::RING_BITS-1:0] read_address_i,
-    output logic [                    511:0] read_data_o,
+    output logic [                    511:0] read_data_o,     // bertd_pkg::ULTRA_LATENCY cycles later
 
     input  logic [              PATHS-1:0] scale_read_i,
     input  logic [PATHS*bertd_pkg::PARAM_BITS-1:0] scale_slot_i,
-    output logic [          PATHS*512-1:0] scale_o,
+    output logic [          PATHS*512-1:0] scale_o,           // bertd_pkg::DISTRIBUTED_LATENCY cycles later, as bias_o
     input  logic                             bias_read_i,
     input  logic [bertd_pkg::PARAM_BITS-1:0] bias_slot_i,
     output logic [                    511:0] bias_o,
@@ -41,11 +41,7 @@ module bertd_weight_ring #(
     logic [bertd_pkg::PARAM_BITS-1:0] slot_q;
     logic take, is_param;
     logic [bertd_pkg::PARAM_BITS:0] panels_used;
-    // With the parity of each 64 bits.
-    logic [519:0] scales[0:bertd_pkg::PARAM_SLOTS-1];
-    logic [519:0] biases[0:bertd_pkg::PARAM_SLOTS-1];
-    logic [7:0] data_parity, bias_parity, bias_there;
-    logic [PATHS:0] param_error_q;
+    logic [PATHS:0] param_error;
 
     bertd_stream_fifo #(
         .WIDTH(16),
@@ -71,7 +67,9 @@ module bertd_weight_ring #(
 
     bertd_ram_1r1w #(
         .WIDTH(512),
-        .DEPTH(bertd_pkg::RING_BEATS)
+        .DEPTH(bertd_pkg::RING_BEATS),
+        .RAM_STYLE("ultra"),
+        .LATENCY(bertd_pkg::ULTRA_LATENCY)
     ) u_ring (
         .clk_i,
         .write_i        (store),
@@ -96,23 +94,43 @@ module bertd_weight_ring #(
         .done_o  (check_done)
     );
 
-    always_ff @(posedge clk_i) begin
-        if (take && is_param && param_q == 2'd0) scales[slot_q] <= {data_parity, data_i};
-        if (take && is_param && param_q == 2'd1) biases[slot_q] <= {data_parity, data_i};
-    end
     for (genvar w = 0; w < PATHS; w++) begin : gen_path
-        logic [7:0] there, parity;
-        assign {there, scale_o[w*512+:512]} = scales[scale_slot_i[w*bertd_pkg::PARAM_BITS+:bertd_pkg::PARAM_BITS]];
-        bertd_parity #(.WIDTH(512)) u_parity (.word_i(scale_o[w*512+:512]), .parity_o(parity));
-        always_ff @(posedge clk_i) param_error_q[w] <= scale_read_i[w] && parity != there;
+        bertd_ram_guarded #(
+            .WIDTH(512),
+            .DEPTH(bertd_pkg::PARAM_SLOTS),
+            .RAM_STYLE("distributed"),
+            .LATENCY(bertd_pkg::DISTRIBUTED_LATENCY)
+        ) u_scales (
+            .clk_i,
+            .rst_ni,
+            .write_i        (take && is_param && param_q == 2'd0),
+            .write_address_i(slot_q),
+            .write_data_i   (data_i),
+            .read_i         (scale_read_i[w]),
+            .read_address_i (scale_slot_i[w*bertd_pkg::PARAM_BITS+:bertd_pkg::PARAM_BITS]),
+            .read_data_o    (scale_o[w*512+:512]),
+            .error_o        (param_error[w])
+        );
     end
-    assign {bias_there, bias_o} = biases[bias_slot_i];
-    bertd_parity #(.WIDTH(512)) u_data_parity (.word_i(data_i), .parity_o(data_parity));
-    bertd_parity #(.WIDTH(512)) u_bias_parity (.word_i(bias_o), .parity_o(bias_parity));
-    always_ff @(posedge clk_i) param_error_q[PATHS] <= bias_read_i && bias_parity != bias_there;
-    assign param_error_o = param_error_q != '0;
+    bertd_ram_guarded #(
+        .WIDTH(512),
+        .DEPTH(bertd_pkg::PARAM_SLOTS),
+        .RAM_STYLE("distributed"),
+        .LATENCY(bertd_pkg::DISTRIBUTED_LATENCY)
+    ) u_biases (
+        .clk_i,
+        .rst_ni,
+        .write_i        (take && is_param && param_q == 2'd1),
+        .write_address_i(slot_q),
+        .write_data_i   (data_i),
+        .read_i         (bias_read_i),
+        .read_address_i (bias_slot_i),
+        .read_data_o    (bias_o),
+        .error_o        (param_error[PATHS])
+    );
+    assign param_error_o = param_error != '0;
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             group_q <= '0;
             param_q <= '0;

@@ -70,6 +70,7 @@ const char *sim_model_breach(const struct sim_model *model);
 void *sim_model_context(struct sim_model *model);
 uint32_t sim_model_rows(void); /**< of the array: 64 multiply-accumulates a cycle each */
 uint32_t sim_model_slices(void);
+uint32_t sim_model_tokens(void); /**< most of a sequence, and of all together */
 
 #ifdef __cplusplus
 }
