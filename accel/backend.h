@@ -23,12 +23,13 @@ struct board_backend {
     enum status (*scrub)(struct board *board, struct error *err); /* NULL: it holds nothing of its own */
     /** NULL: it has no faults to inject. `fault` is checked but for what the board itself cannot do. */
     enum status (*inject)(struct board *board, const struct board_fault *fault, struct error *err);
+    uint32_t (*siblings)(const struct board *board); /* NULL: it has none but itself */
 };
 
 /** First member of every backend's own struct. */
 struct board {
     const struct board_backend *backend;
-    char name[16];
+    char name[48];
 };
 
 /** Whether a board that holds these layers can do a task: layers within those, rows within the job, RUN at sequence

@@ -15,8 +15,10 @@ struct backend_selftest {
 enum status backend_selftest_image(struct image **ret, const struct image_shape *of, enum image_precision precision,
                                    const struct image_sections *sections, struct error *err);
 /** The model (weights from a fixed generator, and these sections), the batch, and a task over it. `ret`: new; free with
- *  backend_selftest_destroy. Errors: NO_MEMORY. Thread: any. */
-enum status backend_selftest_create(struct backend_selftest **ret, enum image_precision precision,
+ *  backend_selftest_destroy.
+ *  card    a smaller model, of a shape that cards take
+ *  Errors: NO_MEMORY. Thread: any. */
+enum status backend_selftest_create(struct backend_selftest **ret, enum image_precision precision, bool card,
                                     const struct image_sections *sections, struct error *err);
 /** Free, and set the pointer to NULL; NULL is fine. */
 void backend_selftest_destroy(struct backend_selftest **test);

@@ -7,9 +7,7 @@
 #include "accel/worker/worker.h"
 
 static const struct board_backend *const backends[] = {
-    &worker_emu_backend,
-    &worker_ref_backend,
-    &worker_fp32_backend,
+    &worker_emu_backend, &worker_ref_backend, &worker_fp32_backend, &worker_xrt_backend,
 #ifdef BERTD_RTL
     &worker_rtl_backend,
 #endif
@@ -120,6 +118,11 @@ const char *board_kind(const struct board *board)
 const char *board_compute_type(const struct board *board)
 {
     return board->backend->compute_type;
+}
+
+uint32_t board_siblings(const struct board *board)
+{
+    return board->backend->siblings ? board->backend->siblings(board) : 1;
 }
 
 const char *board_instruction_set(const struct board *board)

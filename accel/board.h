@@ -81,7 +81,11 @@ struct board_stats {
     uint64_t busy_ns; /* time spent computing */
     uint32_t queued;  /* tasks waiting or running */
     bool has_temperature;
-    double temperature;   /* degrees Celsius, where the board has a sensor */
+    double temperature; /* degrees Celsius, where the board has a sensor */
+    bool has_power, has_clock, has_ecc;
+    double power;         /* watts of the whole card */
+    double clock_mhz;     /* of the engine */
+    double ecc_errors;    /* in the card's memories, corrected or not, since it was switched on */
     char last_error[256]; /* of the last task that failed; "": none did */
 };
 
@@ -109,10 +113,16 @@ struct board_fault {
 
 /** What to open. Zeroed members mean the defaults. */
 struct board_options {
-    const char *kind; /* "emu" (default), "ref", "fp32"; "rtl-sim" where BERTD_RTL is on. Borrowed for the call */
+    const char *kind; /* "emu" (default), "ref", "fp32", "xrt"; "rtl-sim" where BERTD_RTL is on. Borrowed, like all
+                         strings here, for the call */
     uint32_t index;   /* which one of its kind: names it, and picks its core or card */
     int cpu;          /* core to stay on, plus one; 0: anywhere */
     bool no_verify;   /* spare the checksums of products and of hidden states (docs/numerics.md) */
+    /* Of a board on a card (xrt): */
+    const char *card;     /* its index, "0", or its place on the PCIe bus, "0000:65:00.1" */
+    uint32_t unit;        /* which of its compute units */
+    const char *xclbin;   /* file that the card loads */
+    const char *xrt_host; /* program that opens cards; NULL: bertd-xrt-host beside the program that runs */
 };
 
 /** Open a board. `ret`: new; close with board_close. Errors: USAGE (unknown kind, listing the known), NO_MEMORY, IO.
@@ -159,8 +169,12 @@ const char *board_name(const struct board *board);
 const char *board_kind(const struct board *board);
 /** What clients are told that answers were computed by: "fpga+emulated", "cpu"; static. Thread: any. */
 const char *board_compute_type(const struct board *board);
-/** What its arithmetic runs on: of emu the set of the kernels chosen ("c", "avx2", "avxvnni", "avx512vnni"), of ref
- *  "c", of fp32 the processor whose kernels OpenBLAS chose ("Haswell"), of rtl-sim "rtl". Static. Thread: any. */
+/** How many boards its card has room for, itself among them: compute units. 1 where it is on no card. Thread: any. */
+uint32_t board_siblings(const struct board *board);
+/** What its arithmetic runs on: of emu the set of the kernels chosen ("avx2", as accel/cpu/cpu_flags.h names it),
+ *  of ref "c", of fp32 the processor whose kernels OpenBLAS chose ("Haswell"), of rtl-sim and xrt "rtl". Static.
+ *  Thread: any.
+ */
 const char *board_instruction_set(const struct board *board);
 
 /** Bytes of memory for the kv of a job with these sequences [n_seqs + 1]. Thread: any. */

@@ -17,7 +17,7 @@ enum engine_fault {
     ENGINE_FLIP_ALL = (1 << 4) - 1,
 };
 
-/** How an engine is built: implemented in accel/ref, accel/cpu, accel/fp32 and accel/sim. Static. */
+/** How an engine is built: implemented in accel/ref, accel/cpu, accel/fp32, accel/sim, accel/xrt. Static. */
 struct engine_ops {
     const char *name;
     enum image_precision precision;
@@ -26,24 +26,33 @@ struct engine_ops {
      *  verify  check each product, and hidden states between layers, by their checksums (docs/numerics.md)
      *  Errors: NO_MEMORY; UNSUPPORTED (a shape the engine cannot do, named). Thread: any. */
     enum status (*create)(struct engine **ret, const struct image *image, bool verify, struct error *err);
+    /** The same on a device that the board has open; NULL: the engine needs none. Where it is there, `create` is not.
+     *  Errors besides: BACKEND, USAGE (the device). */
+    enum status (*create_on)(struct engine **ret, void *device, const struct image *image, bool verify,
+                             struct error *err);
     void (*destroy)(struct engine *engine);
     /** One layer's worth of a task: kind PROJECT or FINISH over any rows, or RUN (both) over whole sequences, for
      *  layer `layer` alone. Embeds first where layer is 0 and the kind is RUN or PROJECT. The task has been checked
      *  (backend_check_task).
      *  Errors: NO_MEMORY; BACKEND (a value that is not finite, naming layer and row; a checksum that is wrong, naming
      *  also what it is of).
-     *  Thread: one at a time for an engine. Its floating-point mode is then float_mode_set's. */
+     *  Thread: one at a time for an engine. Its floating-point mode is then float_mode_set's. NULL where there is
+     *  `run_layers`. */
     enum status (*run)(struct engine *engine, const struct board_job *job, enum board_task_kind kind, uint32_t layer,
                        uint32_t row_begin, uint32_t row_end, struct error *err);
-    /** A RUN task's layers in one go, for engines that keep the rows to themselves from the first to the last of them;
-     *  NULL: `run` is called for each layer. Where the job is cancelled or `*stop` becomes true (NULL: never), it gives
-     *  up as soon as it can, with CANCELLED; the rows are then worth nothing. Errors and thread: likewise. */
+    /** A task in one go, whatever its kind, for engines that keep the rows to themselves from its first layer to the
+     * last; NULL: `run` is called for each layer. Where the job is cancelled or `*stop` becomes true (NULL: never), it
+     * gives up as soon as it can, with CANCELLED; the rows are then worth nothing. Errors and thread: likewise. */
     enum status (*run_layers)(struct engine *engine, const struct board_task *task, const atomic_bool *stop,
                               struct error *err);
     /** Arms faults (a mask of enum engine_fault): each happens once, in one of the next products (of a whole layer at
      *  the latest) and at a place that `seed` picks. False where there is no memory. NULL: the engine has no
      *  checksums that could find them. Thread: the one that runs the engine, between runs. */
     bool (*inject)(struct engine *engine, unsigned faults, uint64_t seed);
+    /** See board_scrub; NULL: it holds nothing of its own. Thread: any, beside `run`. */
+    enum status (*scrub)(struct engine *engine, struct error *err);
+    uint64_t selftest_ns; /* a self-test that takes longer has met a board that hangs; 0: a second and a half */
+    bool is_card;         /* it takes the shapes that accel/card takes, and no others */
 };
 
 /** First member of every engine's own struct. */

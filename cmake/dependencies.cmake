@@ -29,6 +29,15 @@ pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(PROTOBUF_C REQUIRED IMPORTED_TARGET libprotobuf-c)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(OPENBLAS REQUIRED IMPORTED_TARGET openblas)
+# XRT, for cards: not needed. Debian's pkg-config file of 2.13 names a folder that is none, so it is looked for by hand.
+# 2.25 has some of its headers in detail/.
+find_path(XRT_INCLUDE xrt/xrt_device.h PATH_SUFFIXES xrt)
+find_library(XRT_LIBRARY xrt_coreutil)
+if(XRT_INCLUDE AND XRT_LIBRARY AND NOT BERTD_FUZZ) # what is fuzzed needs none
+  add_library(xrt INTERFACE IMPORTED)
+  set_target_properties(xrt PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${XRT_INCLUDE};${XRT_INCLUDE}/xrt/detail"
+                        INTERFACE_LINK_LIBRARIES "${XRT_LIBRARY}")
+endif()
 if(BERTD_TESTS)
   pkg_check_modules(CRITERION REQUIRED IMPORTED_TARGET criterion)
 endif()

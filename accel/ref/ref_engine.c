@@ -362,4 +362,9 @@ static bool ref_inject(struct engine *engine, unsigned faults, uint64_t seed)
     return true;
 }
 
-const struct engine_ops ref_engine = {"ref", IMAGE_INT8, ref_create, ref_destroy, ref_run, NULL, ref_inject};
+const struct engine_ops ref_engine = {.name = "ref",
+                                      .precision = IMAGE_INT8,
+                                      .create = ref_create,
+                                      .destroy = ref_destroy,
+                                      .run = ref_run,
+                                      .inject = ref_inject};

@@ -51,7 +51,8 @@ struct burst {
 };
 
 struct card {
-    std::vector<uint8_t, std::allocator<uint8_t>> memory;
+    std::vector<uint8_t> own; /* where nobody brings it */
+    uint8_t *memory = nullptr;
     sim_model_options options{};
     random_source random{};
     uint64_t cycle = 0;
@@ -66,7 +67,7 @@ struct card {
 
     bool holds(uint64_t at, size_t bytes) const
     {
-        return at < memory.size() && memory.size() - at >= bytes;
+        return at < options.memory && options.memory - at >= bytes;
     }
 
     burst make(uint64_t address, uint32_t length, bool write)
@@ -236,7 +237,9 @@ struct sim_model {
     {
         memory.options = options;
         memory.random.state = options.seed;
-        memory.memory.resize(options.memory);
+        if (!options.bytes)
+            memory.own.resize(options.memory);
+        memory.memory = options.bytes ? (uint8_t *)options.bytes : memory.own.data();
         context->randReset(2); /* registers begin with anything */
         context->randSeed((int)(options.seed % 0x7fffffff) + 1);
         engine = std::make_unique<Vbertd_engine>(context.get());
@@ -391,15 +394,17 @@ void sim_model_destroy(struct sim_model **model)
 
 void *sim_model_memory(struct sim_model *model)
 {
-    return model->memory.memory.data();
+    return model->memory.memory;
 }
 
 void sim_model_set_options(struct sim_model *model, const struct sim_model_options *options)
 {
-    uint64_t base = model->memory.options.base, record = model->memory.options.record;
+    const sim_model_options before = model->memory.options;
     model->memory.options = *options;
-    model->memory.options.base = base;
-    model->memory.options.record = record;
+    model->memory.options.bytes = before.bytes;
+    model->memory.options.memory = before.memory;
+    model->memory.options.base = before.base;
+    model->memory.options.record = before.record;
     model->memory.random.state = options->seed;
 }
 

@@ -1,5 +1,5 @@
 /* The engine's registers and memory ports, simulated cycle by cycle: Verilator's model of accel/rtl with a card's
- * memory behind its AXI ports. Private to accel/sim and tests/rtl.
+ * memory behind its AXI ports. For accel/sim, accel/device and tests/rtl.
  */
 #ifndef BERTD_ACCEL_SIM_MODEL_H
 #define BERTD_ACCEL_SIM_MODEL_H
@@ -17,6 +17,7 @@ struct sim_model;
 /** The memory behind the ports. Zeroed members: no stalls, answers as soon as they can come. */
 struct sim_model_options {
     size_t memory;              /* bytes */
+    void *bytes;                /* those, borrowed; NULL: the model has some of its own */
     uint64_t base;              /* where they begin on the bus, a multiple of 4096; all else here counts from there */
     uint32_t read_latency;      /* cycles from a burst's address to its first beat */
     uint32_t answer_latency;    /* cycles from a burst's last beat to the answer to it, besides those */

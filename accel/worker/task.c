@@ -23,7 +23,7 @@ enum status worker_damage(struct worker *worker, uint64_t seed, bool from_task, 
     struct engine *engine = NULL;
     enum status status = image ? image_copy(&copy, image, err) : STATUS_OK;
     if (copy)
-        status = worker->ops->create(&engine, copy, worker->verify, err);
+        status = worker_create_engine(worker, &engine, copy, err);
     if (engine) { /* made before the damage: it knows the right checksums */
         ((unsigned char *)copy->bytes)[seed / 8 % copy->size] ^= (unsigned char)(1u << seed % 8);
         pthread_mutex_lock(&worker->lock);
@@ -98,7 +98,7 @@ static enum status run_list(struct worker *worker, struct engine *engine, struct
 static enum status run_layers(struct worker *worker, struct engine *engine, struct board_task *task, double slow,
                               uint32_t *layers, struct error *err)
 {
-    if (engine->ops->run_layers && task->kind == BOARD_RUN)
+    if (engine->ops->run_layers)
         return run_list(worker, engine, task, slow, layers, err);
     enum status status = STATUS_OK;
     for (uint32_t layer = task->layer_begin; layer < task->layer_end && !status; layer++) {

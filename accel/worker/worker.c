@@ -1,14 +1,9 @@
-#include "accel/worker/worker.h"
-
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "accel/worker/worker_board.h"
-#ifdef BERTD_RTL
-#include "accel/sim/sim_engine.h"
-#endif
 #include "base/clock.h"
 #include "base/mem.h"
 
@@ -182,19 +177,28 @@ void worker_submit(struct board *board, struct board_task *task)
     pthread_mutex_unlock(&worker->lock);
 }
 
-static void worker_cancel(struct board *board, struct board_job *job)
+void worker_cancel(struct board *board, struct board_job *job)
 {
     (void)board;
     atomic_store(&job->cancelled, true); /* the thread looks before each layer, queued tasks included */
 }
 
-static void worker_stats(struct board *board, struct board_stats *ret)
+void worker_stats(struct board *board, struct board_stats *ret)
 {
     struct worker *worker = (struct worker *)board;
     pthread_mutex_lock(&worker->lock);
     *ret = worker->stats;
     ret->state = ret->queued ? BOARD_BUSY : worker->engine ? BOARD_READY : BOARD_EMPTY;
     pthread_mutex_unlock(&worker->lock);
+}
+
+enum status worker_create_engine(struct worker *worker, struct engine **ret, const struct image *image,
+                                 struct error *err)
+{
+    const struct engine_ops *ops = worker->ops;
+    if (ops->create_on)
+        return ops->create_on(ret, worker->device, image, worker->verify, err);
+    return ops->create(ret, image, worker->verify, err);
 }
 
 static enum status check_load(const struct worker *worker, const struct image *image, uint32_t layer_begin,
@@ -213,8 +217,8 @@ static enum status check_load(const struct worker *worker, const struct image *i
     return STATUS_OK;
 }
 
-static enum status worker_load(struct board *board, struct image *image, uint32_t layer_begin, uint32_t layer_end,
-                               struct error *err)
+enum status worker_load(struct board *board, struct image *image, uint32_t layer_begin, uint32_t layer_end,
+                        struct error *err)
 {
     struct worker *worker = (struct worker *)board;
     struct engine *engine = NULL;
@@ -225,8 +229,11 @@ static enum status worker_load(struct board *board, struct image *image, uint32_
         return error_set(err, STATUS_BACKEND, "board %s: an injected fault: it died while it was loaded",
                          worker->base.name);
     enum status status = check_load(worker, image, layer_begin, layer_end, err);
-    if (!status)
-        status = worker->ops->create(&engine, image, worker->verify, err);
+    if (!status) {
+        status = worker_create_engine(worker, &engine, image, err);
+        if (status && worker->device)
+            error_prefix(err, status, "board %s: ", worker->base.name);
+    }
     if (status)
         return status;
     pthread_mutex_lock(&worker->lock);
@@ -262,7 +269,7 @@ void worker_give_up(struct worker *worker)
     pthread_mutex_unlock(&worker->lock);
 }
 
-static enum status worker_reset(struct board *board, struct error *err)
+enum status worker_reset(struct board *board, struct error *err)
 {
     struct worker *worker = (struct worker *)board;
     worker_give_up(worker);
@@ -275,12 +282,16 @@ static enum status worker_reset(struct board *board, struct error *err)
     return status;
 }
 
-static enum status worker_scrub(struct board *board, struct error *err)
+enum status worker_scrub(struct board *board, struct error *err)
 {
     struct worker *worker = (struct worker *)board;
     pthread_mutex_lock(&worker->lock);
     struct image *copy = worker->copy ? image_retain(worker->copy) : NULL;
+    struct engine *engine = worker->engine;
     pthread_mutex_unlock(&worker->lock);
+    if (engine && engine->ops->scrub)
+        return engine->ops->scrub(engine, err) ? error_prefix(err, STATUS_BACKEND, "board %s: ", worker->base.name)
+                                               : STATUS_OK;
     bool intact = !copy || image_scrub(copy);
     image_release(&copy);
     return intact ? STATUS_OK
@@ -288,9 +299,12 @@ static enum status worker_scrub(struct board *board, struct error *err)
                               worker->base.name);
 }
 
-static enum status worker_inject(struct board *board, const struct board_fault *fault, struct error *err)
+enum status worker_inject(struct board *board, const struct board_fault *fault, struct error *err)
 {
     struct worker *worker = (struct worker *)board;
+    if (fault->kind == BOARD_FAULT_IMAGE && worker->device)
+        return error_set(err, STATUS_UNSUPPORTED, "board %s: its image is in a card's memory, where nobody flips a bit",
+                         worker->base.name);
     if (worker_faults_flip(fault->kind) && !worker->ops->inject)
         return error_set(err, STATUS_UNSUPPORTED, "board %s: its engine has no %s to flip a bit of", worker->base.name,
                          board_fault_name(fault->kind));
@@ -310,7 +324,7 @@ static void destroy(struct worker *worker)
     mem_free(worker);
 }
 
-static void worker_close(struct board *board)
+void worker_close(struct board *board)
 {
     struct worker *worker = (struct worker *)board;
     pthread_mutex_lock(&worker->lock);
@@ -350,8 +364,8 @@ static enum status start_thread(struct worker *worker, int cpu, struct error *er
     return STATUS_OK;
 }
 
-static enum status open_with(struct board **ret, const struct board_backend *backend, const struct engine_ops *ops,
-                             const struct board_options *options, struct error *err)
+enum status worker_open(struct board **ret, const struct board_backend *backend, const struct engine_ops *ops,
+                        const struct board_options *options, struct error *err)
 {
     struct worker *worker = mem_calloc(1, sizeof *worker);
     if (!worker)
@@ -376,68 +390,3 @@ static enum status open_with(struct board **ret, const struct board_backend *bac
     *ret = &worker->base;
     return STATUS_OK;
 }
-
-static enum status open_emu(struct board **ret, const struct board_options *options, struct error *err)
-{
-    return open_with(ret, &worker_emu_backend, &cpu_engine, options, err);
-}
-
-static enum status open_ref(struct board **ret, const struct board_options *options, struct error *err)
-{
-    return open_with(ret, &worker_ref_backend, &ref_engine, options, err);
-}
-
-static enum status open_fp32(struct board **ret, const struct board_options *options, struct error *err)
-{
-    return open_with(ret, &worker_fp32_backend, &fp32_engine, options, err);
-}
-
-#ifdef BERTD_RTL
-static enum status open_rtl(struct board **ret, const struct board_options *options, struct error *err)
-{
-    return open_with(ret, &worker_rtl_backend, &sim_engine, options, err);
-}
-#endif
-
-#define WORKER                                                                                                         \
-    .close = worker_close, .load = worker_load, .submit = worker_submit, .cancel = worker_cancel,                      \
-    .reset = worker_reset, .stats = worker_stats, .scrub = worker_scrub, .inject = worker_inject
-
-static const char *portable(void)
-{
-    return "c";
-}
-
-const struct board_backend worker_emu_backend = {.kind = "emu",
-                                                 .compute_type = "fpga+emulated",
-                                                 .instruction_set = cpu_engine_instruction_set,
-                                                 .sections = cpu_engine_sections,
-                                                 .open = open_emu,
-                                                 .selftest = worker_selftest,
-                                                 WORKER};
-const struct board_backend worker_ref_backend = {.kind = "ref",
-                                                 .compute_type = "cpu",
-                                                 .instruction_set = portable,
-                                                 .open = open_ref,
-                                                 .selftest = worker_selftest,
-                                                 WORKER};
-const struct board_backend worker_fp32_backend = {.kind = "fp32",
-                                                  .compute_type = "cpu",
-                                                  .instruction_set = fp32_engine_instruction_set,
-                                                  .open = open_fp32,
-                                                  .selftest = worker_selftest,
-                                                  WORKER};
-#ifdef BERTD_RTL
-static const char *simulated(void)
-{
-    return "rtl";
-}
-
-/* Its self-test is a smaller one: simulation is slow, and the engine does not take every shape. */
-const struct board_backend worker_rtl_backend = {.kind = "rtl-sim",
-                                                 .compute_type = "cpu",
-                                                 .instruction_set = simulated,
-                                                 .open = open_rtl,
-                                                 .selftest = sim_selftest,
-                                                 WORKER};
-#endif

@@ -1,5 +1,5 @@
-/* A worker from inside: what its thread (worker.c), its tasks (task.c) and its self-test (selftest.c) share. Private to
- * the folder. */
+/* A worker from inside: what its thread (worker.c), its tasks (task.c), its self-test (selftest.c) and its kinds
+ * (kinds.c) share. Private to the folder. */
 #ifndef BERTD_ACCEL_WORKER_BOARD_H
 #define BERTD_ACCEL_WORKER_BOARD_H
 
@@ -12,6 +12,7 @@
 struct worker {
     struct board base;
     const struct engine_ops *ops;
+    void *device; /* that its engines are created on; NULL: none */
     uint32_t index;
     bool verify; /* what its engines are made with */
     pthread_t thread;
@@ -33,6 +34,9 @@ struct worker {
     struct worker_faults faults;
 };
 
+/** A new engine for an image. Errors: those of engine_ops. */
+enum status worker_create_engine(struct worker *worker, struct engine **ret, const struct image *image,
+                                 struct error *err);
 /** Why nothing is computed now: CANCELLED (closing), BACKEND (resetting), OK. With the lock. */
 enum status worker_refusal(const struct worker *worker);
 /** Compute a task's layers, counting them, and suffer the faults that are due. From the board's thread. Errors:
@@ -44,9 +48,21 @@ enum status worker_damage(struct worker *worker, uint64_t seed, bool from_task, 
 /** Where the task is a self-test, the engine it brings; else NULL. */
 struct engine *worker_selftest_engine(const struct board_task *task);
 
+/** A board of this kind around engines of `ops`, with its thread. `ret`: new. Errors: NO_MEMORY, IO. */
+enum status worker_open(struct board **ret, const struct board_backend *backend, const struct engine_ops *ops,
+                        const struct board_options *options, struct error *err);
+
 /* Of the backend's functions: */
+void worker_close(struct board *board);
+enum status worker_load(struct board *board, struct image *image, uint32_t layer_begin, uint32_t layer_end,
+                        struct error *err);
 void worker_submit(struct board *board, struct board_task *task);
+void worker_cancel(struct board *board, struct board_job *job);
+enum status worker_reset(struct board *board, struct error *err);
 enum status worker_selftest(struct board *board, struct error *err);
+void worker_stats(struct board *board, struct board_stats *ret);
+enum status worker_scrub(struct board *board, struct error *err);
+enum status worker_inject(struct board *board, const struct board_fault *fault, struct error *err);
 /** End all that is with the board, with BACKEND. Blocks. */
 void worker_give_up(struct worker *worker);
 

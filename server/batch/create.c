@@ -1,4 +1,6 @@
 /* A scheduler's beginning and end. */
+#include <string.h>
+
 #include "base/cond.h"
 #include "base/mem.h"
 #include "server/batch/calibrate.h"
@@ -14,6 +16,7 @@ static void free_batch(struct batch *batch)
 {
     mem_free(batch->slots);
     mem_free(batch->loaded);
+    mem_free(batch->kinds);
     mem_free(batch->options.boards);
     mem_free(batch);
 }
@@ -38,6 +41,38 @@ static enum status load_boards(struct batch *batch, struct error *err)
         status = board_load(batch->options.boards[b], batch->options.image, loaded.layer_begin, loaded.layer_end, err);
     }
     return status;
+}
+
+/* The kind of each board, and what a board of each costs, by its first one. */
+static enum status measure_kinds(struct batch *batch, struct error *err)
+{
+    const char *names[PLANNER_MAX_KINDS];
+    uint32_t n = batch->options.n_boards;
+    batch->kinds = mem_calloc(n, sizeof *batch->kinds);
+    if (!batch->kinds)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for a pool of %u boards", n);
+    for (uint32_t b = 0; b < n; b++) {
+        struct board *board = batch->options.boards[b];
+        uint32_t kind = 0;
+        while (kind < batch->n_kinds && strcmp(names[kind], board_kind(board)) != 0)
+            kind++;
+        batch->kinds[b] = (uint8_t)kind;
+        if (kind < batch->n_kinds)
+            continue;
+        if (kind == PLANNER_MAX_KINDS)
+            return error_set(err, STATUS_USAGE, "boards of more than %d kinds", PLANNER_MAX_KINDS);
+        names[batch->n_kinds++] = board_kind(board);
+        cost_init(&batch->cost[kind]);
+        enum status status =
+            calibrate_cost(&batch->cost[kind], batch->options.image, board, sched_loaded(batch, b), err);
+        if (status != STATUS_OK)
+            return status;
+    }
+    if (batch->n_kinds == 1) {
+        mem_free(batch->kinds);
+        batch->kinds = NULL;
+    }
+    return STATUS_OK;
 }
 
 enum status batch_create(struct batch **ret, const struct batch_options *options, struct error *err)
@@ -72,10 +107,9 @@ enum status batch_create(struct batch **ret, const struct batch_options *options
     batch->bulk_quantum_ns = 1e6;
     batch->belief = 1;
     watchdog_init(&batch->watchdog, options->timeout_scale);
-    cost_init(&batch->cost);
     enum status status = load_boards(batch, err);
     if (status == STATUS_OK)
-        status = calibrate_cost(&batch->cost, batch->options.image, batch->options.boards[0], err);
+        status = measure_kinds(batch, err);
     if (status != STATUS_OK) {
         free_batch(batch);
         return status;

@@ -33,8 +33,9 @@ static bool fill_snapshot(struct batch *batch, struct flight **suspended)
     out->usable = batch->usable;
     out->free = batch->free;
     out->placement = batch->options.placement;
-    out->cost = &batch->cost;
-    out->bandit = &batch->bandit;
+    out->cost = batch->cost;
+    out->bandit = batch->bandit;
+    out->kinds = batch->kinds;
     out->concurrency = batch->concurrency;
     out->layers = batch->options.image->shape.layers;
     out->max_tokens = batch->options.max_tokens;
@@ -98,8 +99,9 @@ static bool launch(struct batch *batch, struct sched_completions *completions, s
     flight->launched_layers = action->layers;
     flight->choice = action->choice;
     flight->timeout_scale = batch->watchdog.scale;
-    flight->predicted_ns =
-        bandit_predict(&batch->bandit, &batch->cost, flight->load, action->layers, action->choice.boards);
+    flight->predicted_ns = sched_predict(batch, action->boards[0], flight->load, action->layers, action->choice.boards);
+    const struct cost_model *cost = &batch->cost[planner_kind(batch->kinds, action->boards[0])];
+    flight->pair_weight = cost->pair_ns / cost->row_ns;
     sched_run_flight(batch, flight, action->boards, action->choice.boards);
     account(batch, flight);
     flight_launch(flight, batch->options.boards, action->boards, action->choice.boards, flight->layer + action->layers,

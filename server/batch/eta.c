@@ -145,8 +145,9 @@ static bool carry_out(struct play *play, const struct planner_action *action)
         flight->boards |= 1ull << action->boards[b];
     flight->last_board = action->boards[0];
     flight->layer += action->layers;
+    uint32_t kind = planner_kind(play->snapshot.kinds, action->boards[0]);
     double predicted_ns =
-        bandit_predict(state->bandit, state->cost, flight->load, action->layers, action->choice.boards);
+        bandit_predict(&state->bandit[kind], &state->cost[kind], flight->load, action->layers, action->choice.boards);
     flight->ends_ns = play->now_ns + predicted_ns;
     account(play, flight, predicted_ns, action->choice.boards);
     return true;
@@ -225,9 +226,13 @@ static double skip_far_ahead(struct play *play)
                              .pairs = (double)ahead->pairs / (double)ahead->tokens * (double)batch};
     double batches = (double)(ahead->tokens - most) / (double)batch;
     *ahead = kept;
+    double boards = 0; /* as so many of the first board's kind */
+    uint32_t kind = planner_kind(play->snapshot.kinds, 0);
+    for (uint32_t b = 0; b < state->n_boards; b++)
+        boards += planner_worth(state->cost, state->bandit, state->layers, kind, planner_kind(play->snapshot.kinds, b));
     double split = state->placement == BATCH_SPLIT && play->class == BATCH_INTERACTIVE ? state->n_boards : 1;
-    return batches * split * bandit_predict(state->bandit, state->cost, load, state->layers, (uint32_t)split) /
-           state->n_boards;
+    return batches * split *
+           bandit_predict(&state->bandit[kind], &state->cost[kind], load, state->layers, (uint32_t)split) / boards;
 }
 
 double eta_predict(struct eta_state *state, enum batch_class class, const struct batch_item *items, uint32_t n)
@@ -236,6 +241,7 @@ double eta_predict(struct eta_state *state, enum batch_class class, const struct
     play.snapshot.placement = state->placement;
     play.snapshot.cost = state->cost;
     play.snapshot.bandit = state->bandit;
+    play.snapshot.kinds = state->several_kinds ? state->kinds : NULL;
     play.snapshot.layers = state->layers;
     play.snapshot.max_tokens = state->max_tokens;
     play.snapshot.max_sequences = state->max_sequences;

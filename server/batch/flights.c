@@ -98,7 +98,6 @@ static struct flight *create(struct batch *batch, struct sched_completions *comp
         return NULL;
     }
     flight->begun_ns = begun_ns;
-    flight->pair_weight = batch->cost.pair_ns / batch->cost.row_ns;
     count_in(batch, flight);
     return flight;
 }
@@ -281,9 +280,11 @@ static bool distrusted(const struct batch *batch, const struct flight *flight)
 
 static void learn(struct batch *batch, const struct flight *flight, double took_ns)
 {
-    bandit_observe(&batch->bandit, &batch->cost, flight->load, flight->launched_layers, flight->choice, took_ns);
+    uint32_t kind = planner_kind(batch->kinds, flight->shards[0].board);
+    struct cost_model *cost = &batch->cost[kind];
+    bandit_observe(&batch->bandit[kind], cost, flight->load, flight->launched_layers, flight->choice, took_ns);
     if (flight->n_shards == 1)
-        cost_observe(&batch->cost, flight->load, flight->launched_layers, took_ns);
+        cost_observe(cost, flight->load, flight->launched_layers, took_ns);
     batch->belief = 1;
     watchdog_was_fine(&batch->watchdog);
 }

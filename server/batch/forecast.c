@@ -14,9 +14,12 @@ static void fill_boards(const struct batch *batch, struct eta_state *state)
     uint32_t n = batch->options.n_boards;
     state->part = (n + ETA_MAX_BOARDS - 1) / ETA_MAX_BOARDS;
     state->boards = batch->loaded;
-    for (uint32_t b = 0; b < n; b += state->part, state->n_boards++)
+    state->several_kinds = batch->kinds != NULL;
+    for (uint32_t b = 0; b < n; b += state->part, state->n_boards++) {
+        state->kinds[state->n_boards] = (uint8_t)planner_kind(batch->kinds, b);
         if (all || board_set_has(&batch->usable, b))
             state->usable |= 1ull << state->n_boards;
+    }
 }
 
 /* Those of its boards that stand for others too, as bits. */
@@ -62,8 +65,8 @@ static void fill_state(const struct batch *batch, struct eta_state *state)
 {
     uint64_t now = clock_now_ns();
     *state = (struct eta_state){.placement = batch->options.placement,
-                                .cost = &batch->cost,
-                                .bandit = &batch->bandit,
+                                .cost = batch->cost,
+                                .bandit = batch->bandit,
                                 .layers = batch->options.image->shape.layers,
                                 .max_tokens = batch->options.max_tokens,
                                 .max_sequences = sched_max_sequences(batch),
@@ -86,19 +89,32 @@ static struct queue_load load_of(const struct batch_work *work)
     return load;
 }
 
+/* On boards of the slowest kind. */
+static double slowest_ns(const struct batch *batch, struct queue_load load, struct cost_load large, uint32_t boards)
+{
+    uint32_t layers = batch->options.image->shape.layers;
+    double most = 0;
+    for (uint32_t k = 0; k < batch->n_kinds; k++) {
+        const struct cost_model *cost = &batch->cost[k];
+        double ns = cost_singly(cost, load.items, (double)load.tokens, (double)load.pairs, layers) / boards +
+                    cost_whole(cost, large, layers);
+        most = ns > most ? ns : most;
+    }
+    return most;
+}
+
 /* All that waits, dealt out over the boards; behind it one large batch more, and before it what they do now. Estimates
  * of forced splits may be anything. */
 bool sched_is_surely_in_time(const struct batch *batch, const struct batch_work *work, double left_ns)
 {
-    const struct queue_load loads[] = {batch->queues[BATCH_INTERACTIVE].load, batch->queues[BATCH_BULK].load,
-                                       load_of(work)};
-    uint32_t layers = batch->options.image->shape.layers;
-    double texts_ns = 0;
-    for (size_t i = 0; i < sizeof loads / sizeof *loads; i++)
-        texts_ns += cost_singly(&batch->cost, loads[i].items, (double)loads[i].tokens, (double)loads[i].pairs, layers);
+    struct queue_load all = load_of(work);
+    for (int c = 0; c < BATCH_CLASSES; c++) {
+        const struct queue_load *waits = &batch->queues[c].load;
+        all = (struct queue_load){
+            .items = all.items + waits->items, .tokens = all.tokens + waits->tokens, .pairs = all.pairs + waits->pairs};
+    }
     struct cost_load large = {.rows = LARGE_BATCH, .pairs = (double)LARGE_BATCH * IMAGE_MAX_SEQUENCE};
-    uint32_t boards = batch->n_usable ? batch->n_usable : batch->options.n_boards;
-    double need_ns = texts_ns / boards + cost_whole(&batch->cost, large, layers);
+    double need_ns = slowest_ns(batch, all, large, batch->n_usable ? batch->n_usable : batch->options.n_boards);
     return batch->options.placement != BATCH_SPLIT && SURE * need_ns <= left_ns;
 }
 
@@ -117,5 +133,9 @@ double sched_backlog_ns(const struct batch *batch)
     struct cost_load rows = {.rows = (uint32_t)(all.tokens + bulk.tokens), .pairs = (double)(all.pairs + bulk.pairs)};
     if (rows.rows == 0)
         return 0;
-    return cost_whole(&batch->cost, rows, batch->options.image->shape.layers) / batch->options.n_boards;
+    double boards = 0; /* as so many of the first kind */
+    uint32_t layers = batch->options.image->shape.layers;
+    for (uint32_t b = 0; b < batch->options.n_boards; b++)
+        boards += planner_worth(batch->cost, batch->bandit, layers, 0, planner_kind(batch->kinds, b));
+    return cost_whole(&batch->cost[0], rows, layers) / boards;
 }

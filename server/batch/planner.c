@@ -4,6 +4,8 @@
 
 /* A bulk batch may run several layers at once while they are together shorter than this. */
 #define QUANTUM_NS 200e3
+/* .. and while the launch itself takes more than one of so many parts of that. */
+#define LAUNCH_SHARE 4
 /* A batch below this many tokens leaves a board half idle: do not share out more finely while boards are busy. */
 enum { WORTHWHILE_TOKENS = 128 };
 /* Above these a larger batch is no faster, and only keeps others waiting: bulk, while others come. */
@@ -67,19 +69,46 @@ static struct choices boards_for(const struct plan *plan, uint32_t layer, const 
     return fit;
 }
 
-static double predict(const struct plan *plan, struct cost_load load, uint32_t layers, uint32_t boards)
+static double predict(const struct plan *plan, uint32_t kind, struct cost_load load, uint32_t layers, uint32_t boards)
 {
-    return bandit_predict(plan->in->bandit, plan->in->cost, load, layers, boards);
+    return bandit_predict(&plan->in->bandit[kind], &plan->in->cost[kind], load, layers, boards);
 }
 
-static uint32_t quantum(const struct plan *plan, enum batch_class class, struct cost_load load, uint32_t left,
-                        uint32_t boards)
+/* Of boards of several kinds those of the kind that would be done first. Returns the kind. */
+static uint32_t keep_fastest(const struct plan *plan, struct choices *choices, struct cost_load load, uint32_t layers)
+{
+    const uint8_t *kinds = plan->in->kinds;
+    uint32_t best = planner_kind(kinds, board_set_from(&choices->boards, 0));
+    if (!kinds || plan->in->placement == BATCH_SPLIT)
+        return best;
+    const struct board_set *boards = &choices->boards;
+    double best_ns = predict(plan, best, load, layers, 1);
+    for (uint32_t b = board_set_from(boards, 0); b != BOARD_SET_NONE; b = board_set_from(boards, b + 1)) {
+        double ns = kinds[b] == best ? INFINITY : predict(plan, kinds[b], load, layers, 1);
+        if (ns < best_ns) {
+            best = kinds[b];
+            best_ns = ns;
+        }
+    }
+    for (uint32_t b = board_set_from(boards, 0); b != BOARD_SET_NONE; b = board_set_from(boards, b + 1)) {
+        if (kinds[b] == best)
+            continue;
+        board_set_put(&choices->boards, b, false);
+        choices->n--;
+    }
+    return best;
+}
+
+static uint32_t quantum(const struct plan *plan, uint32_t kind, enum batch_class class, struct cost_load load,
+                        uint32_t left, uint32_t boards)
 {
     if (class == BATCH_INTERACTIVE || left <= 1)
         return left;
-    double layer_ns = predict(plan, load, 1, boards);
-    uint32_t layers = (uint32_t)(QUANTUM_NS / layer_ns);
-    return layers < 1 ? 1 : layers < left ? layers : left;
+    const struct cost_model *cost = &plan->in->cost[kind];
+    double layer_ns = predict(plan, kind, load, 1, boards), launch_ns = cost->scale * cost->task_ns;
+    double worth_a_launch = ceil(LAUNCH_SHARE * launch_ns / fmax(layer_ns - launch_ns, 1));
+    uint32_t layers = (uint32_t)fmin(fmax(QUANTUM_NS / layer_ns, worth_a_launch), left);
+    return layers < 1 ? 1 : layers;
 }
 
 static struct planner_action *add_action(struct plan *plan, enum batch_class class, struct cost_load load,
@@ -95,7 +124,8 @@ static struct planner_action *add_action(struct plan *plan, enum batch_class cla
         end = end < layers_end(plan->in, board) ? end : layers_end(plan->in, board);
     }
     plan->n_free -= choice.boards;
-    action->layers = quantum(plan, class, load, end - layer, choice.boards);
+    uint32_t kind = planner_kind(plan->in->kinds, action->boards[0]);
+    action->layers = quantum(plan, kind, class, load, end - layer, choice.boards);
     return action;
 }
 
@@ -103,8 +133,8 @@ static const struct bandit_choice whole = {.boards = 1};
 
 /* Over how many of `k` free boards to run what waits, where it is `lone`: one sequence or flight. Where some boards are
  * busy, or were of late, others will soon want one. */
-static struct bandit_choice choose(const struct plan *plan, struct cost_load load, uint32_t layers, uint32_t k,
-                                   bool lone)
+static struct bandit_choice choose(const struct plan *plan, uint32_t kind, struct cost_load load, uint32_t layers,
+                                   uint32_t k, bool lone)
 {
     k = k < PLANNER_MAX_SPLIT ? k : PLANNER_MAX_SPLIT;
     if (plan->in->placement == BATCH_SPLIT)
@@ -115,7 +145,7 @@ static struct bandit_choice choose(const struct plan *plan, struct cost_load loa
     uint32_t concurrency = lone ? (uint32_t)(plan->in->concurrency + 0.5) : 0;
     uint32_t fair = plan->usable / (wanting > concurrency ? wanting : concurrency);
     k = fair < 1 ? 1 : fair < k ? fair : k;
-    return bandit_choose(plan->in->bandit, plan->in->cost, load, layers, k);
+    return bandit_choose(&plan->in->bandit[kind], &plan->in->cost[kind], load, layers, k);
 }
 
 static bool resume_one(struct plan *plan, enum batch_class class, bool alone)
@@ -128,8 +158,9 @@ static bool resume_one(struct plan *plan, enum batch_class class, bool alone)
         struct choices choices = boards_for(plan, flight->layer, flight->avoid);
         if (choices.n == 0)
             continue;
+        uint32_t layers = plan->in->layers - flight->layer, kind = keep_fastest(plan, &choices, flight->load, layers);
         uint32_t k = alone ? choices.n : 1;
-        struct bandit_choice choice = choose(plan, flight->load, plan->in->layers - flight->layer, k, true);
+        struct bandit_choice choice = choose(plan, kind, flight->load, layers, k, true);
         if (choice.boards == 1 && board_set_has(&choices.boards, flight->last_board)) {
             choices.boards = board_set_of(plan->in->n_boards);
             board_set_put(&choices.boards, flight->last_board, true);
@@ -176,7 +207,7 @@ static uint64_t cap(const struct plan *plan, enum batch_class class, uint64_t to
 }
 
 /* When the last of `k` boards would be done if each took its share of the queue. */
-static double shared_out_ns(const struct plan *plan, enum batch_class class, uint64_t share, uint32_t k)
+static double shared_out_ns(const struct plan *plan, uint32_t kind, enum batch_class class, uint64_t share, uint32_t k)
 {
     uint32_t from = plan->given[class];
     double last_ns = 0;
@@ -186,17 +217,17 @@ static double shared_out_ns(const struct plan *plan, enum batch_class class, uin
         if (n == 0)
             break;
         from += n;
-        last_ns = fmax(last_ns, predict(plan, load, plan->in->layers, 1));
+        last_ns = fmax(last_ns, predict(plan, kind, load, plan->in->layers, 1));
     }
     return last_ns;
 }
 
 /* Split, all that waits would be done before `k` boards were with a share each. */
-static bool beats_sharing_out(const struct plan *plan, enum batch_class class, struct cost_load all,
+static bool beats_sharing_out(const struct plan *plan, uint32_t kind, enum batch_class class, struct cost_load all,
                               struct bandit_choice choice, uint64_t share, uint32_t k)
 {
-    double split_ns = predict(plan, all, plan->in->layers, choice.boards);
-    return choice.boards > 1 && split_ns <= BANDIT_SPLIT_GAIN * shared_out_ns(plan, class, share, k);
+    double split_ns = predict(plan, kind, all, plan->in->layers, choice.boards);
+    return choice.boards > 1 && split_ns <= BANDIT_SPLIT_GAIN * shared_out_ns(plan, kind, class, share, k);
 }
 
 static void start(struct plan *plan, enum batch_class class, uint64_t budget, const struct choices *choices,
@@ -216,6 +247,29 @@ static bool too_many_flights(const struct plan *plan)
     return plan->busy + plan->n + (uint32_t)__builtin_popcountll(plan->flights) >= 2 * plan->in->n_boards;
 }
 
+double planner_worth(const struct cost_model *cost, const struct bandit *bandit, uint32_t layers, uint32_t kind,
+                     uint32_t other)
+{
+    static const struct cost_load common = {WORTHWHILE_TOKENS, (double)WORTHWHILE_TOKENS * WORTHWHILE_TOKENS / 4};
+    if (kind == other)
+        return 1;
+    return bandit_predict(&bandit[kind], &cost[kind], common, layers, 1) /
+           bandit_predict(&bandit[other], &cost[other], common, layers, 1);
+}
+
+/* How many boards of this kind all those are worth that are free, or will be soon. */
+static double worth(const struct plan *plan, const struct board_set *choices, uint32_t n_choices, uint32_t kind)
+{
+    const struct planner_snapshot *in = plan->in;
+    if (!in->kinds)
+        return n_choices + plan->busy;
+    double sum = 0;
+    for (uint32_t b = board_set_from(&in->usable, 0); b != BOARD_SET_NONE; b = board_set_from(&in->usable, b + 1))
+        if (board_set_has(choices, b) || !board_set_has(&in->free, b))
+            sum += planner_worth(in->cost, in->bandit, in->layers, kind, in->kinds[b]);
+    return fmax(sum, 1);
+}
+
 static bool start_one(struct plan *plan, enum batch_class class)
 {
     const struct planner_queue *queue = &plan->in->queues[class];
@@ -225,19 +279,20 @@ static bool start_one(struct plan *plan, enum batch_class class)
     if (choices.n == 0)
         return false;
     uint64_t tokens = queue->tokens - plan->given_tokens[class];
-    uint32_t k = choices.n;
-    uint32_t busy = plan->busy;
     uint64_t together = cap(plan, class, tokens);
-    uint64_t share = cap(plan, class, (tokens + k + busy - 1) / (k + busy)); /* the busy ones will be free soon */
-    uint64_t worthwhile = cap(plan, class, WORTHWHILE_TOKENS);
-    if (busy && share < worthwhile)
-        share = worthwhile;
     struct cost_load load;
     uint32_t n = measure(plan, class, plan->given[class], together, &load);
-    struct bandit_choice choice = choose(plan, load, plan->in->layers, k, n == 1);
+    struct choices free = choices;
+    uint32_t kind = keep_fastest(plan, &choices, load, plan->in->layers), k = choices.n;
+    double shares = worth(plan, &free.boards, free.n, kind); /* the busy ones will be free soon */
+    uint64_t share = cap(plan, class, (uint64_t)ceil((double)tokens / shares));
+    uint64_t worthwhile = cap(plan, class, WORTHWHILE_TOKENS);
+    if (plan->busy && share < worthwhile)
+        share = worthwhile;
+    struct bandit_choice choice = choose(plan, kind, load, plan->in->layers, k, n == 1);
     bool is_all = load.rows == tokens, lone = is_all && n == 1;
     if (plan->in->placement == BATCH_AUTO && !lone &&
-        !(is_all && beats_sharing_out(plan, class, load, choice, share, k)))
+        !(is_all && beats_sharing_out(plan, kind, class, load, choice, share, k)))
         choice = whole;
     start(plan, class, choice.boards > 1 ? together : share, &choices, choice);
     return true;

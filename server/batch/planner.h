@@ -11,8 +11,11 @@
  *     pipeline.
  *  3. What waits is shared out: a batch a board, or one batch split over several boards, whichever is predicted to
  *     be finished first.
- *  4. Bulk work runs a layer at a time (more only while that is shorter than a hand-over matters), so that a board is
- *     never further from an interactive request than one bulk layer; and of smaller batches while such requests come.
+ *  4. Bulk work runs a layer at a time (more only while that is shorter than a hand-over matters, or where a launch
+ * costs much beside a layer, as on a card), so that a board is never further from an interactive request than one bulk
+ *     layer; and of smaller batches while such requests come.
+ *  5. Of several kinds of boards the one goes first that is predicted to be done first, and a board's share of what
+ * waits is as its speed. One batch is split over boards of one kind, unless splitting is forced.
  */
 #ifndef BERTD_BATCH_PLANNER_H
 #define BERTD_BATCH_PLANNER_H
@@ -31,6 +34,7 @@ enum {
     PLANNER_MAX_FLIGHTS = 64, /* that a plan looks at; it resumes the oldest */
     PLANNER_MAX_ACTIONS = 64, /* of one plan; if there is more to do, the next one does it */
     PLANNER_WINDOW = 256,
+    PLANNER_MAX_KINDS = 8, /* of boards */
 };
 /* Bulk work that waits is owed a quantum once interactive work has had this many times the service of one. */
 enum { PLANNER_BULK_WAIT_FACTOR = 8 };
@@ -58,8 +62,9 @@ struct planner_queue {
 
 struct planner_snapshot {
     enum batch_placement placement;
-    const struct cost_model *cost;
-    const struct bandit *bandit;
+    const struct cost_model *cost;      /* of each kind of boards */
+    const struct bandit *bandit;        /* likewise */
+    const uint8_t *kinds;               /* [n_boards]; NULL: there is one kind */
     uint32_t layers;                    /* of the model */
     uint32_t max_tokens, max_sequences; /* in a batch */
     bool bulk_owed;
@@ -94,6 +99,16 @@ bool planner_was_short(const struct planner_snapshot *snapshot, uint32_t n_actio
 /** What the concurrency estimate becomes when so many batches are in flight after a plan that began some: at once as
  * many, then slowly fewer; sooner where it was `lone`, one sequence that found nothing else waiting or in flight. */
 double planner_concurrency(double concurrency, uint32_t flights, bool lone);
+
+/** The kind of a board. */
+static inline uint32_t planner_kind(const uint8_t *kinds, uint32_t board)
+{
+    return kinds ? kinds[board] : 0;
+}
+
+/** How many boards of kind `kind` one of kind `other` is worth, by a batch of a common size. */
+double planner_worth(const struct cost_model *cost, const struct bandit *bandit, uint32_t layers, uint32_t kind,
+                     uint32_t other);
 
 /** Tokens of a batch of which it can choose the size: so many, or a single sequence that is longer. */
 uint32_t planner_batch_tokens(enum batch_class class, uint32_t max_tokens, bool interactive_lately);

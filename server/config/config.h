@@ -13,13 +13,26 @@
 #define CONFIG_VERSION "0.1.0" /* as project() in CMakeLists.txt; a test compares them */
 
 enum config_action { CONFIG_SERVE, CONFIG_HELP, CONFIG_SHOW_VERSION, CONFIG_CHECK };
-/* The values of choices. After config_read, dtype and board are never auto. */
+/* The values of choices. After config_read, dtype is never auto, nor is a board. */
 enum config_dtype { CONFIG_DTYPE_AUTO, CONFIG_INT8, CONFIG_FLOAT32 };
 enum config_placement { CONFIG_PLACE_AUTO, CONFIG_REPLICATE, CONFIG_PIPELINE, CONFIG_SPLIT };
-enum config_board { CONFIG_BOARD_AUTO, CONFIG_EMU, CONFIG_FP32, CONFIG_REF };
 enum config_pooling { CONFIG_POOL_MODEL, CONFIG_POOL_CLS, CONFIG_POOL_MEAN, CONFIG_POOL_MAX };
 enum { CONFIG_MAX_NOTES = 16 };
+enum { CONFIG_MAX_BOARDS = 32, CONFIG_MAX_CARD = 32 };
 #define CONFIG_NONE UINT64_MAX /* the default of a count that is not there unless it is given */
+
+/** What --board named: boards of a kind, or those of a card. */
+struct config_board {
+    const char *kind;           /* "emu", "fp32", "ref", "rtl-sim", "xrt"; static */
+    char card[CONFIG_MAX_CARD]; /* of xrt: "0", "0000:65:00.1"; else "" */
+};
+
+/** In the order given, each once. After config_read there is one at least. */
+struct config_boards {
+    struct config_board list[CONFIG_MAX_BOARDS];
+    uint32_t n;
+    bool from_environment;
+};
 
 /** One field an option, named as in the table; strings are borrowed from argv and the environment, or NULL. */
 struct config {
@@ -28,7 +41,9 @@ struct config {
 #define COUNT(field, ...)  uint64_t field;
 #define FLAG(field, ...)   bool field;
 #define CHOICE(field, ...) int field; /* the place of the word among the choices */
-    CONFIG_OPTIONS(GROUP, STRING, COUNT, FLAG, CHOICE)
+#define BOARDS(field, ...) struct config_boards field;
+    CONFIG_OPTIONS(GROUP, STRING, COUNT, FLAG, CHOICE, BOARDS)
+#undef BOARDS
 #undef GROUP
 #undef STRING
 #undef COUNT
@@ -53,9 +68,6 @@ bool config_is_unknown_variable(const char *entry, char *name, size_t size, cons
 void config_write_help(struct buf *out);
 /** The word of a choice: config_choice("emu|fp32|ref", 1, word, sizeof word) gives "fp32". */
 const char *config_choice(const char *choices, int index, char *word, size_t size);
-/** "emu", "fp32", "ref". Static. */
-const char *config_board_kind(const struct config *config);
-
 /** Where `model_id` lies: a directory as it is, or a name below bertd/models in the user's cache ($XDG_CACHE_HOME, else
  *  $HOME/.cache), with or without what stands before its last slash. `path` [size] is filled.
  *  Errors: USAGE, naming the places looked at. */

@@ -45,6 +45,9 @@ static void write_default(struct buf *out, const struct option_row *row)
     case OPTION_CHOICE:
         buf_printf(out, "default %s; ", config_choice(row->value, (int)row->number, word, sizeof word));
         break;
+    case OPTION_BOARDS:
+        buf_puts(out, "default auto; ");
+        break;
     case OPTION_GROUP:
         break;
     }
@@ -86,7 +89,7 @@ void config_write_help(struct buf *out)
         "and TLS.\n"
         "\nVariables that are no options\n"
         "  OTEL_EXPORTER_OTLP_ENDPOINT  send spans to this collector (OTLP/HTTP); docs/operating.md has the others\n"
-        "  BERTD_CPU_MASK               newest instructions to use: c, avx2, avxvnni or avx512vnni\n"
+        "  BERTD_CPU_MASK               newest instructions to use: c (none), or a set that docs/operating.md names\n"
         "\nOptions of text-embeddings-inference that bertd does not have\n");
     for (size_t i = 0; i < config_n_absent_rows; i++) {
         const struct absent_row *row = &config_absent_rows[i];
@@ -103,10 +106,4 @@ const char *config_choice(const char *choices, int index, char *word, size_t siz
     }
     snprintf(word, size, "%.*s", (int)strcspn(choices, "|"), choices);
     return word;
-}
-
-const char *config_board_kind(const struct config *config)
-{
-    static const char *const kinds[] = {"emu", "emu", "fp32", "ref", "rtl-sim"};
-    return kinds[config->board];
 }

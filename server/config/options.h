@@ -7,6 +7,7 @@
  *   STRING(field, flag, environment, word for the value, default or NULL, help)
  *   COUNT(field, flag, environment, default or CONFIG_NONE, least, most, help)
  *   FLAG(field, flag, environment, default, help)
+ *   BOARDS(field, flag, environment, kinds joined by '|', help)   given several times, or joined by commas
  *   CHOICE(field, flag, environment, choices joined by '|', default as an index, help)
  *   ABSENT(flag, environment, reaction, what to tell)   an option of text-embeddings-inference that bertd does not have
  */
@@ -14,12 +15,12 @@
 #define BERTD_CONFIG_OPTIONS_H
 
 #ifdef BERTD_RTL
-#define CONFIG_BOARDS "auto|emu|fp32|ref|rtl-sim" /* rtl-sim: accel/rtl, simulated cycle by cycle */
+#define CONFIG_BOARDS "auto|emu|fp32|ref|xrt:CARD|rtl-sim" /* rtl-sim: accel/rtl, simulated cycle by cycle */
 #else
-#define CONFIG_BOARDS "auto|emu|fp32|ref"
+#define CONFIG_BOARDS "auto|emu|fp32|ref|xrt:CARD"
 #endif
 
-#define CONFIG_OPTIONS(GROUP, STRING, COUNT, FLAG, CHOICE)                                                             \
+#define CONFIG_OPTIONS(GROUP, STRING, COUNT, FLAG, CHOICE, BOARDS)                                                     \
     GROUP("Model")                                                                                                     \
     STRING(                                                                                                            \
         model_id, "model-id", "MODEL_ID", "DIR|NAME", NULL,                                                            \
@@ -45,14 +46,19 @@
     STRING(default_prompt_name, "default-prompt-name", "DEFAULT_PROMPT_NAME", "NAME", NULL,                            \
            "The same by its name in config_sentence_transformers.json.")                                               \
     GROUP("Boards")                                                                                                    \
-    CHOICE(board, "board", "BERTD_BOARD", CONFIG_BOARDS, 0,                                                            \
-           "emu: emulated FPGA, int8. ref: its specification, int8, slow. fp32: floating point. auto: by "             \
-           "--dtype, fp32 or emu.")                                                                                    \
+    BOARDS(board, "board", "BERTD_BOARD", CONFIG_BOARDS,                                                               \
+           "emu: emulated FPGA, int8. ref: its specification, int8, slow. fp32: floating point. xrt:0, "               \
+           "xrt:0000:65:00.1: a card by its index or place on the PCIe bus, int8. auto: by --dtype, fp32 or emu. "     \
+           "Several, for a pool of several kinds: --board xrt:0 --board xrt:1 --board emu.")                           \
+    STRING(xclbin, "xclbin", "BERTD_XCLBIN", "FILE", NULL,                                                             \
+           "What cards load: the engine of accel/rtl, built for their platform (docs/cards.md).")                      \
+    STRING(xrt_host, "xrt-host", "BERTD_XRT_HOST", "FILE", NULL,                                                       \
+           "The program that opens cards by XRT. Default: bertd-xrt-host beside this program.")                        \
     CHOICE(placement, "placement", "BERTD_PLACEMENT", "auto|replicate|pipeline|split", 0,                              \
            "How work is laid over boards: a batch a board, layers from board to board, or one batch "                  \
            "over all. auto: what should finish first.")                                                                \
     COUNT(boards, "boards", "BERTD_BOARDS", 0, 0, 1024,                                                                \
-          "Number of boards; 0: one a physical core that this process may use.")                                       \
+          "Boards of each kind but cards; 0: one a physical core that this process may use.")                          \
     FLAG(verify, "verify", "BERTD_VERIFY", true,                                                                       \
          "Check every product of a board, and what rests between layers, by checksums; off: a few percent faster.")    \
     COUNT(scrub_interval, "scrub-interval-seconds", "BERTD_SCRUB_INTERVAL_SECONDS", 600, 0, 604800,                    \

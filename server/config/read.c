@@ -14,9 +14,11 @@ struct origin {
     const char *suffix;
 };
 
-/* A word that another build would know. */
+/* A word that another build would know, or that says too little. */
 static const char *choice_hint(const char *value)
 {
+    if (strcmp(value, "xrt") == 0)
+        return ": which card? xrt:0 is the first";
     return strcmp(value, "rtl-sim") == 0
                ? ": the simulated accelerator is in builds of the preset rtl (cmake --preset rtl)"
                : "";
@@ -33,6 +35,7 @@ static enum status refuse(struct error *err, struct origin origin, const struct 
         return error_set(err, STATUS_USAGE, "%s%s%s: \"%s\" is not true or false (--no-%s is false)", origin.prefix,
                          origin.name, origin.suffix, value, row->flag);
     case OPTION_CHOICE:
+    case OPTION_BOARDS:
         return error_set(err, STATUS_USAGE, "%s%s%s: \"%s\" is not one of %s%s", origin.prefix, origin.name,
                          origin.suffix, value, row->value, choice_hint(value));
     case OPTION_STRING:
@@ -95,6 +98,9 @@ static enum status set_value(struct config *config, const struct option_row *row
         break;
     case OPTION_FLAG:
         ok = parse_flag(value, field);
+        break;
+    case OPTION_BOARDS:
+        ok = config_add_boards(field, value, !*origin.prefix);
         break;
     case OPTION_CHOICE:
         ok = parse_choice(row, value, field);
@@ -333,22 +339,32 @@ static enum status check_together(const struct config *config, struct error *err
     if (config->max_input_length > config->max_batch_tokens)
         return error_set(err, STATUS_USAGE, "--max-input-length %llu does not fit into --max-batch-tokens %llu",
                          (unsigned long long)config->max_input_length, (unsigned long long)config->max_batch_tokens);
+    for (uint32_t i = 0; i < config->board.n; i++)
+        if (config->board.list[i].card[0] && !config->xclbin)
+            return error_set(err, STATUS_USAGE, "--board xrt:%s needs --xclbin: the engine that the card is to load",
+                             config->board.list[i].card);
     return check_access(config, err);
 }
 
-/* Make dtype and board agree where either was left open. */
+/* Make dtype and boards agree where either was left open. */
 static enum status settle_arithmetic(struct config *config, struct error *err)
 {
-    if (config->board == CONFIG_BOARD_AUTO)
-        config->board = config->dtype == CONFIG_FLOAT32 ? CONFIG_FP32 : CONFIG_EMU;
-    int computes = config->board == CONFIG_FP32 ? CONFIG_FLOAT32 : CONFIG_INT8;
-    if (config->dtype == CONFIG_DTYPE_AUTO)
-        config->dtype = computes;
-    if (config->dtype == computes)
-        return STATUS_OK;
-    return error_set(err, STATUS_USAGE, "--board %s computes in %s, not in the %s of --dtype",
-                     config_board_kind(config), computes == CONFIG_FLOAT32 ? "float32" : "int8",
-                     computes == CONFIG_FLOAT32 ? "int8" : "float32");
+    struct config_boards *boards = &config->board;
+    if (boards->n == 0)
+        boards->list[boards->n++].kind = "auto";
+    for (uint32_t i = 0; i < boards->n; i++) {
+        struct config_board *board = &boards->list[i];
+        if (strcmp(board->kind, "auto") == 0)
+            board->kind = config->dtype == CONFIG_FLOAT32 ? "fp32" : "emu";
+        int computes = strcmp(board->kind, "fp32") == 0 ? CONFIG_FLOAT32 : CONFIG_INT8;
+        if (config->dtype == CONFIG_DTYPE_AUTO)
+            config->dtype = computes;
+        if (config->dtype != computes)
+            return error_set(err, STATUS_USAGE, "--board %s computes in %s, not in the %s of %s", board->kind,
+                             computes == CONFIG_FLOAT32 ? "float32" : "int8",
+                             computes == CONFIG_FLOAT32 ? "int8" : "float32", i ? "the boards before it" : "--dtype");
+    }
+    return STATUS_OK;
 }
 
 enum status config_read(struct config *ret, int argc, char *const *argv, const char *(*get_env)(const char *),

@@ -10,7 +10,9 @@ const struct option_row config_rows[] = {
     {OPTION_FLAG, name, env, "true|false", NULL, preset, 0, 1, words, offsetof(struct config, field)},
 #define CHOICE(field, name, env, choices, preset, words)                                                               \
     {OPTION_CHOICE, name, env, choices, NULL, preset, 0, 0, words, offsetof(struct config, field)},
-    CONFIG_OPTIONS(GROUP, STRING, COUNT, FLAG, CHOICE)};
+#define BOARDS(field, name, env, kinds, words)                                                                         \
+    {OPTION_BOARDS, name, env, kinds, NULL, 0, 0, 0, words, offsetof(struct config, field)},
+    CONFIG_OPTIONS(GROUP, STRING, COUNT, FLAG, CHOICE, BOARDS)};
 
 const size_t config_n_rows = sizeof config_rows / sizeof *config_rows;
 

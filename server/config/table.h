@@ -7,7 +7,7 @@
 
 #include "server/config/config.h"
 
-enum option_kind { OPTION_GROUP, OPTION_STRING, OPTION_COUNT, OPTION_FLAG, OPTION_CHOICE };
+enum option_kind { OPTION_GROUP, OPTION_STRING, OPTION_COUNT, OPTION_FLAG, OPTION_CHOICE, OPTION_BOARDS };
 
 struct option_row {
     enum option_kind kind;
@@ -30,6 +30,10 @@ struct absent_row {
     const char *reason;
     const char *note; /* what to tell when it was given and ignored */
 };
+
+/** Add the boards that a value names to those before, or put them in place of those of the environment.
+ *  False where a word is no kind of board, or there are too many. */
+bool config_add_boards(struct config_boards *boards, const char *value, bool from_environment);
 
 extern const struct option_row config_rows[];
 extern const size_t config_n_rows;

@@ -6,7 +6,8 @@
 #include "server/config/table.h"
 
 /* Variables that are no options: of the kernels, of the tests. */
-static const char *const others[] = {"BERTD_CPU_MASK", "BERTD_GOLDEN_DIR", "BERTD_STRESS_SECONDS"};
+static const char *const others[] = {"BERTD_CPU_MASK", "BERTD_GOLDEN_DIR", "BERTD_STRESS_SECONDS", "BERTD_XRT_LOG",
+                                     "BERTD_CARD_DIR"};
 enum { MIN_BEGINNING = 4 };
 static const char prefix[] = "BERTD_", tests_prefix[] = "BERTD_TEST_";
 

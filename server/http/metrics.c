@@ -83,17 +83,53 @@ static void write_tasks(struct buf *out, const struct batch_board_info *boards, 
     }
 }
 
-static void write_temperatures(struct buf *out, const struct batch_board_info *boards, uint32_t n)
+static bool read_temperature(const struct board_stats *stats, double *ret)
 {
-    static const char name[] = "bertd_board_temperature_celsius";
-    bool any = false;
-    for (uint32_t b = 0; b < n; b++) {
-        if (!boards[b].stats.has_temperature)
-            continue;
-        if (!any)
-            metrics_write_head(out, name, "gauge", "Temperature of a board that has a sensor");
-        any = true;
-        buf_printf(out, "%s{board=\"%s\"} %.1f\n", name, boards[b].name, boards[b].stats.temperature);
+    *ret = stats->temperature;
+    return stats->has_temperature;
+}
+
+static bool read_power(const struct board_stats *stats, double *ret)
+{
+    *ret = stats->power;
+    return stats->has_power;
+}
+
+static bool read_clock(const struct board_stats *stats, double *ret)
+{
+    *ret = stats->clock_mhz * 1e6;
+    return stats->has_clock;
+}
+
+static bool read_ecc(const struct board_stats *stats, double *ret)
+{
+    *ret = stats->ecc_errors;
+    return stats->has_ecc;
+}
+
+/* Of boards that have the sensor; of none, nothing. */
+static void write_sensors(struct buf *out, const struct batch_board_info *boards, uint32_t n)
+{
+    static const struct {
+        const char *name, *type, *help;
+        bool (*read)(const struct board_stats *stats, double *ret);
+    } sensors[] = {
+        {"bertd_board_temperature_celsius", "gauge", "Temperature of a board that has a sensor", read_temperature},
+        {"bertd_board_power_watts", "gauge", "Power of a board's card that has a sensor", read_power},
+        {"bertd_board_clock_hertz", "gauge", "Clock of a card's engine", read_clock},
+        {"bertd_board_ecc_errors_total", "counter", "Errors of a card's memories, corrected or not", read_ecc},
+    };
+    for (size_t s = 0; s < sizeof sensors / sizeof *sensors; s++) {
+        bool any = false;
+        for (uint32_t b = 0; b < n; b++) {
+            double value;
+            if (!sensors[s].read(&boards[b].stats, &value))
+                continue;
+            if (!any)
+                metrics_write_head(out, sensors[s].name, sensors[s].type, sensors[s].help);
+            any = true;
+            buf_printf(out, "%s{board=\"%s\"} %.1f\n", sensors[s].name, boards[b].name, value);
+        }
     }
 }
 
@@ -117,7 +153,7 @@ static void write_boards(struct buf *out, const struct batch_board_info *boards,
             buf_printf(out, "%s{board=\"%s\"} %.10g\n", series[c].name, boards[b].name, series[c].read(&boards[b]));
     }
     write_states(out, boards, n);
-    write_temperatures(out, boards, n);
+    write_sensors(out, boards, n);
 }
 
 static void write_room(struct buf *out, struct batch *batch)

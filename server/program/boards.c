@@ -51,14 +51,23 @@ static enum status read_faults(struct program *program, uint32_t n_boards, struc
     return status == STATUS_OK ? STATUS_OK : error_prefix(err, STATUS_USAGE, "--fault-file: ");
 }
 
-static enum status open_board(struct program *program, struct error *err)
+static enum status open_board(struct program *program, const struct config_board *named, uint32_t unit,
+                              struct error *err)
 {
-    struct board_options options = {
-        .kind = config_board_kind(&program->config), .index = program->n_boards, .no_verify = !program->config.verify};
+    const struct config *config = &program->config;
+    struct board_options options = {.kind = named->kind,
+                                    .index = program->n_boards,
+                                    .no_verify = !config->verify,
+                                    .card = named->card,
+                                    .unit = unit,
+                                    .xclbin = config->xclbin,
+                                    .xrt_host = config->xrt_host};
     struct board *board = NULL;
+    if (program->n_boards == PROGRAM_BOARDS)
+        return error_set(err, STATUS_USAGE, "more than %d boards", PROGRAM_BOARDS);
     enum status status = board_open(&board, &options, err);
     if (status != STATUS_OK)
-        return status;
+        return named->card[0] ? error_prefix(err, status, "--board xrt:%s: ", named->card) : status;
     program->boards[program->n_boards++] = board;
     status = board_selftest(board, err);
     if (status != STATUS_OK)
@@ -66,25 +75,39 @@ static enum status open_board(struct program *program, struct error *err)
     return STATUS_OK;
 }
 
-enum status program_start_boards(struct program *program, struct error *err)
+/* All compute units of a card, or as many as are asked for. */
+static enum status open_boards(struct program *program, const struct config_board *named, struct error *err)
 {
     const struct config *config = &program->config;
     uint64_t begin = clock_now_ns();
-    uint32_t n = config->boards ? (uint32_t)config->boards : program->cores;
-    enum status read = read_faults(program, n, err);
-    if (read != STATUS_OK)
-        return read;
-    program->boards = mem_calloc(n, sizeof(struct board *));
-    if (!program->boards)
-        return error_set(err, STATUS_NO_MEMORY, "no memory for %u boards", n);
-    while (program->n_boards < n) {
-        enum status status = open_board(program, err);
+    uint32_t first = program->n_boards, n = config->boards ? (uint32_t)config->boards : program->cores;
+    for (uint32_t unit = 0; unit < n; unit++) {
+        enum status status = open_board(program, named, unit, err);
         if (status != STATUS_OK)
             return status;
+        if (named->card[0])
+            n = board_siblings(program->boards[first]);
     }
-    log_info("boards ready", log_str("kind", config_board_kind(config)), log_int("boards", n),
-             log_str("instruction_set", board_instruction_set(program->boards[0])), log_int("cores", program->cores),
-             log_real("seconds", program_seconds_since(begin)));
+    log_info("boards ready", log_str("kind", named->kind), log_int("boards", n),
+             log_str("instruction_set", board_instruction_set(program->boards[first])),
+             log_int("cores", program->cores), log_real("seconds", program_seconds_since(begin)));
+    return STATUS_OK;
+}
+
+enum status program_start_boards(struct program *program, struct error *err)
+{
+    const struct config *config = &program->config;
+    program->boards = mem_calloc(PROGRAM_BOARDS, sizeof(struct board *));
+    if (!program->boards)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for boards");
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < config->board.n && status == STATUS_OK; i++)
+        status = open_boards(program, &config->board.list[i], err);
+    uint32_t n = program->n_boards;
+    if (status == STATUS_OK)
+        status = read_faults(program, n, err);
+    if (status != STATUS_OK)
+        return status;
     static const enum batch_placement placements[] = {BATCH_AUTO, BATCH_REPLICATE, BATCH_PIPELINE, BATCH_SPLIT};
     uint64_t texts = config->max_client_batch_size < TYPICAL_TEXTS ? config->max_client_batch_size : TYPICAL_TEXTS;
     uint64_t queued = config->max_concurrent_requests * texts;

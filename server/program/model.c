@@ -29,6 +29,15 @@ static enum status settle_length(struct program *program, struct error *err)
     return STATUS_OK;
 }
 
+/* What boards of one kind read is in nobody else's way. */
+static const struct image_sections *sections_of(const struct config *config)
+{
+    const struct image_sections *sections = NULL;
+    for (uint32_t i = 0; i < config->board.n && !sections; i++)
+        sections = board_sections(config->board.list[i].kind);
+    return sections;
+}
+
 enum status program_load_model(struct program *program, struct error *err)
 {
     struct config *config = &program->config;
@@ -46,8 +55,8 @@ enum status program_load_model(struct program *program, struct error *err)
                            token_vocab_size(program->vocab), program->info.shape.vocab);
     enum image_precision precision = config->dtype == CONFIG_FLOAT32 ? IMAGE_FP32 : IMAGE_INT8;
     if (status == STATUS_OK)
-        status = model_load_image(&program->image, program->model_dir, &program->info, precision,
-                                  board_sections(config_board_kind(config)), err);
+        status =
+            model_load_image(&program->image, program->model_dir, &program->info, precision, sections_of(config), err);
     if (status != STATUS_OK)
         return status;
     log_info("model loaded", log_str("path", program->model_dir), log_int("layers", program->info.shape.layers),

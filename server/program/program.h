@@ -19,7 +19,12 @@
 #include "server/serve/serve.h"
 #include "server/token/token.h"
 
-enum { PROGRAM_LENT_SOCKETS = 8, PROGRAM_LISTENERS = PROGRAM_LENT_SOCKETS + 2, PROGRAM_HANDLERS = 2 };
+enum {
+    PROGRAM_LENT_SOCKETS = 8,
+    PROGRAM_LISTENERS = PROGRAM_LENT_SOCKETS + 2,
+    PROGRAM_HANDLERS = 2,
+    PROGRAM_BOARDS = 1024
+};
 
 /** All that is to be ended, in the order it was begun. */
 struct program {

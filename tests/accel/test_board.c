@@ -13,7 +13,7 @@ Test(board, opens_by_kind)
     struct board *board = NULL;
     struct error err;
     cr_assert_eq(board_open(&board, &(struct board_options){.kind = "asic"}, &err), STATUS_USAGE);
-    cr_assert_str_eq(err.message, "unknown kind of board \"asic\"; known are: emu, ref, fp32");
+    cr_assert_str_eq(err.message, "unknown kind of board \"asic\"; known are: emu, ref, fp32, xrt");
     cr_assert_eq(board_open(&board, &(struct board_options){.index = 7}, &err), STATUS_OK);
     cr_assert_str_eq(board_name(board), "emu7");
     board_close(&board);
@@ -120,13 +120,47 @@ Test(board, passes_its_selftest)
     }
 }
 
+/* The model that cards are tested with has known bits too, which every int8 engine computes. */
+Test(board, selftest_for_cards_has_the_bits_of_all)
+{
+    const struct engine_ops *ops[] = {&cpu_engine, &ref_engine};
+    for (int e = 0; e < 2; e++) {
+        struct backend_selftest *test = NULL;
+        struct error err = {0};
+        cr_assert_eq(backend_selftest_create(&test, IMAGE_INT8, true, cpu_engine_sections(), &err), STATUS_OK);
+        cr_assert_eq(backend_selftest_check(test, &err), STATUS_BACKEND, "nothing was computed");
+        struct tiny_batch batch = {.job = test->job};
+        cr_assert_eq(tiny_run(ops[e], &batch, &err), STATUS_OK, "%s", err.message);
+        cr_assert_eq(backend_selftest_check(test, &err), STATUS_OK, "%s", err.message);
+        backend_selftest_destroy(&test);
+    }
+}
+
+Test(board, cards_need_an_address_and_an_xclbin)
+{
+    struct board *board = NULL;
+    struct error err;
+    cr_assert_eq(board_open(&board, &(struct board_options){.kind = "xrt"}, &err), STATUS_USAGE);
+    cr_assert_str_eq(err.message, "a board on a card is named xrt:0, or xrt:0000:65:00.1");
+    cr_assert_eq(board_open(&board, &(struct board_options){.kind = "xrt", .card = "0"}, &err), STATUS_USAGE);
+    cr_assert(strstr(err.message, "--xclbin is missing"));
+    struct board_options options = {.kind = "xrt", .card = "0", .xclbin = "x", .xrt_host = "/no/such/program"};
+    cr_assert_eq(board_open(&board, &options, &err), STATUS_USAGE);
+    cr_assert(strstr(err.message, "there is no /no/such/program, which opens cards"), "%s", err.message);
+    cr_assert(strstr(err.message, "--xrt-host names another place"), "%s", err.message);
+    options.xrt_host = "/bin/false";
+    cr_assert_eq(board_open(&board, &options, &err), STATUS_BACKEND);
+    cr_assert(strstr(err.message, "its host process ended with exit code 1"), "%s", err.message);
+    cr_assert_null(board);
+}
+
 Test(board, selftest_notices_a_difference)
 {
     const struct engine_ops *ops[] = {&cpu_engine, &fp32_engine};
     for (int e = 0; e < 2; e++) {
         struct backend_selftest *test = NULL;
         struct error err = {0};
-        cr_assert_eq(backend_selftest_create(&test, ops[e]->precision, cpu_engine_sections(), &err), STATUS_OK);
+        cr_assert_eq(backend_selftest_create(&test, ops[e]->precision, false, cpu_engine_sections(), &err), STATUS_OK);
         cr_assert_eq(backend_selftest_check(test, &err), STATUS_BACKEND, "nothing was computed");
         struct tiny_batch batch = {.job = test->job};
         cr_assert_eq(tiny_run(ops[e], &batch, &err), STATUS_OK, "%s", err.message);
@@ -172,20 +206,13 @@ Test(board, says_what_it_computes_with)
 
 Test(board, says_which_instruction_set_runs)
 {
-    static const struct {
-        unsigned mask;
-        const char *name;
-    } sets[] = {{0, "c"},
-                {CPU_AVX2, "avx2"},
-                {CPU_AVX2 | CPU_AVXVNNI, "avxvnni"},
-                {CPU_AVX2 | CPU_AVXVNNI | CPU_AVX512VNNI, "avx512vnni"}};
     const unsigned all = cpu_flags();
-    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
-        if (sets[i].mask && !(cpu_flags_detected() & sets[i].mask & ~sets[i - 1].mask))
+    for (const struct cpu_set *set = cpu_sets; set < cpu_sets + CPU_N_SETS; set++) {
+        if (set->flag & ~cpu_flags_detected())
             continue;
-        cpu_flags_set_mask(sets[i].mask);
+        cpu_flags_set_mask(set->mask);
         struct board *board = open_board("emu");
-        cr_expect_str_eq(board_instruction_set(board), sets[i].name);
+        cr_expect_str_eq(board_instruction_set(board), set->name);
         board_close(&board);
     }
     cpu_flags_set_mask(all);

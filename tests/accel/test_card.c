@@ -89,6 +89,7 @@ Test(card, nothing_overlaps)
     }
     qsort(regions, n, sizeof *regions, compare);
     cr_assert_gt(regions[0].begin, 0);
+    cr_assert_eq(regions[14].begin, f.card.work, "weights and norms of two layers lie before the rest");
     for (size_t i = 0; i < n; i++) {
         cr_assert_eq(regions[i].begin % 4096, 0);
         uint64_t next = i + 1 < n ? regions[i + 1].begin : f.card.size;
@@ -323,6 +324,13 @@ Test(card, commands_have_addresses_of_the_bus)
     f.card.base = base;
     put_command(&f, &command, words);
     cr_assert_eq(memcmp(words, expected, sizeof words), 0);
+    f.card.work_shift = 0 - base; /* where it works, and nothing else, lies at its place again */
+    put_command(&f, &command, words);
+    f.card.base = f.card.work_shift = 0;
+    put_command(&f, &command, expected);
+    cr_assert_eq(address_at(words, ACCEL_WORD_ROWS_ADDRESS), address_at(expected, ACCEL_WORD_ROWS_ADDRESS));
+    cr_assert_eq(address_at(words, ACCEL_WORD_KEY_SCALES), address_at(expected, ACCEL_WORD_KEY_SCALES));
+    cr_assert_eq(address_at(words, ACCEL_WORD_WEIGHTS_Q), address_at(expected, ACCEL_WORD_WEIGHTS_Q) + base);
     close_card(&f);
 }
 

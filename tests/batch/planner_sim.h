@@ -34,6 +34,10 @@ struct sim {
     double now;
     struct cost_model cost;
     struct bandit bandit;
+    uint32_t n_kinds; /* 0: all boards are alike, as `cost` says; else what follows counts */
+    struct cost_model costs[PLANNER_MAX_KINDS];
+    struct bandit bandits[PLANNER_MAX_KINDS];
+    uint8_t kinds[64]; /* [n_boards] */
     enum batch_placement placement;
     uint32_t n_boards;
     uint32_t stride; /* 0: all boards are in service; else the last of each so many */
@@ -81,8 +85,9 @@ static inline void take_snapshot(struct sim *sim, uint32_t *order)
     struct planner_snapshot *s = &sim->snapshot;
     memset(s, 0, sizeof *s);
     s->placement = sim->placement;
-    s->cost = &sim->cost;
-    s->bandit = &sim->bandit;
+    s->cost = sim->n_kinds ? sim->costs : &sim->cost;
+    s->bandit = sim->n_kinds ? sim->bandits : &sim->bandit;
+    s->kinds = sim->n_kinds ? sim->kinds : NULL;
     s->layers = LAYERS;
     s->max_tokens = sim->max_tokens;
     s->max_sequences = 64;
@@ -184,7 +189,10 @@ static inline void carry_out(struct sim *sim, const struct planner_action *actio
         board_set_put(&sim->snapshot.free, b, false);
         board_set_put(&boards, b, true);
     }
-    double predicted = cost_split(&sim->cost, flight->load, action->layers, action->choice.boards);
+    const struct cost_model *cost = sim->n_kinds ? &sim->costs[sim->kinds[action->boards[0]]] : &sim->cost;
+    for (uint32_t i = 1; i < action->choice.boards && sim->n_kinds && sim->placement != BATCH_SPLIT; i++)
+        cr_assert_eq(sim->kinds[action->boards[i]], sim->kinds[action->boards[0]], "it is split over one kind");
+    double predicted = cost_split(cost, flight->load, action->layers, action->choice.boards);
     flight->running = true;
     flight->boards = boards;
     flight->last_board = action->boards[0];

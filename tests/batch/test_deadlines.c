@@ -96,7 +96,7 @@ Test(deadlines, an_estimate_that_is_wrong_does_not_refuse_for_ever)
 {
     struct sched sched;
     open_sched(&sched, 1, 100, 100);
-    sched.batch->cost.layer_ns = 1e12;
+    sched.batch->cost[0].layer_ns = 1e12;
     struct request *request = make_request(1, 8, BATCH_POOL_MEAN);
     struct error err;
     enum status status = STATUS_TIMEOUT;

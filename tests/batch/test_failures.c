@@ -121,7 +121,7 @@ Test(failures, a_board_that_was_given_up_and_is_only_slow_is_waited_for_longer)
     struct sched sched;
     open_sched(&sched, 2, 100, 100);
     pthread_mutex_lock(&sched.batch->lock);
-    sched.batch->cost.layer_ns = 60e6; /* long launches: of short ones slowness tells nothing */
+    sched.batch->cost[0].layer_ns = 60e6; /* long launches: of short ones slowness tells nothing */
     pthread_mutex_unlock(&sched.batch->lock);
     for (int times = 0; times < 2; times++) {
         struct request *request = make_request(1, 8, BATCH_POOL_MEAN);
@@ -365,7 +365,7 @@ static enum status ask_in_time(uint32_t boards, uint64_t limit_ns)
     struct sched sched;
     open_sched(&sched, boards, 1000, 100);
     pthread_mutex_lock(&sched.batch->lock);
-    sched.batch->cost.row_ns = 10e6;
+    sched.batch->cost[0].row_ns = 10e6;
     pthread_mutex_unlock(&sched.batch->lock);
     struct request *request = make_request(40, 8, BATCH_POOL_MEAN);
     struct error err;

@@ -38,7 +38,7 @@ Test(memory, creating_fails_or_succeeds)
             mem_fail_after(n);
             status = batch_create(&sched.batch, &options, &err);
             mem_fail_after(-1);
-            cr_assert(status == STATUS_OK || n < 3, "it needs three pieces of memory");
+            cr_assert(status == STATUS_OK || n < 4, "it needs four pieces of memory");
             if (status == STATUS_OK) {
                 close_sched(&sched);
                 continue;

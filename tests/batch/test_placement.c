@@ -74,7 +74,7 @@ Test(placement, a_split_that_was_suspended_projects_again)
     struct sched sched;
     open_placed(&sched, 2, 4000, 100, BATCH_SPLIT);
     pthread_mutex_lock(&sched.batch->lock);
-    sched.batch->cost.row_ns = 10e6; /* so that bulk goes layer by layer */
+    sched.batch->cost[0].row_ns = 10e6; /* so that bulk goes layer by layer */
     pthread_mutex_unlock(&sched.batch->lock);
     struct request *bulk = make_request(10, 16, BATCH_POOL_MEAN);
     bulk->work.class = BATCH_BULK;

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "accel/cpu/cpu_flags.h"
+#include "accel/cpu/kernels.h"
 #include "accel/engine.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -300,8 +300,8 @@ static void measure(const struct model *model, const struct image *image, struct
 
 static void usage(FILE *file, int status)
 {
-    fprintf(file, "usage: bench-board [--model minilm|bert-base] [--shape SEQSxTOKENS] [--isa c|avx2|avxvnni|"
-                  "avx512vnni] [--threads N] [--seconds S] [--cpu-time] [--no-verify] [--json]\n");
+    fprintf(file, "usage: bench-board [--model minilm|bert-base] [--shape SEQSxTOKENS] [--isa NAME] [--threads N] "
+                  "[--seconds S] [--cpu-time] [--no-verify] [--json]\n");
     exit(status);
 }
 
@@ -349,12 +349,10 @@ int main(int argc, char **argv)
         usage(stderr, 2);
     if (options.isa)
         cpu_flags_set_mask(mask);
-    unsigned flags = cpu_flags();
-    double peak = limits_products(flags);
-    const char *isa = flags & CPU_AVX512VNNI ? "avx512vnni" : flags & CPU_AVXVNNI ? "avxvnni" : flags ? "avx2" : "c";
+    double peak = limits_products(cpu_flags());
     printf(options.json ? "{\"isa\": \"%s\", \"threads\": %u, \"peak_gmacs_a_thread\": %.1f}\n"
                         : "%s, %u thread(s), peak %.1f GMAC/s a thread\n",
-           isa, options.threads, peak);
+           cpu_engine_instruction_set(), options.threads, peak);
     for (size_t m = 0; m < sizeof models / sizeof *models; m++) {
         if (options.model && strcmp(options.model, models[m].name) != 0)
             continue;

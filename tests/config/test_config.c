@@ -52,7 +52,7 @@ Test(config, defaults_of_the_convention)
     cr_expect_eq(config.dtype, CONFIG_INT8);
     cr_expect_eq(config.pooling, CONFIG_POOL_MODEL);
     cr_expect_str_eq(config.hostname, "127.0.0.1");
-    cr_expect_str_eq(config_board_kind(&config), "emu");
+    cr_expect_str_eq(config.board.list[0].kind, "emu");
     cr_expect_null(config.api_key);
     cr_expect_eq(config.action, CONFIG_SERVE);
 }
@@ -81,7 +81,7 @@ Test(config, ways_to_give_a_value)
     cr_expect_eq(config.boards, 3u);
     cr_expect_not(config.auto_truncate);
     cr_expect(config.json_output);
-    cr_expect_str_eq(config_board_kind(&config), "ref");
+    cr_expect_str_eq(config.board.list[0].kind, "ref");
     config = config_of("--model-id m --auto-truncate --no-json-output -p 8080");
     cr_expect(config.auto_truncate);
     cr_expect_not(config.json_output);
@@ -174,7 +174,7 @@ Test(config, words_that_help)
     refused("--model-id m --check=yes", "--check takes no value");
 #ifndef BERTD_RTL
     refused("--model-id m --board rtl-sim",
-            "auto|emu|fp32|ref: the simulated accelerator is in builds of the preset rtl");
+            "auto|emu|fp32|ref|xrt:CARD: the simulated accelerator is in builds of the preset rtl");
 #endif
     cr_expect_eq(config_of("--model-id m --json-output --port 5").port, 5u, "a flag takes no option for its value");
 }
@@ -260,9 +260,31 @@ Test(config, arithmetic_and_board_follow_each_other)
     struct config config = config_of("--model-id m --board fp32");
     cr_expect_eq(config.dtype, CONFIG_FLOAT32);
     config = config_of("--model-id m --dtype float32");
-    cr_expect_str_eq(config_board_kind(&config), "fp32");
+    cr_expect_str_eq(config.board.list[0].kind, "fp32");
     config = config_of("--model-id m --board ref --dtype int8");
-    cr_expect_str_eq(config_board_kind(&config), "ref");
+    cr_expect_str_eq(config.board.list[0].kind, "ref");
+}
+
+Test(config, boards_of_several_kinds)
+{
+    struct config config =
+        config_of("--model-id m --board xrt:0 --board=xrt:0000:65:00.1 --board emu,xrt:0 --xclbin x");
+    cr_assert_eq(config.board.n, 3u, "each once");
+    cr_expect_str_eq(config.board.list[0].kind, "xrt");
+    cr_expect_str_eq(config.board.list[0].card, "0");
+    cr_expect_str_eq(config.board.list[1].card, "0000:65:00.1");
+    cr_expect_str_eq(config.board.list[2].kind, "emu");
+    cr_expect_str_eq(config.board.list[2].card, "");
+    cr_expect_eq(config.dtype, CONFIG_INT8);
+    refused("--model-id m --board xrt --xclbin x", "\"xrt\" is not one of auto|emu|fp32|ref|xrt:CARD");
+    refused("--model-id m --board xrt: --xclbin x", "\"xrt:\" is not one of");
+    refused("--model-id m --board xrt:first --xclbin x", "\"xrt:first\" is not one of");
+    refused("--model-id m --board xrt:0,xrt:00 --xclbin x", "\"xrt:0,xrt:00\" is not one of");
+    refused("--model-id m --board emu:1", "\"emu:1\" is not one of");
+    refused("--model-id m --board emu,", "\"emu,\" is not one of");
+    refused("--model-id m --board xrt:0", "--board xrt:0 needs --xclbin");
+    refused("--model-id m --board emu --board fp32",
+            "--board fp32 computes in float32, not in the int8 of the boards before it");
 }
 
 Test(config, options_of_the_other_server)
@@ -298,7 +320,7 @@ Test(config, help_is_complete)
     static const char *const names[] = {
 #define NAME(field, flag, environment_name, ...) flag, environment_name,
 #define GROUP(title)                             title, title,
-        CONFIG_OPTIONS(GROUP, NAME, NAME, NAME, NAME)
+        CONFIG_OPTIONS(GROUP, NAME, NAME, NAME, NAME, NAME)
 #undef NAME
 #undef GROUP
     };

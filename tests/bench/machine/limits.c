@@ -6,9 +6,12 @@
 #include <sys/mman.h>
 
 #include "accel/cpu/cpu_flags.h"
+#include "accel/cpu/kernels.h"
 #include "base/clock.h"
 
 #define TWELVE(X) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+#define FOUR(X)   X(0) X(1) X(2) X(3)
+#define TILE(k)   "tdpbssd %%tmm5, %%tmm4, %%tmm" #k "\n"
 #define MADD(k)   "vpmaddwd %%ymm0, %%ymm0, %%ymm1\nvpaddd %%ymm1, %%ymm" #k ", %%ymm" #k "\n"
 #define VEX(k)    "%{vex%} vpdpbusd %%ymm0, %%ymm0, %%ymm" #k "\n"
 #define EVEX(k)   "vpdpbusd %%zmm0, %%zmm0, %%zmm" #k "\n"
@@ -19,6 +22,10 @@
 static uint32_t peak_step(unsigned flags)
 {
 #if defined(__x86_64__)
+    if (flags & CPU_AMX) {
+        __asm__ volatile(FOUR(TILE) FOUR(TILE) FOUR(TILE)::: "memory");
+        return CPU_TILE_ROWS * CPU_TILE_INPUTS * IMAGE_PANEL;
+    }
     if (flags & CPU_AVX512VNNI) {
         __asm__ volatile(TWELVE(EVEX)::: CLOBBERS);
         return 64;
@@ -41,6 +48,10 @@ double limits_products(unsigned flags)
 {
     enum { STEPS = 20000, STRETCHES = 200 };
     double best = 0;
+    struct cpu_kernels kernels;
+    cpu_kernels_init(&kernels, flags);
+    if (kernels.begin)
+        kernels.begin();
     for (int i = 0; i < STRETCHES; i++) {
         uint64_t products = 0, begin = clock_now_ns();
         for (int j = 0; j < STEPS; j++)
@@ -48,6 +59,8 @@ double limits_products(unsigned flags)
         double rate = (double)products / (double)(clock_now_ns() - begin);
         best = rate > best ? rate : best;
     }
+    if (kernels.end)
+        kernels.end();
     return best;
 }
 

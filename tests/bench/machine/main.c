@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "accel/cpu/cpu_flags.h"
+#include "accel/engine.h"
 #include "tests/bench/machine/limits.h"
 
 enum { READ_BYTES = 512 << 20 }; /* more than any cache holds */
@@ -19,9 +20,8 @@ int main(int argc, char **argv)
         fprintf(help ? stdout : stderr, "usage: bench-machine [THREADS]\n");
         return help ? 0 : 2;
     }
-    unsigned flags = cpu_flags();
-    const char *isa = flags & CPU_AVX512VNNI ? "avx512vnni" : flags & CPU_AVXVNNI ? "avxvnni" : flags ? "avx2" : "c";
-    printf("{\"isa\": \"%s\", \"threads\": %d, \"peak_gmacs_a_thread\": %.1f, \"read_gb_s\": %.1f}\n", isa, threads,
-           limits_products(flags), limits_read((uint32_t)threads, READ_BYTES));
+    printf("{\"isa\": \"%s\", \"threads\": %d, \"peak_gmacs_a_thread\": %.1f, \"read_gb_s\": %.1f}\n",
+           cpu_engine_instruction_set(), threads, limits_products(cpu_flags()),
+           limits_read((uint32_t)threads, READ_BYTES));
     return 0;
 }

@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""What bertd says where a card cannot be used: refusals.py BUILD [unittest's options]
+
+A wrong xclbin, another platform, XRT that is not set up, no card, a card that does not work: each ends the start with a
+message that names the thing, and no crash. Skipped (77) where XRT or the model is not there.
+"""
+import json
+import os
+import subprocess
+import sys
+import unittest
+
+from cards import Cards
+from pool import build_folder
+from server import model_dir
+
+USAGE, BROKEN = 2, 1   # exit codes: whoever starts it is to do something else; the card is at fault
+
+
+class Refusals(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.cards = cls.enterClassContext(Cards(BUILD, "--cards", "2"))
+        cls.emconfig = os.path.join(cls.cards.folder, "emconfig.json")
+
+    def refused(self, code, *words, xclbin=None, board="xrt:0", options=(), without=(), **variables):
+        environment = {k: v for k, v in (self.cards.environment | variables).items() if k not in without}
+        done = subprocess.run(
+            [os.path.join(BUILD, "bertd"), "--model-id", model_dir(), "--port", "0", "--json-output", "--board", board,
+             "--xclbin", xclbin or self.cards.xclbin, *options],
+            env=environment, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+        last = json.loads(done.stderr.splitlines()[-1])
+        self.assertEqual((last["message"], done.returncode), ("cannot start", code), done.stderr)
+        for each in words:
+            self.assertIn(each, last["error"])
+
+    def make(self, *options):
+        return self.cards.make_xclbin("wrong.xclbin", *options)
+
+    def write(self, content):
+        path = os.path.join(self.cards.folder, "file.xclbin")
+        with open(path, "wb") as file:
+            file.write(content)
+        return path
+
+    def test_xclbins_of_something_else(self):
+        self.refused(USAGE, "its kernel is vadd, not bertd_kernel: it was not built from accel/rtl", xclbin=self.make("--kernel", "vadd"))
+        for name in ("list", "count", "record", "weights"):
+            self.refused(USAGE, "bertd_kernel has 3 arguments, this program writes 4", "another version of the engine",
+                         xclbin=self.make("--without", name))
+        self.refused(USAGE, "was built for the platform other_card_1; the card has bertd_emulated_card_1",
+                     xclbin=self.make("--platform", "other_card_1"))
+        self.refused(BROKEN, "board xrt0: ", "the engine on the card has version 9; this program was written for",
+                     xclbin=self.make("--version", "9"))
+
+    def test_files_that_are_no_xclbins(self):
+        with open(self.cards.xclbin, "rb") as file:
+            whole = file.read()
+        self.refused(USAGE, "--xclbin /no/such.xclbin: No such file or directory", xclbin="/no/such.xclbin")
+        self.refused(USAGE, "is not an xclbin", xclbin=self.cards.folder)
+        self.refused(USAGE, "is not an xclbin", xclbin=self.write(b""))
+        self.refused(USAGE, "is not an xclbin", xclbin=self.write(b"garbage" * 1000))
+        self.refused(USAGE, "it is not all there", xclbin=self.write(whole[:-100]))
+        self.refused(USAGE, "is not an xclbin that XRT can read", xclbin=self.write(whole.replace(b"<project", b"<<<<<<<<")))
+
+    def test_xrt_that_is_not_set_up(self):
+        self.refused(USAGE, "XILINX_XRT is not set in the environment", without=["XILINX_XRT"])
+        self.refused(USAGE, "XILINX_XRT is /tmp, but there is no /tmp/lib/libxrt_core.so.2", XILINX_XRT="/tmp")
+        self.refused(USAGE, "XILINX_VITIS is not set", without=["XILINX_VITIS"])
+        self.refused(USAGE, "there is no /no/such/host, which opens cards", options=["--xrt-host", "/no/such/host"])
+        self.refused(BROKEN, "its host process ended with exit code 1", options=["--xrt-host", "/bin/false"])
+
+    def test_cards_that_there_are_not(self):
+        self.refused(BROKEN, "card 7: XRT sees 2 cards, the last is 1", board="xrt:7")
+        self.refused(BROKEN, "card 0: XRT sees no card", without=["XCL_EMULATION_MODE"])
+        self.refused(BROKEN, "card 0000:65:00.1 does not open", board="xrt:0000:65:00.1")
+
+    def test_a_card_with_too_little_memory(self):
+        with open(self.emconfig, encoding="ascii") as file:
+            whole = file.read()
+        try:
+            with open(self.emconfig, "w", encoding="ascii") as file:
+                file.write(whole.replace("16GB", "4MB"))
+            self.refused(BROKEN, "board xrt0: the card's memory (group 0) has no space for", "a smaller model")
+        finally:
+            with open(self.emconfig, "w", encoding="ascii") as file:
+                file.write(whole)
+
+    def failing(self, *fault):
+        self.cards.fault(0, *fault)
+        self.addCleanup(self.cards.fault, 0, fault[0], 0)
+
+    def test_a_card_that_refuses_the_xclbin(self):
+        self.failing("refuse")
+        self.refused(BROKEN, "does not load on the card (bertd_emulated_card_1)")
+
+    def test_a_card_that_hangs(self):
+        self.failing("hang")
+        self.refused(BROKEN, "self-test of board xrt0: it did not end within 5.0 seconds")
+
+    def test_a_card_that_corrupts(self):
+        self.failing("corrupt-in", 1, 100)
+        self.refused(BROKEN, "the model on the card is not what was sent")
+
+
+if __name__ == "__main__":
+    BUILD = build_folder(__doc__)
+    unittest.main()
