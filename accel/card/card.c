@@ -116,12 +116,6 @@ enum status card_init(struct card *card, const struct image *image, uint32_t lay
 
 /* Weights --------------------------------------------------------------------------------------------------------- */
 
-/* Odd, so that every bit counts, and small: the engine multiplies by adding. */
-static int8_t check_factor(uint32_t place)
-{
-    return (int8_t)(2 * (place % IMAGE_PANEL) + 1);
-}
-
 /* The sums of the weights' columns over a run, each weight times its output's factor, in four digits of base 256: what
  * the array multiplies the rows with to know what their outputs must come to. And the inputs' factors: what it multiplies
  * the rows with to know whether they are what the quantiser made. */
@@ -131,13 +125,13 @@ static void fill_check_panel(int8_t *weights, const struct run *run)
         int8_t *input = weights + (size_t)(i / IMAGE_GROUP) * IMAGE_PANEL * IMAGE_GROUP + i % IMAGE_GROUP;
         int32_t sum = 0;
         for (uint32_t o = 0; o < run->outputs; o++)
-            sum += check_factor(o) * image_weight(run->linear, run->first + o, i);
+            sum += card_check_factor(o) * image_weight(run->linear, run->first + o, i);
         for (uint32_t digit = 0; digit < CHECK_DIGITS; digit++) {
             int8_t low = (int8_t)(sum & 255);
             input[digit * IMAGE_GROUP] = low;
             sum = (sum - low) / 256;
         }
-        input[CHECK_DIGITS * IMAGE_GROUP] = check_factor(i);
+        input[CHECK_DIGITS * IMAGE_GROUP] = card_check_factor(i);
     }
 }
 
