@@ -195,9 +195,9 @@ package bertd_pkg;
     localparam int RING_BITS = 13;
     localparam int RING_BEATS = 1 << RING_BITS;
     localparam int CHUNK_BEATS = 6144;                 // at most; the rest of the ring is for what comes next
-    localparam int CHUNK_PANELS = 32;
-    localparam int PARAM_SLOTS = 2 * CHUNK_PANELS;     // panels whose scales and biases are at hand
+    localparam int CHUNK_PANELS = 33;                  // scores of MAX_TOKENS and their check panel
     localparam int PARAM_BITS = 6;
+    localparam int PARAM_SLOTS = 1 << PARAM_BITS;      // panels whose scales and biases are at hand
 
     // Weights (or keys, or values) to fetch. A panel has `params` beats (scales, then biases), then `segments` times
     // `beats`. Where the params do not lie just before the panel, they have an address of their own.
