@@ -117,8 +117,8 @@ enum status card_init(struct card *card, const struct image *image, uint32_t lay
 /* Weights --------------------------------------------------------------------------------------------------------- */
 
 /* The sums of the weights' columns over a run, each weight times its output's factor, in four digits of base 256: what
- * the array multiplies the rows with to know what their outputs must come to. And the inputs' factors: what it multiplies
- * the rows with to know whether they are what the quantiser made. */
+ * the array multiplies the rows with to know what their outputs must come to. And the inputs' factors: what it
+ * multiplies the rows with to know whether they are what the quantiser made. */
 static void fill_check_panel(int8_t *weights, const struct run *run)
 {
     for (uint32_t i = 0; i < run->linear->in; i++) {

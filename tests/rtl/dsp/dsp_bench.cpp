@@ -15,11 +15,11 @@ namespace
 
 using Random = std::mt19937_64;
 
-const int64_t a_corners[] = {-(1 << 26), -(1 << 26) + 1, -(1 << 25), -(1 << 18), -2, -1, 0, 1, 2, 127 << 18, (1 << 25) - 1,
-                             (1 << 26) - 1};
+const int64_t a_corners[] = {-(1 << 26), -(1 << 26) + 1, -(1 << 25),    -(1 << 18),   -2, -1, 0, 1,
+                             2,          127 << 18,      (1 << 25) - 1, (1 << 26) - 1};
 const int64_t b_corners[] = {-(1 << 17), -(1 << 17) + 1, -65536, -128, -2, -1, 0, 1, 2, 127, 65535, (1 << 17) - 1};
-const int64_t chain_corners[] = {INT64_MIN / 65536, INT64_MIN / 65536 + 1, -(INT64_C(1) << 17), -1, 0, 1, 1 << 17,
-                                 INT64_MAX / 65536};
+const int64_t chain_corners[] = {INT64_MIN / 65536, INT64_MIN / 65536 + 1, -(INT64_C(1) << 17), -1, 0, 1,
+                                 1 << 17,           INT64_MAX / 65536};
 const uint64_t HALF_CYCLE = 10; // AMD's model delays by units
 const uint64_t n_a = std::size(a_corners), n_b = std::size(b_corners), n_chain = std::size(chain_corners);
 const uint64_t n_walk = n_a * n_a * n_b * n_chain;
@@ -121,8 +121,8 @@ int main(int argc, char **argv)
             int64_t should = expected(history, form), p = word(top.p_o, form), chain = word(top.chain_o, form);
             if (p == should && chain == should)
                 continue;
-            printf("step %" PRIu64 ", form %d: %" PRIx64 " and %" PRIx64 ", should be %" PRIx64 "\n", number, form, p, chain,
-                   should);
+            printf("step %" PRIu64 ", form %d: %" PRIx64 " and %" PRIx64 ", should be %" PRIx64 "\n", number, form, p,
+                   chain, should);
             failures++;
         }
     }

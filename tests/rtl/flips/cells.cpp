@@ -43,6 +43,7 @@ size_t cells_find(struct sim_model *model, struct cells *cells, size_t most)
             found.bits = variable.dims() > variable.udims() ? (unsigned)variable.elements(0) : 1;
         }
     }
-    std::sort(cells, cells + n, [](const struct cells &a, const struct cells &b) { return strcmp(a.name, b.name) < 0; });
+    std::sort(cells, cells + n,
+              [](const struct cells &a, const struct cells &b) { return strcmp(a.name, b.name) < 0; });
     return n;
 }

@@ -2,9 +2,9 @@
  *
  *     flips [--flips N] [--seed N] [WORD ...]
  *
- * N flips (default 40) a memory: each in a word that the layer uses, at a cycle of it, both chosen at random. WORD: only
- * memories that have it in their name. Prints a table: how the flips ended (silent: a wrong result of good status), and
- * which memories are open. Fails where any other let a flip through.
+ * N flips (default 40) a memory: each in a word that the layer uses, at a cycle of it, both chosen at random. WORD:
+ * only memories that have it in their name. Prints a table: how the flips ended (silent: a wrong result of good
+ * status), and which memories are open. Fails where any other let a flip through.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -19,13 +19,13 @@ enum { MOST_CELLS = 8192, MOST_KINDS = 256, MARGIN = 20000, FLIPS = 40 };
 
 /* Memories in which a flip may pass: they are made of LUTs and have no parity. The others may not let any through. */
 static const char *const open_to_flips[] = {
-    "u_fifo",                         /* words and jobs on their way */
-    "u_panels",                       /* likewise */
-    "u_slice.u_side", "u_slice.u_x",  /* likewise */
-    "u_slice.u_scales",               /* likewise */
-    "u_slice.inverses",               /* of rows whose words are put out */
-    "u_slice.stats",                  /* of rows whose words are read again */
-    "u_segments", "groups",           /* where sequences lie: 13 kilobits, for as long as a command */
+    "u_fifo",                          /* words and jobs on their way */
+    "u_panels",                        /* likewise */
+    "u_slice.u_side",   "u_slice.u_x", /* likewise */
+    "u_slice.u_scales",                /* likewise */
+    "u_slice.inverses",                /* of rows whose words are put out */
+    "u_slice.stats",                   /* of rows whose words are read again */
+    "u_segments",       "groups",      /* where sequences lie: 13 kilobits, for as long as a command */
 };
 
 enum ending { BY_CHECKSUM, BY_OPERANDS, BY_MEMORY, BY_NOT_FINITE, BY_OTHERS, BY_HANGING, HARMLESS, SILENT, ENDINGS };
@@ -88,8 +88,7 @@ static enum ending end_of(struct work *work)
 static void init(struct work *work, uint64_t seed)
 {
     work->random.state = seed;
-    struct image_shape shape = {
-        .layers = 1, .heads = 2, .hidden = 128, .intermediate = 192, .layer_norm_eps = 1e-12f};
+    struct image_shape shape = {.layers = 1, .heads = 2, .hidden = 128, .intermediate = 192, .layer_norm_eps = 1e-12f};
     const uint32_t lengths[] = {21, 5};
     rtl_case_init_batch(&work->test, &work->random, shape, lengths, 2);
     work->model = rtl_case_model(&work->test, (struct sim_model_options){.read_latency = 20, .seed = seed});
@@ -118,8 +117,8 @@ static bool learn(struct work *work)
         const struct cells *cells = &work->cells[i];
         work->used[i] = take(cells->words);
         for (size_t w = 0; w < cells->words; w++)
-            work->used[i][w] = cells->words == 1 || memcmp(before[i] + w * cells->stride,
-                                                           cells->at + w * cells->stride, cells->stride) != 0;
+            work->used[i][w] = cells->words == 1 ||
+                               memcmp(before[i] + w * cells->stride, cells->at + w * cells->stride, cells->stride) != 0;
         free(before[i]);
     }
     free(before);
