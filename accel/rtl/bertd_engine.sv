@@ -387,7 +387,7 @@ module bertd_engine #(
         .m_axi_rdata_i(m_axi_weights_rdata_i), .m_axi_rresp_i(m_axi_weights_rresp_i)
     );
 
-    bertd_matrix_unit #(.ROWS(ROWS), .PATHS(PATHS)) u_matrix (
+    bertd_matrix_unit #(.ROWS(ROWS), .SLICES(SLICES), .PATHS(PATHS)) u_matrix (
         .clk_i, .rst_ni(rst_matrix_n), .activation_i(matrix_activation),
         .fetch_valid_i(matrix_fetch_valid), .fetch_ready_o(matrix_fetch_ready), .fetch_i(matrix_fetch_job),
         .array_valid_i(matrix_array_valid), .array_ready_o(matrix_array_ready), .array_i(matrix_array_job),

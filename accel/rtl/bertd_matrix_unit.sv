@@ -3,6 +3,7 @@
 // binary32 rows.
 module bertd_matrix_unit #(
     parameter int ROWS = 4,
+    parameter int SLICES = 1,  // banks of the memories that the drain reads and writes
     parameter int PATHS = 1
 ) (
     input  logic                  clk_i,
@@ -55,8 +56,10 @@ module bertd_matrix_unit #(
 
     localparam int FETCH_BITS = $bits(fetch_i);
     localparam int ARRAY_BITS = $bits(array_i);
-    // Segments are short: their rows leave the array by the nearest of up to four exits.
-    localparam int EXIT = ROWS / 4 > bertd_pkg::GROUP_ROWS ? ROWS / 4 : bertd_pkg::GROUP_ROWS;
+    // Segments are short: their rows leave the array by the nearest of up to four exits. Each exit's row is of the first
+    // bank: the last rows of a tile, on the drain's later paths, are of others while the next tile's first rows leave.
+    localparam int BANKED_ROWS = bertd_pkg::GROUP_ROWS * SLICES;
+    localparam int EXIT = ROWS / 4 > BANKED_ROWS ? ROWS / 4 : BANKED_ROWS;
 
     bertd_pkg::fetch_job_t fetch_job;
     bertd_pkg::array_job_t array_job;
