@@ -23,7 +23,7 @@ WRONG = [
     ("ARRAY_EXIT_STAGES", "1", "bertd_array_pick", "a row is picked in"),
     ("CHUNK_PANELS", "32", "bertd_array_control", "a head's scores take"),
     ("SCALAR_LATENCY", "8", "bertd_drain", "the drain needs a word before"),
-    ("RESIDUAL_LATENCY", "71", "bertd_drain", "the drain needs a word before"),
+    ("RESIDUAL_LATENCY", "72", "bertd_drain", "the drain needs a word before"),
     ("DISTRIBUTED_LATENCY", "3", "bertd_drain", "the drain needs a word before"),
     ("SCALAR_LATENCY", "20", "bertd_drain_path", "the drain's path needs a word before"),
     ("ARRAY_DOT_LATENCY", "-3", "bertd_array", "flags take longer than its data"),
