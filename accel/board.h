@@ -172,8 +172,9 @@ const char *board_kind(const struct board *board);
 const char *board_compute_type(const struct board *board);
 /** How many boards its card has room for, itself among them: compute units. 1 where it is on no card. Thread: any. */
 uint32_t board_siblings(const struct board *board);
-/** What its arithmetic runs on: of emu the set of the kernels chosen ("c", "avx2", "avxvnni", "avx512vnni"), of ref
- *  "c", of fp32 the processor whose kernels OpenBLAS chose ("Haswell"), of rtl-sim and xrt "rtl". Static. Thread: any.
+/** What its arithmetic runs on: of emu the set of the kernels chosen ("avx2", as accel/cpu/cpu_flags.h names it),
+ *  of ref "c", of fp32 the processor whose kernels OpenBLAS chose ("Haswell"), of rtl-sim and xrt "rtl". Static.
+ *  Thread: any.
  */
 const char *board_instruction_set(const struct board *board);
 

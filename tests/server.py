@@ -36,7 +36,7 @@ class Server:
                 self.reader = threading.Thread(target=lambda: None if deaf else self.words.extend(self.process.stderr))
                 self.reader.start()
                 return
-        raise RuntimeError("bertd did not start")
+        raise RuntimeError(f"bertd did not start:\n{''.join(self.words)}")
 
     @property
     def admin_url(self):
