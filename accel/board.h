@@ -81,7 +81,7 @@ struct board_stats {
     uint64_t busy_ns; /* time spent computing */
     uint32_t queued;  /* tasks waiting or running */
     bool has_temperature;
-    double temperature;   /* degrees Celsius, where the board has a sensor */
+    double temperature; /* degrees Celsius, where the board has a sensor */
     bool has_power, has_clock, has_ecc;
     double power;         /* watts of the whole card */
     double clock_mhz;     /* of the engine */
@@ -113,11 +113,11 @@ struct board_fault {
 
 /** What to open. Zeroed members mean the defaults. */
 struct board_options {
-    const char *kind; /* "emu" (default), "ref", "fp32", "xrt"; "rtl-sim" where BERTD_RTL is on. Borrowed, like all
-                         strings here, for the call */
-    uint32_t index;   /* which one of its kind: names it, and picks its core or card */
-    int cpu;          /* core to stay on, plus one; 0: anywhere */
-    bool no_verify;   /* spare the checksums of products and of hidden states (docs/numerics.md) */
+    const char *kind;  /* "emu" (default), "ref", "fp32", "xrt"; "rtl-sim" where BERTD_RTL is on. Borrowed, like all
+                          strings here, for the call */
+    uint32_t index;    /* which one of its kind: names it, and picks its core or card */
+    int cpu;           /* core to stay on, plus one; 0: anywhere */
+    bool no_verify;    /* spare the checksums of products and of hidden states (docs/numerics.md) */
     uint32_t patience; /* a self-test may take so many times as long before the board counts as hung; 0: as 1 */
     /* Of a board on a card (xrt): */
     const char *card;     /* its index, "0", or its place on the PCIe bus, "0000:65:00.1" */
@@ -172,8 +172,9 @@ const char *board_kind(const struct board *board);
 const char *board_compute_type(const struct board *board);
 /** How many boards its card has room for, itself among them: compute units. 1 where it is on no card. Thread: any. */
 uint32_t board_siblings(const struct board *board);
-/** What its arithmetic runs on: of emu the set of the kernels chosen ("c", "avx2", "avxvnni", "avx512vnni"), of ref
- *  "c", of fp32 the processor whose kernels OpenBLAS chose ("Haswell"), of rtl-sim and xrt "rtl". Static. Thread: any.
+/** What its arithmetic runs on: of emu the set of the kernels chosen ("avx2", as accel/cpu/cpu_flags.h names it),
+ *  of ref "c", of fp32 the processor whose kernels OpenBLAS chose ("Haswell"), of rtl-sim and xrt "rtl". Static.
+ *  Thread: any.
  */
 const char *board_instruction_set(const struct board *board);
 

@@ -55,8 +55,7 @@ static enum status check_mask(struct error *err)
     unsigned mask;
     if (!text || !*text || cpu_flags_parse(text, &mask))
         return STATUS_OK;
-    return error_set(err, STATUS_USAGE,
-                     "BERTD_CPU_MASK in the environment: \"%s\" is not one of c, avx2, avxvnni, avx512vnni", text);
+    return error_set(err, STATUS_USAGE, "BERTD_CPU_MASK in the environment: \"%s\" is not one of " CPU_SET_NAMES, text);
 }
 
 /* Every connection is a file: take what the system allows. */
@@ -93,6 +92,9 @@ static enum status start(struct program *program, const sigset_t *signals, struc
     program_warn(program);
     pthread_sigmask(SIG_BLOCK, signals, NULL); /* from here on there are threads, and signals are waited for */
     status = program_start_boards(program, err);
+    if (cpu_flags_refused())
+        log_warn("the system refuses the tiles of AMX: boards use AVX-512 VNNI",
+                 log_str("error", strerror(cpu_flags_refused())));
     program_start_traces(program);
     if (status == STATUS_OK)
         status = program_start_server(program, err);

@@ -11,7 +11,7 @@ enum {
     MAX_HIDDEN = 1024,
     MAX_INTERMEDIATE = 4096,
     MAX_HEADS = 32,
-    CHECK_DIGITS = 4,
+    CHECK_DIGITS = 4, /* first outputs of a check panel; the one behind them has the inputs' factors */
     PARAM_BEATS = 2
 };
 
@@ -116,19 +116,22 @@ enum status card_init(struct card *card, const struct image *image, uint32_t lay
 
 /* Weights --------------------------------------------------------------------------------------------------------- */
 
-/* The sums of the weights' columns over a run, in four digits of base 256 each: what the array multiplies the rows with
- * to know the sum of all their outputs. */
+/* The sums of the weights' columns over a run, each weight times its output's factor, in four digits of base 256: what
+ * the array multiplies the rows with to know what their outputs must come to. And the inputs' factors: what it
+ * multiplies the rows with to know whether they are what the quantiser made. */
 static void fill_check_panel(int8_t *weights, const struct run *run)
 {
     for (uint32_t i = 0; i < run->linear->in; i++) {
+        int8_t *input = weights + (size_t)(i / IMAGE_GROUP) * IMAGE_PANEL * IMAGE_GROUP + i % IMAGE_GROUP;
         int32_t sum = 0;
         for (uint32_t o = 0; o < run->outputs; o++)
-            sum += image_weight(run->linear, run->first + o, i);
+            sum += card_check_factor(o) * image_weight(run->linear, run->first + o, i);
         for (uint32_t digit = 0; digit < CHECK_DIGITS; digit++) {
             int8_t low = (int8_t)(sum & 255);
-            weights[(i / IMAGE_GROUP * IMAGE_PANEL + digit) * IMAGE_GROUP + i % IMAGE_GROUP] = low;
+            input[digit * IMAGE_GROUP] = low;
             sum = (sum - low) / 256;
         }
+        input[CHECK_DIGITS * IMAGE_GROUP] = card_check_factor(i);
     }
 }
 

@@ -87,6 +87,14 @@ enum status card_put_span(const struct card *card, void *memory, const struct bo
     return STATUS_OK;
 }
 
+/* What a record of wrong checksums tells more: the engine holds against each other what it wrote and what it read. */
+static const char *changed(uint32_t seen)
+{
+    if (seen & ACCEL_SEEN_MEMORY)
+        return ": a word of the engine's memories has changed";
+    return seen & ACCEL_SEEN_OPERANDS ? ": what was multiplied is not what was made" : "";
+}
+
 static enum status check_record(const struct card *card, const void *memory, const struct card_span *span,
                                 struct error *err)
 {
@@ -105,8 +113,9 @@ static enum status check_record(const struct card *card, const void *memory, con
                          record.version, ACCEL_ENGINE_VERSION);
     if (record.status == ACCEL_ENGINE_OK)
         return STATUS_OK;
-    return error_set(err, STATUS_BACKEND, "layer %u, rows %u to %u: %s", span->command.layer_begin + record.layer, from,
-                     to, record.status < N_TROUBLES ? troubles[record.status] : "unknown status");
+    return error_set(err, STATUS_BACKEND, "layer %u, rows %u to %u: %s%s", span->command.layer_begin + record.layer, from,
+                     to, record.status < N_TROUBLES ? troubles[record.status] : "unknown status",
+                     record.status == ACCEL_ENGINE_CHECKSUM ? changed(record.seen) : "");
 }
 
 enum status card_get_span(const struct card *card, const void *memory, const struct board_job *job,

@@ -8,12 +8,14 @@
 
 /* One head of the rows of one segment. */
 struct head {
-    size_t blocks;       /* of tokens */
-    size_t padded;       /* tokens, in whole blocks */
-    size_t block_stride; /* bytes from a block of keys or values to the next */
-    size_t place;        /* of the first (block, head) in kv */
-    size_t rows;         /* attended together */
-    const char *queries; /* operands of the first row */
+    size_t blocks;        /* of tokens */
+    size_t padded;        /* tokens, in whole blocks */
+    size_t block_stride;  /* bytes from a block of keys or values to the next */
+    size_t place;         /* of the first (block, head) in kv */
+    size_t rows;          /* attended together */
+    size_t score_stride;  /* elements of a row of scores */
+    size_t weight_stride; /* bytes of a row of P, or of its digits */
+    const char *queries;  /* operands of the first row */
     const float *query_scales;
     float *mixed; /* of the first row: where the head's output goes */
 };
@@ -62,7 +64,7 @@ static void sum_head(const struct cpu_step *step, const struct cpu_kv *kv, const
         k->column_sums(s->key_checks, &keys);
         k->column_sums(s->value_checks, &values);
     }
-    if (k->operand_size == 1) {
+    if (k->operand.offset) {
         keys.rows = s->ones;
         keys.n_rows = 1;
         keys.acc = s->key_sums;
@@ -71,27 +73,25 @@ static void sum_head(const struct cpu_step *step, const struct cpu_kv *kv, const
 }
 
 /* Scores as accumulators. */
-static void multiply_keys(struct cpu_engine *engine, const struct cpu_kv *kv, const struct head *head,
-                          size_t score_stride)
+static void multiply_keys(struct cpu_engine *engine, const struct cpu_kv *kv, const struct head *head)
 {
     const struct cpu_scratch *s = &engine->scratch;
     struct cpu_gemm gemm = keys_of(engine, kv, head);
     gemm.rows = head->queries;
     gemm.row_stride = engine->sequences.query_stride;
-    gemm.row_sums = engine->kernels.operand_size == 1 ? s->key_sums : NULL;
+    gemm.row_sums = engine->kernels.operand.offset ? s->key_sums : NULL;
     gemm.acc = (int32_t *)s->scores;
-    gemm.acc_stride = score_stride;
+    gemm.acc_stride = head->score_stride;
     gemm.n_rows = head->rows;
     cpu_gemm_attention(engine, &gemm, head->padded, 32);
 }
 
-static void multiply_values(struct cpu_engine *engine, const struct cpu_kv *kv, const struct head *head,
-                            size_t weight_stride)
+static void multiply_values(struct cpu_engine *engine, const struct cpu_kv *kv, const struct head *head)
 {
     const struct cpu_scratch *s = &engine->scratch;
     struct cpu_gemm gemm = values_of(engine, kv, head);
     gemm.rows = s->weights;
-    gemm.row_stride = weight_stride;
+    gemm.row_stride = head->weight_stride;
     gemm.acc = s->context;
     gemm.acc_stride = engine->base.image->head_dim_padded;
     gemm.n_rows = head->rows * engine->kernels.n_digits;
@@ -123,29 +123,27 @@ static enum status attend_head(const struct cpu_step *step, const struct cpu_kv 
     struct cpu_engine *engine = step->engine;
     const struct cpu_scratch *s = &engine->scratch;
     const struct image *image = engine->base.image;
-    const size_t score_stride = head->padded + IMAGE_PANEL;
-    const size_t weight_stride = score_stride * engine->kernels.operand_size;
     const bool split = engine->kernels.n_digits == 2;
     const struct cpu_attention attention = {
         .n_rows = head->rows,
         .n = length,
         .scores = s->scores,
-        .score_stride = score_stride,
+        .score_stride = head->score_stride,
         .scales = head->query_scales,
         .scale_stride = image->shape.heads,
         .key_scales = s->token_scales,
         .value_scales = s->token_scales + IMAGE_MAX_SEQUENCE,
         .high = s->weights,
-        .low = split ? (char *)s->weights + head->rows * weight_stride : NULL,
-        .digit_stride = weight_stride,
+        .low = split ? (char *)s->weights + head->rows * head->weight_stride : NULL,
+        .digit_stride = head->weight_stride,
         .value_sums = s->value_checks,
         .score_sums = s->score_sums,
         .products = s->products,
         .factors = s->factors,
     };
-    multiply_keys(engine, kv, head, score_stride);
+    multiply_keys(engine, kv, head);
     engine->kernels.attend(&attention);
-    multiply_values(engine, kv, head, weight_stride);
+    multiply_values(engine, kv, head);
     engine->kernels.context(head->mixed, image->shape.hidden, s->context,
                             split ? s->context + head->rows * image->head_dim_padded : NULL, image->head_dim_padded,
                             s->factors, s->sums, image->head_dim, head->rows);
@@ -162,7 +160,9 @@ static enum status attend_segment(const struct cpu_step *step, const struct cpu_
     struct head head = {.blocks = (segment->length + IMAGE_PANEL - 1) / IMAGE_PANEL};
     head.padded = head.blocks * IMAGE_PANEL;
     head.block_stride = heads * IMAGE_PANEL * width;
-    const size_t most = engine->scratch.attention_size / (head.padded + IMAGE_PANEL);
+    head.score_stride = head.padded + IMAGE_PANEL;
+    head.weight_stride = cpu_stride_of(head.padded * engine->kernels.operand.size);
+    const size_t most = engine->scratch.attention_size / head.score_stride / CPU_TILE_ROWS * CPU_TILE_ROWS;
     for (uint32_t h = 0; h < heads; h++) {
         head.place = cpu_kv_scale_index(kv, image, segment, h, 0) / IMAGE_PANEL;
         gather_scales(engine->scratch.token_scales, kv->key_scales, &head, heads);
@@ -171,7 +171,7 @@ static enum status attend_segment(const struct cpu_step *step, const struct cpu_
         for (size_t r = 0; r < segment->rows; r += head.rows) {
             head.rows = segment->rows - r < most ? segment->rows - r : most;
             head.queries = (const char *)queries->queries + (query + r) * queries->query_stride +
-                           h * width * engine->kernels.operand_size;
+                           h * width * engine->kernels.operand.size;
             head.query_scales = queries->query_scales + (query + r) * heads + h;
             head.mixed = mixed + r * image->shape.hidden + h * image->head_dim;
             enum status status = attend_head(step, kv, &head, segment->length, segment->row + (uint32_t)r);

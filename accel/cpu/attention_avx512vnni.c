@@ -1,5 +1,5 @@
 /* Attention kernels in AVX-512; operands are bytes. */
-#include "accel/cpu/lanes_avx512.h"
+#include "accel/cpu/lanes_avx512vnni.h"
 
 #include "accel/cpu/attention_body.h"
 

@@ -28,7 +28,7 @@ struct cpu_scratch {
     size_t hidden_stride;  /* bytes of a row of operands, hidden wide */
     size_t inner_stride;   /* and intermediate wide */
     size_t acc_stride;     /* elements */
-    size_t attention_size; /* elements of `scores` and of `weights`: bounds the rows attended together */
+    size_t attention_size; /* elements of `scores`: bounds the rows attended together */
     void *operands;        /* [block_rows] hidden_stride */
     void *inner_operands;  /* [block_rows] inner_stride */
     float *operand_scales; /* [block_rows] */
@@ -43,7 +43,7 @@ struct cpu_scratch {
     int8_t *bytes;         /* [4][heads][head_dim_padded] */
     float *head_scales;    /* [heads] */
     float *scores;         /* [attention_size] */
-    void *weights;         /* operands [attention_size * n_digits] */
+    void *weights;         /* operands: P of as many rows */
     int32_t *context;      /* [block_rows * n_digits][head_dim_padded] */
     float *factors;        /* [block_rows]: of P x V */
     uint32_t *score_sums;  /* [block_rows] */
@@ -93,6 +93,9 @@ struct cpu_step {
     struct error *err;
 };
 
+/** Bytes from a row of so many bytes to the next: an odd number of cache lines, so that rows of a tile do not fall into
+ *  the same set of a cache. */
+size_t cpu_stride_of(size_t bytes);
 /** Fixed scratch for the engine's image. Errors: NO_MEMORY. */
 enum status cpu_scratch_init(struct cpu_engine *engine, struct error *err);
 void cpu_scratch_finish(struct cpu_engine *engine);

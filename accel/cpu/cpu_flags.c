@@ -5,13 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "accel/cpu/tiles_permission.h"
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
 
-enum { MASK_UNREAD = -1, MASK_ALL = CPU_AVX2 | CPU_AVXVNNI | CPU_AVX512VNNI };
+#define SET(name, flag, bit, options) {#name, (bit), 2 * (bit)-1},
+#define OR(name, flag, bit, options)  | (bit)
+
+const struct cpu_set cpu_sets[CPU_N_SETS] = {{"c", 0, 0}, CPU_EACH_SET(SET)};
+
+enum { MASK_UNREAD = -1, NOT_ASKED = -1, MASK_ALL = 0 CPU_EACH_SET(OR) };
 
 static atomic_int mask = MASK_UNREAD;
+static atomic_int tiles_refused = NOT_ASKED; /* an errno, or 0 */
 
 #if defined(__x86_64__)
 enum { XCR0_YMM = 0x06, XCR0_ZMM = 0xe6 }; /* register state the system saves: XMM, YMM; opmask and both ZMM halves */
@@ -25,20 +33,20 @@ static uint64_t saved_state(void)
 
 static unsigned detect(void)
 {
-    uint32_t a, b, c, d, c7, b7, a71, unused;
+    uint32_t a, b, c, d, c7, b7, d7, a71, unused;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_FMA))
         return 0;
     uint64_t state = saved_state();
-    if (!__get_cpuid_count(7, 0, &a, &b7, &c7, &d) || !(b7 & bit_AVX2) || (state & XCR0_YMM) != XCR0_YMM)
+    if (!__get_cpuid_count(7, 0, &a, &b7, &c7, &d7) || !(b7 & bit_AVX2) || (state & XCR0_YMM) != XCR0_YMM)
         return 0;
     unsigned flags = CPU_AVX2;
     enum { AVXVNNI_BIT = 1 << 4 }; /* leaf 7.1 EAX */
     if (a >= 1 && __get_cpuid_count(7, 1, &a71, &unused, &unused, &unused) && (a71 & AVXVNNI_BIT))
         flags |= CPU_AVXVNNI;
     const uint32_t avx512 = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
-    if ((b7 & avx512) == avx512 && (c7 & bit_AVX512VNNI) && (state & XCR0_ZMM) == XCR0_ZMM)
-        flags |= CPU_AVX512VNNI;
-    return flags;
+    if ((b7 & avx512) != avx512 || !(c7 & bit_AVX512VNNI) || (state & XCR0_ZMM) != XCR0_ZMM)
+        return flags;
+    return flags | CPU_AVX512VNNI | (cpu_tiles_offered(d7, state) ? CPU_AMX : 0);
 }
 #else
 static unsigned detect(void)
@@ -48,7 +56,7 @@ static unsigned detect(void)
 #endif
 
 /* Asking takes tens of microseconds in a virtual machine. */
-unsigned cpu_flags_detected(void)
+static unsigned offered(void)
 {
     static atomic_int found = MASK_UNREAD;
     int now = atomic_load_explicit(&found, memory_order_relaxed);
@@ -59,20 +67,32 @@ unsigned cpu_flags_detected(void)
     return (unsigned)now;
 }
 
+/* Less the tiles where the system refuses them. */
+static unsigned permitted(unsigned flags)
+{
+    if (!(flags & CPU_AMX))
+        return flags;
+    if (atomic_load(&tiles_refused) == NOT_ASKED)
+        atomic_store(&tiles_refused, cpu_tiles_ask());
+    return atomic_load(&tiles_refused) ? flags & ~(unsigned)CPU_AMX : flags;
+}
+
+unsigned cpu_flags_detected(void)
+{
+    return permitted(offered());
+}
+
+int cpu_flags_refused(void)
+{
+    int refused = atomic_load(&tiles_refused);
+    return refused == NOT_ASKED ? 0 : refused;
+}
+
 bool cpu_flags_parse(const char *text, unsigned *ret_mask)
 {
-    static const struct {
-        const char *name;
-        unsigned mask;
-    } names[] = {
-        {"c", 0},
-        {"avx2", CPU_AVX2},
-        {"avxvnni", CPU_AVX2 | CPU_AVXVNNI},
-        {"avx512vnni", MASK_ALL},
-    };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (strcmp(text, names[i].name) == 0) {
-            *ret_mask = names[i].mask;
+    for (size_t i = 0; i < CPU_N_SETS; i++) {
+        if (strcmp(text, cpu_sets[i].name) == 0) {
+            *ret_mask = cpu_sets[i].mask;
             return true;
         }
     }
@@ -100,5 +120,5 @@ unsigned cpu_flags(void)
         atomic_compare_exchange_strong(&mask, &now, (int)parsed);
         now = atomic_load(&mask);
     }
-    return cpu_flags_detected() & (unsigned)now;
+    return permitted(offered() & (unsigned)now);
 }

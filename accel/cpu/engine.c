@@ -86,19 +86,18 @@ static enum status run_sequences(const struct cpu_step *step, uint32_t row_begin
     return STATUS_OK;
 }
 
-static enum status run(struct engine *base, const struct board_job *job, enum board_task_kind kind, uint32_t layer,
-                       uint32_t row_begin, uint32_t row_end, struct error *err)
+static enum status run_kind(const struct cpu_step *step, enum board_task_kind kind, uint32_t row_begin,
+                            uint32_t row_end)
 {
-    struct cpu_engine *engine = (struct cpu_engine *)base;
-    const struct cpu_step step = {engine, job, &base->image->layers[layer], layer, base->verify, err};
-    float_mode_set();
+    const struct board_job *job = step->job;
+    const uint32_t layer = step->index;
     if (layer == 0 && kind != BOARD_FINISH) {
-        enum status status = cpu_layer_embed(&step, row_begin, row_end);
+        enum status status = cpu_layer_embed(step, row_begin, row_end);
         if (status)
             return status;
     }
     if (kind == BOARD_RUN)
-        return run_sequences(&step, row_begin, row_end);
+        return run_sequences(step, row_begin, row_end);
     const struct cpu_kv kv = {
         .block_begin = job->kv->block_begin,
         .keys = job->kv->keys[layer % 2],
@@ -107,8 +106,23 @@ static enum status run(struct engine *base, const struct board_job *job, enum bo
         .value_scales = job->kv->value_scales[layer % 2],
     };
     if (kind == BOARD_PROJECT)
-        return cpu_layer_project(&step, &kv, false, row_begin, row_end);
-    return cpu_layer_finish(&step, &kv, true, row_begin, row_end);
+        return cpu_layer_project(step, &kv, false, row_begin, row_end);
+    return cpu_layer_finish(step, &kv, true, row_begin, row_end);
+}
+
+static enum status run(struct engine *base, const struct board_job *job, enum board_task_kind kind, uint32_t layer,
+                       uint32_t row_begin, uint32_t row_end, struct error *err)
+{
+    struct cpu_engine *engine = (struct cpu_engine *)base;
+    const struct cpu_kernels *kernels = &engine->kernels;
+    const struct cpu_step step = {engine, job, &base->image->layers[layer], layer, base->verify, err};
+    float_mode_set();
+    if (kernels->begin)
+        kernels->begin();
+    enum status status = run_kind(&step, kind, row_begin, row_end);
+    if (kernels->end)
+        kernels->end();
+    return status;
 }
 
 static bool inject(struct engine *base, unsigned faults, uint64_t seed)

@@ -30,7 +30,7 @@ static void flip_activation(struct cpu_engine *engine, const struct cpu_gemm *g,
 {
     struct engine_faults *faults = &engine->faults;
     char *row = (char *)g->rows + engine_faults_below(faults, g->n_rows) * g->row_stride;
-    char *operand = row + engine_faults_below(faults, inputs) * engine->kernels.linear_operand_size;
+    char *operand = row + engine_faults_below(faults, inputs) * engine->kernels.linear_operand.size;
     *operand ^= (char)(1 << engine_faults_below(faults, 7));
     cpu_gemm_prepare(engine, g);
 }

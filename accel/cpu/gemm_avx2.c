@@ -219,10 +219,3 @@ void cpu_gemm_avx2(const struct cpu_gemm *g)
     else
         multiply_halves(g);
 }
-
-void cpu_gemm_init_avx2(struct cpu_kernels *kernels)
-{
-    kernels->isa = "avx2";
-    kernels->n_digits = 1;
-    cpu_gemm_set(kernels, cpu_gemm_avx2, sizeof(int16_t));
-}

@@ -119,5 +119,5 @@ void cpu_gemm_init_avxvnni(struct cpu_kernels *kernels)
 {
     kernels->isa = "avxvnni";
     kernels->n_digits = 2;
-    cpu_gemm_set(kernels, gemm, 1);
+    cpu_gemm_set(kernels, gemm, (struct cpu_operand){.size = 1, .offset = 128});
 }

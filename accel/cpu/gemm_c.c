@@ -93,5 +93,5 @@ void cpu_gemm_init_c(struct cpu_kernels *kernels)
 {
     kernels->isa = "c";
     kernels->n_digits = 2;
-    cpu_gemm_set(kernels, gemm, sizeof(int16_t));
+    cpu_gemm_set(kernels, gemm, (struct cpu_operand){.size = sizeof(int16_t)});
 }

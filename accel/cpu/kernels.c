@@ -1,6 +1,5 @@
 #include "accel/cpu/kernels.h"
 
-#include "accel/cpu/cpu_flags.h"
 #include "accel/engine.h"
 
 void cpu_kernels_init(struct cpu_kernels *ret, unsigned flags)
@@ -9,23 +8,13 @@ void cpu_kernels_init(struct cpu_kernels *ret, unsigned flags)
     cpu_rows_init_c(ret);
     cpu_attention_init_c(ret);
 #if defined(__x86_64__)
-    if (flags & CPU_AVX2) {
-        cpu_gemm_init_avx2(ret);
-        cpu_rows_init_avx2(ret);
-        cpu_attention_init_avx2(ret);
-        cpu_linear_init_avx2(ret);
-        cpu_operands_init_avx2(ret);
+#define OVERWRITE(name, flag, bit, options)                                                                            \
+    if (flags & flag) {                                                                                                \
+        cpu_gemm_init_##name(ret);                                                                                     \
+        cpu_rows_init_##name(ret);                                                                                     \
+        cpu_attention_init_##name(ret);                                                                                \
     }
-    if (flags & CPU_AVXVNNI) {
-        cpu_gemm_init_avxvnni(ret);
-        cpu_rows_init_avxvnni(ret);
-        cpu_attention_init_avxvnni(ret);
-    }
-    if (flags & CPU_AVX512VNNI) {
-        cpu_gemm_init_avx512vnni(ret);
-        cpu_rows_init_avx512vnni(ret);
-        cpu_attention_init_avx512vnni(ret);
-    }
+    CPU_EACH_SET(OVERWRITE)
 #else
     (void)flags;
 #endif

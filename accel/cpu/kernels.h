@@ -1,8 +1,9 @@
 /* The kernels an engine is made of: one table, filled in C first and then overwritten by each better instruction set.
  *
  * Every kernel gives the bits of docs/numerics.md. What differs between sets is the form of a quantised activation, the
- * *operand*: an int16 each where products go through 16 bits, or a byte q + 128 where the machine multiplies unsigned
- * by signed bytes; then -128 * (sum of the weights) is where the accumulator starts.
+ * *operand*: an int16 each where products go through 16 bits; a byte where the machine multiplies signed bytes; or a
+ * byte q + 128 where it multiplies unsigned by signed ones; then -128 * (sum of the weights) is where the accumulator
+ * starts.
  */
 #ifndef BERTD_ACCEL_CPU_KERNELS_H
 #define BERTD_ACCEL_CPU_KERNELS_H
@@ -12,11 +13,18 @@
 #include <stdint.h>
 
 #include "accel/cpu/clipped.h"
+#include "accel/cpu/cpu_flags.h"
 #include "accel/image.h"
+
+enum { CPU_TILE_ROWS = 16, CPU_TILE_INPUTS = 64 }; /* of the largest tile that a kernel multiplies at once */
 
 /** acc[r][o] = sum over i of row[r][i] * W[o][i], for n_rows rows and n_panels panels of IMAGE_PANEL outputs. The
  *  inputs come in n_blocks blocks of block_groups groups of IMAGE_GROUP: one block for a linear layer, one per token
- *  block for P x V. */
+ *  block for P x V, whose inputs are IMAGE_MAX_SEQUENCE at most.
+ *
+ *  Where operands carry no offset, a kernel may take whole tiles: of rows and acc there is room for n_rows rounded up
+ * to CPU_TILE_ROWS, and in a row for its inputs rounded up to CPU_TILE_INPUTS. What is read there does not matter; what
+ * is written there is garbage. */
 struct cpu_gemm {
     const void *rows; /* operands [n_rows], row_stride bytes apart; padded to whole groups */
     size_t row_stride;
@@ -25,14 +33,14 @@ struct cpu_gemm {
     size_t block_stride;
     size_t n_blocks;
     size_t block_groups;
-    const int32_t *row_sums; /* [n_panels * 16] of the weights; NULL: the operands carry no offset */
+    const int32_t *row_sums; /* [n_panels * 16] of the weights; may be NULL where operands carry no offset */
     int32_t *acc;            /* [n_rows], acc_stride elements apart */
     size_t acc_stride;
     size_t n_rows;
     size_t n_panels;
     /* For `linear` alone: */
     struct cpu_clipped clipped; /* of its panels; weights NULL: there is none, slower */
-    void *work;                 /* cpu_linear_work(n_rows, inputs) bytes, as `prepare` left them */
+    void *work;                 /* kernels.work(n_rows, inputs) bytes, as `prepare` left them */
 };
 
 /** Of a linear layer: padded. */
@@ -41,11 +49,11 @@ static inline size_t cpu_linear_inputs(const struct cpu_gemm *gemm)
     return gemm->block_groups * IMAGE_GROUP;
 }
 
-/** Bytes of cpu_gemm.work. */
-static inline size_t cpu_linear_work(size_t n_rows, size_t inputs)
-{
-    return (3 * n_rows + 31) * inputs;
-}
+/** How a quantised activation q is kept: q + offset. */
+struct cpu_operand {
+    uint32_t size;  /* bytes: 2 (int16) or 1 */
+    int32_t offset; /* 128 in an unsigned byte, else 0 */
+};
 
 /** What a row of operands is expected to give: product[p] = sum over i of q[i] * checks[p * n + i] modulo 2^32. */
 struct cpu_check {
@@ -86,12 +94,19 @@ struct cpu_attention {
 };
 
 struct cpu_kernels {
-    const char *isa;              /* of the gemm: "c", "avx2", ... */
-    uint32_t operand_size;        /* bytes: 2: int16; 1: q + 128 */
-    uint32_t linear_operand_size; /* the same of `linear` and `quantise` */
-    uint32_t n_digits;            /* of P: 1: whole; 2: p >> 7 and p & 127 */
+    const char *isa;                   /* of the gemm: a name of cpu_sets */
+    struct cpu_operand operand;        /* of attention */
+    struct cpu_operand linear_operand; /* of `linear` and `quantise` */
+    uint32_t n_digits;                 /* of P, which has no offset: 1: whole; 2: p >> 7 and p & 127 */
+
+    /** Before the first and after the last product (`gemm`, `linear`) of a layer of a task, on its thread; NULL where
+     *  there is nothing to do. */
+    void (*begin)(void);
+    void (*end)(void);
 
     void (*gemm)(const struct cpu_gemm *gemm);
+    /** Bytes of cpu_gemm.work: for so many rows, or fewer. NULL, like `prepare`: none. */
+    size_t (*work)(size_t n_rows, size_t inputs);
     /** Once for new rows, before `linear`; NULL where there is nothing to do. Reads rows, writes work; the panels do
      * not matter. */
     void (*prepare)(const struct cpu_gemm *gemm);
@@ -139,11 +154,13 @@ struct cpu_kernels {
 
 /* A set whose `linear` is its `gemm`. */
 static inline void cpu_gemm_set(struct cpu_kernels *kernels, void (*gemm)(const struct cpu_gemm *gemm),
-                                uint32_t operand_size)
+                                struct cpu_operand operand)
 {
     kernels->gemm = kernels->linear = gemm;
-    kernels->operand_size = kernels->linear_operand_size = operand_size;
+    kernels->operand = kernels->linear_operand = operand;
+    kernels->work = NULL;
     kernels->prepare = NULL;
+    kernels->begin = kernels->end = NULL;
 }
 
 /** The fastest kernels that these flags (enum cpu_flag) allow. */
@@ -153,17 +170,15 @@ void cpu_kernels_init(struct cpu_kernels *ret, unsigned flags);
 void cpu_gemm_init_c(struct cpu_kernels *kernels);
 void cpu_rows_init_c(struct cpu_kernels *kernels);
 void cpu_attention_init_c(struct cpu_kernels *kernels);
-void cpu_gemm_init_avx2(struct cpu_kernels *kernels);
-void cpu_gemm_avx2(const struct cpu_gemm *gemm); /* its gemm, for its linear */
-void cpu_linear_init_avx2(struct cpu_kernels *kernels);
-void cpu_operands_init_avx2(struct cpu_kernels *kernels);
-void cpu_rows_init_avx2(struct cpu_kernels *kernels);
-void cpu_attention_init_avx2(struct cpu_kernels *kernels);
-void cpu_gemm_init_avxvnni(struct cpu_kernels *kernels);
-void cpu_rows_init_avxvnni(struct cpu_kernels *kernels);
-void cpu_attention_init_avxvnni(struct cpu_kernels *kernels);
-void cpu_gemm_init_avx512vnni(struct cpu_kernels *kernels);
-void cpu_rows_init_avx512vnni(struct cpu_kernels *kernels);
-void cpu_attention_init_avx512vnni(struct cpu_kernels *kernels);
+#define CPU_DECLARE_INIT(name, flag, bit, options)                                                                     \
+    void cpu_gemm_init_##name(struct cpu_kernels *kernels);                                                            \
+    void cpu_rows_init_##name(struct cpu_kernels *kernels);                                                            \
+    void cpu_attention_init_##name(struct cpu_kernels *kernels);
+CPU_EACH_SET(CPU_DECLARE_INIT)
+
+void cpu_operands_init_avx2(struct cpu_kernels *kernels); /* of its linear layers */
+/* The gemm of a set, for the linear layers of its own or of another. */
+void cpu_gemm_avx2(const struct cpu_gemm *gemm);
+void cpu_gemm_avx512vnni(const struct cpu_gemm *gemm);
 
 #endif

@@ -1,5 +1,5 @@
-/* The sixteen lanes that docs/numerics.md reduces rows in, in plain C. lanes_avx2.h and lanes_avx512.h give the same
- * operations in registers; rows_body.h and attention_body.h are written in them once and compiled with each.
+/* The sixteen lanes that docs/numerics.md reduces rows in, in plain C. lanes_avx2.h and lanes_avx512vnni.h give the
+ * same operations in registers; rows_body.h and attention_body.h are written in them once and compiled with each.
  *
  * `_part` works on the first n < 16 lanes and leaves memory past them alone; loaded lanes past n are 0.
  */

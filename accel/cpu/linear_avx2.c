@@ -225,9 +225,19 @@ static void linear(const struct cpu_gemm *g)
         multiply_wide(g, g->work, 0, g->n_panels);
 }
 
-void cpu_linear_init_avx2(struct cpu_kernels *kernels)
+/* Rows as columns, and as operands of 16 bits. */
+static size_t work(size_t n_rows, size_t inputs)
 {
+    return (3 * n_rows + 31) * inputs;
+}
+
+void cpu_gemm_init_avx2(struct cpu_kernels *kernels)
+{
+    kernels->isa = "avx2";
+    kernels->n_digits = 1;
+    cpu_gemm_set(kernels, cpu_gemm_avx2, (struct cpu_operand){.size = sizeof(int16_t)});
+    kernels->work = work;
     kernels->prepare = prepare;
     kernels->linear = linear;
-    kernels->linear_operand_size = 1;
+    kernels->linear_operand = (struct cpu_operand){.size = 1, .offset = 128};
 }

@@ -6,4 +6,5 @@
 void cpu_rows_init_avx2(struct cpu_kernels *kernels)
 {
     rows_init(kernels);
+    cpu_operands_init_avx2(kernels);
 }

@@ -6,7 +6,7 @@
 #include "base/round_up.h"
 
 enum {
-    SCORES = 32 * IMAGE_MAX_SEQUENCE, /* floats: 128 KB, and so much in weights */
+    SCORES = 32 * (IMAGE_MAX_SEQUENCE + IMAGE_PANEL), /* floats: 132 KB, and so much in weights */
     MIN_ROWS = 12,
     MAX_ROWS = 128,
 };
@@ -24,8 +24,7 @@ static void *take(struct slab *slab, size_t size)
     return piece;
 }
 
-/* Rows apart by an odd number of cache lines, so that those of a tile do not fall into the same cache set. */
-static size_t stride_of(size_t bytes)
+size_t cpu_stride_of(size_t bytes)
 {
     return (round_up(bytes, CPU_ALIGN) / CPU_ALIGN | 1) * CPU_ALIGN;
 }
@@ -37,7 +36,7 @@ static size_t choose_rows(const struct cpu_engine *engine)
     const struct image_shape *shape = &engine->base.image->shape;
     long cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
     size_t size = cache > 0 ? (size_t)cache : 512 * 1024;
-    size_t row = shape->intermediate * (sizeof(float) + engine->kernels.linear_operand_size);
+    size_t row = shape->intermediate * (sizeof(float) + engine->kernels.linear_operand.size);
     size_t rows = 2 * size / row;
     return rows < MIN_ROWS ? MIN_ROWS : rows > MAX_ROWS ? MAX_ROWS : rows;
 }
@@ -45,12 +44,13 @@ static size_t choose_rows(const struct cpu_engine *engine)
 static void place_scratch(struct cpu_scratch *s, const struct cpu_engine *engine, struct slab *slab)
 {
     const struct image *image = engine->base.image;
-    size_t rows = s->block_rows, operand = engine->kernels.operand_size, digits = engine->kernels.n_digits;
+    size_t rows = round_up(s->block_rows, CPU_TILE_ROWS), operand = engine->kernels.operand.size,
+           digits = engine->kernels.n_digits;
     size_t hidden = round_up(image->shape.hidden, IMAGE_PANEL);
     size_t inner = round_up(image->shape.intermediate, IMAGE_PANEL);
-    s->hidden_stride = stride_of(hidden * engine->kernels.linear_operand_size);
-    s->inner_stride = stride_of(inner * engine->kernels.linear_operand_size);
-    s->acc_stride = stride_of((hidden > CPU_CHUNK ? hidden : CPU_CHUNK) * sizeof(int32_t)) / sizeof(int32_t);
+    s->hidden_stride = cpu_stride_of(hidden * engine->kernels.linear_operand.size);
+    s->inner_stride = cpu_stride_of(inner * engine->kernels.linear_operand.size);
+    s->acc_stride = cpu_stride_of((hidden > CPU_CHUNK ? hidden : CPU_CHUNK) * sizeof(int32_t)) / sizeof(int32_t);
     s->attention_size = SCORES;
     s->operands = take(slab, rows * s->hidden_stride);
     s->inner_operands = take(slab, rows * s->inner_stride);
@@ -58,7 +58,7 @@ static void place_scratch(struct cpu_scratch *s, const struct cpu_engine *engine
     s->products = take(slab, rows * CPU_PROJECTIONS * sizeof(uint32_t));
     s->sums = take(slab, rows * sizeof(uint32_t));
     s->acc = take(slab, rows * s->acc_stride * sizeof(int32_t));
-    s->work = engine->kernels.prepare ? take(slab, cpu_linear_work(rows, hidden > inner ? hidden : inner)) : NULL;
+    s->work = engine->kernels.work ? take(slab, engine->kernels.work(rows, hidden > inner ? hidden : inner)) : NULL;
     s->row = take(slab, hidden * sizeof(float));
     s->mixed = take(slab, rows * hidden * sizeof(float));
     s->inner = take(slab, rows * inner * sizeof(float));
@@ -66,7 +66,7 @@ static void place_scratch(struct cpu_scratch *s, const struct cpu_engine *engine
     s->bytes = take(slab, (size_t)IMAGE_GROUP * image->shape.heads * image->head_dim_padded);
     s->head_scales = take(slab, image->shape.heads * sizeof(float));
     s->scores = take(slab, s->attention_size * sizeof(float));
-    s->weights = take(slab, s->attention_size * digits * operand);
+    s->weights = take(slab, s->attention_size * digits * operand * 2); /* a stride at most doubles a row */
     s->context = take(slab, rows * digits * image->head_dim_padded * sizeof(int32_t));
     s->score_sums = take(slab, rows * sizeof(uint32_t));
     s->factors = take(slab, rows * sizeof(float));
@@ -103,8 +103,9 @@ static void place_sequences(struct cpu_sequences *s, const struct cpu_engine *en
 {
     const struct image *image = engine->base.image;
     size_t heads = image->shape.heads, width = heads * image->head_dim_padded;
-    s->query_stride = stride_of(width * engine->kernels.operand_size);
-    s->queries = take(slab, s->rows * s->query_stride);
+    size_t last = width - image->head_dim_padded + round_up(image->head_dim_padded, CPU_TILE_INPUTS);
+    s->query_stride = cpu_stride_of(last * engine->kernels.operand.size);
+    s->queries = take(slab, (s->rows + CPU_TILE_ROWS - 1) * s->query_stride); /* a head's rows may begin at any */
     s->query_scales = take(slab, s->rows * heads * sizeof(float));
     s->block_begin = take(slab, (s->rows + 1) * sizeof(uint32_t));
     s->kv = (struct cpu_kv){

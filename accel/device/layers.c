@@ -135,7 +135,7 @@ static void place_layer(struct blob *blob, const struct image *image, struct ima
     place_norm(blob, &layer->output_norm, hidden);
 }
 
-/* A panel's weights: sums of each output's, and of each input's, plain and times the factors of the checks. */
+/* A panel's weights: sums of each output's, and of each input's, times the factors of the card and of the checks. */
 static void add_panel(const struct image_linear *linear, uint32_t first, uint32_t projection, uint32_t *sums)
 {
     const int8_t *weights = linear->weights + (size_t)first * linear->in_padded;
@@ -148,7 +148,7 @@ static void add_panel(const struct image_linear *linear, uint32_t first, uint32_
         for (uint32_t o = 0; o < IMAGE_PANEL; o++) {
             int32_t weight = of_input[o * IMAGE_GROUP];
             row_sums[o] += weight;
-            sums[i] += (uint32_t)weight;
+            sums[i] += (uint32_t)(weight * card_check_factor(o));
             check += (uint32_t)weight * (uint32_t)image_check_factors[o];
         }
         checks[i] = (int32_t)((uint32_t)checks[i] + check);
@@ -156,7 +156,8 @@ static void add_panel(const struct image_linear *linear, uint32_t first, uint32_
 }
 
 /* The array multiplies the check panel's digits as it does weights: they should be the sums of the run's weights. Where
- * they are not, a product fails whose row sees the difference; so it does when the difference is in its check here. */
+ * they are not, a product fails whose row sees the difference; so it does when the difference is in its check here. The
+ * panel's other output, the inputs' factors, tells of the engine's own memories, which are not here. */
 static void add_difference(const struct image_linear *linear, uint32_t projection, const int8_t *digits,
                            const uint32_t *sums)
 {

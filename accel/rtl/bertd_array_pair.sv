@@ -35,9 +35,17 @@ module bertd_array_pair (
             .p_o    (sums[48*i+:48])
         );
     end
-    assign first_o = sums[3*48+:18];
-    assign second_o = sums[3*48+18+:18];
-    assign carry_o = sums[3*48+17];
+    // As many stages as bertd_array_skew and the DSPs have; one more before them in bertd_array_row.
+    localparam int STAGES = 8;
+    if (bertd_pkg::ARRAY_DOT_LATENCY < STAGES) $error("the array's products have %0d stages", STAGES);
+    bertd_delay_line #(
+        .WIDTH(37),
+        .DEPTH(bertd_pkg::ARRAY_DOT_LATENCY - STAGES)
+    ) u_later (
+        .clk_i,
+        .in_i ({sums[3*48+:36], sums[3*48+17]}),
+        .out_o({second_o, first_o, carry_o})
+    );
 
     logic unused;
     assign unused = ^{sums[4*48-1:3*48+36], sums[3*48-1:0], chain[5*48-1:4*48]};

@@ -1,17 +1,17 @@
-// Data path: operands of a row and weights, in bertd_array -> 16 sums -> the row above, and so to the drain.
+// Data path: operands of a row and weights, in bertd_array -> 16 sums -> bertd_array_pick.
 // A row of the array: 16 accumulators that share the row's operands, and the second set of registers that holds the
-// sums of a finished tile until the drain has shifted them out, row by row.
-module bertd_array_row (
+// sums of a finished tile until the drain has taken them, row by row.
+module bertd_array_row #(
+    localparam int F = bertd_pkg::ARRAY_FLAGS
+) (
     input  logic         clk_i,
     input  logic [  1:0] group_i,
     input  logic [127:0] operands_i,  // [16]
     input  logic [511:0] weights_i,   // [16][4], of the same step, held back by bertd_array_skew
-    input  logic         add_i,
-    input  logic         first_i,
-    input  logic         shift_i,
-    input  logic         load_i,      // the sums are those of a finished tile
-    input  logic         take_i,      // everybody moves up by a row
-    input  logic [511:0] below_i,     // results of the row below
+    input  logic [F-1:0] add_i,       // flags: each for ARRAY_FLAG_COLUMNS columns
+    input  logic [F-1:0] first_i,
+    input  logic [F-1:0] shift_i,
+    input  logic [F-1:0] load_i,      // the sums are those of a finished tile
     output logic [511:0] results_o    // [16] int32
 );
 
@@ -28,6 +28,7 @@ module bertd_array_row (
 
     for (genvar c = 0; c < bertd_pkg::PANEL; c += 2) begin : gen_column
         logic [17:0] first_dot, second_dot;
+        localparam int FLAG = c / bertd_pkg::ARRAY_FLAG_COLUMNS;
         logic carry;
         bertd_array_pair u_pair (
             .clk_i,
@@ -41,25 +42,25 @@ module bertd_array_row (
             .clk_i,
             .dot_i  (first_dot),
             .carry_i(1'b0),
-            .add_i,
-            .first_i,
-            .shift_i,
+            .add_i  (add_i[FLAG]),
+            .first_i(first_i[FLAG]),
+            .shift_i(shift_i[FLAG]),
             .sum_o  (sums[c*32+:32])
         );
         bertd_array_cell u_second (
             .clk_i,
             .dot_i  (second_dot),
             .carry_i(carry),
-            .add_i,
-            .first_i,
-            .shift_i,
+            .add_i  (add_i[FLAG]),
+            .first_i(first_i[FLAG]),
+            .shift_i(shift_i[FLAG]),
             .sum_o  (sums[c*32+32+:32])
         );
     end
 
-    always_ff @(posedge clk_i) begin
-        if (load_i) results_q <= sums;
-        else if (take_i) results_q <= below_i;
+    for (genvar f = 0; f < F; f++) begin : gen_results
+        localparam int BITS = bertd_pkg::ARRAY_FLAG_COLUMNS * 32;
+        always_ff @(posedge clk_i) if (load_i[f]) results_q[f*BITS+:BITS] <= sums[f*BITS+:BITS];
     end
     assign results_o = results_q;
 

@@ -47,7 +47,7 @@ module bertd_axi_reader (
     assign error_o = receive && m_axi_rresp_i != 2'b00;
     assign idle_o = pending_q == '0;
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             address_q <= '0;
             left_q <= '0;

@@ -58,7 +58,7 @@ module bertd_axi_writer (
     assign error_o = answer && m_axi_bresp_i != 2'b00;
     assign idle_o = left_q == '0 && burst_left_q == '0 && unanswered_q == '0;
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             address_q <= '0;
             left_q <= '0;

@@ -98,7 +98,7 @@ module bertd_command_fetch (
         end
     end
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             state_q <= IDLE;
             address_q <= '0;

@@ -43,14 +43,14 @@ module bertd_control #(
     logic [7:0] write_address_q, read_address;
     logic start_q, done_q, ready_q, restart_q, global_q;
     logic [1:0] enable_q, interrupt_q;
-    logic have_address_q, write, read, write_control;
+    logic awake_q, have_address_q, write, read, write_control;
 
     assign s_axi_bresp_o = 2'b00;
     assign s_axi_rresp_o = 2'b00;
-    assign s_axi_awready_o = !have_address_q && !s_axi_bvalid_o;
+    assign s_axi_awready_o = awake_q && !have_address_q && !s_axi_bvalid_o;
     assign s_axi_wready_o = have_address_q;
     assign write = s_axi_wvalid_i && s_axi_wready_o;
-    assign s_axi_arready_o = !s_axi_rvalid_o;
+    assign s_axi_arready_o = awake_q && !s_axi_rvalid_o;
     assign read = s_axi_arvalid_i && s_axi_arready_o;
     assign read_address = {s_axi_araddr_i[7:2], 2'b00};
     assign mask = {{8{s_axi_wstrb_i[3]}}, {8{s_axi_wstrb_i[2]}}, {8{s_axi_wstrb_i[1]}}, {8{s_axi_wstrb_i[0]}}};
@@ -90,14 +90,16 @@ module bertd_control #(
         endcase
     end
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
+            awake_q <= 1'b0;
             have_address_q <= 1'b0;
             write_address_q <= '0;
             s_axi_bvalid_o <= 1'b0;
             s_axi_rvalid_o <= 1'b0;
             s_axi_rdata_o <= '0;
         end else begin
+            awake_q <= 1'b1;
             if (s_axi_awvalid_i && s_axi_awready_o) begin
                 have_address_q <= 1'b1;
                 write_address_q <= {s_axi_awaddr_i[7:2], 2'b00};
@@ -117,7 +119,7 @@ module bertd_control #(
         end
     end
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             start_q <= 1'b0;
             done_q <= 1'b0;

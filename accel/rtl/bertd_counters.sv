@@ -21,7 +21,7 @@ module bertd_counters (
 
     for (genvar i = 0; i < 8; i++) begin : gen_counter
         logic [63:0] count_q;
-        always_ff @(posedge clk_i or negedge rst_ni) begin
+        always_ff @(posedge clk_i) begin
             if (!rst_ni) count_q <= '0;
             else if (start_i) count_q <= '0;
             else if (busy_i) begin

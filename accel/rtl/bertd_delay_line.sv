@@ -9,13 +9,18 @@ module bertd_delay_line #(
     output logic [WIDTH-1:0] out_o
 );
 
-    logic [WIDTH*DEPTH-1:0] words_q;
-    assign out_o = words_q[WIDTH*(DEPTH-1)+:WIDTH];
-
-    if (DEPTH == 1) begin : gen_one
-        always_ff @(posedge clk_i) words_q <= in_i;
+    if (DEPTH == 0) begin : gen_none
+        logic unused;
+        assign unused = clk_i;
+        assign out_o = in_i;
+    end else if (DEPTH == 1) begin : gen_one
+        logic [WIDTH-1:0] word_q;
+        always_ff @(posedge clk_i) word_q <= in_i;
+        assign out_o = word_q;
     end else begin : gen_many
+        logic [WIDTH*DEPTH-1:0] words_q;
         always_ff @(posedge clk_i) words_q <= {words_q[WIDTH*(DEPTH-1)-1:0], in_i};
+        assign out_o = words_q[WIDTH*(DEPTH-1)+:WIDTH];
     end
 
 endmodule

@@ -4,7 +4,7 @@ module bertd_drain_banks #(
     parameter int SLICES = 1,
     parameter int PATHS = 1,
     localparam int SLICE_BITS = $clog2(SLICES),
-    localparam int ADDRESS = 9 - SLICE_BITS + 8
+    localparam int ADDRESS = bertd_pkg::ROW_BITS - SLICE_BITS + 8
 ) (
     input  logic [         PATHS-1:0] write_i,
     input  logic [       PATHS*9-1:0] row_i,
@@ -37,7 +37,7 @@ module bertd_drain_banks #(
         end
         assign bank_row = ((row >> (2 + SLICE_BITS)) << 2) | 9'(row[1:0]);
         assign bank_write_o[s] = write;
-        assign bank_address_o[s*ADDRESS+:ADDRESS] = {bank_row[8-SLICE_BITS:0], column};
+        assign bank_address_o[s*ADDRESS+:ADDRESS] = {bank_row[bertd_pkg::ROW_BITS-SLICE_BITS-1:0], column};
         assign bank_data_o[s*512+:512] = data;
     end
 

@@ -97,7 +97,7 @@ module bertd_dsp_multiply_add #(
             b1_q <= b_i;
             a2_q <= PRE_ADD ? a1_q + d1_q : a1_q;
             b2_q <= b1_q;
-            m_q <= clear_i ? '0 : a * b;
+            m_q <= clear_i ? 45'sd0 : a * b;
             p_o <= 48'(m_q) + (CHAIN == 2 ? 48'($signed(chain_i) >>> 17) : CHAIN == 1 ? chain_i : 48'd0);
         end
     end

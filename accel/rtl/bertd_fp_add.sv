@@ -1,12 +1,18 @@
 // Data path: sums of bertd_drain (residual), of rows, of deviations and of the rotation in a vector slice.
-// a + b. bertd_pkg::FP_ADD_LATENCY enabled cycles.
-module bertd_fp_add (
+// a + b. LATENCY enabled cycles; those past four are registers behind it.
+module bertd_fp_add #(
+    parameter int LATENCY = bertd_pkg::FP_ADD_LATENCY
+) (
     input  logic        clk_i,
     input  logic        en_i,
     input  logic [31:0] a_i,
     input  logic [31:0] b_i,
     output logic [31:0] y_o
 );
+
+    localparam int STAGES = 4;
+    logic [31:0] y;
+    if (LATENCY < STAGES) $error("bertd_fp_add has %0d stages", STAGES);
 
     // 1: align
     logic sign1, subtract1, swap1, zero1, inf1, both_inf1, nan1;
@@ -86,7 +92,16 @@ module bertd_fp_add (
         .zero_i    (zero3_q),
         .inf_i     (inf3_q),
         .nan_i     (nan3_q),
-        .y_o
+        .y_o       (y)
+    );
+    bertd_fp_delay #(
+        .WIDTH(32),
+        .DEPTH(LATENCY - STAGES)
+    ) u_later (
+        .clk_i,
+        .en_i,
+        .d_i(y),
+        .q_o(y_o)
     );
 
     logic unused;

@@ -12,6 +12,10 @@ module bertd_fp_butterfly (
     output logic [31:0] difference_o
 );
 
+    localparam int STAGES = 4;
+    logic [31:0] sum, difference;
+    if (bertd_pkg::FP_ADD_LATENCY < STAGES) $error("bertd_fp_butterfly has %0d stages", STAGES);
+
     // 1: align
     logic sign1, subtract1, swap1, zero1, inf1, both_inf1, nan1;
     logic [7:0] exponent1;
@@ -97,7 +101,7 @@ module bertd_fp_butterfly (
         .zero_i    (sum3[NUMBER-1]),
         .inf_i     (inf3_q),
         .nan_i     (sum3[NUMBER-2]),
-        .y_o       (sum_o)
+        .y_o       (sum)
     );
     bertd_fp_round u_difference (
         .clk_i,
@@ -110,7 +114,16 @@ module bertd_fp_butterfly (
         .zero_i    (difference3[NUMBER-1]),
         .inf_i     (inf3_q),
         .nan_i     (difference3[NUMBER-2]),
-        .y_o       (difference_o)
+        .y_o       (difference)
+    );
+    bertd_fp_delay #(
+        .WIDTH(64),
+        .DEPTH(bertd_pkg::FP_ADD_LATENCY - STAGES)
+    ) u_later (
+        .clk_i,
+        .en_i,
+        .d_i({sum, difference}),
+        .q_o({sum_o, difference_o})
     );
 
     logic unused;

@@ -9,6 +9,10 @@ module bertd_fp_fma (
     output logic [31:0] y_o
 );
 
+    localparam int STAGES = bertd_pkg::FP_PRODUCT_LATENCY + 4;
+    logic [31:0] y;
+    if (bertd_pkg::FP_FMA_LATENCY < STAGES) $error("bertd_fp_fma has %0d stages", STAGES);
+
     logic sign, inf, nan;
     logic [ 9:0] exponent;
     logic [47:0] mantissa;
@@ -44,7 +48,16 @@ module bertd_fp_fma (
         .inf_i     (inf),
         .nan_i     (nan),
         .c_i       (c),
-        .y_o
+        .y_o       (y)
+    );
+    bertd_fp_delay #(
+        .WIDTH(32),
+        .DEPTH(bertd_pkg::FP_FMA_LATENCY - STAGES)
+    ) u_later (
+        .clk_i,
+        .en_i,
+        .d_i(y),
+        .q_o(y_o)
     );
 
 endmodule

@@ -7,6 +7,10 @@ module bertd_fp_from_int32 (
     output logic [31:0] y_o
 );
 
+    localparam int STAGES = 3;
+    logic [31:0] y;
+    if (bertd_pkg::FP_FROM_INT32_LATENCY < STAGES) $error("bertd_fp_from_int32 has %0d stages", STAGES);
+
     logic sign1_q, sign2_q, zero2_q;
     logic [31:0] magnitude1_q;
     logic [23:0] normal, normal2_q;
@@ -54,7 +58,16 @@ module bertd_fp_from_int32 (
         .zero_i    (zero2_q),
         .inf_i     (1'b0),
         .nan_i     (1'b0),
-        .y_o
+        .y_o       (y)
+    );
+    bertd_fp_delay #(
+        .WIDTH(32),
+        .DEPTH(bertd_pkg::FP_FROM_INT32_LATENCY - STAGES)
+    ) u_later (
+        .clk_i,
+        .en_i,
+        .d_i(y),
+        .q_o(y_o)
     );
 
     logic unused;

@@ -8,6 +8,10 @@ module bertd_fp_mul (
     output logic [31:0] y_o
 );
 
+    localparam int STAGES = bertd_pkg::FP_PRODUCT_LATENCY + 1;
+    logic [31:0] y;
+    if (bertd_pkg::FP_MUL_LATENCY < STAGES) $error("bertd_fp_mul has %0d stages", STAGES);
+
     logic sign, inf, nan;
     logic [ 9:0] exponent;
     logic [47:0] mantissa;
@@ -36,7 +40,16 @@ module bertd_fp_mul (
         .zero_i    (mantissa[47:46] == 2'd0),
         .inf_i     (inf),
         .nan_i     (nan),
-        .y_o
+        .y_o       (y)
+    );
+    bertd_fp_delay #(
+        .WIDTH(32),
+        .DEPTH(bertd_pkg::FP_MUL_LATENCY - STAGES)
+    ) u_later (
+        .clk_i,
+        .en_i,
+        .d_i(y),
+        .q_o(y_o)
     );
 
 endmodule

@@ -16,6 +16,21 @@ module bertd_fp_product (
     output logic        nan_o
 );
 
+    localparam int STAGES = 4;
+    logic sign, inf, nan;
+    logic [9:0] exponent;
+    logic [47:0] mantissa;
+    if (bertd_pkg::FP_PRODUCT_LATENCY < STAGES) $error("bertd_fp_product has %0d stages", STAGES);
+    bertd_fp_delay #(
+        .WIDTH(61),
+        .DEPTH(bertd_pkg::FP_PRODUCT_LATENCY - STAGES)
+    ) u_later (
+        .clk_i,
+        .en_i,
+        .d_i({sign, exponent, mantissa, inf, nan}),
+        .q_o({sign_o, exponent_o, mantissa_o, inf_o, nan_o})
+    );
+
     logic a_zero, b_zero, a_top, b_top, a_inf, b_inf;
     assign a_zero = a_i[30:23] == 8'd0;
     assign b_zero = b_i[30:23] == 8'd0;
@@ -62,7 +77,7 @@ module bertd_fp_product (
             low_q <= low[16:0];
         end
     end
-    assign mantissa_o = {high[30:0], low_q};
+    assign mantissa = {high[30:0], low_q};
 
     logic [9:0] exponent_q, exponent2_q;
     logic sign_q, inf_q, nan_q;
@@ -78,21 +93,21 @@ module bertd_fp_product (
     end
     bertd_fp_delay #(
         .WIDTH(10),
-        .DEPTH(bertd_pkg::FP_PRODUCT_LATENCY - 2)
+        .DEPTH(STAGES - 2)
     ) u_exponent (
         .clk_i,
         .en_i,
         .d_i(exponent2_q),
-        .q_o(exponent_o)
+        .q_o(exponent)
     );
     bertd_fp_delay #(
         .WIDTH(3),
-        .DEPTH(bertd_pkg::FP_PRODUCT_LATENCY - 1)
+        .DEPTH(STAGES - 1)
     ) u_rest (
         .clk_i,
         .en_i,
         .d_i({sign_q, inf_q, nan_q}),
-        .q_o({sign_o, inf_o, nan_o})
+        .q_o({sign, inf, nan})
     );
 
     logic unused;

@@ -3,7 +3,8 @@
 // second half of bertd_fp_fma.
 //
 // The operand with the larger exponent stays where it is, the other is shifted to it: first by multiples of 16, in the
-// next stage by the rest. The difference is taken in both directions and the positive one kept. Rounding is to nearest
+// next stage by the rest. A difference is taken in the direction in which it is not below 0: the operand that stays is
+// the smaller one only where it is c, and 0 or at most one place from the product, whose mantissa is below 4. Rounding is to nearest
 // even with an unbounded exponent, and then what is below 2^-126 becomes zero: as MXCSR.FTZ does it, which looks at a
 // result after rounding.
 module bertd_fp_sum (
@@ -22,13 +23,14 @@ module bertd_fp_sum (
     localparam int S = W + 1;  // of a sum
 
     // 1: which is larger; coarse shift. With c's exponent below the product's, ~difference is one less than the distance.
-    logic c_zero, c_top, c_nan, c_larger, smaller_zero, shifted_out;
+    logic c_zero, c_top, c_nan, c_larger, smaller_zero, shifted_out, above, reverse;
     logic [9:0] c_exponent;
     logic [10:0] difference;
     logic [9:0] distance;
     logic [48:0] smaller;
     logic [W-2:0] coarse;
     logic lost;
+    logic [25:0] product;  // its low bits are one
     assign c_zero = c_i[30:23] == 8'd0;
     assign c_top = c_i[30:23] == 8'd255;
     assign c_nan = c_top && c_i[22:0] != 23'd0;
@@ -39,6 +41,11 @@ module bertd_fp_sum (
     assign smaller = c_larger ? {mantissa_i, 1'b0} : {3'b001, c_i[22:0], 23'd0};
     assign smaller_zero = !c_larger && c_zero;
     assign shifted_out = distance[9:6] != 4'd0 || smaller_zero;
+    assign product = distance[0] ? {1'b0, mantissa_i[47:24], mantissa_i[23:0] != 24'd0} :
+        {mantissa_i[47:23], mantissa_i[22:0] != 23'd0};
+    assign above = product > {2'b01, c_i[22:0], 1'b0};
+    assign reverse = c_larger && (sign_i ^ c_i[31]) &&
+        (c_zero ? mantissa_i != 48'd0 : distance[9:1] == 9'd0 && above);
     always_comb begin
         case (distance[5:4])
             2'd0: begin
@@ -60,7 +67,7 @@ module bertd_fp_sum (
         endcase
     end
 
-    logic c_larger1_q, subtract1_q, sign1_q, c_sign1_q, sticky1_q, inf1_q, nan1_q, inf_sign1_q;
+    logic c_larger1_q, subtract1_q, reverse1_q, sign1_q, c_sign1_q, sticky1_q, inf1_q, nan1_q, inf_sign1_q;
     logic [9:0] exponent1_q;
     logic [47:0] larger1_q;
     logic [W-2:0] smaller1_q;
@@ -69,10 +76,11 @@ module bertd_fp_sum (
         if (en_i) begin
             c_larger1_q <= c_larger;
             subtract1_q <= sign_i ^ c_i[31];
+            reverse1_q <= reverse;
             sign1_q <= sign_i;
             c_sign1_q <= c_i[31];
             exponent1_q <= c_larger ? c_exponent : exponent_i;
-            larger1_q <= !c_larger ? mantissa_i : c_zero ? 48'd0 : {2'b01, c_i[22:0], 23'd0};
+            larger1_q <= !c_larger ? mantissa_i : (c_zero ? 48'd0 : {2'b01, c_i[22:0], 23'd0}) ^ {48{reverse}};
             smaller1_q <= coarse;
             sticky1_q <= shifted_out ? smaller[47:0] != 48'd0 && !smaller_zero : lost;
             fine1_q <= distance[3:0];
@@ -83,25 +91,22 @@ module bertd_fp_sum (
         end
     end
 
-    // 2: fine shift; sum, or difference in both directions
+    // 2: fine shift; sum or difference
     logic [W+13:0] fine;
-    logic [S-1:0] kept, moved, reverse;
+    logic [S-1:0] kept, moved;
     logic [S:0] sum;
-    logic negative;
     assign fine = {smaller1_q, 15'd0} >> fine1_q;
-    assign kept = {1'b0, larger1_q, 3'd0};
+    assign kept = {reverse1_q, larger1_q, {3{reverse1_q}}};
     assign moved = {1'b0, fine[W+13:15], fine[14:0] != 15'd0 || sticky1_q};
-    assign sum = {kept, 1'b1} + {moved ^ {S{subtract1_q}}, subtract1_q};
-    assign reverse = moved - kept;
-    assign negative = subtract1_q && sum[S];
+    assign sum = {kept, 1'b1} + {moved ^ {S{subtract1_q && !reverse1_q}}, subtract1_q};
 
     logic [S-1:0] magnitude2_q;
     logic sign2_q, both2_q, inf2_q, nan2_q, inf_sign2_q;
     logic [9:0] exponent2_q;
     always_ff @(posedge clk_i) begin
         if (en_i) begin
-            magnitude2_q <= negative ? reverse : sum[S:1];
-            sign2_q <= (c_larger1_q ? c_sign1_q : sign1_q) ^ negative;
+            magnitude2_q <= sum[S:1];
+            sign2_q <= (c_larger1_q ? c_sign1_q : sign1_q) ^ reverse1_q;
             both2_q <= sign1_q && c_sign1_q;
             exponent2_q <= exponent1_q;
             inf2_q <= inf1_q;

@@ -5,27 +5,40 @@ module bertd_fp_to_int (
     input  logic        clk_i,
     input  logic        en_i,
     input  logic [31:0] x_i,
-    input  logic [14:0] limit_i,  // of the x of the cycle before
+    input  logic [14:0] limit_i,  // of the x whose result comes next
     output logic [15:0] y_o       // two's complement
 );
+
+    localparam int STAGES = 2;
+    logic [31:0] x;
+    if (bertd_pkg::FP_TO_INT_LATENCY < STAGES) $error("bertd_fp_to_int has %0d stages", STAGES);
+    bertd_fp_delay #(
+        .WIDTH(32),
+        .DEPTH(bertd_pkg::FP_TO_INT_LATENCY - STAGES)
+    ) u_before (
+        .clk_i,
+        .en_i,
+        .d_i(x_i),
+        .q_o(x)
+    );
 
     // From 1/2 (exponent 126) to below 2^15; bit 24 counts 1 after the shift.
     logic [ 3:0] distance;
     logic [38:0] fixed;
     logic in_range;
-    assign in_range = x_i[30:23] >= 8'd126 && x_i[30:23] <= 8'd141;
-    assign distance = 4'(x_i[30:23] - 8'd126);
-    assign fixed = {15'd0, 1'b1, x_i[22:0]} << distance;
+    assign in_range = x[30:23] >= 8'd126 && x[30:23] <= 8'd141;
+    assign distance = 4'(x[30:23] - 8'd126);
+    assign fixed = {15'd0, 1'b1, x[22:0]} << distance;
 
     logic sign1_q, guard1_q, sticky1_q, huge1_q;
     logic [14:0] integer1_q, rounded, magnitude;
     always_ff @(posedge clk_i) begin
         if (en_i) begin
-            sign1_q <= x_i[31];
+            sign1_q <= x[31];
             integer1_q <= in_range ? fixed[38:24] : 15'd0;
             guard1_q <= in_range && fixed[23];
             sticky1_q <= |fixed[22:0];
-            huge1_q <= x_i[30:23] > 8'd141;
+            huge1_q <= x[30:23] > 8'd141;
         end
     end
 

@@ -21,7 +21,7 @@ module bertd_kv_write (
     output logic                read_slot_o,
     output logic [         6:0] read_group_o,
     output logic [         1:0] read_word_o,
-    input  logic [       511:0] read_data_i,
+    input  logic [       511:0] read_data_i,    // bertd_pkg::BLOCK_LATENCY cycles later
     input  logic [       127:0] read_scales_i,
 
     output logic                request_valid_o,
@@ -42,20 +42,23 @@ module bertd_kv_write (
         ASK_SCALES
     } state_t;
 
+    localparam int LATENCY = bertd_pkg::BLOCK_LATENCY;
+
     state_t state_q;
     bertd_pkg::kv_job_t job_q;
     bertd_pkg::segment_t segment;
     logic [bertd_pkg::SEGMENT_BITS-1:0] segment_q;
     logic [1:0] full_q;
-    logic fill_q, slot_q, scales_q, captured_q;
+    logic fill_q, slot_q, scales_q;
     logic [5:0] block_q;   // of the segment
     logic [9:0] first_row, end_row;
     logic [3:0] beat_q, last_beat;
     logic [2:0] asked_q;   // reads of this beat
-    logic [1:0] arrived_q;
+    logic [LATENCY-1:0] coming_q;  // words asked for in the last cycles
+    logic [1:0] arrived;   // which of them is here
     logic [511:0] beat_data_q, beat_data_d;
     logic [15:0] tokens;
-    logic last_read, segment_end, done;
+    logic last_read, still_coming, segment_end, done;
 
     bertd_table #(
         .WIDTH($bits(segment)),
@@ -80,6 +83,7 @@ module bertd_kv_write (
     // A beat of values holds one row group, any other all four of the block.
     assign last_read = asked_q == (job_q.value && !scales_q ? 3'd1 : 3'd4);
     assign read_o = state_q == GATHER && !last_read;
+    assign still_coming = LATENCY'({coming_q, 1'b0}) != '0;  // but for the word that is taken in this cycle
     assign read_slot_o = slot_q;
     assign read_group_o = segment.group + {block_q[4:0], job_q.value && !scales_q ? beat_q[1:0] : asked_q[1:0]};
     assign read_word_o = beat_q[3:2];
@@ -105,18 +109,26 @@ module bertd_kv_write (
         beat_data_d = beat_data_q;
         for (int r = 0; r < 4; r++) begin
             if (scales_q) begin
-                beat_data_d[{arrived_q, 2'(r), 5'd0}+:32] = read_scales_i[r*32+:32];
+                beat_data_d[{arrived, 2'(r), 5'd0}+:32] = read_scales_i[r*32+:32];
             end else if (job_q.value) begin
                 for (int d = 0; d < 16; d++) beat_data_d[d*32+r*8+:8] = read_data_i[r*128+d*8+:8];
             end else begin
-                beat_data_d[{arrived_q, 2'(r), 5'd0}+:32] = read_data_i[r*128+32'({beat_q[1:0], 5'd0})+:32];
+                beat_data_d[{arrived, 2'(r), 5'd0}+:32] = read_data_i[r*128+32'({beat_q[1:0], 5'd0})+:32];
             end
         end
     end
 
-    always_ff @(posedge clk_i) if (captured_q) beat_data_q <= beat_data_d;
+    always_ff @(posedge clk_i) if (coming_q[LATENCY-1]) beat_data_q <= beat_data_d;
+    bertd_delay_line #(
+        .WIDTH(2),
+        .DEPTH(LATENCY)
+    ) u_arrived (
+        .clk_i,
+        .in_i (asked_q[1:0]),
+        .out_o(arrived)
+    );
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             state_q <= IDLE;
             job_q <= '0;
@@ -124,15 +136,13 @@ module bertd_kv_write (
             fill_q <= 1'b0;
             slot_q <= 1'b0;
             scales_q <= 1'b0;
-            captured_q <= 1'b0;
+            coming_q <= '0;
             segment_q <= '0;
             block_q <= '0;
             beat_q <= '0;
             asked_q <= '0;
-            arrived_q <= '0;
         end else begin
-            captured_q <= read_o;
-            arrived_q <= asked_q[1:0];
+            coming_q <= LATENCY'({coming_q, read_o});
             if (filled_i) begin
                 full_q[fill_q] <= 1'b1;
                 fill_q <= !fill_q;
@@ -154,7 +164,7 @@ module bertd_kv_write (
                 end
                 GATHER: begin
                     if (read_o) asked_q <= asked_q + 3'd1;
-                    else state_q <= SEND;
+                    else if (!still_coming) state_q <= SEND;
                 end
                 SEND:
                 if (data_ready_i) begin

@@ -60,7 +60,7 @@ module bertd_layout #(
         layout_o.group.block = extent_q.blocks[5:0];
     end
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             busy_q <= 1'b0;
             lengths_q <= '0;

@@ -15,10 +15,16 @@ module bertd_matrix_unit #(
     output logic                  array_ready_o,
     input  bertd_pkg::array_job_t array_i,
     input  logic [           9:0] vector_done_i,
+    input  logic [           9:0] vector_rows_i,
     input  logic [           7:0] kv_done_i,
     input  logic                  writer_idle_i,
     output logic                  panel_done_o,
-    output logic                  checksum_error_o,
+    output logic                  rows_done_o,
+    output logic                  pass_done_o,
+    output logic [           9:0] end_row_o,
+    output logic                  product_error_o,
+    output logic                  operand_error_o,
+    output logic                  param_error_o,
     output logic                  bus_error_o,
     output logic                  step_o,
     output logic                  wait_weights_o,
@@ -34,6 +40,10 @@ module bertd_matrix_unit #(
     output logic [   PATHS*9-1:0] scalar_row_o,
     output logic [   PATHS*6-1:0] scalar_o,
     input  logic [  PATHS*32-1:0] scalar_data_i,
+    output logic [     PATHS-1:0] made_read_o,
+    output logic [   PATHS*9-1:0] made_row_o,
+    output logic [   PATHS*6-1:0] made_scalar_o,
+    input  logic [  PATHS*32-1:0] made_i,
     output logic                  residual_read_o,
     output logic [           8:0] residual_row_o,
     output logic [           7:0] residual_column_o,
@@ -55,14 +65,13 @@ module bertd_matrix_unit #(
 
     localparam int FETCH_BITS = $bits(fetch_i);
     localparam int ARRAY_BITS = $bits(array_i);
-    // Segments are short: their rows leave the array by the nearest of up to four exits.
-    localparam int EXIT = ROWS / 4 > bertd_pkg::GROUP_ROWS ? ROWS / 4 : bertd_pkg::GROUP_ROWS;
 
     bertd_pkg::fetch_job_t fetch_job;
     bertd_pkg::array_job_t array_job;
-    bertd_pkg::tile_t result, tile;
+    bertd_pkg::tile_t result;
+    bertd_pkg::drain_word_t word, picked;
     logic fetch_valid, fetch_ready, array_valid, array_ready;
-    logic panel_valid, panel_ready, request_valid, request_ready, data_valid, data_ready;
+    logic panel_valid, panel_ready, panel_adds, panel_first, panel_check, request_valid, request_ready, data_valid, data_ready;
     logic [10:0] panel_groups;
     logic [1:0] panel_params, group;
     logic [63:0] request_address;
@@ -73,11 +82,11 @@ module bertd_matrix_unit #(
     logic [bertd_pkg::RING_BITS-1:0] ring_address;
     logic [PATHS*bertd_pkg::PARAM_BITS-1:0] scale_slot;
     logic [bertd_pkg::PARAM_BITS-1:0] bias_slot;
-    logic first, shift, last, beat_freed, results_busy, results_there, panel_end;
-    logic [PATHS-1:0] take;
-    logic shift_rows;
-    logic [1:0] exit_at;
-    logic [8:0] row;
+    logic first, shift, last, beat_freed, results_busy, results_there;
+    logic [PATHS:0] take, taken;         // and the tile's end
+    logic [PATHS-1:0] product_error, operand_error, scale_read;
+    logic bias_read;
+    logic [1:0] turn, picked_turn;
     logic reader_idle;
 
     bertd_job_queue #(.WIDTH(FETCH_BITS)) u_fetch_queue (
@@ -95,9 +104,10 @@ module bertd_matrix_unit #(
         .clk_i, .rst_ni,
         .job_valid_i(fetch_valid), .job_ready_o(fetch_ready), .job_i(fetch_job),
         .kv_done_i, .writer_idle_i,
-        .beat_freed_i(beat_freed), .panel_retired_i(panel_done_o),
+        .beat_freed_i(ring_beat_freed), .panel_retired_i(panel_done_o),
         .panel_valid_o(panel_valid), .panel_ready_i(panel_ready),
         .panel_groups_o(panel_groups), .panel_params_o(panel_params),
+        .panel_adds_o(panel_adds), .panel_first_o(panel_first), .panel_check_o(panel_check),
         .request_valid_o(request_valid), .request_ready_i(request_ready),
         .request_address_o(request_address), .request_beats_o(request_beats)
     );
@@ -112,20 +122,30 @@ module bertd_matrix_unit #(
         .m_axi_rvalid_i, .m_axi_rready_o, .m_axi_rdata_i, .m_axi_rresp_i
     );
 
+    // Weights leave the ring so that they meet the operands in the array, behind their tree.
+    localparam int RING_LATE = bertd_pkg::OPERAND_LATENCY - bertd_pkg::FANOUT_STAGES - bertd_pkg::ULTRA_LATENCY;
+    logic ring_read, ring_beat_freed;
+    logic [bertd_pkg::RING_BITS-1:0] ring_read_address;
+    if (RING_LATE < 0) $error("the weight ring takes %0d cycles longer than the operands", -RING_LATE);
+    bertd_delay_line #(.WIDTH(bertd_pkg::RING_BITS + 2), .DEPTH(RING_LATE)) u_ring_read (
+        .clk_i, .in_i({step_o, beat_freed, ring_address}), .out_o({ring_read, ring_beat_freed, ring_read_address}));
+
     bertd_weight_ring #(.PATHS(PATHS)) u_ring (
         .clk_i, .rst_ni,
         .panel_valid_i(panel_valid), .panel_ready_o(panel_ready),
         .panel_groups_i(panel_groups), .panel_params_i(panel_params),
+        .panel_adds_i(panel_adds), .panel_first_i(panel_first), .panel_check_i(panel_check),
         .data_valid_i(data_valid), .data_ready_o(data_ready), .data_i(data),
         .arrived_o(arrived),
-        .read_i(step_o), .read_address_i(ring_address), .read_data_o(weights),
-        .scale_slot_i(scale_slot), .scale_o(scale), .bias_slot_i(bias_slot), .bias_o(bias)
+        .read_i(ring_read), .read_address_i(ring_read_address), .read_data_o(weights),
+        .scale_read_i(scale_read), .scale_slot_i(scale_slot), .scale_o(scale),
+        .bias_read_i(bias_read), .bias_slot_i(bias_slot), .bias_o(bias), .param_error_o
     );
 
     bertd_array_control #(.ROWS(ROWS)) u_control (
         .clk_i, .rst_ni,
         .job_valid_i(array_valid), .job_ready_o(array_ready), .job_i(array_job),
-        .vector_done_i,
+        .vector_done_i, .vector_rows_i,
         .arrived_i(arrived),
         .step_o, .ring_address_o(ring_address),
         .tile_o(operand_tile_o), .operand_o(operand_word_o), .group_o(group),
@@ -134,43 +154,55 @@ module bertd_matrix_unit #(
         .wait_weights_o, .wait_rows_o, .wait_drain_o, .idle_o
     );
     assign operand_read_o = step_o;
+    assign product_error_o = product_error != '0;
+    assign operand_error_o = operand_error != '0;
 
-    bertd_array #(.ROWS(ROWS), .PATHS(PATHS), .EXIT(EXIT)) u_array (
+    bertd_array #(.ROWS(ROWS), .PATHS(PATHS)) u_array (
         .clk_i, .rst_ni,
         .step_i(step_o), .group_i(group), .first_i(first), .shift_i(shift), .last_i(last),
         .weights_i(weights), .operands_i(operand_data_i),
-        .result_o(results_there), .take_i(shift_rows), .exit_i(exit_at), .rows_o(sums)
+        .result_o(results_there), .row_i(word.row), .rows_o(sums)
     );
 
-    bertd_drain_control #(.ROWS(ROWS), .PATHS(PATHS), .EXIT(EXIT)) u_drain_control (
+    bertd_drain_control #(.ROWS(ROWS), .PATHS(PATHS)) u_drain_control (
         .clk_i, .rst_ni,
         .last_i(last), .tile_i(result), .result_i(results_there),
-        .busy_o(results_busy), .shift_o(shift_rows), .exit_o(exit_at), .take_o(take), .row_o(row), .tile_o(tile),
-        .panel_end_o(panel_end)
+        .busy_o(results_busy), .take_o(take[PATHS-1:0]), .turn_o(turn), .row_o(word.row), .tile_o(word.tile),
+        .tile_end_o(take[PATHS])
     );
+    // What a row is, beside its way out of the array.
+    bertd_delay_line #(.WIDTH($bits({turn, take, word})), .DEPTH(bertd_pkg::ARRAY_ROW_LATENCY)) u_picked (
+        .clk_i, .in_i({turn, take, word}), .out_o({picked_turn, taken, picked}));
 
     bertd_drain #(.PATHS(PATHS)) u_drain (
         .clk_i, .rst_ni, .activation_i,
-        .valid_i(take[0]), .row_i(row), .tile_i(tile), .panel_end_i(panel_end), .sums_i(sums[511:0]),
-        .scale_slot_o(scale_slot[bertd_pkg::PARAM_BITS-1:0]), .scale_i(scale[511:0]),
-        .bias_slot_o(bias_slot), .bias_i(bias),
+        .valid_i(taken[0]), .turn_i(picked_turn), .row_i(picked.row), .tile_i(picked.tile), .tile_end_i(taken[PATHS]),
+        .sums_i(sums[511:0]),
+        .scale_read_o(scale_read[0]), .scale_slot_o(scale_slot[bertd_pkg::PARAM_BITS-1:0]), .scale_i(scale[511:0]),
+        .bias_read_o(bias_read), .bias_slot_o(bias_slot), .bias_i(bias),
         .scalar_read_o(scalar_read_o[0]), .scalar_row_o(scalar_row_o[8:0]), .scalar_o(scalar_o[5:0]),
         .scalar_data_i(scalar_data_i[31:0]),
         .residual_read_o, .residual_row_o, .residual_column_o, .residual_data_i,
         .write_o(write_o[0]), .write_row_o(write_row_o[8:0]), .write_column_o(write_column_o[7:0]),
         .write_data_o(write_data_o[511:0]),
-        .panel_done_o, .checksum_error_o
+        .panel_done_o, .rows_done_o, .pass_done_o, .end_row_o,
+        .made_read_o(made_read_o[0]), .made_row_o(made_row_o[8:0]), .made_scalar_o(made_scalar_o[5:0]),
+        .made_i(made_i[31:0]), .product_error_o(product_error[0]), .operand_error_o(operand_error[0])
     );
 
     for (genvar w = 1; w < PATHS; w++) begin : gen_path
         bertd_drain_path #(.LATE(w * bertd_pkg::GROUP_ROWS)) u_path (
             .clk_i, .rst_ni,
-            .valid_i(take[w]), .row_i(row + 9'(w * (ROWS / PATHS))), .tile_i(tile), .sums_i(sums[w*512+:512]),
-            .scale_slot_o(scale_slot[w*bertd_pkg::PARAM_BITS+:bertd_pkg::PARAM_BITS]), .scale_i(scale[w*512+:512]),
+            .valid_i(taken[w]), .row_i(picked.row + 9'(w * (ROWS / PATHS))), .tile_i(picked.tile),
+            .sums_i(sums[w*512+:512]),
+            .scale_read_o(scale_read[w]), .scale_slot_o(scale_slot[w*bertd_pkg::PARAM_BITS+:bertd_pkg::PARAM_BITS]),
+            .scale_i(scale[w*512+:512]),
             .scalar_read_o(scalar_read_o[w]), .scalar_row_o(scalar_row_o[w*9+:9]), .scalar_o(scalar_o[w*6+:6]),
             .scalar_data_i(scalar_data_i[w*32+:32]),
             .write_o(write_o[w]), .write_row_o(write_row_o[w*9+:9]), .write_column_o(write_column_o[w*8+:8]),
-            .write_data_o(write_data_o[w*512+:512])
+            .write_data_o(write_data_o[w*512+:512]),
+            .made_read_o(made_read_o[w]), .made_row_o(made_row_o[w*9+:9]), .made_scalar_o(made_scalar_o[w*6+:6]),
+            .made_i(made_i[w*32+:32]), .product_error_o(product_error[w]), .operand_error_o(operand_error[w])
         );
     end
 

@@ -10,13 +10,16 @@ package bertd_pkg;
     // The image's panels: 16 outputs by 4 inputs are one beat of 512 bits.
     localparam int PANEL = 16;
     localparam int BEAT = 512;
-    // Cycles from the array's operands, as the memories put them out, to their dot products.
-    localparam int ARRAY_DOT_LATENCY = 8;
-
     localparam int GROUP_ROWS = 4;  // rows a vector slice works on, interleaved
 
     // Limits of a command. All sizes are multiples of PANEL.
-    localparam int MAX_TOKENS = 512;   // of a sequence; also the rows of all sequences, each filled up to GROUP_ROWS
+    // Of a sequence; also the rows of all sequences, each filled up to GROUP_ROWS. The memories on the chip are as large.
+`ifdef BERTD_TOKENS
+    localparam int MAX_TOKENS = `BERTD_TOKENS;
+`else
+    localparam int MAX_TOKENS = 512;
+`endif
+    localparam int ROW_BITS = $clog2(MAX_TOKENS);  // a row's number has 9 elsewhere, a row group's 7
     localparam int MAX_SEGMENTS = ACCEL_COMMAND_SEGMENTS;
     localparam int SEGMENT_BITS = $clog2(MAX_SEGMENTS);
     // Blocks of PANEL tokens, each sequence on a fresh one: so few fit a side buffer.
@@ -26,7 +29,38 @@ package bertd_pkg;
     localparam int MAX_INTERMEDIATE = 4096;
     localparam int MAX_HEADS = 32;
 
-    // Pipeline depth of the floating-point units: result LATENCY enabled cycles after the operands.
+    // Latencies are set here and nowhere else: whatever depends on one is computed from it, and one that does not fit ends
+    // the elaboration. So a memory or a unit may gain stages by its number.
+
+    // Of a memory, from the address to the word. UltraRAM, columns of up to 16 of them, and block RAM have these registers
+    // inside or between them.
+    localparam int ULTRA_LATENCY = 3;
+    localparam int BLOCK_LATENCY = 2;
+    localparam int DISTRIBUTED_LATENCY = 1;
+
+    localparam int FANOUT_STAGES = 2;    // of a signal with many readers (bertd_fanout)
+    localparam int CROSSING_STAGES = 2;  // between the rows' side and the weights' side (bertd_crossing)
+    localparam int RESET_CYCLES = 32;    // that a reset lasts at least
+    localparam int OPERAND_LATENCY = FANOUT_STAGES + ULTRA_LATENCY;       // of bertd_operand_memory
+    localparam int ROW_LATENCY = FANOUT_STAGES + ULTRA_LATENCY;           // of bertd_row_memory
+    localparam int RESIDUAL_LATENCY = ROW_LATENCY + 2 * CROSSING_STAGES;  // of the residual rows, for the drain
+    localparam int SCALAR_LATENCY = ULTRA_LATENCY;                        // of bertd_scalar_memory
+
+    // Of the array: from its operands, as the memories put them out, to their dot products; from a step, which reads them,
+    // to its dot products; from a tile's last step to when its sums may be asked for; from there to a row of them.
+    localparam int ARRAY_DOT_LATENCY = 8;
+    localparam int ARRAY_STEP_LATENCY = OPERAND_LATENCY + ARRAY_DOT_LATENCY;
+    localparam int ARRAY_RESULT_LATENCY = ARRAY_STEP_LATENCY + 1 - FANOUT_STAGES;
+    localparam int ARRAY_EXIT_STAGES = 2;  // of bertd_array_pick
+    localparam int ARRAY_ROW_LATENCY = FANOUT_STAGES + ARRAY_EXIT_STAGES;
+    // Columns of a row that share their copies of the flags.
+    localparam int ARRAY_FLAG_COLUMNS = 4;
+    localparam int ARRAY_FLAGS = PANEL / ARRAY_FLAG_COLUMNS;
+
+    // From 16 numbers to their weighted sum (bertd_check_sum).
+    localparam int CHECK_SUM_LATENCY = 3;
+
+    // Of the floating-point units: result LATENCY enabled cycles after the operands.
     localparam int FP_PRODUCT_LATENCY = 4;
     localparam int FP_ADD_LATENCY = 4;
     localparam int FP_MUL_LATENCY = FP_PRODUCT_LATENCY + 1;
@@ -40,8 +74,13 @@ package bertd_pkg;
     localparam int FP_DIV_LATENCY = 14;
     localparam int FP_SQRT_LATENCY = 14;
     localparam int FP_ACTIVATION_LATENCY = FP_NEAREST_LATENCY + 1 + 6 * FP_FMA_LATENCY;
-    localparam int DRAIN_LATENCY = FP_FROM_INT32_LATENCY + FP_MUL_LATENCY + FP_FMA_LATENCY + FP_ACTIVATION_LATENCY +
+    localparam int DRAIN_ACTIVATION_LATENCY = FP_ACTIVATION_LATENCY + 1;
+    localparam int DRAIN_LATENCY = FP_FROM_INT32_LATENCY + FP_MUL_LATENCY + FP_FMA_LATENCY + DRAIN_ACTIVATION_LATENCY +
         FP_ADD_LATENCY;
+
+    // Row sums: a lane's adder takes GROUP_ROWS cycles, so that a row's sum leaves it when the row's next word comes. Behind
+    // a group's last word the lanes are added up, half of them to the other half, and the sums leave, row by row.
+    localparam int FOLD_CYCLES = ($clog2(PANEL) + 1) * GROUP_ROWS;
 
     localparam logic [31:0] FP_ONE = 32'h3f800000;
     localparam logic [31:0] FP_MINUS_ZERO = 32'h80000000;  // adding it changes nothing, not even the sign of a zero
@@ -151,10 +190,14 @@ package bertd_pkg;
     localparam logic [5:0] SCALAR_FACTOR = 6'd2;       // two heads' context factors
     localparam logic [5:0] SCALAR_QUERY = 6'd32;       // one a head
 
-    localparam int RING_BEATS = 2048;                  // weights on their way: almost two panels of the widest input
-    localparam int RING_BITS = 11;
-    localparam int PARAM_SLOTS = 32;                   // panels whose scales and biases are at hand
-    localparam int PARAM_BITS = 5;
+    // Weights on their way. The array takes them in chunks: all panels of a chunk for one tile of rows, then for the next
+    // one. So the tiles' rows are done one after the other, CHUNK_BEATS apart, and row programs work meanwhile.
+    localparam int RING_BITS = 13;
+    localparam int RING_BEATS = 1 << RING_BITS;
+    localparam int CHUNK_BEATS = 6144;                 // at most; the rest of the ring is for what comes next
+    localparam int CHUNK_PANELS = 33;                  // scores of MAX_TOKENS and their check panel
+    localparam int PARAM_BITS = 6;
+    localparam int PARAM_SLOTS = 1 << PARAM_BITS;      // panels whose scales and biases are at hand
 
     // Weights (or keys, or values) to fetch. A panel has `params` beats (scales, then biases), then `segments` times
     // `beats`. Where the params do not lie just before the panel, they have an address of their own.
@@ -167,6 +210,7 @@ package bertd_pkg;
         logic [10:0] groups;        // segments * beats
         logic [1:0] params;
         logic params_apart;
+        logic check;                // behind them comes a check panel of what they were
         logic [63:0] address;
         logic [31:0] panel_stride;
         logic [31:0] segment_stride;
@@ -189,9 +233,9 @@ package bertd_pkg;
         logic residual;
         logic wide;                 // scores: several rows a cycle leave the array
         logic [7:0] column;         // of the first panel's word in the row memory
-        logic checked;              // its accumulators take part in a checksum
         logic check_first;          // its first panel is the first of a checksum
         logic check_last;           // its last panel is the check panel
+        logic pass_last;            // the last of the jobs whose rows a row program takes
     } array_job_t;
 
     // A tile of accumulators on its way out.
@@ -206,9 +250,10 @@ package bertd_pkg;
         logic residual;
         logic wide;
         logic [7:0] column;
-        logic checked;
         logic check_first;
         logic check;
+        logic rows_done;            // of its job these rows are done, but for the check panel
+        logic pass_last;
     } tile_t;
 
     // A row of a tile on its way through the drain.
@@ -219,7 +264,7 @@ package bertd_pkg;
 
     // A row program over all rows.
     typedef struct packed {
-        logic [11:0] wait_panels;   // panels that must be drained
+        logic [9:0] wait_pass;      // passes of the array that must have done with a group's rows
         logic wait_load;            // a group's rows must have been loaded
         logic store;                // what becomes of the rows goes to card memory as well
         logic layer_end;            // the layer's last

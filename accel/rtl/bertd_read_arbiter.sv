@@ -27,7 +27,7 @@ module bertd_read_arbiter (
             owner_d = request_valid_i & (~request_valid_i + 3'd1);
     end
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) owner_q <= '0;
         else owner_q <= owner_d;
     end

@@ -16,7 +16,7 @@ module bertd_record #(
     input  logic [ 31:0] failed_i,
     input  logic [ 10:0] layer_i,
     input  logic [511:0] counters_i,
-    input  logic [  4:0] trouble_i,          // in the order of `seen`
+    input  logic [  6:0] trouble_i,          // in the order of `seen`
 
     input  logic         writer_idle_i,
     output logic         request_valid_o,
@@ -37,7 +37,7 @@ module bertd_record #(
     } state_t;
 
     state_t state_q;
-    logic [4:0] seen_q;
+    logic [6:0] seen_q;
     logic [511:0] words;
 
     assign busy_o = state_q != IDLE;
@@ -59,7 +59,7 @@ module bertd_record #(
         words[32*bertd_pkg::ACCEL_RECORD_GEOMETRY+:32] = {16'(SLICES), 16'(ROWS)};
     end
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             state_q <= IDLE;
             seen_q <= '0;

@@ -43,7 +43,7 @@ module bertd_row_load (
 
     bertd_table #(
         .WIDTH($bits(group)),
-        .DEPTH(bertd_pkg::MAX_TOKENS / bertd_pkg::GROUP_ROWS)
+        .DEPTH(1 << 7)
     ) u_groups (
         .clk_i,
         .write_i        (layout_i.group_write),
@@ -53,7 +53,7 @@ module bertd_row_load (
         .read_data_o    (group)
     );
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             busy_q <= 1'b0;
             asked_q <= 1'b0;

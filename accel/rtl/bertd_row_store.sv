@@ -10,7 +10,8 @@ module bertd_row_store (
     input  logic [         9:0] rows_done_i,      // the first rows, as many as these, are there
     output logic                busy_o,
 
-    output logic                read_o,           // the word comes a cycle later
+    output logic                read_o,           // the word comes bertd_pkg::ROW_LATENCY cycles later
+    input  logic                read_taken_i,     // somebody else reads
     output logic [         8:0] read_row_o,
     output logic [         5:0] read_word_o,
     input  logic [       511:0] read_data_i,
@@ -36,7 +37,7 @@ module bertd_row_store (
     assign request_beats_o = 16'(command_i.rows) * (16'(command_i.hidden) >> 4);
     assign there = reading_q && row_q < rows_done_i;
     assign mine = group.mine[row_q[1:0]];
-    assign read_o = there && mine && read_ready;
+    assign read_o = there && mine && read_ready && !read_taken_i;
     assign read_row_o = row_q[8:0];
     assign read_word_o = word_q;
     assign row_end = mine ? read_o && word_q == last_word : there;
@@ -44,7 +45,7 @@ module bertd_row_store (
 
     bertd_table #(
         .WIDTH($bits(group)),
-        .DEPTH(bertd_pkg::MAX_TOKENS / bertd_pkg::GROUP_ROWS)
+        .DEPTH(1 << 7)
     ) u_groups (
         .clk_i,
         .write_i        (layout_i.group_write),
@@ -55,7 +56,8 @@ module bertd_row_store (
     );
 
     bertd_ram_stream #(
-        .WIDTH(512)
+        .WIDTH  (512),
+        .LATENCY(bertd_pkg::ROW_LATENCY)
     ) u_rows (
         .clk_i,
         .rst_ni,
@@ -67,7 +69,7 @@ module bertd_row_store (
         .out_o          (data_o)
     );
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             asking_q <= 1'b0;
             reading_q <= 1'b0;

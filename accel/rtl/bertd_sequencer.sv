@@ -36,12 +36,18 @@ module bertd_sequencer (
     output bertd_pkg::kv_job_t     kv_o,
 
     input  logic                   panel_done_i,
+    input  logic                   rows_done_i,     // of the pass so many rows are done ...
+    input  logic                   pass_done_i,     // ... which are all
+    input  logic [            9:0] end_row_i,
     input  logic                   vector_done_i,
+    input  logic [            9:0] vector_rows_i,   // that the vector job has done with
     input  logic                   layer_done_i,
     input  logic                   kv_done_i,
     input  logic                   writer_idle_i,
-    output logic [           11:0] panels_done_o,
+    output logic [            9:0] passes_done_o,
+    output logic [            9:0] pass_rows_o,     // of the next pass
     output logic [            9:0] vector_done_o,
+    output logic [            9:0] vector_rows_o,   // of the next job
     output logic [            7:0] kv_done_o,
     output logic                   load_start_o,
     input  logic                   store_busy_i
@@ -78,9 +84,9 @@ module bertd_sequencer (
     logic [63:0] offset_q, offset_d;            // of the layer's weights and norms
     logic [63:0] weights_q, weights_d;
     logic [11:0] panels_q, panels_done_q;       // issued, drained
-    logic [9:0] vectors_q, vectors_done_q;
+    logic [9:0] passes_q, passes_done_q, pass_rows_q;
+    logic [9:0] vectors_q, vectors_done_q, vector_rows_q;
     logic [9:0] queries_q, softmaxes_q, keys_q; // vector jobs before the first of a kind
-    logic check_q;                              // the last panel issued is a check panel
     logic [7:0] kv_q, kv_done_q;                // jobs of keys and values: issued, handed to the writer
     logic [6:0] segment_blocks;
     logic [9:0] segment_end;                    // behind its last row, from its first group on
@@ -107,8 +113,10 @@ module bertd_sequencer (
     assign segment_blocks = 7'((segment.tokens + 10'd15) >> 4);
     assign segment_end = 10'(c.skip) + segment.rows + 10'd3;
     assign layer_o = layers_done_q;
-    assign panels_done_o = panels_done_q;
+    assign passes_done_o = passes_done_q;
+    assign pass_rows_o = pass_rows_q;
     assign vector_done_o = vectors_done_q;
+    assign vector_rows_o = vector_rows_q;
     assign kv_done_o = kv_done_q;
 
     // A job goes out to all of its units at once.
@@ -161,9 +169,9 @@ module bertd_sequencer (
         array_o.operand = bertd_pkg::OPERAND_X;
         array_o.scalar = bertd_pkg::SCALAR_X;
         array_o.params = 2'd2;
-        array_o.checked = 1'b1;
         array_o.check_first = 1'b1;
         array_o.check_last = 1'b1;
+        array_o.pass_last = (step_q != SCORE && step_q != CONTEXT) || last_segment;
         unique case (step_q)
             KEY, VALUE, QUERY: begin
                 array_o.wait_vector = keys_q;
@@ -177,7 +185,7 @@ module bertd_sequencer (
                 array_o.wait_vector = queries_q + 10'(head_q) + 10'd1;
                 array_o.group = segment.group;
                 array_o.row_groups = 8'(segment_end[9:2]);
-                array_o.panels = 9'(segment_blocks);
+                array_o.panels = 9'(segment_blocks) + 9'd1;
                 array_o.groups = head_groups;
                 array_o.operand = bertd_pkg::OPERAND_QUERY +
                     (c.head_dim == 7'd64 ? {1'b0, head_q, 2'b00} : {2'b00, head_q, 1'b0});
@@ -185,14 +193,12 @@ module bertd_sequencer (
                 array_o.params = 2'd1;
                 array_o.wide = 1'b1;
                 array_o.column = bertd_pkg::ROW_SCORES + (head_q[0] ? bertd_pkg::ROW_SCORE_WORDS : 8'd0);
-                array_o.checked = 1'b0;
-                array_o.check_last = 1'b0;
             end
             CONTEXT: begin
                 array_o.wait_vector = softmaxes_q + 10'(head_q) + 10'd1;
                 array_o.group = segment.group;
                 array_o.row_groups = 8'(segment_end[9:2]);
-                array_o.panels = head_panels;
+                array_o.panels = head_panels + 9'd1;
                 array_o.groups = context_groups;
                 array_o.two_digits = 1'b1;
                 array_o.operand = bertd_pkg::OPERAND_DIGITS + (head_q[0] ? 9'd64 : 9'd0);
@@ -200,8 +206,6 @@ module bertd_sequencer (
                 array_o.params = 2'd0;
                 array_o.column = bertd_pkg::ROW_CONTEXT +
                     (c.head_dim == 7'd64 ? {head_q, 2'b00} : {1'b0, head_q, 1'b0});
-                array_o.checked = 1'b0;
-                array_o.check_last = 1'b0;
             end
             OUTPUT: begin
                 array_o.panels = hidden_panels + 9'd1;
@@ -236,6 +240,10 @@ module bertd_sequencer (
         fetch_o.params = array_o.params;
         fetch_o.address = weights_q;
         fetch_o.panel_stride = step_q == FFN2 ? wide_panel : hidden_panel;
+        if (step_q == SCORE || step_q == CONTEXT) begin
+            fetch_o.check = 1'b1;
+            fetch_o.panels = array_o.panels - 9'd1;
+        end
         if (step_q == SCORE) begin
             fetch_o.wait_kv = 1'b1;
             fetch_o.params_apart = 1'b1;
@@ -256,7 +264,7 @@ module bertd_sequencer (
 
     always_comb begin
         vector_o = '0;
-        vector_o.wait_panels = panels_q - 12'(check_q); // no row comes of a check panel
+        vector_o.wait_pass = passes_q;
         vector_o.command.kind = bertd_pkg::SLICE_QUANT;
         vector_o.command.width = 13'(c.head_dim);
         vector_o.command.rows = 3'd4;
@@ -434,7 +442,7 @@ module bertd_sequencer (
     assign done_o = step_q != IDLE && step_d == IDLE;
     assign load_start_o = step_q == BEGIN_ROWS;
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             step_q <= IDLE;
             head_q <= '0;
@@ -445,12 +453,15 @@ module bertd_sequencer (
             weights_q <= '0;
             panels_q <= '0;
             panels_done_q <= '0;
+            passes_q <= '0;
+            passes_done_q <= '0;
+            pass_rows_q <= '0;
             vectors_q <= '0;
             vectors_done_q <= '0;
+            vector_rows_q <= '0;
             keys_q <= '0;
             queries_q <= '0;
             softmaxes_q <= '0;
-            check_q <= 1'b0;
             kv_q <= '0;
             kv_done_q <= '0;
         end else begin
@@ -461,10 +472,13 @@ module bertd_sequencer (
             offset_q <= offset_d;
             weights_q <= weights_d;
             panels_q <= panels_q + (array_valid_o ? 12'(array_o.panels) : 12'd0);
-            if (array_valid_o) check_q <= array_o.check_last;
             panels_done_q <= panels_done_q + 12'(panel_done_i);
+            passes_q <= passes_q + 10'(array_valid_o && array_o.pass_last);
+            passes_done_q <= passes_done_q + 10'(pass_done_i);
+            if (rows_done_i) pass_rows_q <= pass_done_i ? '0 : end_row_i;
             vectors_q <= vectors_q + 10'(vector_valid_o);
             vectors_done_q <= vectors_done_q + 10'(vector_done_i);
+            vector_rows_q <= vector_done_i ? '0 : vector_rows_i;
             layers_done_q <= step_q == BEGIN_ROWS ? '0 : layers_done_q + 11'(layer_done_i);
             kv_q <= kv_q + 8'(kv_valid_o);
             kv_done_q <= kv_done_q + 8'(kv_done_i);

@@ -52,7 +52,7 @@ module bertd_side_load (
     assign done = word_end && words_left_q == 7'd1;
     assign ready_o = full_q;
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             state_q <= IDLE;
             job_q <= '0;

@@ -34,7 +34,9 @@ module bertd_slice_accumulate (
         end else begin : g_word
             assign x = x_i[32*l+:32];
         end
-        bertd_fp_add u_add (
+        bertd_fp_add #(
+            .LATENCY(bertd_pkg::GROUP_ROWS)
+        ) u_add (
             .clk_i,
             .en_i(move),
             .a_i (x),

@@ -1,5 +1,5 @@
 // Data path: words of one pass over a group -> the next pass: the row buffer and the result buffer of a slice.
-// A ring of words with one writer and one reader; a word read comes two cycles later. Room is counted from when a word
+// A ring of words with one writer and one reader; a word read comes bertd_pkg::BLOCK_LATENCY cycles later. Room is counted from when a word
 // is promised (a pipeline before it is written), and the reader reads what it knows to be there. It may rewind to the
 // beginning of what it has not released.
 module bertd_slice_buffer #(
@@ -14,16 +14,16 @@ module bertd_slice_buffer #(
     input  logic         read_i,
     input  logic         release_i,     // the word read is not needed again
     input  logic         rewind_i,      // the next word to read is the first that was not released
-    output logic [511:0] read_data_o
+    output logic [511:0] read_data_o,
+    output logic         error_o        // a word that was read has changed
 );
 
     localparam int BITS = $clog2(DEPTH);
 
     logic [BITS:0] used_q;
     logic [BITS-1:0] write_q, read_q, released_q;
-    logic [511:0] data;
     assign space_o = !used_q[BITS];
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             used_q <= '0;
             write_q <= '0;
@@ -38,18 +38,20 @@ module bertd_slice_buffer #(
         end
     end
 
-    bertd_ram_1r1w #(
+    bertd_ram_guarded #(
         .WIDTH(512),
-        .DEPTH(DEPTH)
+        .DEPTH(DEPTH),
+        .LATENCY(bertd_pkg::BLOCK_LATENCY)
     ) u_ram (
         .clk_i,
+        .rst_ni,
         .write_i,
         .write_address_i(write_q),
         .write_data_i,
         .read_i,
         .read_address_i (read_q),
-        .read_data_o    (data)
+        .read_data_o,
+        .error_o
     );
-    always_ff @(posedge clk_i) read_data_o <= data;
 
 endmodule

@@ -31,7 +31,7 @@ module bertd_slice_collect (
         .mask_o   (mask)
     );
     assign taken_o = valid_i && group_end;
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) valid_q <= 1'b0;
         else valid_q <= valid_i;
     end

@@ -43,7 +43,7 @@ module bertd_slice_commands (
     assign cmd_ready_o = !put_full && !scale_full && scales_q <= 7'd60;
     assign accept = cmd_valid_i && cmd_ready_o;
 
-    logic [CMD-1:0] commands[0:15];
+    (* ram_style = "distributed" *) logic [CMD-1:0] commands[0:15];
     always_ff @(posedge clk_i) if (accept) commands[accepted_q[3:0]] <= cmd_i;
     assign load_cmd_o = commands[load_q[3:0]];
     assign issue_cmd_o = commands[issue_q[3:0]];
@@ -61,7 +61,7 @@ module bertd_slice_commands (
     assign issue_drained_o = issue_q == scale_q && issue_q == inverse_q;
     assign put_valid_o = put_q != inverse_q;
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             accepted_q <= 5'd0;
             load_q <= 5'd0;

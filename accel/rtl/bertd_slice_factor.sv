@@ -12,13 +12,18 @@ module bertd_slice_factor (
     input  logic         taken_i,      // the factors were used for the last time
     output logic         ready_o,      // there are four of them
     output logic [127:0] factors_o,
-    output logic         error_o       // one is not above 0 and finite
+    output logic         error_o,      // one is not above 0 and finite
+    output logic         root_valid_o, // to be divided by, please
+    output logic [  1:0] root_row_o,
+    output logic [ 31:0] root_o,
+    input  logic         factor_valid_i,
+    input  logic [  1:0] factor_row_i,
+    input  logic [ 31:0] factor_i
 );
 
-    localparam int LATENCY = bertd_pkg::FP_MUL_LATENCY + bertd_pkg::FP_ADD_LATENCY + bertd_pkg::FP_SQRT_LATENCY +
-        bertd_pkg::FP_DIV_LATENCY;
+    localparam int LATENCY = bertd_pkg::FP_MUL_LATENCY + bertd_pkg::FP_ADD_LATENCY + bertd_pkg::FP_SQRT_LATENCY;
 
-    logic [31:0] variance, shifted, root, factor;
+    logic [31:0] variance, shifted;
     bertd_fp_mul u_variance (
         .clk_i,
         .en_i(1'b1),
@@ -37,18 +42,10 @@ module bertd_slice_factor (
         .clk_i,
         .en_i(1'b1),
         .x_i (shifted),
-        .y_o (root)
-    );
-    bertd_fp_div u_factor (
-        .clk_i,
-        .en_i(1'b1),
-        .a_i (bertd_pkg::FP_ONE),
-        .b_i (root),
-        .y_o (factor)
+        .y_o (root_o)
     );
 
-    logic valid, there;
-    logic [1:0] row;
+    logic there;
     bertd_slice_valid #(
         .WIDTH(2),
         .DEPTH(LATENCY)
@@ -57,17 +54,18 @@ module bertd_slice_factor (
         .rst_ni,
         .valid_i,
         .tag_i  (row_i),
-        .valid_o(valid),
-        .tag_o  (row)
+        .valid_o(root_valid_o),
+        .tag_o  (root_row_o)
     );
-    assign there = {1'b0, row} < rows_i;
-    assign error_o = valid && there && (factor[31] || factor[30:23] == 8'd0 || factor[30:23] == 8'd255);
+    assign there = {1'b0, factor_row_i} < rows_i;
+    assign error_o = factor_valid_i && there &&
+        (factor_i[31] || factor_i[30:23] == 8'd0 || factor_i[30:23] == 8'd255);
 
-    always_ff @(posedge clk_i) if (valid) factors_o[32*row+:32] <= there ? factor : 32'd0;
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) if (factor_valid_i) factors_o[32*factor_row_i+:32] <= there ? factor_i : 32'd0;
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) ready_o <= 1'b0;
         else if (taken_i) ready_o <= 1'b0;
-        else if (valid && row == 2'd3) ready_o <= 1'b1;
+        else if (factor_valid_i && factor_row_i == 2'd3) ready_o <= 1'b1;
     end
 
 endmodule

@@ -17,19 +17,21 @@ module bertd_slice_fold (
     output logic [  1:0] row_o
 );
 
+    localparam logic [4:0] LAST = 5'(bertd_pkg::FOLD_CYCLES - 1);
+
     logic [4:0] step_q;  // 0..19 after the last word
     logic folding_q;
     assign folding_o = folding_q;
     assign move_o = valid_i || folding_q;
     assign valid_o = folding_q && step_q[4];
     assign row_o = step_q[1:0];
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             folding_q <= 1'b0;
             step_q <= 5'd0;
         end else if (folding_q) begin
-            folding_q <= step_q != 5'd19;
-            step_q <= step_q == 5'd19 ? 5'd0 : step_q + 5'd1;
+            folding_q <= step_q != LAST;
+            step_q <= step_q == LAST ? 5'd0 : step_q + 5'd1;
         end else if (valid_i && end_i) begin
             folding_q <= 1'b1;
         end

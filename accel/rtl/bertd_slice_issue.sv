@@ -32,7 +32,7 @@ module bertd_slice_issue (
     output bertd_pkg::slice_cmd_t in_flight_o      // of the words in flight
 );
 
-    localparam logic [4:0] GAP = 5'd20;
+    localparam logic [4:0] GAP = 5'(bertd_pkg::FOLD_CYCLES);
 
     logic norm, softmax, second_q, same, may_start, room, go, last;
     logic [4:0] gap_q;
@@ -69,7 +69,7 @@ module bertd_slice_issue (
         .mask_o
     );
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             second_q <= 1'b0;
             gap_q <= 5'd0;

@@ -21,7 +21,9 @@ module bertd_slice_load (
 
     // The adders' path from a group's last word to its last mean. Until then no word comes, so that means and maxima
     // come in order.
-    localparam logic [5:0] PAUSE = 6'd36;
+    localparam int TO_MEAN = 1 + bertd_pkg::FOLD_CYCLES + bertd_pkg::FP_MUL_LATENCY;
+    localparam logic [5:0] PAUSE = 6'(TO_MEAN);
+    if (TO_MEAN > 63) $error("a pause of %0d cycles", TO_MEAN);
 
     logic softmax, accept, first, last, group_end;
     logic [1:0] row;
@@ -53,7 +55,7 @@ module bertd_slice_load (
     logic write_q, softmax_q, first_q, last_q, end_q;
     logic [1:0] row_q;
     logic [15:0] mask_q;
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             write_q <= 1'b0;
             pause_q <= 6'd0;

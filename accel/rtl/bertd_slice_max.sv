@@ -44,7 +44,7 @@ module bertd_slice_max (
         word_q <= word_d;
     end
 
-    logic [31:0] rows_q[0:3];
+    (* ram_style = "registers" *) logic [31:0] rows_q[0:3];
     logic [31:0] old;
     assign old = rows_q[row2];
     assign running = first2 || word_q > old ? word_q : old;
@@ -53,7 +53,7 @@ module bertd_slice_max (
         row_o <= row2;
         max_o <= running;
     end
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) valid_o <= 1'b0;
         else valid_o <= valid2 && last2;
     end

@@ -8,14 +8,14 @@ module bertd_slice_put (
     output logic [           1:0] row_o,
     input  logic [          31:0] inverse_i,    // of row_o
     output logic                  read_o,
-    input  logic [         511:0] data_i,       // two cycles after read_o
+    input  logic [         511:0] data_i,       // bertd_pkg::BLOCK_LATENCY cycles after read_o
     output logic                  done_o,
     output logic                  q_valid_o,
     input  logic                  q_ready_i,
     output logic [         255:0] q_o
 );
 
-    localparam int LATENCY = 2 + bertd_pkg::FP_MUL_LATENCY + bertd_pkg::FP_TO_INT_LATENCY;
+    localparam int LATENCY = bertd_pkg::BLOCK_LATENCY + bertd_pkg::FP_MUL_LATENCY + bertd_pkg::FP_TO_INT_LATENCY;
 
     // Words are read only where the FIFO has room for them.
     logic [4:0] credit_q;
@@ -24,7 +24,7 @@ module bertd_slice_put (
     assign read_o = cmd_valid_i && credit_q != 5'd0;
     assign done_o = read_o && group_end;
     assign taken = q_valid_o && q_ready_i;
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) credit_q <= 5'd16;
         else credit_q <= credit_q - 5'(read_o) + 5'(taken);
     end
@@ -43,7 +43,7 @@ module bertd_slice_put (
 
     logic [31:0] inverse;
     bertd_fp_delay #(
-        .DEPTH(2)
+        .DEPTH(bertd_pkg::BLOCK_LATENCY)
     ) u_inverse (
         .clk_i,
         .en_i(1'b1),
@@ -62,7 +62,7 @@ module bertd_slice_put (
         .tag_o  (digits_clamp)
     );
     logic valid_q;
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) valid_q <= 1'b0;
         else valid_q <= valid;
     end

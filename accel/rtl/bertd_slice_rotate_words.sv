@@ -23,7 +23,7 @@ module bertd_slice_rotate_words #(
     assign second = count_q[BITS];
     assign sum = valid_i && second;
     assign difference = pending_q && !sum;
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             count_q <= '0;
             difference_q <= '0;
@@ -36,8 +36,8 @@ module bertd_slice_rotate_words #(
         end
     end
 
-    logic [511:0] as[0:SLOTS-1];
-    logic [511:0] bs[0:SLOTS-1];
+    (* ram_style = "distributed" *) logic [511:0] as[0:SLOTS-1];
+    (* ram_style = "distributed" *) logic [511:0] bs[0:SLOTS-1];
     logic [511:0] a, b, a_q, b_q;
     logic [15:0] flip_q;
     logic issue_q;
@@ -52,7 +52,7 @@ module bertd_slice_rotate_words #(
         b_q <= sum ? x_i : b;
         flip_q <= {16{difference}};
     end
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) issue_q <= 1'b0;
         else issue_q <= sum || difference;
     end

@@ -19,7 +19,14 @@ module bertd_slice_scale (
     output logic        scale_valid_o,
     output logic [ 1:0] scale_row_o,
     output logic [31:0] scale_o,
-    output logic        error_o           // amax is not finite
+    output logic        error_o,          // amax is not finite
+    output logic [ 1:0] ask_valid_o,      // quotients, please: inverses and factors
+    output logic [ 5:0] ask_tag_o,
+    output logic [63:0] ask_a_o,
+    output logic [63:0] ask_b_o,
+    input  logic [ 1:0] quotient_valid_i,
+    input  logic [ 2:0] quotient_tag_i,
+    input  logic [31:0] quotient_i
 );
 
     localparam logic [7:0] TINY_EXPONENT = 8'd27;  // IMAGE_TINY of accel/image.h, 2^-100
@@ -28,31 +35,23 @@ module bertd_slice_scale (
     localparam logic [31:0] SOFTMAX_MAX = 32'h467e0000;      // 127 * 128
     localparam logic [31:0] SOFTMAX_STEP = 32'h38810204;     // 1 / 16256, rounded
 
-    logic tiny, inverse_tiny, step_valid, step_tiny;
-    logic [1:0] step_row;
-    logic [31:0] inverse, step;
+    logic tiny, step_valid, step_tiny, quotient_tiny;
+    logic [1:0] step_row, quotient_row;
+    logic [31:0] step, quotient;
+    logic [127:0] steps_q;
+    logic [3:0] tiny_q;
     assign tiny = amax_i[30:23] < TINY_EXPONENT;
     assign error_o = amax_valid_i && amax_i[30:23] == 8'd255;
 
-    bertd_fp_div u_inverse (
-        .clk_i,
-        .en_i(1'b1),
-        .a_i (softmax_i ? SOFTMAX_MAX : QUANT_MAX),
-        .b_i (amax_i),
-        .y_o (inverse)
-    );
-    bertd_slice_valid #(
-        .WIDTH(3),
-        .DEPTH(bertd_pkg::FP_DIV_LATENCY)
-    ) u_inverse_valid (
-        .clk_i,
-        .rst_ni,
-        .valid_i(amax_valid_i),
-        .tag_i  ({tiny, amax_row_i}),
-        .valid_o(inverse_valid_o),
-        .tag_o  ({inverse_tiny, inverse_row_o})
-    );
-    assign inverse_o = inverse_tiny ? 32'd0 : inverse;
+    assign {quotient_tiny, quotient_row} = quotient_tag_i;
+    assign quotient = quotient_tiny ? 32'd0 : quotient_i;
+    assign ask_valid_o = {z_valid_i, amax_valid_i};
+    assign ask_tag_o = {tiny_q[z_row_i], z_row_i, tiny, amax_row_i};
+    assign ask_a_o = {steps_q[32*z_row_i+:32], softmax_i ? SOFTMAX_MAX : QUANT_MAX};
+    assign ask_b_o = {z_i, amax_i};
+    assign inverse_valid_o = quotient_valid_i[0];
+    assign inverse_row_o = quotient_row;
+    assign inverse_o = quotient;
 
     bertd_fp_mul u_step (
         .clk_i,
@@ -74,38 +73,15 @@ module bertd_slice_scale (
     );
 
     // Steps wait for their z.
-    logic [127:0] steps_q;
-    logic [3:0] tiny_q;
     always_ff @(posedge clk_i) begin
         if (step_valid) begin
             steps_q[32*step_row+:32] <= step;
             tiny_q[step_row] <= step_tiny;
         end
     end
-    logic factor_valid, factor_tiny;
-    logic [1:0] factor_row;
-    logic [31:0] factor;
-    bertd_fp_div u_factor (
-        .clk_i,
-        .en_i(1'b1),
-        .a_i (steps_q[32*z_row_i+:32]),
-        .b_i (z_i),
-        .y_o (factor)
-    );
-    bertd_slice_valid #(
-        .WIDTH(3),
-        .DEPTH(bertd_pkg::FP_DIV_LATENCY)
-    ) u_factor_valid (
-        .clk_i,
-        .rst_ni,
-        .valid_i(z_valid_i),
-        .tag_i  ({tiny_q[z_row_i], z_row_i}),
-        .valid_o(factor_valid),
-        .tag_o  ({factor_tiny, factor_row})
-    );
 
-    assign scale_valid_o = softmax_i ? factor_valid : step_valid;
-    assign scale_row_o = softmax_i ? factor_row : step_row;
-    assign scale_o = softmax_i ? (factor_tiny ? 32'd0 : factor) : step_tiny ? 32'd0 : step;
+    assign scale_valid_o = softmax_i ? quotient_valid_i[1] : step_valid;
+    assign scale_row_o = softmax_i ? quotient_row : step_row;
+    assign scale_o = softmax_i ? quotient : step_tiny ? 32'd0 : step;
 
 endmodule

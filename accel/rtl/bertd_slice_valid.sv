@@ -13,7 +13,7 @@ module bertd_slice_valid #(
 );
 
     logic [DEPTH:0] valid_q;
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) valid_q <= '0;
         else valid_q <= {valid_q[DEPTH-1:0], valid_i};
     end

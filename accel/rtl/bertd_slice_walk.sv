@@ -22,7 +22,7 @@ module bertd_slice_walk (
     assign lanes = last_o && width_i[3:0] != 4'd0 ? 16'hffff >> (5'd16 - {1'b0, width_i[3:0]}) : 16'hffff;
     assign mask_o = {1'b0, row_o} < rows_i ? lanes : 16'd0;
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             word_q <= 9'd0;
             row_o <= 2'd0;

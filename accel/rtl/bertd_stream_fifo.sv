@@ -16,7 +16,7 @@ module bertd_stream_fifo #(
     output logic [   BITS:0] used_o
 );
 
-    logic [WIDTH-1:0] words[0:DEPTH-1];
+    (* ram_style = "distributed" *) logic [WIDTH-1:0] words[0:DEPTH-1];
     logic [BITS:0] head_q, tail_q;
 
     assign used_o = tail_q - head_q;
@@ -28,7 +28,7 @@ module bertd_stream_fifo #(
         if (in_valid_i && in_ready_o) words[tail_q[BITS-1:0]] <= in_i;
     end
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             head_q <= '0;
             tail_q <= '0;

@@ -13,7 +13,7 @@ module bertd_table #(
     output logic [  WIDTH-1:0] read_data_o
 );
 
-    logic [WIDTH-1:0] words[0:DEPTH-1];
+    (* ram_style = "distributed" *) logic [WIDTH-1:0] words[0:DEPTH-1];
 
     always_ff @(posedge clk_i) if (write_i) words[write_address_i] <= write_data_i;
     assign read_data_o = words[read_address_i];

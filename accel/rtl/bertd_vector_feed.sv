@@ -6,7 +6,7 @@ module bertd_vector_feed #(
     parameter int SLICES = 1,
     parameter int INDEX = 0,
     localparam int SLICE_BITS = $clog2(SLICES),
-    localparam int ADDRESS = 9 - SLICE_BITS + 8
+    localparam int ADDRESS = bertd_pkg::ROW_BITS - SLICE_BITS + 8
 ) (
     input  logic                   clk_i,
     input  logic                   rst_ni,
@@ -14,7 +14,7 @@ module bertd_vector_feed #(
     input  bertd_pkg::vector_job_t job_i,
     input  bertd_pkg::layout_t     layout_i,
     input  logic [            7:0] groups_i,
-    input  logic [            9:0] loaded_rows_i,
+    input  logic [            9:0] rows_there_i,
     output logic                   busy_o,
 
     output logic                   row_read_o,
@@ -52,7 +52,7 @@ module bertd_vector_feed #(
 
     bertd_table #(
         .WIDTH($bits(group)),
-        .DEPTH(bertd_pkg::MAX_TOKENS / bertd_pkg::GROUP_ROWS)
+        .DEPTH(1 << 7)
     ) u_groups (
         .clk_i,
         .write_i        (layout_i.group_write),
@@ -63,7 +63,7 @@ module bertd_vector_feed #(
     );
     bertd_table #(
         .WIDTH($bits(group)),
-        .DEPTH(bertd_pkg::MAX_TOKENS / bertd_pkg::GROUP_ROWS)
+        .DEPTH(1 << 7)
     ) u_side_groups (
         .clk_i,
         .write_i        (layout_i.group_write),
@@ -82,18 +82,19 @@ module bertd_vector_feed #(
     assign side_words = softmax ? 9'((side_group.tokens + 10'd15) >> 4) : words;
     assign busy_o = state_q != IDLE || side_active_q;
     assign rows_needed = {group_q, 2'b00} + 10'(bertd_pkg::GROUP_ROWS);
-    assign command_valid_o = state_q == COMMAND && (!job_i.wait_load || loaded_rows_i >= rows_needed);
+    assign command_valid_o = state_q == COMMAND && rows_there_i >= rows_needed;
 
     // A row's words lie together; local row = {group of the bank, row}.
     assign row_read_o = state_q == WORDS && read_ready;
-    assign row_address_o = {group_q[6:SLICE_BITS], row_q, job_i.source + word_q[7:0]};
+    assign row_address_o = {group_q[bertd_pkg::ROW_BITS-3:SLICE_BITS], row_q, job_i.source + word_q[7:0]};
     assign group_end = row_read_o && row_q == 2'd3 && word_q == words - 9'd1;
     assign side_read_o = side_active_q && side_read_ready;
     assign side_address_o = (softmax ? side_group.block : 6'd0) + side_word_q[5:0];
     assign side_group_end = side_read_o && side_word_q == side_words - 9'd1;
 
     bertd_ram_stream #(
-        .WIDTH(512)
+        .WIDTH  (512),
+        .LATENCY(bertd_pkg::ROW_LATENCY)
     ) u_rows (
         .clk_i,
         .rst_ni,
@@ -106,7 +107,8 @@ module bertd_vector_feed #(
     );
 
     bertd_ram_stream #(
-        .WIDTH(1024)
+        .WIDTH  (1024),
+        .LATENCY(bertd_pkg::BLOCK_LATENCY)
     ) u_side (
         .clk_i,
         .rst_ni,
@@ -118,7 +120,7 @@ module bertd_vector_feed #(
         .out_o          (side_o)
     );
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             state_q <= IDLE;
             group_q <= '0;
@@ -145,7 +147,7 @@ module bertd_vector_feed #(
         end
     end
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             side_active_q <= 1'b0;
             side_group_q <= '0;

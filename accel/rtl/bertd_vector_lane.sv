@@ -4,7 +4,7 @@ module bertd_vector_lane #(
     parameter int SLICES = 1,
     parameter int INDEX = 0,
     localparam int SLICE_BITS = $clog2(SLICES),
-    localparam int BANK_ROW = 9 - SLICE_BITS
+    localparam int BANK_ROW = bertd_pkg::ROW_BITS - SLICE_BITS
 ) (
     input  logic                   clk_i,
     input  logic                   rst_ni,
@@ -13,10 +13,12 @@ module bertd_vector_lane #(
     input  bertd_pkg::vector_job_t job_i,
     input  bertd_pkg::layout_t     layout_i,
     input  logic [            7:0] groups_i,
-    input  logic [            9:0] loaded_rows_i,
+    input  logic [            9:0] rows_there_i,
     output logic                   busy_o,
     output logic                   error_o,
+    output logic                   memory_error_o,
     output logic [            7:0] norm_group_o,     // whose normalised rows come next
+    output logic [            7:0] done_group_o,     // of which something comes next
 
     output logic                   row_read_o,
     output logic [   BANK_ROW+7:0] row_address_o,
@@ -38,7 +40,10 @@ module bertd_vector_lane #(
     output logic                   kv_scale_write_o,
     output logic [            6:0] scale_group_o,
     output logic [            1:0] scale_row_o,
-    output logic [           31:0] scale_o
+    output logic [           31:0] scale_o,
+    output logic                   made_write_o,     // what a row of the operand memory came to
+    output logic [           14:0] made_place_o,     // {scalar, group, row}
+    output logic [           31:0] made_o
 );
 
     logic feeding, command_valid, command_ready, in_valid, in_ready, side_valid, side_ready;
@@ -66,7 +71,7 @@ module bertd_vector_lane #(
         .job_i,
         .layout_i,
         .groups_i,
-        .loaded_rows_i,
+        .rows_there_i,
         .busy_o         (feeding),
         .row_read_o,
         .row_address_o,
@@ -107,7 +112,8 @@ module bertd_vector_lane #(
         .scale_valid_o(scale_valid),
         .scale_ready_i(1'b1),
         .scale_o,
-        .error_o
+        .error_o,
+        .memory_error_o
     );
 
     assign words = 9'((job_i.command.width + 13'd15) >> 4);
@@ -131,12 +137,12 @@ module bertd_vector_lane #(
         .row_o    (x_row)
     );
     assign input_write_o = x_valid && job_i.write_rows;
-    assign input_address_o = {x_group[6:SLICE_BITS], x_row, x_word[5:0]};
+    assign input_address_o = {x_group[bertd_pkg::ROW_BITS-3:SLICE_BITS], x_row, x_word[5:0]};
 
     // Digits: as many as the group's segment has tokens.
     bertd_table #(
         .WIDTH($bits(q_segment)),
-        .DEPTH(bertd_pkg::MAX_TOKENS / bertd_pkg::GROUP_ROWS)
+        .DEPTH(1 << 7)
     ) u_q_groups (
         .clk_i,
         .write_i        (layout_i.group_write),
@@ -173,7 +179,7 @@ module bertd_vector_lane #(
     end
 
     // Low digits are written a cycle after the high ones: to another bank than the next row's high ones.
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) low_write_q <= 1'b0;
         else low_write_q <= q_valid && job_i.digits;
     end
@@ -190,6 +196,21 @@ module bertd_vector_lane #(
     assign operand_word_o = {low_word_q, job_i.operand + q_word};
     assign operand_data_o = {low_q, job_i.digits ? high : low};
     assign kv_write_o = q_valid && job_i.to_kv;
+
+    bertd_check_operands u_made (
+        .clk_i,
+        .rst_ni,
+        .valid_i (q_valid && !job_i.to_kv),
+        .digits_i(job_i.digits),
+        .first_i (q_word == '0),
+        .last_i  (q_word == q_words - 9'd1),
+        .row_i   (q_row),
+        .q_i     (q),
+        .place_i ({job_i.scalar, q_group}),
+        .write_o (made_write_o),
+        .place_o (made_place_o),
+        .sum_o   (made_o)
+    );
 
     bertd_vector_place #(
         .SLICES(SLICES),
@@ -210,5 +231,11 @@ module bertd_vector_lane #(
     );
     assign scalar_write_o = scale_valid && !job_i.to_kv;
     assign kv_scale_write_o = scale_valid && job_i.to_kv;
+
+    // All that a group's rows become is written by the cycle after this one at the latest.
+    always_comb begin
+        done_group_o = q_next < scale_next ? q_next : scale_next;
+        if (x_busy && norm_group_o < done_group_o) done_group_o = norm_group_o;
+    end
 
 endmodule

@@ -25,7 +25,7 @@ module bertd_vector_place #(
     assign group_o = group_q[6:0];
     assign group_end = advance_i && row_o == 2'd3 && word_o == words_i - 9'd1;
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             busy_o <= 1'b0;
             group_q <= '0;

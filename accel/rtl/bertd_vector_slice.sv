@@ -41,18 +41,20 @@ module bertd_vector_slice #(
     output logic                  scale_valid_o,  // one a row
     input  logic                  scale_ready_i,
     output logic [          31:0] scale_o,
-    output logic                  error_o         // a value was not finite; until clear_i
+    output logic                  error_o,        // a value was not finite; until clear_i
+    output logic                  memory_error_o  // a word of a buffer has changed
 );
 
     localparam int GROUP = MAX_WIDTH / 16 * 4;
 
+    // bertd_slice_scale wants a row's largest weight, four stages behind the product that it is, times its step, before
+    // the row's sum: which leaves bertd_slice_sum behind a product and all rounds of a fold, and began three words later.
+    if (2 * bertd_pkg::FP_MUL_LATENCY + 4 >= 3 + bertd_pkg::FP_PRODUCT_LATENCY + 1 + bertd_pkg::FOLD_CYCLES - bertd_pkg::GROUP_ROWS)
+        $error("a softmax's sum comes before its largest value");
+
     // Clearing is a reset that the slice makes itself.
-    logic clear_q, reset_n;
-    always_ff @(posedge clk_i or negedge rst_ni) begin
-        if (!rst_ni) clear_q <= 1'b0;
-        else clear_q <= clear_i;
-    end
-    assign reset_n = rst_ni && !clear_q;
+    logic reset_n;
+    always_ff @(posedge clk_i) reset_n <= rst_ni && !clear_i;
 
     bertd_pkg::slice_cmd_t load_cmd, issue_cmd, collect_cmd, put_cmd, in_flight;
     logic [3:0] stats_group, issue_group, inverse_group, put_group;
@@ -110,7 +112,7 @@ module bertd_vector_slice #(
         .stat_o      (stat),
         .error_o     (load_error)
     );
-    logic [31:0] stats[0:63];
+    (* ram_style = "distributed" *) logic [31:0] stats[0:63];
     always_ff @(posedge clk_i) if (stat_valid) stats[{stats_group, stat_row}] <= stat;
 
     // Out of it, or straight from the input
@@ -147,6 +149,7 @@ module bertd_vector_slice #(
     assign in_ready_o = quant_ready || load_ready;
 
     logic [511:0] row_data;
+    logic row_error, result_error;
     bertd_slice_buffer #(
         .DEPTH(GROUP)
     ) u_rows (
@@ -159,8 +162,10 @@ module bertd_vector_slice #(
         .read_i      (issue && !issue_quant),
         .release_i   (issue && !issue_quant && issue_final),
         .rewind_i    (issue_rewind),
-        .read_data_o (row_data)
+        .read_data_o (row_data),
+        .error_o     (row_error)
     );
+    assign memory_error_o = row_error || result_error;
 
     // Side words wait for the pipeline's end: of elements that there are.
     logic side_push, side_pop, side_there, norm_side_taken, softmax_side_taken;
@@ -201,7 +206,7 @@ module bertd_vector_slice #(
     logic [511:0] centered;
     bertd_slice_valid #(
         .WIDTH(TAG),
-        .DEPTH(2)
+        .DEPTH(bertd_pkg::BLOCK_LATENCY)
     ) u_row_valid (
         .clk_i,
         .rst_ni (reset_n),
@@ -211,7 +216,7 @@ module bertd_vector_slice #(
         .tag_o  (row_tag)
     );
     bertd_fp_delay #(
-        .DEPTH(2)
+        .DEPTH(bertd_pkg::BLOCK_LATENCY)
     ) u_row_stat (
         .clk_i,
         .en_i(1'b1),
@@ -277,6 +282,27 @@ module bertd_vector_slice #(
         .sum_o  (sum)
     );
 
+    // The divider of NORM and scales
+    logic root_valid, factor_valid;
+    logic [1:0] root_row, scale_asks, scale_quotients;
+    logic [2:0] quotient_tag;
+    logic [5:0] scale_tags;
+    logic [31:0] root, quotient;
+    logic [63:0] dividends, divisors;
+    bertd_slice_divide #(
+        .ASKERS(3)
+    ) u_divide (
+        .clk_i,
+        .rst_ni (reset_n),
+        .valid_i({scale_asks, root_valid}),
+        .tag_i  ({scale_tags, 1'b0, root_row}),
+        .a_i    ({dividends, bertd_pkg::FP_ONE}),
+        .b_i    ({divisors, root}),
+        .valid_o({scale_quotients, factor_valid}),
+        .tag_o  (quotient_tag),
+        .y_o    (quotient)
+    );
+
     // NORM
     logic factor_error, y_valid;
     logic [127:0] factors;
@@ -293,7 +319,13 @@ module bertd_vector_slice #(
         .taken_i    (issue_done),
         .ready_o    (factors_ready),
         .factors_o  (factors),
-        .error_o    (factor_error)
+        .error_o    (factor_error),
+        .root_valid_o  (root_valid),
+        .root_row_o    (root_row),
+        .root_o        (root),
+        .factor_valid_i(factor_valid),
+        .factor_row_i  (quotient_tag[1:0]),
+        .factor_i      (quotient)
     );
     bertd_slice_norm u_norm (
         .clk_i,
@@ -314,7 +346,7 @@ module bertd_vector_slice #(
     logic x_ready, issue_norm;
     assign issue_norm = issue_cmd.kind == bertd_pkg::SLICE_NORM;
     assign x_space = !x_used_q[5];
-    always_ff @(posedge clk_i or negedge reset_n) begin
+    always_ff @(posedge clk_i) begin
         if (!reset_n) x_used_q <= 6'd0;
         else x_used_q <= x_used_q + 6'(issue && issue_final && issue_norm) - 6'(x_valid_o && x_ready_i);
     end
@@ -341,7 +373,7 @@ module bertd_vector_slice #(
         .mask_i(issue_mask),
         .y_o   (quant_masked)
     );
-    always_ff @(posedge clk_i or negedge reset_n) begin
+    always_ff @(posedge clk_i) begin
         if (!reset_n) quant_valid_q <= 1'b0;
         else quant_valid_q <= issue && issue_quant;
     end
@@ -390,9 +422,16 @@ module bertd_vector_slice #(
         .scale_valid_o  (scale_valid),
         .scale_row_o    (scale_row),
         .scale_o        (scale),
-        .error_o        (scale_error)
+        .error_o        (scale_error),
+        .ask_valid_o    (scale_asks),
+        .ask_tag_o      (scale_tags),
+        .ask_a_o        (dividends),
+        .ask_b_o        (divisors),
+        .quotient_valid_i(scale_quotients),
+        .quotient_tag_i (quotient_tag),
+        .quotient_i     (quotient)
     );
-    logic [31:0] inverses[0:63];
+    (* ram_style = "distributed" *) logic [31:0] inverses[0:63];
     always_ff @(posedge clk_i) if (inverse_valid) inverses[{inverse_group, inverse_row}] <= inverse;
 
     logic scale_ready;
@@ -428,7 +467,8 @@ module bertd_vector_slice #(
         .read_i      (put_read),
         .release_i   (put_read),
         .rewind_i    (1'b0),
-        .read_data_o (result_data)
+        .read_data_o (result_data),
+        .error_o     (result_error)
     );
     bertd_slice_put u_put (
         .clk_i,
@@ -445,8 +485,8 @@ module bertd_vector_slice #(
         .q_o
     );
 
-    always_ff @(posedge clk_i or negedge reset_n) begin
-        if (!reset_n) error_o <= 1'b0;
+    always_ff @(posedge clk_i) begin
+        if (!reset_n || clear_i) error_o <= 1'b0;
         else error_o <= error_o || load_error || factor_error || scale_error;
     end
 

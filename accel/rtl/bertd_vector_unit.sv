@@ -3,7 +3,7 @@
 module bertd_vector_unit #(
     parameter int SLICES = 1,
     localparam int SLICE_BITS = $clog2(SLICES),
-    localparam int BANK_ROW = 9 - SLICE_BITS
+    localparam int BANK_ROW = bertd_pkg::ROW_BITS - SLICE_BITS
 ) (
     input  logic                           clk_i,
     input  logic                           rst_ni,
@@ -13,14 +13,17 @@ module bertd_vector_unit #(
     input  logic                           job_valid_i,
     output logic                           job_ready_o,
     input  bertd_pkg::vector_job_t         job_i,
-    input  logic [                   11:0] panels_done_i,
+    input  logic [                    9:0] passes_done_i,
+    input  logic [                    9:0] pass_rows_i,
     input  logic [                    9:0] loaded_rows_i,
     input  logic [                    1:0] kv_free_i,
     output logic                           kv_filled_o,
     output logic                           kv_slot_o,
     output logic                           done_o,
     output logic                           layer_done_o,
+    output logic [                    9:0] rows_done_o,    // with which the job has done, from the first on
     output logic                           error_o,
+    output logic                           memory_error_o, // a word of a memory has changed
     output logic                           store_start_o,  // the rows that are normalised from now on are to be stored
     output logic [                    9:0] norm_rows_o,    // that are there, from the first on
 
@@ -48,11 +51,16 @@ module bertd_vector_unit #(
     output logic [SLICES*(BANK_ROW+6)-1:0] scalar_address_o,
     output logic [           SLICES*7-1:0] scale_group_o,
     output logic [           SLICES*2-1:0] scale_row_o,
-    output logic [          SLICES*32-1:0] scale_o
+    output logic [          SLICES*32-1:0] scale_o,
+    output logic [             SLICES-1:0] made_write_o,   // what the operands came to
+    output logic [SLICES*(BANK_ROW+6)-1:0] made_address_o, // as scalar_address_o
+    output logic [          SLICES*32-1:0] made_o
 );
 
-    logic start, side_slot;
+    logic start, running, side_slot;
+    logic [9:0] rows_there;
     logic [SLICES-1:0] busy, error;
+    logic [SLICES*3-1:0] memory_error;
     bertd_pkg::vector_job_t job;
 
     bertd_vector_control u_control (
@@ -61,7 +69,9 @@ module bertd_vector_unit #(
         .job_valid_i,
         .job_ready_o,
         .job_i,
-        .panels_done_i,
+        .passes_done_i,
+        .pass_rows_i,
+        .loaded_rows_i,
         .side_ready_i,
         .kv_free_i,
         .side_release_o,
@@ -70,51 +80,70 @@ module bertd_vector_unit #(
         .kv_slot_o,
         .start_o     (start),
         .job_o       (job),
+        .running_o   (running),
+        .rows_there_o(rows_there),
         .lanes_busy_i(busy != '0),
         .done_o,
         .layer_done_o
     );
     assign error_o = error != '0;
+    assign memory_error_o = memory_error != '0;
     assign store_start_o = start && job.store;
 
     // All groups before the one that the slowest lane is at.
-    logic [SLICES*8-1:0] norm_group;
-    logic [7:0] first_missing;
+    logic [SLICES*8-1:0] norm_group, done_group;
+    logic [7:0] norm_missing, missing, missing_q;
     always_comb begin
-        first_missing = norm_group[7:0];
-        for (int s = 1; s < SLICES; s++)
-            if (norm_group[s*8+:8] < first_missing) first_missing = norm_group[s*8+:8];
+        norm_missing = norm_group[7:0];
+        missing = done_group[7:0];
+        for (int s = 1; s < SLICES; s++) begin
+            if (norm_group[s*8+:8] < norm_missing) norm_missing = norm_group[s*8+:8];
+            if (done_group[s*8+:8] < missing) missing = done_group[s*8+:8];
+        end
     end
-    assign norm_rows_o = {first_missing, 2'b00};
+    assign norm_rows_o = {norm_missing, 2'b00};
+    // While rows are loaded, the drain must not write any: they share a port of the row memory.
+    assign rows_done_o = {missing_q, 2'b00};
+    always_ff @(posedge clk_i) begin
+        if (!rst_ni) missing_q <= '0;
+        else missing_q <= running && !done_o && !job.wait_load ? missing : '0;
+    end
 
     for (genvar s = 0; s < SLICES; s++) begin : gen_lane
         logic side_read;
         logic [5:0] side_word;
         logic [1023:0] side_data;
+        logic [14:0] made_place;
 
-        bertd_ram_1r1w #(
+        bertd_ram_guarded #(
             .WIDTH(512),
-            .DEPTH(128)
+            .DEPTH(128),
+            .LATENCY(bertd_pkg::BLOCK_LATENCY)
         ) u_side_low (
             .clk_i,
+            .rst_ni,
             .write_i        (side_write_low_i),
             .write_address_i(side_write_address_i),
             .write_data_i   (side_write_data_i),
             .read_i         (side_read),
             .read_address_i ({side_slot, side_word}),
-            .read_data_o    (side_data[511:0])
+            .read_data_o    (side_data[511:0]),
+            .error_o        (memory_error[3*s])
         );
-        bertd_ram_1r1w #(
+        bertd_ram_guarded #(
             .WIDTH(512),
-            .DEPTH(128)
+            .DEPTH(128),
+            .LATENCY(bertd_pkg::BLOCK_LATENCY)
         ) u_side_high (
             .clk_i,
+            .rst_ni,
             .write_i        (side_write_high_i),
             .write_address_i(side_write_address_i),
             .write_data_i   (side_write_data_i),
             .read_i         (side_read),
             .read_address_i ({side_slot, side_word}),
-            .read_data_o    (side_data[1023:512])
+            .read_data_o    (side_data[1023:512]),
+            .error_o        (memory_error[3*s+1])
         );
 
         bertd_vector_lane #(
@@ -128,10 +157,12 @@ module bertd_vector_unit #(
             .job_i           (job),
             .layout_i,
             .groups_i,
-            .loaded_rows_i,
+            .rows_there_i    (rows_there),
             .busy_o          (busy[s]),
             .error_o         (error[s]),
+            .memory_error_o  (memory_error[3*s+2]),
             .norm_group_o    (norm_group[s*8+:8]),
+            .done_group_o    (done_group[s*8+:8]),
             .row_read_o      (row_read_o[s]),
             .row_address_o   (row_address_o[s*(BANK_ROW+8)+:BANK_ROW+8]),
             .row_data_i      (row_data_i[s*512+:512]),
@@ -151,10 +182,16 @@ module bertd_vector_unit #(
             .kv_scale_write_o(kv_scale_write_o[s]),
             .scale_group_o   (scale_group_o[s*7+:7]),
             .scale_row_o     (scale_row_o[s*2+:2]),
-            .scale_o         (scale_o[s*32+:32])
+            .scale_o         (scale_o[s*32+:32]),
+            .made_write_o    (made_write_o[s]),
+            .made_place_o    (made_place),
+            .made_o          (made_o[s*32+:32])
         );
+        assign made_address_o[s*(BANK_ROW+6)+:BANK_ROW+6] = {
+            made_place[14:9], made_place[bertd_pkg::ROW_BITS-1:2+SLICE_BITS], made_place[1:0]
+        };
         assign scalar_address_o[s*(BANK_ROW+6)+:BANK_ROW+6] = {
-            job.scalar, scale_group_o[s*7+SLICE_BITS+:7-SLICE_BITS], scale_row_o[s*2+:2]
+            job.scalar, scale_group_o[s*7+SLICE_BITS+:bertd_pkg::ROW_BITS-2-SLICE_BITS], scale_row_o[s*2+:2]
         };
     end
 

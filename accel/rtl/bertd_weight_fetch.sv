@@ -15,6 +15,9 @@ module bertd_weight_fetch (
     input  logic                  panel_ready_i,
     output logic [          10:0] panel_groups_o,
     output logic [           1:0] panel_params_o,
+    output logic                  panel_adds_o,    // its weights are added up ...
+    output logic                  panel_first_o,   // ... from this one on
+    output logic                  panel_check_o,   // it is made of these sums
 
     output logic                  request_valid_o,
     input  logic                  request_ready_i,
@@ -30,22 +33,29 @@ module bertd_weight_fetch (
     } state_t;
 
     localparam int SLOTS = bertd_pkg::PARAM_BITS + 1;
+    localparam int COUNT = bertd_pkg::RING_BITS + 1;
 
     state_t state_q, state_d;
     bertd_pkg::fetch_job_t job_q, job_d;
     logic [63:0] segment_q, segment_d;
+    logic first_q, first_d;                     // the job's first panel
     logic [5:0] segments_left_q, segments_left_d;
     logic [bertd_pkg::RING_BITS:0] reserved_q;  // beats of the ring that are asked for or full
     logic [SLOTS-1:0] slots_q;                  // parameter slots in use
     logic [1:0] params_along;
     logic [7:0] kv_ahead;
-    logic room, ask, panel_begin;
+    logic room, check_room, ask, panel_begin;
 
     assign params_along = job_q.params_apart ? 2'd0 : job_q.params;
-    assign room = 12'(bertd_pkg::RING_BEATS) - reserved_q >= 12'(job_q.beats);
-    assign panel_valid_o = state_q == PANEL && slots_q < SLOTS'(bertd_pkg::PARAM_SLOTS);
+    assign room = COUNT'(bertd_pkg::RING_BEATS) - reserved_q >= COUNT'(job_q.beats);
+    assign check_room = COUNT'(bertd_pkg::RING_BEATS) - reserved_q >= COUNT'(job_q.groups);
+    assign panel_valid_o = state_q == PANEL && slots_q < SLOTS'(bertd_pkg::PARAM_SLOTS) &&
+        (!panel_check_o || check_room);
     assign panel_groups_o = job_q.groups;
-    assign panel_params_o = job_q.params;
+    assign panel_params_o = panel_check_o ? 2'd0 : job_q.params;
+    assign panel_adds_o = job_q.check && !panel_check_o;
+    assign panel_first_o = first_q;
+    assign panel_check_o = job_q.panels == '0;
     assign panel_begin = panel_valid_o && panel_ready_i;
     assign request_valid_o = state_q == PARAMS || (state_q == SEGMENT && room);
     assign request_address_o = state_q == PARAMS ? job_q.params_address : segment_q;
@@ -59,15 +69,17 @@ module bertd_weight_fetch (
         job_d = job_q;
         segment_d = segment_q;
         segments_left_d = segments_left_q;
+        first_d = first_q;
         unique case (state_q)
             IDLE: begin
                 job_d = job_i;
+                first_d = 1'b1;
                 if (job_valid_i && job_ready_o) state_d = PANEL;
             end
             PANEL: begin
                 segment_d = job_q.address;
                 segments_left_d = job_q.segments;
-                if (panel_begin) state_d = job_q.params_apart ? PARAMS : SEGMENT;
+                if (panel_begin) state_d = panel_check_o ? IDLE : job_q.params_apart ? PARAMS : SEGMENT;
             end
             PARAMS: if (ask) state_d = SEGMENT;
             SEGMENT:
@@ -78,18 +90,20 @@ module bertd_weight_fetch (
                     job_d.panels = job_q.panels - 9'd1;
                     job_d.address = job_q.address + 64'(job_q.panel_stride);
                     job_d.params_address = job_q.params_address + 64'(job_q.params_stride);
-                    state_d = job_q.panels == 9'd1 ? IDLE : PANEL;
+                    first_d = 1'b0;
+                    state_d = job_q.panels == 9'd1 && !job_q.check ? IDLE : PANEL;
                 end
             end
             default: ;
         endcase
     end
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
+    always_ff @(posedge clk_i) begin
         if (!rst_ni) begin
             state_q <= IDLE;
             job_q <= '0;
             segment_q <= '0;
+            first_q <= 1'b0;
             segments_left_q <= '0;
             reserved_q <= '0;
             slots_q <= '0;
@@ -97,8 +111,10 @@ module bertd_weight_fetch (
             state_q <= state_d;
             job_q <= job_d;
             segment_q <= segment_d;
+            first_q <= first_d;
             segments_left_q <= segments_left_d;
-            reserved_q <= reserved_q + (ask && state_q == SEGMENT ? 12'(job_q.beats) : 12'd0) - 12'(beat_freed_i);
+            reserved_q <= reserved_q + (ask && state_q == SEGMENT ? COUNT'(job_q.beats) :
+                panel_begin && panel_check_o ? COUNT'(job_q.groups) : '0) - COUNT'(beat_freed_i);
             slots_q <= slots_q + SLOTS'(panel_begin) - SLOTS'(panel_retired_i);
         end
     end

@@ -23,7 +23,8 @@ namespace
 {
 
 constexpr size_t BEAT = 64;
-constexpr int RESET_CYCLES = 4;
+constexpr int RESET_CYCLES = 1;   /* as few as can be: the engine makes more of them */
+constexpr int FORGET_CYCLES = 64; /* in which it does: until then registers hold anything, and assertions say nothing */
 constexpr int REGISTER_CYCLES = 1000; /* for an answer */
 
 struct random_source {
@@ -230,6 +231,7 @@ struct sim_model {
     card memory;
     std::unique_ptr<read_port> weights, data;
     std::unique_ptr<write_port> writes;
+    int forget = 0; /* cycles since a reset are fewer than FORGET_CYCLES, by so many */
 
     explicit sim_model(const sim_model_options &options)
     {
@@ -275,20 +277,22 @@ struct sim_model {
         writes->reset();
         engine->s_axi_awvalid_i = engine->s_axi_wvalid_i = engine->s_axi_arvalid_i = 0;
         engine->s_axi_bready_i = engine->s_axi_rready_i = 0;
-        context->assertOn(false); /* registers hold anything yet */
-        engine->clk_i = 0;
-        engine->rst_ni = 1; /* reset is a falling edge, also for the simulator */
-        engine->eval();
+        context->assertOn(false);
+        forget = FORGET_CYCLES;
         engine->rst_ni = 0;
-        engine->eval();
         for (int i = 0; i < RESET_CYCLES; i++) {
-            engine->clk_i = 0;
-            engine->eval();
-            engine->clk_i = 1;
-            engine->eval();
+            settle();
+            edge();
         }
         engine->rst_ni = 1;
-        context->assertOn(true);
+    }
+
+    void edge()
+    {
+        engine->clk_i = 1;
+        engine->eval();
+        if (forget && !--forget)
+            context->assertOn(true);
     }
 
     void clock()
@@ -301,8 +305,7 @@ struct sim_model {
         weights->move(memory, weights_taken);
         data->move(memory, data_taken);
         writes->move(memory, answered);
-        engine->clk_i = 1;
-        engine->eval();
+        edge();
         weights->after(weights_taken);
         data->after(data_taken);
         writes->after(memory, answered);
@@ -488,6 +491,11 @@ const char *sim_model_breach(const struct sim_model *model)
     return model->memory.breach;
 }
 
+void *sim_model_context(struct sim_model *model)
+{
+    return model->context.get();
+}
+
 uint32_t sim_model_rows(void)
 {
     return SIM_ROWS;
@@ -496,4 +504,9 @@ uint32_t sim_model_rows(void)
 uint32_t sim_model_slices(void)
 {
     return SIM_SLICES;
+}
+
+uint32_t sim_model_tokens(void)
+{
+    return SIM_TOKENS;
 }

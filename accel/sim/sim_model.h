@@ -67,8 +67,11 @@ void sim_model_beats(const struct sim_model *model, uint64_t *ret_read, uint64_t
 /** The last breach of a rule of AXI (4 KiB boundary, last beat, a register that does not answer) or of the record's
  *  (behind all other writes, done when it is answered), or NULL. */
 const char *sim_model_breach(const struct sim_model *model);
+/** Verilator's context of the simulation (a VerilatedContext), borrowed. */
+void *sim_model_context(struct sim_model *model);
 uint32_t sim_model_rows(void); /**< of the array: 64 multiply-accumulates a cycle each */
 uint32_t sim_model_slices(void);
+uint32_t sim_model_tokens(void); /**< most of a sequence, and of all together */
 
 #ifdef __cplusplus
 }

@@ -49,7 +49,9 @@ struct bertd_part {
     enum bertd_step step;
     uint64_t not_before_ms;
     uint32_t tries;
-    uint64_t tried; /**< endpoints since the last pause */
+    bool waits;             /**< since all endpoints rest */
+    uint32_t failed_trials; /**< of the client, that have been counted as its own */
+    uint64_t tried;         /**< endpoints since the last pause */
     struct bertd_endpoint *endpoint;
     struct bertd_knowledge known;
     struct bertd_transfer *transfer;

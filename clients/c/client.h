@@ -38,8 +38,9 @@ struct bertd_client {
     struct bertd_endpoint *endpoints;
     size_t n_endpoints;
     bool curl;            /**< libcurl was initialised */
-    pthread_mutex_t lock; /**< guards endpoints from `info` on, `random`, and `idle` */
+    pthread_mutex_t lock; /**< guards endpoints from `info` on, `random`, `failed_trials` and `idle` */
     uint64_t random;
+    uint32_t failed_trials;   /* so often an endpoint that had rested failed again */
     struct bertd_queue *idle; /**< for calls that wait */
     unsigned n_idle;
 };

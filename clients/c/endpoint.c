@@ -54,36 +54,34 @@ static struct bertd_endpoint *best(struct bertd_client *client, uint64_t tried, 
     return found;
 }
 
-static uint64_t earliest(const struct bertd_client *client, uint64_t now_ms, struct bertd_error *ret_last)
+static void find_earliest(const struct bertd_client *client, uint64_t now_ms, struct bertd_endpoint_choice *ret)
 {
-    uint64_t at = UINT64_MAX;
+    ret->until_ms = UINT64_MAX;
     for (size_t i = 0; i < client->n_endpoints; i++) {
         uint64_t its = free_at(client, &client->endpoints[i], now_ms);
-        if (its < at) {
-            at = its;
-            *ret_last = client->endpoints[i].last;
+        if (its < ret->until_ms) {
+            ret->until_ms = its;
+            ret->last = client->endpoints[i].last;
         }
     }
-    return at;
 }
 
-struct bertd_endpoint *bertd_endpoint_choose(struct bertd_client *client, uint64_t tried, bool any, uint64_t now_ms,
-                                             uint64_t *ret_until, struct bertd_knowledge *ret_known,
-                                             struct bertd_error *ret_last)
+void bertd_endpoint_choose(struct bertd_client *client, uint64_t tried, bool any, uint64_t now_ms,
+                           struct bertd_endpoint_choice *ret)
 {
     pthread_mutex_lock(&client->lock);
     struct bertd_endpoint *endpoint = best(client, tried, any, now_ms);
     if (!endpoint)
         endpoint = best(client, 0, any, now_ms);
+    *ret = (struct bertd_endpoint_choice){.endpoint = endpoint, .failed_trials = client->failed_trials};
     if (endpoint) {
         endpoint->running++;
         endpoint->probing = endpoint->failures >= client->options.breaker_failures;
-        *ret_known = endpoint->known;
+        ret->known = endpoint->known;
     } else {
-        *ret_until = earliest(client, now_ms, ret_last);
+        find_earliest(client, now_ms, ret);
     }
     pthread_mutex_unlock(&client->lock);
-    return endpoint;
 }
 
 bool bertd_endpoint_another(struct bertd_client *client, uint64_t tried, uint64_t now_ms)
@@ -111,21 +109,31 @@ void bertd_endpoint_succeeded(struct bertd_client *client, struct bertd_endpoint
     pthread_mutex_unlock(&client->lock);
 }
 
+/* How long it rests; the lock is held. Requests that were under way when it began to rest say nothing new. */
+static uint64_t rest_after_failure(struct bertd_client *client, struct bertd_endpoint *endpoint)
+{
+    const struct bertd_options *options = &client->options;
+    bool rested = endpoint->failures >= options->breaker_failures;
+    if (rested && !endpoint->probing)
+        return 0;
+    client->failed_trials += rested;
+    if (++endpoint->failures < options->breaker_failures)
+        return 0;
+    unsigned times = endpoint->failures - options->breaker_failures;
+    uint64_t rest_ms = (uint64_t)options->breaker_rest_ms << (times < LONGEST_SHIFT ? times : LONGEST_SHIFT);
+    return jitter(client, rest_ms < LONGEST_REST_MS ? rest_ms : LONGEST_REST_MS);
+}
+
 void bertd_endpoint_failed(struct bertd_client *client, struct bertd_endpoint *endpoint, uint64_t now_ms,
                            const struct bertd_error *err)
 {
     pthread_mutex_lock(&client->lock);
-    const struct bertd_options *options = &client->options;
-    uint64_t rest_ms = err->retry_after_ms;
+    uint64_t rest_ms = err->status == BERTD_OVERLOADED ? 0 : rest_after_failure(client, endpoint);
+    if (rest_ms < err->retry_after_ms)
+        rest_ms = err->retry_after_ms;
     endpoint->running--;
     endpoint->probing = false;
     endpoint->last = *err;
-    if (err->status != BERTD_OVERLOADED && ++endpoint->failures >= options->breaker_failures) {
-        unsigned times = endpoint->failures - options->breaker_failures;
-        uint64_t breaker_ms = (uint64_t)options->breaker_rest_ms << (times < LONGEST_SHIFT ? times : LONGEST_SHIFT);
-        breaker_ms = jitter(client, breaker_ms < LONGEST_REST_MS ? breaker_ms : LONGEST_REST_MS);
-        rest_ms = rest_ms > breaker_ms ? rest_ms : breaker_ms;
-    }
     if (endpoint->rests_until_ms < now_ms + rest_ms)
         endpoint->rests_until_ms = now_ms + rest_ms;
     pthread_mutex_unlock(&client->lock);

@@ -5,16 +5,20 @@
 
 #include "clients/c/client.h"
 
+/** What a request gets. */
+struct bertd_endpoint_choice {
+    struct bertd_endpoint *endpoint; /**< NULL: all rest */
+    struct bertd_knowledge known;    /**< of the endpoint */
+    uint64_t until_ms;               /**< where all rest: when to ask again */
+    struct bertd_error last;         /**< where all rest: why the one that is the first to be tried again does */
+    uint32_t failed_trials; /**< so often, since the client was made, an endpoint had rested and failed again */
+};
+
 /** Choose for a request, and count it as running there.
- *  tried        bit i: not endpoint i, where there is another
- *  any          those that rest count too
- *  ret_until    set where there is none: when to ask again, in ms
- *  ret_known    what is known of the endpoint
- *  ret_last     set where there is none: why the one that is the first to be tried again rests
- *  Returns NULL: all rest. Thread: any */
-struct bertd_endpoint *bertd_endpoint_choose(struct bertd_client *client, uint64_t tried, bool any, uint64_t now_ms,
-                                             uint64_t *ret_until, struct bertd_knowledge *ret_known,
-                                             struct bertd_error *ret_last);
+ *  tried  bit i: not endpoint i, where there is another
+ *  any    those that rest count too. Thread: any */
+void bertd_endpoint_choose(struct bertd_client *client, uint64_t tried, bool any, uint64_t now_ms,
+                           struct bertd_endpoint_choice *ret);
 /** Whether an endpoint that is not among `tried` could be chosen now. Thread: any */
 bool bertd_endpoint_another(struct bertd_client *client, uint64_t tried, uint64_t now_ms);
 

@@ -117,18 +117,29 @@ static enum bertd_step first_step(const struct bertd_part *part)
     return part->endpoint->openai ? BERTD_STEP_MODELS : BERTD_STEP_INFO;
 }
 
+/* All endpoints rest. One request at a time tries whether they are well: what it finds counts for all who wait.
+ * False: no more tries. */
+static bool wait_for_endpoint(struct bertd_part *part, const struct bertd_endpoint_choice *choice)
+{
+    if (part->waits)
+        part->tries += choice->failed_trials - part->failed_trials;
+    part->waits = true;
+    part->failed_trials = choice->failed_trials;
+    part->not_before_ms = choice->until_ms;
+    return part->tries <= part->call->retries && choice->until_ms < part->call->deadline_ms;
+}
+
 enum bertd_status bertd_part_try(struct bertd_part *part, uint64_t now_ms, struct bertd_error *err)
 {
-    struct bertd_error why;
-    uint64_t until_ms = 0;
-    part->endpoint = bertd_endpoint_choose(client_of(part), part->tried, operation_of(part) == BERTD_HEALTH, now_ms,
-                                           &until_ms, &part->known, &why);
-    if (part->endpoint) {
-        part->step = first_step(part);
-        return send_request(part, now_ms, err);
-    }
-    part->not_before_ms = until_ms;
-    return until_ms < part->call->deadline_ms ? BERTD_OK : bertd_fail_as(err, &why);
+    struct bertd_endpoint_choice choice;
+    bertd_endpoint_choose(client_of(part), part->tried, operation_of(part) == BERTD_HEALTH, now_ms, &choice);
+    if (!choice.endpoint)
+        return wait_for_endpoint(part, &choice) ? BERTD_OK : bertd_fail_as(err, &choice.last);
+    part->endpoint = choice.endpoint;
+    part->known = choice.known;
+    part->waits = false;
+    part->step = first_step(part);
+    return send_request(part, now_ms, err);
 }
 
 /* What follows on how a request ended. */

@@ -89,7 +89,8 @@ void config_write_help(struct buf *out)
         "and TLS.\n"
         "\nVariables that are no options\n"
         "  OTEL_EXPORTER_OTLP_ENDPOINT  send spans to this collector (OTLP/HTTP); docs/operating.md has the others\n"
-        "  BERTD_CPU_MASK               newest instructions to use: c, avx2, avxvnni or avx512vnni\n"
+        "  BERTD_CPU_MASK               newest instructions to use: c (none), or a set that docs/operating.md names\n"
+        "  BERTD_XRT_LOG                a file for the words of XRT, which opens cards; docs/cards.md\n"
         "\nOptions of text-embeddings-inference that bertd does not have\n");
     for (size_t i = 0; i < config_n_absent_rows; i++) {
         const struct absent_row *row = &config_absent_rows[i];

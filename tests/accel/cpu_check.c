@@ -144,21 +144,24 @@ void check_free_output(void *output)
 
 void check_each_set(void (*test)(const struct cpu_kernels *kernels, const struct cpu_kernels *before))
 {
-    static const char *const names[] = {"c", "avx2", "avxvnni", "avx512vnni"};
-    static const unsigned bits[] = {0, CPU_AVX2, CPU_AVXVNNI, CPU_AVX512VNNI};
-    struct cpu_kernels kernels[sizeof names / sizeof *names];
+    struct cpu_kernels kernels[CPU_N_SETS];
     const struct cpu_kernels *before = NULL;
     unsigned flags = 0;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (bits[i] & ~cpu_flags()) {
-            bool absent = bits[i] & ~cpu_flags_detected();
-            printf("skipped: no %s %s\n", names[i], absent ? "on this machine" : "by BERTD_CPU_MASK");
+    for (size_t i = 0; i < CPU_N_SETS; i++) {
+        const struct cpu_set *set = &cpu_sets[i];
+        if (set->flag & ~cpu_flags()) {
+            bool absent = set->flag & ~cpu_flags_detected();
+            printf("skipped: no %s %s\n", set->name, absent ? "on this machine" : "by BERTD_CPU_MASK");
             continue;
         }
-        flags |= bits[i];
+        flags |= set->flag;
         cpu_kernels_init(&kernels[i], flags);
+        if (kernels[i].begin)
+            kernels[i].begin();
         test(&kernels[i], before);
-        printf("%s: as specified\n", names[i]);
+        if (kernels[i].end)
+            kernels[i].end();
+        printf("%s: as specified\n", set->name);
         before = &kernels[i];
     }
 }

@@ -145,7 +145,7 @@ static int8_t weight_at(const unsigned char *panel, uint32_t output, uint32_t in
 }
 
 /* Outputs [first, first + n) of a linear at this address: scales, biases, weights, and a panel whose digits come to the
- * sums of each input's weights. */
+ * sums of each input's weights, each times its output's factor, and that has the inputs' factors. */
 static void expect_run(const struct fixture *f, uint64_t address, const struct image_linear *linear, uint32_t first,
                        uint32_t n)
 {
@@ -156,11 +156,12 @@ static void expect_run(const struct fixture *f, uint64_t address, const struct i
         for (uint32_t o = 0; o < n; o++) {
             int8_t weight = weight_at(begin + o / IMAGE_PANEL * panel_bytes, o % IMAGE_PANEL, i);
             cr_assert_eq(weight, image_weight(linear, first + o, i), "output %u, input %u", first + o, i);
-            sum += weight;
+            sum += (int32_t)(2 * (o % IMAGE_PANEL) + 1) * weight;
         }
         for (uint32_t digit = 4; digit-- > 0;)
             digits = digits * 256 + weight_at(check, digit, i);
         cr_assert_eq(digits, sum, "input %u: %d, not %d", i, digits, sum);
+        cr_assert_eq(weight_at(check, 4, i), 2 * (i % IMAGE_PANEL) + 1, "factor of input %u", i);
     }
     for (uint32_t o = 0; o < n; o++) {
         const unsigned char *panel = begin + o / IMAGE_PANEL * panel_bytes;

@@ -19,7 +19,7 @@ static size_t padded(size_t n)
 /* P as the number it stands for. */
 static int32_t digit_at(const struct cpu_kernels *k, const void *digits, size_t i)
 {
-    if (k->operand_size == 1)
+    if (k->operand.size == 1)
         return ((const uint8_t *)digits)[i];
     int16_t number;
     memcpy(&number, (const char *)digits + i * sizeof number, sizeof number);
@@ -70,7 +70,7 @@ static void check_rows(const struct cpu_kernels *k, size_t rows, size_t n)
     uint32_t sums[MAX_ROWS] = {0}, score_sums[MAX_ROWS], products[MAX_ROWS];
     int32_t *p = check_input(size);
     struct cpu_attention a = {.n_rows = rows, .n = n, .score_stride = width, .scale_stride = 1 + check_below(2)};
-    a.digit_stride = width * k->operand_size;
+    a.digit_stride = width * k->operand.size;
     a.scores = check_output(rows * size);
     a.high = check_output(rows * a.digit_stride);
     a.low = k->n_digits == 2 ? check_output(rows * a.digit_stride) : NULL;
@@ -177,15 +177,15 @@ static void check_product(const struct cpu_kernels *k, const struct cpu_kernels 
         size_t n = padded(1 + check_below(130));
         int8_t *q = check_input(n);
         int32_t *sums = check_input(n * sizeof *sums);
-        char *operands = check_input(n * k->operand_size);
+        char *operands = check_input(n * k->operand.size);
         uint32_t right = 0;
         check_bytes(q, n);
         for (size_t i = 0; i < n; i++) {
             const int16_t number = q[i];
             sums[i] = (int32_t)(check_random() >> 32);
             right += (uint32_t)sums[i] * (uint32_t)number;
-            if (k->operand_size == 1)
-                operands[i] = (char)(number + 128);
+            if (k->operand.size == 1)
+                operands[i] = (char)(number + k->operand.offset);
             else
                 memcpy(operands + i * sizeof number, &number, sizeof number);
         }

@@ -294,6 +294,7 @@ Test(cpu_engine, flags)
     cr_assert(cpu_flags_parse("avx2", &mask) && mask == CPU_AVX2);
     cr_assert(cpu_flags_parse("avxvnni", &mask) && mask == (CPU_AVX2 | CPU_AVXVNNI));
     cr_assert(cpu_flags_parse("avx512vnni", &mask) && mask == (CPU_AVX2 | CPU_AVXVNNI | CPU_AVX512VNNI));
+    cr_assert(cpu_flags_parse("amx", &mask) && mask == (CPU_AVX2 | CPU_AVXVNNI | CPU_AVX512VNNI | CPU_AMX));
     cr_assert(cpu_flags_parse("5", &mask) && mask == (CPU_AVX2 | CPU_AVX512VNNI));
     mask = 99;
     cr_assert_not(cpu_flags_parse("avx", &mask));

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/round_up.h"
 #include "tests/accel/cpu_check.h"
 
 struct gemm_case {
@@ -11,9 +12,9 @@ struct gemm_case {
     bool linear;                         /* the kernel of linear layers */
 };
 
-static uint32_t operand_size(const struct cpu_kernels *k, const struct gemm_case *c)
+static struct cpu_operand operand(const struct cpu_kernels *k, const struct gemm_case *c)
 {
-    return c->linear ? k->linear_operand_size : k->operand_size;
+    return c->linear ? k->linear_operand : k->operand;
 }
 
 static size_t inputs_of(const struct gemm_case *c)
@@ -39,8 +40,8 @@ static void fill_rows(const struct cpu_kernels *k, const struct gemm_case *c, in
         for (size_t i = 0; i < n; i++) {
             int16_t number = c->offset ? bytes[i] : (int16_t)random_digit(k);
             numbers[r * n + i] = number;
-            if (operand_size(k, c) == 1)
-                ((uint8_t *)operands + r * stride)[i] = (uint8_t)(number + (c->offset ? 128 : 0));
+            if (operand(k, c).size == 1)
+                ((uint8_t *)operands + r * stride)[i] = (uint8_t)(number + (c->offset ? operand(k, c).offset : 0));
             else
                 memcpy(operands + r * stride + i * sizeof number, &number, sizeof number);
         }
@@ -101,7 +102,7 @@ static void multiply(const struct cpu_kernels *k, const struct gemm_case *c, str
                                       .weights = g->weights};
         g->clipped = check_clipped(&linear);
     }
-    g->work = check_output(cpu_linear_work(c->rows, inputs_of(c)));
+    g->work = check_output(k->work ? k->work(c->rows, inputs_of(c)) : 0);
     if (k->prepare)
         k->prepare(g);
     k->linear(g);
@@ -114,7 +115,9 @@ static void check_case(const struct cpu_kernels *k, const struct gemm_case *c)
 {
     size_t n = inputs_of(c), outputs = c->panels * IMAGE_PANEL, block = c->groups * 64;
     struct cpu_gemm g = {.n_blocks = c->blocks, .block_groups = c->groups, .n_rows = c->rows, .n_panels = c->panels};
-    g.row_stride = (n + check_below(3) * IMAGE_GROUP) * operand_size(k, c);
+    const size_t room = round_up(c->rows, CPU_TILE_ROWS), width = round_up(n, CPU_TILE_INPUTS);
+    g.row_stride = (n + check_below(3) * IMAGE_GROUP) * operand(k, c).size;
+    const size_t rows_size = (room - 1) * g.row_stride + width * operand(k, c).size;
     if (c->linear || check_below(2)) { /* panels of a linear, or token blocks */
         g.block_stride = block;
         g.panel_stride = c->blocks * block;
@@ -124,17 +127,17 @@ static void check_case(const struct cpu_kernels *k, const struct gemm_case *c)
     }
     g.acc_stride = outputs + check_below(2) * 16;
     int8_t *weights = check_input(outputs * n);
-    char *operands = check_input(c->rows * g.row_stride);
+    char *operands = check_input(rows_size);
     int16_t *numbers = check_input(c->rows * n * sizeof *numbers);
     int32_t *row_sums = check_input(outputs * sizeof *row_sums);
-    g.acc = check_output(((c->rows - 1) * g.acc_stride + outputs) * sizeof *g.acc);
+    g.acc = check_output(((room - 1) * g.acc_stride + outputs) * sizeof *g.acc);
     if (c->linear && check_below(3))
         check_bells(weights, outputs * n);
     else
         check_bytes(weights, outputs * n);
     g.weights = weights;
     g.rows = operands;
-    memset(operands, 0x55, c->rows * g.row_stride);
+    memset(operands, 0x55, rows_size);
     fill_rows(k, c, numbers, operands, g.row_stride);
     for (size_t o = 0; o < outputs; o++) {
         row_sums[o] = 0;
@@ -206,7 +209,8 @@ static void check_tokens(const struct cpu_kernels *k, const struct cpu_kernels *
     if (!CHECK_NEW(k, before, gemm))
         return;
     for (int round = check_rounds(60); round > 0; round--) {
-        struct gemm_case c = {1 + check_below(30), 1 + check_below(5), 1 + check_below(40), 4, false, false};
+        const size_t blocks = 1 + check_below(IMAGE_MAX_SEQUENCE / IMAGE_PANEL);
+        struct gemm_case c = {1 + check_below(70), 1 + check_below(5), blocks, 4, false, false};
         check_case(k, &c);
     }
     struct gemm_case longest = {2, 1, IMAGE_MAX_SEQUENCE / IMAGE_PANEL, 4, false, false};

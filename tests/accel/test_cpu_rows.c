@@ -191,11 +191,11 @@ Test(cpu_rows, amax)
     check_each_set(check_amax);
 }
 
-/* One operand of so many bytes as the number it stands for. */
-static int32_t operand_at(uint32_t size, const void *operands, size_t i)
+/* One operand as the number it stands for. */
+static int32_t operand_at(struct cpu_operand form, const void *operands, size_t i)
 {
-    if (size == 1)
-        return ((const uint8_t *)operands)[i] - 128;
+    if (form.size == 1)
+        return form.offset ? ((const uint8_t *)operands)[i] - form.offset : ((const int8_t *)operands)[i];
     int16_t number;
     memcpy(&number, (const char *)operands + i * sizeof number, sizeof number);
     return number;
@@ -206,11 +206,12 @@ static size_t padded(size_t n)
     return round_up(n, IMAGE_PANEL);
 }
 
-static void expect_operands(const char *isa, uint32_t size, const void *operands, const int8_t *right, size_t n)
+static void expect_operands(const char *isa, struct cpu_operand form, const void *operands, const int8_t *right,
+                            size_t n)
 {
     for (size_t i = 0; i < padded(n); i++)
-        cr_assert_eq(operand_at(size, operands, i), i < n ? right[i] : 0, "%s: operand %zu of %zu is %d", isa, i, n,
-                     operand_at(size, operands, i));
+        cr_assert_eq(operand_at(form, operands, i), i < n ? right[i] : 0, "%s: operand %zu of %zu is %d", isa, i, n,
+                     operand_at(form, operands, i));
 }
 
 /* The same with the products that check what is made of the row: for one projection, or three. */
@@ -219,7 +220,7 @@ static void check_products(const struct cpu_kernels *k, const float *x, float fa
     const size_t projections = check_below(2) ? 3 : 1;
     uint32_t products[3] = {0}, right[3] = {0};
     int32_t *checks = check_input(projections * n * sizeof *checks);
-    char *operands = check_output(padded(n) * k->linear_operand_size);
+    char *operands = check_output(padded(n) * k->linear_operand.size);
     const struct cpu_check check = {checks, projections, products};
     for (size_t i = 0; i < projections * n; i++) {
         checks[i] = (int32_t)(check_random() >> 32);
@@ -227,7 +228,7 @@ static void check_products(const struct cpu_kernels *k, const float *x, float fa
     }
     k->quantise(operands, x, factor, n, &check);
     cr_assert(check_intact(operands), "%s: written outside of a row of %zu", k->isa, n);
-    expect_operands(k->isa, k->linear_operand_size, operands, q, n);
+    expect_operands(k->isa, k->linear_operand, operands, q, n);
     for (size_t p = 0; p < projections; p++)
         cr_assert_eq(products[p], right[p], "%s: product %zu of %zu inputs is %x, not %x", k->isa, p, n, products[p],
                      right[p]);
@@ -243,12 +244,12 @@ static void check_quantise(const struct cpu_kernels *k, const struct cpu_kernels
         size_t n = check_width();
         float *x = some_floats(n), scale;
         int8_t *right = check_input(n);
-        char *operands = check_output(padded(n) * k->linear_operand_size);
+        char *operands = check_output(padded(n) * k->linear_operand.size);
         cr_assert(ref_quantise(right, &scale, x, (uint32_t)n));
         float amax = function_from_bits(ref_amax_bits(x, (uint32_t)n)), factor = amax < IMAGE_TINY ? 0 : 127 / amax;
         k->quantise(operands, x, factor, n, NULL);
         cr_assert(check_intact(operands), "%s: written outside of a row of %zu", k->isa, n);
-        expect_operands(k->isa, k->linear_operand_size, operands, right, n);
+        expect_operands(k->isa, k->linear_operand, operands, right, n);
         check_products(k, x, factor, right, n);
         cr_assert_eq(k->sum_bits(x, n), ref_sum_bits(x, (uint32_t)n));
         free(x);
@@ -271,7 +272,7 @@ static void check_heads(const struct cpu_kernels *k, const struct cpu_kernels *b
         size_t heads = 1 + check_below(40), dim = 1 + check_below(check_below(2) ? 20 : 130), stride = padded(dim);
         float *x = check_input(heads * dim * sizeof *x), *scales = check_output(heads * sizeof *scales), scale;
         int8_t *right = check_input(dim), *bytes = check_output(heads * stride);
-        char *operands = check_output(heads * stride * k->operand_size);
+        char *operands = check_output(heads * stride * k->operand.size);
         for (size_t h = 0; h < heads; h++)
             check_floats(x + h * dim, dim);
         uint32_t amax = ref_amax_bits(x, (uint32_t)(heads * dim));
@@ -285,7 +286,7 @@ static void check_heads(const struct cpu_kernels *k, const struct cpu_kernels *b
             cr_assert(memcmp(bytes + h * stride, right, dim) == 0, "%s: bytes of head %zu", k->isa, h);
             for (size_t i = dim; i < stride; i++)
                 cr_assert_eq((uint8_t)bytes[h * stride + i], 0xa5, "%s: written between heads", k->isa);
-            expect_operands(k->isa, k->operand_size, operands + h * stride * k->operand_size, right, dim);
+            expect_operands(k->isa, k->operand, operands + h * stride * k->operand.size, right, dim);
         }
         free(x);
         free(right);

@@ -86,17 +86,13 @@ static void check_engine(const char *name, const struct engine_ops *ops, uint32_
 /* Each set in turn, the machine's best last. */
 static void each_set(void (*check)(const char *name, const struct engine_ops *ops, uint32_t shape), uint32_t shape)
 {
-    static const char *const names[] = {"c", "avx2", "avxvnni", "avx512vnni"};
-    static const unsigned bits[] = {0, CPU_AVX2, CPU_AVXVNNI, CPU_AVX512VNNI};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        unsigned mask = 0;
-        cr_assert(cpu_flags_parse(names[i], &mask));
-        if ((bits[i] & ~cpu_flags_detected()) == 0) {
-            cpu_flags_set_mask(mask);
-            check(names[i], &cpu_engine, shape);
-        } else {
-            printf("skipped: no %s on this machine\n", names[i]);
+    for (const struct cpu_set *set = cpu_sets; set < cpu_sets + CPU_N_SETS; set++) {
+        if (set->flag & ~cpu_flags_detected()) {
+            printf("skipped: no %s on this machine\n", set->name);
+            continue;
         }
+        cpu_flags_set_mask(set->mask);
+        check(set->name, &cpu_engine, shape);
     }
     check("ref", &ref_engine, shape);
 }

@@ -107,7 +107,8 @@ Test(kinds, bulk_goes_layer_by_layer_only_where_a_launch_costs_little)
     sim->costs[CARD].move_ns = sim->costs[CARD].row_ns / 2;
     cr_assert_eq(plan(sim, BATCH_BULK, 60, 30, actions), 4);
     for (int i = 0; i < 4; i++)
-        cr_assert_eq(actions[i].layers, sim->kinds[actions[i].boards[0]] == CARD ? LAYERS : 1, "but not beside its way");
+        cr_assert_eq(actions[i].layers, sim->kinds[actions[i].boards[0]] == CARD ? LAYERS : 1,
+                     "but not beside its way");
     sim->costs[CARD].move_ns = 0;
     cr_assert_eq(plan(sim, BATCH_BULK, 1, 10, actions), 1);
     cr_assert_eq(actions[0].boards[0], 2);

@@ -16,10 +16,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "accel/cpu/cpu_flags.h"
+#include "accel/cpu/kernels.h"
 #include "accel/engine.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "tests/bench/machine/limits.h"
 
 enum { MAX_THREADS = 64, MAX_RUNS = 1000, VOCAB = 1000, POSITIONS = 512 };
 
@@ -126,51 +127,6 @@ static struct image *make_image(const struct model *model)
     mem_free(layer.gamma);
     mem_free(table);
     return image;
-}
-
-/* The peak ---------------------------------------------------------------------------------------------------------*/
-
-#define TWELVE(X) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
-#define MADD(k)   "vpmaddwd %%ymm0, %%ymm0, %%ymm1\nvpaddd %%ymm1, %%ymm" #k ", %%ymm" #k "\n"
-#define VEX(k)    "%{vex%} vpdpbusd %%ymm0, %%ymm0, %%ymm" #k "\n"
-#define EVEX(k)   "vpdpbusd %%zmm0, %%zmm0, %%zmm" #k "\n"
-#define CLOBBERS                                                                                                       \
-    "xmm0", "xmm1", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
-
-/* Twelve independent instructions; returns the products of one of them. */
-static uint32_t peak_step(unsigned flags)
-{
-#if defined(__x86_64__)
-    if (flags & CPU_AVX512VNNI) {
-        __asm__ volatile(TWELVE(EVEX)::: CLOBBERS);
-        return 64;
-    }
-    if (flags & CPU_AVXVNNI) {
-        __asm__ volatile(TWELVE(VEX)::: CLOBBERS);
-        return 32;
-    }
-    if (flags & CPU_AVX2) {
-        __asm__ volatile(TWELVE(MADD)::: CLOBBERS);
-        return 16;
-    }
-#endif
-    (void)flags;
-    return 0;
-}
-
-/* GMAC/s of one thread: the best of many short stretches. 0 where no instruction is known. */
-static double measure_peak(unsigned flags)
-{
-    enum { STEPS = 20000, STRETCHES = 200 };
-    double best = 0;
-    for (int i = 0; i < STRETCHES; i++) {
-        uint64_t products = 0, begin = clock_now_ns();
-        for (int j = 0; j < STEPS; j++)
-            products += peak_step(flags) * 12;
-        double rate = (double)products / (double)(clock_now_ns() - begin);
-        best = rate > best ? rate : best;
-    }
-    return best;
 }
 
 /* A pass -----------------------------------------------------------------------------------------------------------*/
@@ -344,8 +300,8 @@ static void measure(const struct model *model, const struct image *image, struct
 
 static void usage(FILE *file, int status)
 {
-    fprintf(file, "usage: bench-board [--model minilm|bert-base] [--shape SEQSxTOKENS] [--isa c|avx2|avxvnni|"
-                  "avx512vnni] [--threads N] [--seconds S] [--cpu-time] [--no-verify] [--json]\n");
+    fprintf(file, "usage: bench-board [--model minilm|bert-base] [--shape SEQSxTOKENS] [--isa NAME] [--threads N] "
+                  "[--seconds S] [--cpu-time] [--no-verify] [--json]\n");
     exit(status);
 }
 
@@ -393,12 +349,10 @@ int main(int argc, char **argv)
         usage(stderr, 2);
     if (options.isa)
         cpu_flags_set_mask(mask);
-    unsigned flags = cpu_flags();
-    double peak = measure_peak(flags);
-    const char *isa = flags & CPU_AVX512VNNI ? "avx512vnni" : flags & CPU_AVXVNNI ? "avxvnni" : flags ? "avx2" : "c";
+    double peak = limits_products(cpu_flags());
     printf(options.json ? "{\"isa\": \"%s\", \"threads\": %u, \"peak_gmacs_a_thread\": %.1f}\n"
                         : "%s, %u thread(s), peak %.1f GMAC/s a thread\n",
-           isa, options.threads, peak);
+           cpu_engine_instruction_set(), options.threads, peak);
     for (size_t m = 0; m < sizeof models / sizeof *models; m++) {
         if (options.model && strcmp(options.model, models[m].name) != 0)
             continue;

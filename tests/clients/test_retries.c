@@ -187,6 +187,33 @@ Test(retries, the_breaker_lets_an_endpoint_rest_and_tries_it_by_one_request)
     finish(2);
 }
 
+/* Else each would have to fail by itself, one after the other; and those that fail together would make the first rest
+ * as long as the last one. */
+Test(retries, a_trial_that_fails_counts_for_all_who_wait)
+{
+    enum { CALLS = 40 };
+    struct bertd_options options = quick();
+    struct bertd_queue *queue = NULL;
+    options.breaker_rest_ms = 50;
+    begin(1, &options);
+    fall_ill(&servers[0], 503, 1000, NULL);
+    cr_assert_eq(bertd_queue_create(client, &queue, &err), BERTD_OK);
+    for (int i = 0; i < CALLS; i++) {
+        struct bertd_call *call = NULL;
+        cr_assert_eq(bertd_submit_embed(queue, some, NULL, 2, NULL, NULL, &call, &err), BERTD_OK);
+    }
+    for (int i = 0; i < CALLS; i++) {
+        struct bertd_embeddings *found = NULL;
+        struct bertd_call *call = bertd_queue_wait(queue, -1);
+        cr_assert_eq(bertd_call_embeddings(call, &found, &err), BERTD_UNAVAILABLE, "%s", err.message);
+        bertd_call_destroy(&call);
+    }
+    cr_assert_geq(servers[0].refused, CALLS + 4, "%u: not all tries were made", servers[0].refused);
+    cr_assert_lt(servers[0].refused, 2 * CALLS, "%u: they are tried one by one", servers[0].refused);
+    bertd_queue_destroy(&queue);
+    finish(1);
+}
+
 Test(retries, an_endpoint_that_is_well_again_gets_requests)
 {
     struct bertd_options options = quick();

@@ -93,7 +93,7 @@ engine_start() {
     local folder=$engines/$1 name tries=0
     name=$(engine_namespace "$1")
     mkdir -p "$folder"
-    engine_in "$1" unshare --mount --uts sh -c 'hostname "$0"; exec "$@"' "$1" \
+    engine_in "$1" setsid unshare --mount --uts sh -c 'hostname "$0"; exec "$@"' "$1" \
         dockerd --data-root "$folder/data" --exec-root "$folder/exec" -p "$folder/pid" -H "unix://$folder/docker.sock" \
         --cgroup-parent "/$name" --exec-opt native.cgroupdriver=cgroupfs --containerd-namespace "$name" \
         --containerd-plugins-namespace "plugins.$name" "${@:2}" >"$folder/log" 2>&1 </dev/null &
@@ -106,6 +106,15 @@ engine_start() {
         fi
         sleep 0.1
     done
+    echo "$(cat "$folder/pid")$(sed 's/^/,/' "$folder/exec/containerd/containerd.pid" 2>/dev/null)" > "$folder/sessions"
+}
+
+# engine_kill NAME: at once what is left of the engine, by its sessions, and of its containers, by their cgroups.
+engine_kill() {
+    local sessions
+    ! sessions=$(cat "$engines/$1/sessions" 2>/dev/null) || pkill -KILL -s "$sessions" || true
+    find /sys/fs/cgroup -path "*/$(engine_namespace "$1")*" -name cgroup.procs -exec cat {} + 2>/dev/null | sort -u |
+        xargs -r kill -KILL 2>/dev/null || true
 }
 
 # engine_stop NAME: the engine, what runs in it, its folder, its namespace.
@@ -117,7 +126,7 @@ engine_stop() {
         kill "$pid" 2>/dev/null || true
         while kill -0 "$pid" 2>/dev/null && [ $tries -lt 200 ]; do tries=$((tries + 1)); sleep 0.1; done
     fi
-    pkill -KILL -f "$folder/" || true # an engine that would not end, and its containers
+    engine_kill "$1" # an engine that would not end, and its containers
     [ ! -f "$folder/uplink" ] || engine_uplink_end "$1"
     ip netns delete "$name" 2>/dev/null || true
     find /sys/fs/cgroup -depth -type d -path "*/$name*" -exec rmdir {} + 2>/dev/null || true

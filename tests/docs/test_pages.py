@@ -72,6 +72,12 @@ class Pages(unittest.TestCase):
         self.assertGreater(len(named), 80)
         self.assertEqual({name for name in named if not any(path.endswith(f"/{name}") for path in there)}, set())
 
+    def test_instruction_sets(self):
+        sets = ["c", *re.findall(r"^ *X\((\w+), ", read("accel/cpu/cpu_flags.h"), re.M)]
+        self.assertGreater(len(sets), 1)
+        named = re.search(r"`BERTD_CPU_MASK` \(([^)]*)\)", read("docs/operating.md")).group(1)
+        self.assertEqual(re.findall(r"`(\w+)`", named), sets)
+
     def test_threads_and_locks(self):
         page = read("docs/architecture.md").split("## Threads")[1]
         threads, locks = page.split("\n## ")[:2]

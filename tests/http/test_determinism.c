@@ -183,18 +183,14 @@ static void expect_set(int port, const char *want)
 /* A mask names the best set that may be used; where the machine has it not, the next best one runs. */
 Test(determinism, on_any_instruction_set)
 {
-    static const struct {
-        const char *name;
-        unsigned flag;
-    } sets[] = {{"c", 0}, {"avx2", CPU_AVX2}, {"avxvnni", CPU_AVXVNNI}, {"avx512vnni", CPU_AVX512VNNI}};
-    const char *runs = sets[0].name;
+    const char *runs = NULL;
     char *want[TEXTS];
     reference(want);
-    for (int i = 0; i < 4; i++) {
-        if (cpu_flags_detected() & sets[i].flag)
-            runs = sets[i].name;
+    for (const struct cpu_set *set = cpu_sets; set < cpu_sets + CPU_N_SETS; set++) {
+        if ((set->flag & ~cpu_flags_detected()) == 0)
+            runs = set->name;
         struct process process =
-            process_start_with("--boards 2 --drain-seconds 0 --request-timeout-ms 0", "BERTD_CPU_MASK", sets[i].name);
+            process_start_with("--boards 2 --drain-seconds 0 --request-timeout-ms 0", "BERTD_CPU_MASK", set->name);
         expect_set(process.port, runs);
         in_many_company(process.port, want);
         process_stop(&process);

@@ -17,6 +17,7 @@ struct multiboot_module {
 
 enum { HEAP = 0x10000000, MAPPINGS = 0x14000000, TOP = 0x1e000000, STACK = 0x1ff00000, PAGE = 4096 };
 enum { PORT_DEBUG = 0xe9, PORT_POWER = 0x8900, MSR_FS = 0xc0000100, ARCH_SET_FS_CODE = 0x1002 };
+enum { ARCH_PERMIT_STATE_CODE = 0x1023 };
 
 static uintptr_t heap = HEAP, mappings = MAPPINGS;
 
@@ -117,7 +118,7 @@ long machine_call(long number, long a, long b, long c)
     case SYS_mmap:
         return map((size_t)b);
     case SYS_arch_prctl:
-        return a == ARCH_SET_FS_CODE ? set_fs((uintptr_t)b) : -EINVAL;
+        return a == ARCH_SET_FS_CODE ? set_fs((uintptr_t)b) : a == ARCH_PERMIT_STATE_CODE ? 0 : -EINVAL;
     case SYS_clock_gettime:
         return tell_time((int64_t *)b);
     case SYS_munmap:

@@ -62,9 +62,12 @@ machine_start:
         mov %eax, %ds
         mov %eax, %es
         mov %eax, %ss
-        xor %ecx, %ecx                  /* XCR0: x87, SSE, AVX, and the three parts of AVX-512 */
+        mov $0x0d, %eax                 /* XCR0: x87, SSE, AVX, the three parts of AVX-512, the two of AMX if any */
+        xor %ecx, %ecx
+        cpuid
+        and $0x600e7, %eax
+        xor %ecx, %ecx
         xor %edx, %edx
-        mov $0xe7, %eax
         xsetbv
         mov $0xc0000081, %ecx           /* STAR: the segments of `syscall` */
         xor %eax, %eax

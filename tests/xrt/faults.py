@@ -17,6 +17,8 @@ from cards import Cards, await_that
 from pool import REQUESTS, ask, build_folder, card_server, tasks_done
 from server import Server
 
+PATIENCE = 400   # seconds: of a machine that others keep busy
+
 
 def metric(url, name, board):
     with urllib.request.urlopen(f"{url}/metrics", timeout=60) as answer:
@@ -74,12 +76,12 @@ class Faults(unittest.TestCase):
         before = metric(url, "bertd_board_readmissions_total", "xrt0")
         quarantined = metric(url, "bertd_board_quarantines_total", "xrt0")
         cause()
-        await_that(lambda: metric(url, "bertd_board_quarantines_total", "xrt0") > quarantined or self.load.wrong)
+        await_that(lambda: metric(url, "bertd_board_quarantines_total", "xrt0") > quarantined or self.load.wrong, PATIENCE)
         if mend:
             mend()
-        await_that(lambda: self.back(before) or self.load.wrong)
+        await_that(lambda: self.back(before) or self.load.wrong, PATIENCE)
         done, answered = tasks_done(url)["xrt0"], self.load.answered
-        await_that(lambda: (tasks_done(url)["xrt0"] > done and self.load.answered > answered + 3) or self.load.wrong)
+        await_that(lambda: (tasks_done(url)["xrt0"] > done and self.load.answered > answered + 3) or self.load.wrong, PATIENCE)
         self.assertEqual(self.load.wrong, [])
         self.assertIsNone(self.server.process.poll(), "bertd has ended")
 
@@ -112,12 +114,12 @@ class Faults(unittest.TestCase):
     def test_the_device_process_is_stopped(self):
         process = self.cards.counts(0)["process"]
         self.check(lambda: os.kill(process, signal.SIGSTOP))
-        await_that(lambda: not os.path.exists(f"/proc/{process}"))
+        await_that(lambda: not os.path.exists(f"/proc/{process}"), PATIENCE)
 
     def test_the_card_is_lost_and_returns(self):
         tests = lambda: sum("board failed its test" in line for line in self.server.words)  # noqa: E731
         def mend():
-            await_that(lambda: tests() > 0)
+            await_that(lambda: tests() > 0, PATIENCE)
             self.cards.fault(0, "lose", 0)
         self.check(self.fault("lose"), mend)
 

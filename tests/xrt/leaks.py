@@ -42,7 +42,7 @@ class Leaks(unittest.TestCase):
         self.wrong = []
 
     def ask(self, which, n):
-        connection = http.client.HTTPConnection(self.server.url.removeprefix("http://"), timeout=120)
+        connection = http.client.HTTPConnection(self.server.url.removeprefix("http://"), timeout=600)
         for i in range(which, n, THREADS):
             connection.request("POST", "/embed", json.dumps({"inputs": f"text {i % 100}"}), {"Content-Type": "application/json"})
             answer = connection.getresponse()

@@ -18,8 +18,11 @@ import texts
 BUILD = os.path.join(texts.ROOT, "build", "peers")
 CELLS = [(1, 8), (1, 16), (1, 32), (1, 64), (1, 128), (1, 256), (1, 512), (32, 16), (8, 128)]
 QUICK_CELLS = [(1, 16), (1, 128), (8, 128)]
-PEERS = ["openvino-int8", "onnxruntime-int8", "openvino-fp32", "onnxruntime-fp32", "torch-fp32"]
-RAGGED_TEXTS = {"minilm": 256, "bert-base": 96}
+LARGE_CELLS = [(1, 8), (1, 16), (1, 128), (32, 16), (8, 128)]    # of BERT-large: a pass takes seconds
+INT8_PEERS = ["openvino-int8", "onnxruntime-int8"]
+BF16_PEERS = ["openvino-bf16", "torch-bf16"]                     # where the processor has products of bf16
+PEERS = [*INT8_PEERS, *BF16_PEERS, "openvino-fp32", "onnxruntime-fp32", "torch-fp32"]
+RAGGED_TEXTS = {"minilm": 256, "bert-base": 96, "bert-large": 32}
 SPLIT_CELLS = [("minilm", 1, 32), ("bert-base", 1, 128)]
 SETTLE_SECONDS = 0.03
 SLICE_MS = 120            # a turn of one engine in one round
@@ -75,17 +78,22 @@ def start_engines(options, model, forms):
 
 # Tuning ------------------------------------------------------------------------------------------------------------
 
+def cells_of(options, model):
+    return [cell for cell in options.cells if model != "bert-large" or cell in LARGE_CELLS]
+
+
 def tune(options, engines, model, lengths):
     """{(engine, model, cell): setting}; every peer keeps its best in its own process, and bertd sees what comes."""
     settings = {}
-    for seqs, tokens in options.cells:
+    cells = cells_of(options, model)
+    for seqs, tokens in cells:
         engines["bertd"].times("time", model, seqs, tokens, LEARNING)
     for name in options.peers:
-        for seqs, tokens in options.cells:
+        for seqs, tokens in cells:
             seconds = 0.05 if name.endswith("fp32") or options.quick else 0.3
             words = engines[name].ask("setting", "tune", model, seqs, tokens, seconds)
             settings[name, model, (seqs, tokens)] = " ".join(words)
-        if name.endswith("int8"):
+        if not name.endswith("fp32"):
             settings[name, model, "ragged"] = " ".join(engines[name].ask("setting", "tune-ragged", model, *lengths))
         say("  settings of {}: {}".format(name, "; ".join(
             f"{cell if cell == 'ragged' else report.cell_name(cell)}: {setting}"
@@ -131,15 +139,16 @@ class Clock:
 
 def run_rounds(options, engines, model, lengths):
     """({(engine, model, cell): ms}, {split cell: (ms on one board, ms on all)}, {(engine, model): tokens a second of the
-    ragged mix}, int8 peak, load of others)"""
-    clock, mix, loads, peaks = Clock(), Clock(), [], []
+    ragged mix}, load of others)"""
+    clock, mix, loads = Clock(), Clock(), []
+    cells = cells_of(options, model)
     splits = [tuple(cell) for name, *cell in SPLIT_CELLS if name == model]
     for number in range(options.rounds):
         say(f"  round {number + 1} of {options.rounds}")
         loads.append(measure_other_load())
-        peaks.append(measure_peak(options.threads)[1])
+        options.limits.measure()
         due = [name for name in engines if not name.endswith("fp32") or number % 3 == 0]    # never the best of the peers
-        for cell in options.cells:
+        for cell in cells:
             for name in due:
                 clock.turn((name, model, cell), lambda n: engines[name].times("time", model, *cell, n))
             if cell in splits:
@@ -149,9 +158,9 @@ def run_rounds(options, engines, model, lengths):
                 mix.turn((name, model), lambda n: engines[name].times("ragged", model, n, *lengths))
     times = {key: clock.best(key) for key in clock.turns if key[0] in engines}
     split = {(model, *cell): (clock.best((f"{model}@1", *cell)), times["bertd", model, cell]) for cell in splits
-             if cell in options.cells}
+             if cell in cells}
     ragged = {key: sum(lengths) / mix.best(key) * 1e3 for key in mix.turns}
-    return times, split, ragged, max(peaks), statistics.mean(loads)
+    return times, split, ragged, statistics.mean(loads)
 
 
 # Fidelity ----------------------------------------------------------------------------------------------------------
@@ -181,14 +190,26 @@ def run_fidelity(options, engines, minilm_dir):
 
 # -------------------------------------------------------------------------------------------------------------------
 
-def measure_peak(threads):
-    """(instruction set, GMAC/s of all cores) by bertd's own bench: the best of a few, since others may be at work.
-    Every round measures it anew: boards and their peak are to meet the same machine."""
-    command = [os.path.join(BUILD, "tests", "bench", "bench-board"), "--model", "minilm", "--shape", "1x8",
-               "--seconds", "0.01", "--json"]
-    found = [json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[0])
-             for _ in range(7)]
-    return found[0]["isa"], max(line["peak_gmacs_a_thread"] for line in found) * threads
+class Limits:
+    """What bertd's own bench-machine reads of this machine: the best of many, since others may be at work. Every round
+    measures anew: boards and their limits are to meet the same machine."""
+
+    def __init__(self, threads):
+        self.threads, self.isa, self.gmacs, self.read_gb_s = threads, "", 0.0, 0.0
+
+    def measure(self, times=3):
+        command = [os.path.join(BUILD, "tests", "bench", "bench-machine"), str(self.threads)]
+        for _ in range(times):
+            found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+            self.isa = found["isa"]
+            self.gmacs = max(self.gmacs, found["peak_gmacs_a_thread"] * self.threads)
+            self.read_gb_s = max(self.read_gb_s, found["read_gb_s"])
+
+
+def has_bf16():
+    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as f:
+        flags = next((line for line in f if line.startswith("flags")), "").split()
+    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 def parse_options():
@@ -196,17 +217,22 @@ def parse_options():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true",
                         help="three cells, two rounds, int8 peers only")
-    parser.add_argument("--models", nargs="+", choices=["minilm", "bert-base"], default=["minilm", "bert-base"])
+    parser.add_argument("--models", nargs="+", choices=list(RAGGED_TEXTS), default=None,
+                        help="default: all; with --quick minilm and bert-base")
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=None)
     parser.add_argument("--rounds", type=int, default=None, help="default: 7")
     parser.add_argument("--threads", type=int, default=2, help="threads of each peer, boards of bertd, cores of all")
-    parser.add_argument("--out", default=None, help="folder of peers.json and peers.svg; default: build/results; docs/bench publishes them")
+    parser.add_argument("--out", default=None, help="folder of peers.json and peers.svg; default: build/results")
+    parser.add_argument("--publish", action="store_true",
+                        help="write into docs/bench/MACHINE, by the processor's name: each kind of machine has its own")
     parser.add_argument("--minilm", default=None, help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.cells = QUICK_CELLS if options.quick else CELLS
-    options.peers = options.peers or (PEERS[:2] if options.quick else PEERS)
+    options.models = options.models or list(RAGGED_TEXTS)[:2 if options.quick else None]
+    wanted = INT8_PEERS if options.quick else [name for name in PEERS if has_bf16() or name not in BF16_PEERS]
+    options.peers = options.peers or wanted
     options.rounds = options.rounds or (2 if options.quick else 7)
-    options.out = options.out or os.path.join(texts.ROOT, "build", "results")
+    options.limits = Limits(options.threads)
     return options
 
 
@@ -223,24 +249,27 @@ def main():
     load = measure_other_load()
     if load > 0.1:
         say(f"WARNING: other programs keep {load:.0%} of this machine busy: times will be wrong, and take long")
-    isa, peak = measure_peak(options.threads)
+    limits = options.limits
+    limits.measure()
+    if options.publish:
+        options.out = os.path.join(texts.ROOT, "docs", "bench", report.name_machine(limits.isa))
+    options.out = options.out or os.path.join(texts.ROOT, "build", "results")
     lengths = {model: texts.ragged_lengths(RAGGED_TEXTS[model]) for model in options.models}
     settings, times, split, ragged, loads = {}, {}, {}, {}, []
     fidelity, fidelity_on = {}, ""
     for model in options.models:
-        say(f"{model}: {options.threads} cores, {isa}")
+        say(f"{model}: {options.threads} cores, {limits.isa}")
         engines = start_engines(options, model, paths[model])
         settings |= tune(options, engines, model, lengths[model])
         if model == "minilm":
             fidelity, fidelity_on = run_fidelity(options, engines, options.minilm)
-        *found, peak_now, load = run_rounds(options, engines, model, lengths[model])
+        *found, load = run_rounds(options, engines, model, lengths[model])
         for mapping, more in zip((times, split, ragged), found):
             mapping |= more
-        peak = max(peak, peak_now)
         loads.append(load)
         for engine in engines.values():
             engine.finish()
-    machine = report.describe_machine(options.threads, isa, peak, max(loads))
+    machine = report.describe_machine(limits, max(loads))
     result = report.assemble(times, settings, fidelity, fidelity_on, ragged, split, lengths, machine)
     report.write(result, options.out)
     report.print_table(result)

@@ -1,4 +1,4 @@
-"""The two models, in the form each peer takes: a Hugging Face directory, ONNX, ONNX int8, OpenVINO int8.
+"""The models, in the form each peer takes: a Hugging Face directory, ONNX, ONNX int8, OpenVINO int8.
 
     models.py OUT MINILM_DIR       make what is missing in OUT
 """
@@ -17,7 +17,8 @@ import warnings
 
 import texts
 
-SHAPES = {"minilm": {"heads": 12, "hidden": 384}, "bert-base": {"heads": 12, "hidden": 768}}
+SHAPES = {"minilm": {"heads": 12, "hidden": 384}, "bert-base": {"heads": 12, "hidden": 768, "layers": 12, "inner": 3072},
+          "bert-large": {"heads": 16, "hidden": 1024, "layers": 24, "inner": 4096}}
 
 
 def has_vnni():
@@ -49,12 +50,13 @@ class Step:
         return self.path
 
 
-def write_bert_base(folder, minilm_dir):
-    """A directory of BERT-base's shape: random weights, for speed only."""
+def write_random(folder, minilm_dir, shape):
+    """A directory of a BERT of this shape: random weights, for speed only."""
     import torch
     from transformers import BertConfig, BertModel
     torch.manual_seed(1)
-    model = BertModel(BertConfig(vocab_size=30522))
+    model = BertModel(BertConfig(vocab_size=30522, hidden_size=shape["hidden"], num_attention_heads=shape["heads"],
+                                 num_hidden_layers=shape["layers"], intermediate_size=shape["inner"]))
     with torch.no_grad():
         for name, tensor in model.named_parameters():
             if "LayerNorm.weight" in name:
@@ -68,7 +70,7 @@ def write_bert_base(folder, minilm_dir):
         shutil.copy(os.path.join(minilm_dir, name), folder)
     shutil.copytree(os.path.join(minilm_dir, "1_Pooling"), os.path.join(folder, "1_Pooling"))
     with open(os.path.join(folder, "1_Pooling", "config.json"), "r+", encoding="utf-8") as f:
-        pooling = json.load(f) | {"word_embedding_dimension": 768}
+        pooling = json.load(f) | {"word_embedding_dimension": shape["hidden"]}
         f.seek(0)
         json.dump(pooling, f)
         f.truncate()
@@ -131,7 +133,7 @@ def quantize_openvino(source, ids, path):
 
 
 def calibration_texts(name, minilm_dir):
-    """MiniLM: the very texts that fidelity is measured on. BERT-base has random weights: a few show the ranges."""
+    """MiniLM: the very texts that fidelity is measured on. Of random weights a few show the ranges."""
     ids = texts.load(minilm_dir)[0]
     return ids if name == "minilm" else [text[:64] for text in ids[:8]]
 
@@ -143,8 +145,8 @@ def onnx_paths(out, minilm_dir, name):
     logging.disable(logging.WARNING)
     vnni = "vnni" if has_vnni() else "no-vnni"
     folder = minilm_dir
-    if name == "bert-base":
-        folder = Step(out, "bert-base").make("BERT-base: random weights", lambda p: write_bert_base(p, minilm_dir))
+    if name != "minilm":
+        folder = Step(out, name).make(f"{name}: random weights", lambda p: write_random(p, minilm_dir, SHAPES[name]))
     paths = {"dir": folder}
     paths["onnx"] = Step(out, f"{name}.onnx").make(f"{name}: export to ONNX", lambda p: export_onnx(folder, "eager", p))
     paths["onnx-fused"] = Step(out, f"{name}-fused.onnx").make(
@@ -171,6 +173,6 @@ def make_all(out, minilm_dir, names):
 
 if __name__ == "__main__":
     if sys.argv[1] == "--onnx":      # models.py --onnx OUT MINILM_DIR: ONNX Runtime's int8 models alone
-        print(json.dumps({name: onnx_paths(*sys.argv[2:4], name)["onnx-fused-int8"] for name in SHAPES}))
+        print(json.dumps({name: onnx_paths(*sys.argv[2:4], name)["onnx-fused-int8"] for name in ("minilm", "bert-base")}))
     else:
         print(json.dumps(make_all(sys.argv[1], sys.argv[2], sys.argv[3:] or list(SHAPES))))

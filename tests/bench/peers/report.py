@@ -5,8 +5,15 @@ import json
 import math
 import os
 
-LAYERS = {"minilm": (6, 384, 1536), "bert-base": (12, 768, 3072)}
-TITLES = {"minilm": "MiniLM-L6", "bert-base": "BERT-base shape (random weights)"}
+LAYERS = {"minilm": (6, 384, 1536), "bert-base": (12, 768, 3072), "bert-large": (24, 1024, 4096)}
+TITLES = {"minilm": "MiniLM-L6", "bert-base": "BERT-base shape (random weights)",
+          "bert-large": "BERT-large shape (random weights)"}
+GENERATIONS = {("AuthenticAMD", 25, range(0x00, 0x10)): "zen3", ("AuthenticAMD", 25, range(0x10, 0x20)): "zen4",
+               ("AuthenticAMD", 25, range(0x20, 0x60)): "zen3", ("AuthenticAMD", 25, range(0x60, 0xb0)): "zen4",
+               ("AuthenticAMD", 26, range(0x100)): "zen5", ("GenuineIntel", 6, range(106, 109)): "icelake",
+               ("GenuineIntel", 6, range(143, 144)): "sapphirerapids",
+               ("GenuineIntel", 6, range(207, 208)): "emeraldrapids",
+               ("GenuineIntel", 6, range(173, 175)): "graniterapids"}
 PACKAGES = ("onnxruntime", "openvino", "nncf", "torch", "transformers")
 INTERESTING_FLAGS = ("avx2", "fma", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni", "avx512_bf16", "amx_int8")
 
@@ -22,14 +29,42 @@ def multiplications(model, seqs, tokens):
     return layers * (rows * hidden * (4 * hidden + 2 * inner) + 2 * rows * tokens * hidden)
 
 
-def describe_machine(cores, isa, peak, other_load):
+def weight_bytes(model):
+    """int8 weights of the linear layers: each is read once a pass where it does not stay in a cache."""
+    layers, hidden, inner = LAYERS[model]
+    return layers * hidden * (4 * hidden + 2 * inner)
+
+
+def limit_of(model, cell, machine):
+    """(ms, what it is bound by): no pass takes less on this machine, unless its weights stay in a cache."""
+    products = multiplications(model, *cell) / machine["int8_peak_gmacs"] / 1e6
+    reading = weight_bytes(model) / machine["read_gb_s"] / 1e6
+    return (products, "products") if products >= reading else (reading, "weights")
+
+
+def read_processor():
     with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as f:
         info = dict(line.split(":", 1) for line in f.read().split("\n\n")[0].split("\n") if ":" in line)
-    info = {key.strip(): value.strip() for key, value in info.items()}
+    return {key.strip(): value.strip() for key, value in info.items()}
+
+
+def name_machine(isa):
+    """The folder of docs/bench for machines of this kind."""
+    info = read_processor()
+    vendor, family, model = info.get("vendor_id", "unknown"), int(info.get("cpu family", 0)), int(info.get("model", 0))
+    for (its_vendor, its_family, models), generation in GENERATIONS.items():
+        if (vendor, family) == (its_vendor, its_family) and model in models:
+            return f"{generation}-{isa}"
+    return f"{vendor.lower()}-{family}-{model}-{isa}"
+
+
+def describe_machine(limits, other_load):
+    info = read_processor()
     flags = info.get("flags", "").split()
     return {"cpu": info.get("model name", "unknown"), "family": info.get("cpu family"), "model": info.get("model"),
-            "flags": " ".join(flag for flag in INTERESTING_FLAGS if flag in flags), "cores": cores,
-            "bertd_kernels": isa, "int8_peak_gmacs": round(peak, 1), "other_load": round(other_load, 3),
+            "flags": " ".join(flag for flag in INTERESTING_FLAGS if flag in flags), "cores": limits.threads,
+            "bertd_kernels": limits.isa, "int8_peak_gmacs": round(limits.gmacs, 1),
+            "read_gb_s": round(limits.read_gb_s, 1), "other_load": round(other_load, 3),
             "measured": datetime.date.today().isoformat()}
 
 
@@ -72,22 +107,37 @@ def summarize_ragged(times, settings, ragged, lengths):
     return summary
 
 
+def of_model(ratios, model):
+    return [ratio for (its_model, _), (ratio, _) in ratios.items() if its_model == model]
+
+
+def geometric_mean(values):
+    return math.exp(sum(map(math.log, values)) / len(values))
+
+
 def assemble(times, settings, fidelity, fidelity_on, ragged, split, lengths, machine):
     ratios = ratios_of(times)
     summary = {"note": "ms is the fastest turn of each engine; ratios are bertd's time by that of the best peer of the "
-                       "cell; BERT-base has random weights, so fidelity is MiniLM's alone", "fidelity_on": fidelity_on}
+                       "cell; BERT-base and BERT-large have random weights, so fidelity is MiniLM's alone; "
+                       "a limit is the time of all products at the int8 peak, or of reading all weights; "
+                       "share is the limit by bertd's time", "fidelity_on": fidelity_on}
     if ratios:
         worst = max(ratios, key=lambda key: ratios[key][0])
         values = [ratio for ratio, _ in ratios.values()]
         summary |= {
-            "geomean_ratio": round(math.exp(sum(map(math.log, values)) / len(values)), 3),
+            "geomean_ratio": round(geometric_mean(values), 3),
             "worst_ratio": round(ratios[worst][0], 3), "worst_cell": f"{worst[0]} {cell_name(worst[1])}",
             "cells_not_slower": f"{sum(value <= 1 for value in values)} of {len(values)}",
+            "geomean_of_models": {model: round(geometric_mean(of_model(ratios, model)), 3)
+                                  for model in dict.fromkeys(model for model, _ in ratios)},
             "ratios": {f"{model} {cell_name(cell)}": {"ratio": round(ratio, 3), "best_peer": best}
                        for (model, cell), (ratio, best) in ratios.items()}}
-    summary["share_of_int8_peak"] = {
-        f"{model} {cell_name(cell)}": round(multiplications(model, *cell) / ms / 1e6 / machine["int8_peak_gmacs"], 3)
-        for (engine, model, cell), ms in times.items() if engine == "bertd" and machine["int8_peak_gmacs"]}
+    summary["limits"] = {}
+    for (engine, model, cell), ms in times.items():
+        limit, bound_by = limit_of(model, cell, machine)
+        if engine == "bertd":
+            summary["limits"][f"{model} {cell_name(cell)}"] = {"ms": round(limit, 3), "bound_by": bound_by,
+                                                               "share": round(limit / ms, 3)}
     summary["ragged"] = summarize_ragged(times, settings, ragged, lengths)
     summary["split"] = {f"{model} {seqs}x{tokens}": {"ms_one_board": round(one, 3), "ms_all_boards": round(all_, 3),
                                                      "speedup": round(one / all_, 3)}
@@ -105,38 +155,40 @@ def cells_of(result, model):
 
 def print_table(result):
     machine, summary = result["machine"], result["summary"]
-    print("\n{cpu} (family {family}, model {model}; {flags}), {cores} cores; int8 peak {int8_peak_gmacs} GMAC/s; "
-          "bertd's kernels: {bertd_kernels}".format(**machine))
+    print("\n{cpu} (family {family}, model {model}; {flags}), {cores} cores; int8 peak {int8_peak_gmacs} GMAC/s, "
+          "reads {read_gb_s} GB/s; bertd's kernels: {bertd_kernels}".format(**machine))
     if machine["other_load"] > 0.05:
         print(f"WARNING: other programs kept {machine['other_load']:.0%} of the machine busy: "
               "these times are no measure of anything")
     for model in dict.fromkeys(row["model"] for row in result["rows"]):
         engines, cells, ms = cells_of(result, model)
         print(f"\n{TITLES[model]}: milliseconds\n" + "batch x tokens".ljust(16) +
-              "".join(engine.rjust(18) for engine in engines) + "ours / best peer".rjust(19))
+              "".join(engine.rjust(18) for engine in engines) + "ours / best peer".rjust(18) + "limit, its share".rjust(24))
         for cell in cells:
             ratio = summary.get("ratios", {}).get(f"{model} {cell_name(cell)}", {}).get("ratio")
+            limit = summary["limits"][f"{model} {cell_name(cell)}"]
             print(cell_name(cell).ljust(16) + "".join(f"{ms[engine, cell]:18.2f}" for engine in engines) +
-                  (f"{ratio:19.2f}" if ratio else ""))
+                  (f"{ratio:18.2f}" if ratio else " " * 18) +
+                  "{ms:10.2f} {bound_by:>8} {share:4.0%}".format(**limit))
     print("\nMiniLM's cosine to fp32, mean / least, on", summary["fidelity_on"])
     for row in {row["engine"]: row for row in result["rows"] if row["cosine_mean"]}.values():
         print(f"  {row['engine']:18} {row['cosine_mean']:.5f} / {row['cosine_min']:.5f}")
     if "geomean_ratio" in summary:
         print("\nRatios: geometric mean {geomean_ratio}, worst {worst_ratio} ({worst_cell}); not slower in "
-              "{cells_not_slower} cells".format(**summary))
+              "{cells_not_slower} cells;".format(**summary),
+              ", ".join(f"{model} {mean}" for model, mean in summary["geomean_of_models"].items()))
     for model, mix in summary["ragged"].items():
         print(f"Ragged mix, {model}, tokens/s: " +
               ", ".join(f"{engine} {rate:.0f}" for engine, rate in mix["tokens_per_s"].items()) +
               f"; ours / best peer {mix['ratio']}, of our uniform 8x128 {mix['of_uniform_8x128']}")
     for cell, split in summary["split"].items():
         print("Boards, {cell}: {ms_one_board} ms on one, {ms_all_boards} on all: {speedup}x".format(cell=cell, **split))
-    shares = summary["share_of_int8_peak"]
-    print("Share of the int8 peak:", ", ".join(f"{cell} {share:.0%}" for cell, share in shares.items()))
 
 
 # The plot ----------------------------------------------------------------------------------------------------------
 
-COLOURS = {"bertd": "#c0392b", "openvino-int8": "#1f618d", "onnxruntime-int8": "#1e8449", "openvino-fp32": "#85c1e9",
+COLOURS = {"bertd": "#c0392b", "openvino-int8": "#1f618d", "onnxruntime-int8": "#1e8449", "openvino-bf16": "#5b2c6f",
+           "torch-bf16": "#7b7d7d", "openvino-fp32": "#85c1e9",
            "onnxruntime-fp32": "#82e0aa", "torch-fp32": "#b2babb"}
 WIDTH, PANEL, LEFT, RIGHT, TOP, GAP = 960, 300, 70, 20, 90, 70
 
@@ -190,7 +242,7 @@ def draw(result):
                       "model {model}), {bertd_kernels}".format(**machine), "start", 15)]
     used = [engine for engine in COLOURS if any(row["engine"] == engine for row in result["rows"])]
     for index, engine in enumerate(used):
-        x = LEFT + index * 148
+        x = LEFT + index * 110
         parts += [f'<rect x="{x}" y="38" width="12" height="12" fill="{COLOURS[engine]}"/>',
                   svg_text(x + 17, 49, engine, "start")]
     for number, model in enumerate(shown):

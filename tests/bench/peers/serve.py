@@ -59,12 +59,13 @@ class OnnxRuntime:
 
 
 class OpenVino:
-    """Settings: any shape or compiled for this one, for latency; `streams`: for throughput."""
+    """Settings: any shape or compiled for this one, for latency; `streams`: for throughput. `precision`: of a model
+    that is not int8; that of an int8 model's other layers is OpenVINO's own choice."""
 
-    def __init__(self, paths, threads, form):
+    def __init__(self, paths, threads, form, precision=None):
         import openvino
         self.core, self.path, self.threads = openvino.Core(), paths[form], threads
-        self.queue_class = openvino.AsyncInferQueue
+        self.queue_class, self.precision = openvino.AsyncInferQueue, precision
         self.settings = ["any shape", "any shape, streams"]
         if form == "openvino-int8":      # with fp32 each shape would hold hundreds of megabytes again
             self.settings.append("this shape")
@@ -75,6 +76,8 @@ class OpenVino:
             model.reshape({port: list(shape) for port in model.inputs})
         streams = "streams" in setting
         options = {"PERFORMANCE_HINT": "THROUGHPUT" if streams else "LATENCY", "INFERENCE_NUM_THREADS": self.threads}
+        if self.precision:
+            options["INFERENCE_PRECISION_HINT"] = self.precision
         compiled = self.core.compile_model(model, "CPU", options | ({"NUM_STREAMS": self.threads} if streams else {}))
         if not streams:
             request = compiled.create_infer_request()
@@ -95,17 +98,18 @@ class OpenVino:
 
 
 class Torch:
-    def __init__(self, paths, threads):
+    def __init__(self, paths, threads, precision="float32"):
         import torch
         import models
         torch.set_num_threads(threads)
-        self.torch, self.module = torch, models.make_torch(paths["dir"], "sdpa")
+        self.torch = torch
+        self.module = models.make_torch(paths["dir"], "sdpa").to(getattr(torch, precision))
         self.settings = ["eager"]
 
     def prepare(self, _setting, _shape):
         def run(pairs):
             with self.torch.inference_mode():
-                return [self.module(*(self.torch.from_numpy(part) for part in pair)).numpy() for pair in pairs]
+                return [self.module(*(self.torch.from_numpy(part) for part in pair)).float().numpy() for pair in pairs]
         return run
 
 
@@ -114,7 +118,9 @@ ENGINES = {
                                                                             "plain": "onnx-int8"}),
     "onnxruntime-fp32": lambda paths, threads: OnnxRuntime(paths, threads, {"fused": "onnx-fused"}),
     "openvino-int8": lambda paths, threads: OpenVino(paths, threads, "openvino-int8"),
-    "openvino-fp32": lambda paths, threads: OpenVino(paths, threads, "onnx-sdpa"),
+    "openvino-bf16": lambda paths, threads: OpenVino(paths, threads, "onnx-sdpa", "bf16"),
+    "openvino-fp32": lambda paths, threads: OpenVino(paths, threads, "onnx-sdpa", "f32"),
+    "torch-bf16": lambda paths, threads: Torch(paths, threads, "bfloat16"),
     "torch-fp32": Torch,
 }
 

@@ -145,7 +145,8 @@ static void large(struct rtl_random *random)
     shape.layers = 1;
     shape.heads = 4;
     shape.hidden = shape.intermediate = 256;
-    rtl_case_init(&test, random, shape, 8 * sim_model_rows() + rtl_random(random, 2 * sim_model_rows()));
+    uint32_t rows = 8 * sim_model_rows() + rtl_random(random, 2 * sim_model_rows());
+    rtl_case_init(&test, random, shape, rows < sim_model_tokens() ? rows : sim_model_tokens());
     expect_layers(&test, (struct sim_model_options){.seed = random->state});
 }
 
@@ -157,8 +158,8 @@ static void limits(struct rtl_random *random)
         uint32_t hidden, intermediate, heads, tokens, sequences;
     } most[] = {{1024, 4096, 32, 1 + sim_model_rows(), 1},
                 {1024, 4096, 16, 3, 1},
-                {64, 16, 2, CARD_MAX_TOKENS, 1},
-                {64, 16, 2, CARD_MAX_TOKENS / CARD_MAX_SEQUENCES, CARD_MAX_SEQUENCES}};
+                {64, 16, 2, sim_model_tokens(), 1},
+                {64, 16, 2, sim_model_tokens() / CARD_MAX_SEQUENCES, CARD_MAX_SEQUENCES}};
     for (size_t i = 0; i < sizeof most / sizeof most[0]; i++) {
         struct rtl_case test;
         struct image_shape shape = rtl_case_shape(random, HEADS);

@@ -7,7 +7,7 @@
  * values, finish: in each step the slower one counts, and of the exchange its bytes). Each batch is computed with a
  * memory that never stalls, and with one of which a quarter of the beats do.
  *
- * A batch is as many commands as its sequences fill (card_sequences), each over all layers. Two layers are simulated:
+ * A batch is as many commands as its sequences fill (card_sequences, and the engine's memories), each over all layers. Two layers are simulated:
  * the first comes with the rows' way in, and each further one takes as long as the second. The array's arithmetic is
  * left out of this model (timing/): what happens in which cycle does not depend on values, and bench.c holds the values
  * against the reference.
@@ -167,6 +167,30 @@ static bool same_lengths(const struct batch *batch, uint32_t a, uint32_t b, uint
     return true;
 }
 
+static uint32_t longest(const struct batch *batch)
+{
+    uint32_t longest = 0;
+    for (uint32_t s = 0; s < batch->n; s++) {
+        uint32_t length = batch->cu_seqlens[s + 1] - batch->cu_seqlens[s];
+        longest = length > longest ? length : longest;
+    }
+    return longest;
+}
+
+/* Of the sequences from `first` on, how many the engine takes in a command. */
+static uint32_t sequences(const struct batch *batch, uint32_t first)
+{
+    uint32_t n = card_sequences(batch->cu_seqlens, first, batch->n), rows;
+    do {
+        rows = 0;
+        for (uint32_t s = first; s < first + n; s++) {
+            uint32_t tokens = batch->cu_seqlens[s + 1] - batch->cu_seqlens[s];
+            rows += (tokens + CARD_ROW_GROUP - 1) / CARD_ROW_GROUP * CARD_ROW_GROUP;
+        }
+    } while (rows > sim_model_tokens() && --n > 0);
+    return n;
+}
+
 static void measure(int m, const struct batch *batch, uint32_t stall)
 {
     const struct image_shape *shape = &models[m].shape;
@@ -174,7 +198,7 @@ static void measure(int m, const struct batch *batch, uint32_t stall)
     uint64_t all = 0, bound = 0, macs = 0;
     struct cycles last = {0};
     for (uint32_t first = 0; first < batch->n; commands++) {
-        uint32_t n = card_sequences(batch->cu_seqlens, first, batch->n);
+        uint32_t n = sequences(batch, first);
         if (n != n_before || !same_lengths(batch, before, first, n))
             last = run(shape, batch, first, n, layers, stall);
         all += last.all;
@@ -216,6 +240,8 @@ int main(int argc, char **argv)
                 if (argc > 1 && strcmp(argv[1], models[m].name) != 0)
                     continue;
                 struct batch batch = parse(argc > 2 ? argv[i + 2] : usual[i]);
+                if (longest(&batch) > sim_model_tokens())
+                    continue;
                 printf("%s\n", separator);
                 (batch.shared ? measure_shared : measure)(m, &batch, stall);
                 fflush(stdout);

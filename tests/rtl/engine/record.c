@@ -26,7 +26,7 @@ static bool explains(uint32_t status, uint32_t seen)
     case ACCEL_ENGINE_BUS:
         return seen & (ACCEL_SEEN_WEIGHTS_READ | ACCEL_SEEN_DATA_READ | ACCEL_SEEN_DATA_WRITE);
     case ACCEL_ENGINE_CHECKSUM:
-        return seen & ACCEL_SEEN_CHECKSUM;
+        return seen & (ACCEL_SEEN_CHECKSUM | ACCEL_SEEN_OPERANDS | ACCEL_SEEN_MEMORY);
     case ACCEL_ENGINE_NOT_FINITE:
         return seen & ACCEL_SEEN_NOT_FINITE;
     default:

@@ -13,7 +13,7 @@ module formal_weight_fetch (
     input logic                  request_ready_i
 );
 
-    logic rst_n, job_ready, panel_valid, request_valid;
+    logic rst_n, job_ready, panel_valid, panel_adds, panel_first, panel_check, request_valid;
     logic [10:0] panel_groups;
     logic [1:0] panel_params;
     logic [63:0] request_address;
@@ -23,7 +23,8 @@ module formal_weight_fetch (
     bertd_weight_fetch dut (
         .clk_i, .rst_ni(rst_n), .job_valid_i, .job_ready_o(job_ready), .job_i, .kv_done_i, .writer_idle_i,
         .beat_freed_i, .panel_retired_i, .panel_valid_o(panel_valid), .panel_ready_i, .panel_groups_o(panel_groups),
-        .panel_params_o(panel_params), .request_valid_o(request_valid), .request_ready_i,
+        .panel_params_o(panel_params), .panel_adds_o(panel_adds), .panel_first_o(panel_first),
+        .panel_check_o(panel_check), .request_valid_o(request_valid), .request_ready_i,
         .request_address_o(request_address), .request_beats_o(request_beats)
     );
     (* hierconn *) logic [bertd_pkg::RING_BITS:0] \dut.reserved_q ;
@@ -32,7 +33,7 @@ module formal_weight_fetch (
     (* hierconn *) logic [$bits(job_i)-1:0] \dut.job_q ;
     (* hierconn *) logic [5:0] \dut.segments_left_q ;
 
-    // Beats of weights that are asked for or in the ring; panels that are told of and not retired; beats that are still
+    // Beats of weights that are asked for, promised to a check panel or in the ring; panels that are told of and not retired; beats that are still
     // to be asked for of the panel that was told of last.
     logic [31:0] held_q, panels_q, left_q;
     logic [31:0] weights;
@@ -53,9 +54,9 @@ module formal_weight_fetch (
             waited_q <= 1'b0;
             request_q <= '0;
         end else begin
-            held_q <= held_q + (ask ? weights : 32'd0) - 32'(beat_freed_i);
+            held_q <= held_q + (ask ? weights : begun && panel_check ? 32'(job.groups) : 32'd0) - 32'(beat_freed_i);
             panels_q <= panels_q + 32'(begun) - 32'(panel_retired_i);
-            if (begun) left_q <= 32'(job.segments);
+            if (begun) left_q <= panel_check ? 32'd0 : 32'(job.segments);
             else if (ask && !apart) left_q <= left_q - 32'd1;
             waited_q <= request_valid && !request_ready_i;
             request_q <= {request_address, request_beats};

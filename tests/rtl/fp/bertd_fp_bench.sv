@@ -40,7 +40,7 @@ module bertd_fp_bench (
     logic sign, inf, nan;
     logic [9:0] exponent;
     logic [47:0] mantissa;
-    logic [31:0] c;
+    logic [31:0] c, sum;
     bertd_fp_product u_product (
         .clk_i, .en_i, .a_i({1'b0, a_i[30:0]}), .b_i({1'b0, b_i[30:0]}),
         .sign_o(sign), .exponent_o(exponent), .mantissa_o(mantissa), .inf_o(inf), .nan_o(nan)
@@ -50,7 +50,10 @@ module bertd_fp_bench (
     );
     bertd_fp_accumulate u_accumulate (
         .clk_i, .en_i, .exponent_i(exponent), .mantissa_i(mantissa), .inf_i(inf), .nan_i(nan), .c_i(c),
-        .y_o(accumulate_o)
+        .y_o(sum)
+    );
+    bertd_fp_delay #(.DEPTH(bertd_pkg::FP_FMA_LATENCY - bertd_pkg::FP_PRODUCT_LATENCY - 4)) u_accumulated (
+        .clk_i, .en_i, .d_i(sum), .q_o(accumulate_o)
     );
     logic unused;
     assign unused = sign;

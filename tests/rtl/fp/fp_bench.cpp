@@ -140,15 +140,16 @@ bool same(uint32_t a, uint32_t b)
 
 // A unit's expected results on their way.
 struct Line {
+    static const size_t LONGEST = 128;
     const char *name = "";
     size_t latency = 0;
-    std::vector<uint32_t> values = std::vector<uint32_t>(64);
-    std::vector<Operands> from = std::vector<Operands>(64);
+    std::vector<uint32_t> values = std::vector<uint32_t>(LONGEST);
+    std::vector<Operands> from = std::vector<Operands>(LONGEST);
 
     void push(uint64_t number, uint32_t value, const Operands &o)
     {
-        values[number % 64] = value;
-        from[number % 64] = o;
+        values[number % LONGEST] = value;
+        from[number % LONGEST] = o;
     }
 
     // After the edge that took operand `number`.
@@ -156,7 +157,7 @@ struct Line {
     {
         if (number + 1 < latency)
             return true;
-        uint64_t at = (number + 1 - latency) % 64;
+        uint64_t at = (number + 1 - latency) % LONGEST;
         if (same(got, values[at]))
             return true;
         const Operands &o = from[at];

@@ -1,7 +1,9 @@
 // Data path: in place of accel/rtl/bertd_fp_add.sv in benches of the whole engine.
 // Gives a + b, with the unit's ports and latency, computed by the processor. The unit itself is held against the same
 // functions by its own bench.
-module bertd_fp_add (
+module bertd_fp_add #(
+    parameter int LATENCY = bertd_pkg::FP_ADD_LATENCY
+) (
     input  logic        clk_i,
     input  logic        en_i,
     input  logic [31:0] a_i,
@@ -11,7 +13,7 @@ module bertd_fp_add (
 
     import "DPI-C" pure function int model_fp_add(int a, int b);
 
-    localparam int DEPTH = bertd_pkg::FP_ADD_LATENCY - 1;
+    localparam int DEPTH = LATENCY - 1;
     logic [31:0] values_q[0:DEPTH-1];
     int at_q = 0;
 

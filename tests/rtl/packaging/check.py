@@ -2,8 +2,8 @@
 """Does what packs the engine for a card fit together? Usage: check.py [ROOT], the repository.
 
 Reads package.tcl (run by tclsh with a stand-in for Vivado's commands), kernel.xml, bertd_kernel.v, link.cfg and cards/ of
-accel/rtl/syn/vitis, the engine's ports and schemas/accel.json, and prints what does not fit, a line each. What only Vivado
-and v++ know is not checked.
+accel/rtl/syn/vitis, the engine's ports and schemas/accel.json, and prints what does not fit, a line each. In the engine's sources it looks for
+memories without ram_style and for resets that are not synchronous. What only Vivado and v++ know is not checked.
 """
 import glob
 import json
@@ -326,8 +326,24 @@ def check_rate(p, where, banks, clock):
                            f"{one / 1e9:.1f}, whatever its banks")
 
 
+# The engine's sources -------------------------------------------------------------------------------------------------
+
+def check_source(p, path):
+    """What Vivado would do unasked: a memory of what it likes, an asynchronous reset, a latch."""
+    where, text = os.path.basename(path), re.sub(r"//.*", "", read("", path))
+    for word, event in re.findall(r"\b(always\w*)\s*(?:@\s*\(([^)]*)\))?", text):
+        p.need(word == "always_comb" or (word, event) == ("always_ff", "posedge clk_i"), where,
+               f"{word} @({event}): registers have the clock alone, and a synchronous reset")
+    for line in text.splitlines():
+        memory = re.search(r"\b(?:logic|bit|reg|\w+_t)\b[^=;(]*\b(\w+)\s*\[[^\]:]+:[^\]]+\]\s*;", line)
+        if memory:
+            p.need(re.search(r"\(\*[^)]*\bram_style\s*=", line), where, f"{memory[1]} is a memory without ram_style")
+
+
 def check(root):
     p = Packaging(root)
+    for path in sorted(glob.glob(os.path.join(root, "accel/rtl/*.sv"))):
+        check_source(p, path)
     check_package(p)
     check_ports(p)
     check_arguments(p)

@@ -12,6 +12,7 @@ import check
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../..")
 PACKAGE, KERNEL, WRAPPER = (f"{check.VITIS}/{name}" for name in ("package.tcl", "kernel.xml", "bertd_kernel.v"))
 LINK, U50, U200 = f"{check.VITIS}/link.cfg", f"{check.VITIS}/cards/u50.cfg", f"{check.VITIS}/cards/u200.cfg"
+RAM, TABLE, FIFO, SUMS = (f"accel/rtl/bertd_{name}.sv" for name in ("ram_1r1w", "table", "stream_fifo", "slice_max"))
 SCHEMA, CONTROL, ENGINE = "schemas/accel.json", "accel/rtl/bertd_control.sv", "accel/rtl/bertd_engine.sv"
 
 # File, what stands there, what is written in its place, and words of the complaint.
@@ -55,6 +56,14 @@ MISTAKES = [
     (SCHEMA, '"failed": 132', '"failed": 128', "registers failed and status are the same"),
     (SCHEMA, '"record": { "bytes": 128, "beats": 2', '"record": { "bytes": 128, "beats": 1', "a record has 128 bytes in 1"),
     (SCHEMA, '"counters": 16', '"counters": 20', "the counters of a record do not fit"),
+    (RAM, "(* ram_style = RAM_STYLE *) logic", "logic", "bertd_ram_1r1w.sv: words is a memory without ram_style"),
+    (TABLE, '(* ram_style = "distributed" *) logic', "logic", "bertd_table.sv: words is a memory without ram_style"),
+    (SUMS, '(* ram_style = "registers" *) logic [31:0] rows_q[0:3];', "bertd_pkg::tile_t rows_q [4-1:0];",
+     "bertd_slice_max.sv: rows_q is a memory without ram_style"),
+    (FIFO, "always_ff @(posedge clk_i) begin\n        if (!rst_ni)", "always_ff @(posedge clk_i or negedge rst_ni) begin\n        if (!rst_ni)",
+     "bertd_stream_fifo.sv: always_ff @(posedge clk_i or negedge rst_ni): registers have the clock alone"),
+    (FIFO, "always_ff @(posedge clk_i)", "always @(posedge rst_ni)", "bertd_stream_fifo.sv: always @(posedge rst_ni)"),
+    (TABLE, "always_ff @(posedge clk_i) if (write_i)", "always_latch if (write_i)", "bertd_table.sv: always_latch"),
     (CONTROL, "ACCEL_REGISTER_WEIGHTS_HIGH)", "ACCEL_REGISTER_RECORD_HIGH)", "register weights_high is not written and read"),
     (LINK, "nk=bertd_kernel:1:engine", "nk=bertd_engine:1:engine", "no kernel bertd_engine"),
     (LINK, "nk=bertd_kernel:1:engine", "nk=bertd_kernel:2:engine", "2 units, but names engine"),

@@ -3,7 +3,7 @@
 `default_nettype none
 module bertd_kernel #(
     parameter ROWS = 64,
-    parameter SLICES = 4
+    parameter SLICES = 2
 ) (
     input  wire ap_clk,
     input  wire ap_rst_n,

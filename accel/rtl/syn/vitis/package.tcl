@@ -1,16 +1,17 @@
 # NEVER RUN IN VIVADO HERE; tests/rtl/packaging runs it with a stand-in. Packs the engine as an RTL kernel (.xo).
 #
-#     vivado -mode batch -source package.tcl -tclargs PART ROOT CONSTANTS OUTPUT [ROWS SLICES]
+#     vivado -mode batch -source package.tcl -tclargs PART ROOT CONSTANTS OUTPUT [ROWS SLICES [ecc]]
 #
 # PART       xcu50-fsvh2104-2-e, xcu55c-fsvh2892-2L-e, xcu200-fsgd2104-2-e, xcu250-figd2104-2L-e, xcu280-fsvh2892-2L-e
 # ROOT       the repository
 # CONSTANTS  the folder with accel_constants.svh (BUILD/accel)
 # OUTPUT     bertd_engine.xo
 # ROWS, SLICES of the engine; bertd_kernel.v's without
+# ecc        the guarded memories of UltraRAM with its own code (XPM_MEMORY), instead of parity
 #
 # The kernel's top must have Vivado's names for its ports: ap_clk, ap_rst_n, s_axi_control_*, m_axi_weights_*,
 # m_axi_data_*. bertd_kernel.v here only renames bertd_engine's.
-lassign $argv part root constants output rows slices
+lassign $argv part root constants output rows slices ecc
 set vitis [file join $root accel/rtl/syn/vitis]
 set work [file join [pwd] bertd_kernel_pack]
 set sources [file join $work sources]
@@ -41,10 +42,18 @@ file mkdir $sources
 foreach file [glob [file join $root accel/rtl/*.sv]] {
     copy_source $file $sources BERTD_DSP48E2 {}
 }
+if {$ecc ne ""} {
+    foreach file {bertd_ram_guarded.sv bertd_ram_ecc.sv} {
+        copy_source [file join $root accel/rtl $file] $sources BERTD_URAM_ECC {}
+    }
+}
 copy_source [file join $vitis bertd_kernel.v] $sources BERTD_DSP48E2 $parameters
 file copy [file join $constants accel_constants.svh] $sources
 
 create_project -force bertd_kernel [file join $work project] -part $part
+if {$ecc ne ""} {
+    set_property xpm_libraries XPM_MEMORY [current_project]
+}
 add_files -norecurse [glob [file join $sources *]]
 set_property file_type {Verilog Header} [get_files accel_constants.svh]
 set_property include_dirs $sources [current_fileset]

@@ -6,7 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LANES = 16, OPERAND_SIZE = 1 };
+#ifdef CPU_SIGNED_OPERANDS
+enum { LANES = 16, OPERAND_SIZE = 1, OPERAND_FLIP = 0 };
+#else
+enum { LANES = 16, OPERAND_SIZE = 1, OPERAND_FLIP = -128 }; /* q + 128 is q with its highest bit flipped */
+#endif
 
 typedef __m512 lanes;
 typedef __m512i ints;
@@ -210,7 +214,7 @@ static inline void ints_store_bytes_part(int8_t *p, ints x, size_t n)
 
 static inline void ints_store_operands(void *operands, size_t i, ints x)
 {
-    __m128i bytes = _mm_xor_si128(_mm512_cvtepi32_epi8(x), _mm_set1_epi8(-128));
+    __m128i bytes = _mm_xor_si128(_mm512_cvtepi32_epi8(x), _mm_set1_epi8(OPERAND_FLIP));
     _mm_storeu_si128((__m128i *)((uint8_t *)operands + i), bytes);
 }
 
@@ -222,7 +226,7 @@ static inline void ints_store_digits(void *operands, size_t i, ints x)
 static inline ints ints_load_operands(const void *operands, size_t i)
 {
     __m128i bytes = _mm_loadu_si128((const __m128i *)((const uint8_t *)operands + i));
-    return _mm512_cvtepi8_epi32(_mm_xor_si128(bytes, _mm_set1_epi8(-128)));
+    return _mm512_cvtepi8_epi32(_mm_xor_si128(bytes, _mm_set1_epi8(OPERAND_FLIP)));
 }
 
 /* One stage of the Hadamard transform at a distance of 1, 2, 4 or 8 lanes: the partner of each lane, plus the lane

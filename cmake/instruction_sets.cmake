@@ -1,0 +1,15 @@
+# The instruction sets of accel/cpu/cpu_flags.h: BERTD_SETS are their names, BERTD_SET_<name> what the compiler needs to
+# know for one.
+set(BERTD_SETS)
+set(list ${CMAKE_SOURCE_DIR}/accel/cpu/cpu_flags.h)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${list})
+file(READ ${list} text)
+string(REGEX MATCHALL "X\\([a-z0-9]+, [A-Z0-9_]+, [0-9]+, \"[^\"]*\"\\)" rows "${text}")
+foreach(row ${rows})
+  string(REGEX MATCH "X\\(([a-z0-9]+).*\"(.*)\"\\)" row "${row}")
+  list(APPEND BERTD_SETS ${CMAKE_MATCH_1})
+  separate_arguments(BERTD_SET_${CMAKE_MATCH_1} UNIX_COMMAND "${CMAKE_MATCH_2}")
+endforeach()
+if(NOT BERTD_SETS)
+  message(FATAL_ERROR "no instruction set in ${list}")
+endif()
