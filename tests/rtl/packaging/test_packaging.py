@@ -27,6 +27,7 @@ MISTAKES = [
     (PACKAGE, "ipx::save_core", "ipx::store_core", "does not run: invalid command name"),
     (PACKAGE, "-kernel_name bertd_kernel", "-kernel_name bertd_engine", "the kernel's names differ"),
     (PACKAGE, "ROWS $rows SLICES $slices", "ROW $rows SLICES $slices", "ROWS and SLICES do not get through"),
+    (PACKAGE, "MAX_TOKENS $tokens", "TOKENS $tokens", "TOKENS does not get through"),
     (PACKAGE, "set_property sdx_kernel true", "set_property sdx_kernel false", "not marked as an RTL kernel"),
     (KERNEL, 'id="3" port="m_axi_weights"', 'id="3" port="m_axi_data"', "port m_axi_weights has no pointer argument"),
     (KERNEL, 'offset="0x024"', 'offset="0x028"', "argument record at 0x28, its register at 0x24"),
