@@ -17,7 +17,7 @@ SCHEMA, CONTROL, ENGINE = "schemas/accel.json", "accel/rtl/bertd_control.sv", "a
 # File, what stands there, what is written in its place, and words of the complaint.
 MISTAKES = [
     (PACKAGE, "`define $define", "`define OTHER", "is packed without BERTD_DSP48E2"),
-    (PACKAGE, "$sources BERTD_DSP48E2 {}", "$sources BERTD_DSP48 {}", "is packed without BERTD_DSP48E2"),
+    (PACKAGE, "$sources BERTD_DSP48E2 $memories", "$sources BERTD_DSP48 {}", "is packed without BERTD_DSP48E2"),
     (PACKAGE, "file copy [file join $constants accel_constants.svh] $sources", "", "accel_constants.svh, which"),
     (PACKAGE, "set_property include_dirs $sources", "set_property include_dirs $work", "in none of include_dirs"),
     (PACKAGE, "accel/rtl/*.sv", "accel/rtl/bertd_[a-f]*.sv", "bertd_weight_ring.sv is not among the files"),
