@@ -87,7 +87,7 @@ module bertd_engine #(
     logic step, wait_weights, wait_rows, wait_drain, array_idle;
     logic recording, recorded;
     logic weights_error, data_read_error, write_error, product_error, operand_error, memory_error, not_finite;
-    logic [4:0] memory_errors;
+    logic [5:0] memory_errors;
     assign memory_error = memory_errors != '0;
     bertd_pkg::command_t command;
     bertd_pkg::layout_t layout;
@@ -234,20 +234,27 @@ module bertd_engine #(
         .kv_done_o(kvs_done),
         .load_start_o(load_start), .store_busy_i(storing)
     );
-    bertd_job_queue #(.WIDTH($bits(vector_job))) u_vector_queue (
+    // A job has a parity bit.
+    logic [2:0] job_parity;
+    logic job_error_q;
+    assign memory_errors[5] = job_error_q;
+    always_ff @(posedge clk_i)
+        job_error_q <= rst_sequencer_n && ((vector_queued_valid && job_parity[0] != ^vector_queued) ||
+            (side_queued_valid && job_parity[1] != ^side_queued) || (kv_queued_valid && job_parity[2] != ^kv_queued));
+    bertd_job_queue #(.WIDTH(1 + $bits(vector_job))) u_vector_queue (
         .clk_i, .rst_ni(rst_sequencer_n),
-        .in_valid_i(vector_valid), .in_ready_o(vector_ready), .in_i(vector_job),
-        .out_valid_o(vector_queued_valid), .out_ready_i(vector_queued_ready), .out_o(vector_queued)
+        .in_valid_i(vector_valid), .in_ready_o(vector_ready), .in_i({^vector_job, vector_job}),
+        .out_valid_o(vector_queued_valid), .out_ready_i(vector_queued_ready), .out_o({job_parity[0], vector_queued})
     );
-    bertd_job_queue #(.WIDTH($bits(side_job))) u_side_queue (
+    bertd_job_queue #(.WIDTH(1 + $bits(side_job))) u_side_queue (
         .clk_i, .rst_ni(rst_sequencer_n),
-        .in_valid_i(side_valid), .in_ready_o(side_ready), .in_i(side_job),
-        .out_valid_o(side_queued_valid), .out_ready_i(side_queued_ready), .out_o(side_queued)
+        .in_valid_i(side_valid), .in_ready_o(side_ready), .in_i({^side_job, side_job}),
+        .out_valid_o(side_queued_valid), .out_ready_i(side_queued_ready), .out_o({job_parity[1], side_queued})
     );
-    bertd_job_queue #(.WIDTH($bits(kv_job))) u_kv_queue (
+    bertd_job_queue #(.WIDTH(1 + $bits(kv_job))) u_kv_queue (
         .clk_i, .rst_ni(rst_sequencer_n),
-        .in_valid_i(kv_valid), .in_ready_o(kv_ready), .in_i(kv_job),
-        .out_valid_o(kv_queued_valid), .out_ready_i(kv_queued_ready), .out_o(kv_queued)
+        .in_valid_i(kv_valid), .in_ready_o(kv_ready), .in_i({^kv_job, kv_job}),
+        .out_valid_o(kv_queued_valid), .out_ready_i(kv_queued_ready), .out_o({job_parity[2], kv_queued})
     );
 
     // Rows in and out -------------------------------------------------------------------------------------------------
@@ -418,7 +425,7 @@ module bertd_engine #(
         .panel_done_o(matrix_panel_done), .rows_done_o(matrix_rows_done), .pass_done_o(matrix_pass_done),
         .end_row_o(matrix_end_row),
         .product_error_o(matrix_product_error), .operand_error_o(matrix_operand_error),
-        .param_error_o(matrix_memory_errors[0]), .bus_error_o(matrix_bus_error),
+        .memory_error_o(matrix_memory_errors[0]), .bus_error_o(matrix_bus_error),
         .step_o(matrix_step), .wait_weights_o(matrix_wait_weights), .wait_rows_o(matrix_wait_rows),
         .wait_drain_o(matrix_wait_drain),
         .idle_o(matrix_idle),

@@ -24,7 +24,7 @@ module bertd_matrix_unit #(
     output logic [           9:0] end_row_o,
     output logic                  product_error_o,
     output logic                  operand_error_o,
-    output logic                  param_error_o,
+    output logic                  memory_error_o,   // a word of a memory has changed
     output logic                  bus_error_o,
     output logic                  step_o,
     output logic                  wait_weights_o,
@@ -88,17 +88,24 @@ module bertd_matrix_unit #(
     logic bias_read;
     logic [1:0] turn, picked_turn;
     logic reader_idle;
+    logic [1:0] job_parity;
+    logic param_error, job_error_q;
 
-    bertd_job_queue #(.WIDTH(FETCH_BITS)) u_fetch_queue (
+    // A job has a parity bit.
+    bertd_job_queue #(.WIDTH(1 + FETCH_BITS)) u_fetch_queue (
         .clk_i, .rst_ni,
-        .in_valid_i(fetch_valid_i), .in_ready_o(fetch_ready_o), .in_i(fetch_i),
-        .out_valid_o(fetch_valid), .out_ready_i(fetch_ready), .out_o(fetch_job)
+        .in_valid_i(fetch_valid_i), .in_ready_o(fetch_ready_o), .in_i({^fetch_i, fetch_i}),
+        .out_valid_o(fetch_valid), .out_ready_i(fetch_ready), .out_o({job_parity[0], fetch_job})
     );
-    bertd_job_queue #(.WIDTH(ARRAY_BITS)) u_array_queue (
+    bertd_job_queue #(.WIDTH(1 + ARRAY_BITS)) u_array_queue (
         .clk_i, .rst_ni,
-        .in_valid_i(array_valid_i), .in_ready_o(array_ready_o), .in_i(array_i),
-        .out_valid_o(array_valid), .out_ready_i(array_ready), .out_o(array_job)
+        .in_valid_i(array_valid_i), .in_ready_o(array_ready_o), .in_i({^array_i, array_i}),
+        .out_valid_o(array_valid), .out_ready_i(array_ready), .out_o({job_parity[1], array_job})
     );
+    assign memory_error_o = param_error || job_error_q;
+    always_ff @(posedge clk_i)
+        job_error_q <= rst_ni &&
+            ((fetch_valid && job_parity[0] != ^fetch_job) || (array_valid && job_parity[1] != ^array_job));
 
     bertd_weight_fetch u_fetch (
         .clk_i, .rst_ni,
@@ -139,7 +146,7 @@ module bertd_matrix_unit #(
         .arrived_o(arrived),
         .read_i(ring_read), .read_address_i(ring_read_address), .read_data_o(weights),
         .scale_read_i(scale_read), .scale_slot_i(scale_slot), .scale_o(scale),
-        .bias_read_i(bias_read), .bias_slot_i(bias_slot), .bias_o(bias), .param_error_o
+        .bias_read_i(bias_read), .bias_slot_i(bias_slot), .bias_o(bias), .param_error_o(param_error)
     );
 
     bertd_array_control #(.ROWS(ROWS)) u_control (

@@ -19,13 +19,14 @@ enum { MOST_CELLS = 8192, MOST_KINDS = 256, MARGIN = 20000, FLIPS = 40 };
 
 /* Memories in which a flip may pass: they are made of LUTs and have no parity. The others may not let any through. */
 static const char *const open_to_flips[] = {
-    "u_fifo",                          /* words and jobs on their way */
-    "u_panels",                        /* likewise */
-    "u_slice.u_side",   "u_slice.u_x", /* likewise */
-    "u_slice.u_scales",                /* likewise */
-    "u_slice.inverses",                /* of rows whose words are put out */
-    "u_slice.stats",                   /* of rows whose words are read again */
-    "u_segments",       "groups",      /* where sequences lie: 13 kilobits, for as long as a command */
+    "u_rows.u_fifo",    "u_side.u_fifo", /* words on their way */
+    "u_put.u_fifo",     "u_asks",        /* likewise */
+    "u_panels",                          /* likewise */
+    "u_slice.u_side",   "u_slice.u_x",   /* likewise */
+    "u_slice.u_scales",                  /* likewise */
+    "u_slice.inverses",                  /* of rows whose words are put out */
+    "u_slice.stats",                     /* of rows whose words are read again */
+    "u_segments",       "groups",        /* where sequences lie: 13 kilobits, for as long as a command */
 };
 
 enum ending { BY_CHECKSUM, BY_OPERANDS, BY_MEMORY, BY_NOT_FINITE, BY_OTHERS, BY_HANGING, HARMLESS, SILENT, ENDINGS };

@@ -103,7 +103,7 @@ def run_package(p, folder):
         file.write("// stands for the generated one\n")
     stand_in = os.path.join(os.path.dirname(os.path.abspath(__file__)), "vivado.tcl")
     package = os.path.join(os.path.abspath(p.root), VITIS, "package.tcl")
-    run = subprocess.run(["tclsh", stand_in, package, "PART", os.path.abspath(p.root), folder, "out.xo", "48", "12"],
+    run = subprocess.run(["tclsh", stand_in, package, "PART", os.path.abspath(p.root), folder, "out.xo", "48", "12", "384"],
                          cwd=folder, capture_output=True, text=True, check=False)
     p.need(run.returncode == 0, "package.tcl", "does not run: " + run.stderr.strip())
     return [split_list(line) for line in run.stdout.splitlines()]
@@ -127,6 +127,8 @@ def check_sources(p, files, include_dirs):
             p.need(0 <= defined < text.index(f"`ifdef {DEFINE}"), "package.tcl", f"{name} is packed without {DEFINE}")
         if name == "bertd_kernel.v":
             p.need("ROWS = 48" in text and "SLICES = 12" in text, "package.tcl", "ROWS and SLICES do not get through")
+        if name == "bertd_pkg.sv":
+            p.need("MAX_TOKENS = 384" in text, "package.tcl", "TOKENS does not get through")
 
 
 def check_package(p):

@@ -18,7 +18,7 @@ SCHEMA, CONTROL, ENGINE = "schemas/accel.json", "accel/rtl/bertd_control.sv", "a
 # File, what stands there, what is written in its place, and words of the complaint.
 MISTAKES = [
     (PACKAGE, "`define $define", "`define OTHER", "is packed without BERTD_DSP48E2"),
-    (PACKAGE, "$sources BERTD_DSP48E2 {}", "$sources BERTD_DSP48 {}", "is packed without BERTD_DSP48E2"),
+    (PACKAGE, "$sources BERTD_DSP48E2 $memories", "$sources BERTD_DSP48 {}", "is packed without BERTD_DSP48E2"),
     (PACKAGE, "file copy [file join $constants accel_constants.svh] $sources", "", "accel_constants.svh, which"),
     (PACKAGE, "set_property include_dirs $sources", "set_property include_dirs $work", "in none of include_dirs"),
     (PACKAGE, "accel/rtl/*.sv", "accel/rtl/bertd_[a-f]*.sv", "bertd_weight_ring.sv is not among the files"),
@@ -28,6 +28,7 @@ MISTAKES = [
     (PACKAGE, "ipx::save_core", "ipx::store_core", "does not run: invalid command name"),
     (PACKAGE, "-kernel_name bertd_kernel", "-kernel_name bertd_engine", "the kernel's names differ"),
     (PACKAGE, "ROWS $rows SLICES $slices", "ROW $rows SLICES $slices", "ROWS and SLICES do not get through"),
+    (PACKAGE, "MAX_TOKENS $tokens", "TOKENS $tokens", "TOKENS does not get through"),
     (PACKAGE, "set_property sdx_kernel true", "set_property sdx_kernel false", "not marked as an RTL kernel"),
     (KERNEL, 'id="3" port="m_axi_weights"', 'id="3" port="m_axi_data"', "port m_axi_weights has no pointer argument"),
     (KERNEL, 'offset="0x024"', 'offset="0x028"', "argument record at 0x28, its register at 0x24"),

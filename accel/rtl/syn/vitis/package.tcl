@@ -1,17 +1,18 @@
 # NEVER RUN IN VIVADO HERE; tests/rtl/packaging runs it with a stand-in. Packs the engine as an RTL kernel (.xo).
 #
-#     vivado -mode batch -source package.tcl -tclargs PART ROOT CONSTANTS OUTPUT [ROWS SLICES [ecc]]
+#     vivado -mode batch -source package.tcl -tclargs PART ROOT CONSTANTS OUTPUT [ROWS SLICES [TOKENS [ecc]]]
 #
 # PART       xcu50-fsvh2104-2-e, xcu55c-fsvh2892-2L-e, xcu200-fsgd2104-2-e, xcu250-figd2104-2L-e, xcu280-fsvh2892-2L-e
 # ROOT       the repository
 # CONSTANTS  the folder with accel_constants.svh (BUILD/accel)
 # OUTPUT     bertd_engine.xo
 # ROWS, SLICES of the engine; bertd_kernel.v's without
+# TOKENS     that its memories hold; bertd_pkg.sv's without
 # ecc        the guarded memories of UltraRAM with its own code (XPM_MEMORY), instead of parity
 #
 # The kernel's top must have Vivado's names for its ports: ap_clk, ap_rst_n, s_axi_control_*, m_axi_weights_*,
 # m_axi_data_*. bertd_kernel.v here only renames bertd_engine's.
-lassign $argv part root constants output rows slices ecc
+lassign $argv part root constants output rows slices tokens ecc
 set vitis [file join $root accel/rtl/syn/vitis]
 set work [file join [pwd] bertd_kernel_pack]
 set sources [file join $work sources]
@@ -26,7 +27,7 @@ proc copy_source {from to define parameters} {
         set text "`define $define\n$text"
     }
     foreach {name value} $parameters {
-        regsub "parameter $name = \\d+" $text "parameter $name = $value" text
+        regsub "(param\\w* (?:int )?$name = )\\d+" $text "\\1$value" text
     }
     set channel [open [file join $to [file tail $from]] w]
     puts -nonewline $channel $text
@@ -37,10 +38,14 @@ set parameters {}
 if {$slices ne ""} {
     set parameters [list ROWS $rows SLICES $slices]
 }
+set memories {}
+if {$tokens ne ""} {
+    set memories [list MAX_TOKENS $tokens]
+}
 file delete -force $work
 file mkdir $sources
 foreach file [glob [file join $root accel/rtl/*.sv]] {
-    copy_source $file $sources BERTD_DSP48E2 {}
+    copy_source $file $sources BERTD_DSP48E2 $memories
 }
 if {$ecc ne ""} {
     foreach file {bertd_ram_guarded.sv bertd_ram_ecc.sv} {
