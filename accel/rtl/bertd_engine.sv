@@ -316,7 +316,7 @@ module bertd_engine #(
     logic [SLICES-1:0] made_write;
     logic [SLICES*(BANK_ROW+6)-1:0] made_address;
 
-    // The boundary between the rows' side (all else) and the weights' side (the matrix unit, its operands and scalars) ------
+    // The boundary of the weights' side (the matrix unit, its operands and scalars) and the rows' side (all else) --------
     // Everything that crosses it does so here, in bertd_pkg::CROSSING_STAGES cycles: jobs and what is done, operands and
     // scalars from the vector lanes, residual rows and what the drain makes of all that. What was written is told no sooner
     // than it is there, since both take as long.
