@@ -62,8 +62,8 @@ enum status card_init(struct card *card, const struct image *image, uint32_t lay
 /** Write the weights of its layers into `memory`, zeroed by the caller. */
 void card_fill(const struct card *card, void *memory);
 
-/** By what a check panel's sums count an output, or an input, of this number. Odd, so that every bit counts, and small: the
- *  engine multiplies by adding. */
+/** By what a check panel's sums count an output, or an input, of this number. Odd, so that every bit counts, and small:
+ * the engine multiplies by adding. */
 static inline int8_t card_check_factor(uint32_t place)
 {
     return (int8_t)(2 * (place % IMAGE_PANEL) + 1);

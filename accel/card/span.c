@@ -113,8 +113,8 @@ static enum status check_record(const struct card *card, const void *memory, con
                          record.version, ACCEL_ENGINE_VERSION);
     if (record.status == ACCEL_ENGINE_OK)
         return STATUS_OK;
-    return error_set(err, STATUS_BACKEND, "layer %u, rows %u to %u: %s%s", span->command.layer_begin + record.layer, from,
-                     to, record.status < N_TROUBLES ? troubles[record.status] : "unknown status",
+    return error_set(err, STATUS_BACKEND, "layer %u, rows %u to %u: %s%s", span->command.layer_begin + record.layer,
+                     from, to, record.status < N_TROUBLES ? troubles[record.status] : "unknown status",
                      record.status == ACCEL_ENGINE_CHECKSUM ? changed(record.seen) : "");
 }
 

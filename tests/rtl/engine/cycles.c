@@ -7,10 +7,10 @@
  * values, finish: in each step the slower one counts, and of the exchange its bytes). Each batch is computed with a
  * memory that never stalls, and with one of which a quarter of the beats do.
  *
- * A batch is as many commands as its sequences fill (card_sequences, and the engine's memories), each over all layers. Two layers are simulated:
- * the first comes with the rows' way in, and each further one takes as long as the second. The array's arithmetic is
- * left out of this model (timing/): what happens in which cycle does not depend on values, and bench.c holds the values
- * against the reference.
+ * A batch is as many commands as its sequences fill (card_sequences, and the engine's memories), each over all layers.
+ * Two layers are simulated: the first comes with the rows' way in, and each further one takes as long as the second.
+ * The array's arithmetic is left out of this model (timing/): what happens in which cycle does not depend on values,
+ * and bench.c holds the values against the reference.
  */
 #include <stdio.h>
 #include <stdlib.h>
