@@ -81,13 +81,13 @@ fetch_microhttpd_source() {
 }
 
 # build_microhttpd PREFIX: of the source in this folder. The library alone, static. Its own answers are made by functions
-# that server/net/h1_library.c may replace: weak symbols.
+# that server/net/h1_library.c may replace: weak symbols. This folder's name, which is new each time, is not in what is built.
 build_microhttpd() {
     sed -i -f "$root/deploy/libmicrohttpd.sed" src/microhttpd/connection.c &&
     sed -i "s/^PACKAGE_VERSION=.*/PACKAGE_VERSION='$MICROHTTPD_BUILD'/" configure &&
     ./configure --prefix="$1" --disable-shared --enable-static --with-pic --disable-doc --disable-examples --disable-tools \
         --disable-curl --enable-https --disable-bauth --disable-dauth --disable-postprocessor --disable-httpupgrade \
-        --disable-cookie CFLAGS='-O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2' &&
+        --disable-cookie CFLAGS="-O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2 -ffile-prefix-map=$PWD=." &&
     make -j2 -C src/microhttpd install &&
     make -C src/include install &&
     objcopy --weaken-symbol=MHD_create_response_from_buffer --weaken-symbol=MHD_create_response_from_buffer_static \
