@@ -49,9 +49,10 @@ module bertd_array_control #(
     logic have_rows, have_weights, last_group, last_step, last_panel, on_last_tile;
     logic panel_end, chunk_of_tile_end, chunk_end, job_end, accept;
 
-    // The last rows of a tile of scores come late, on another path, while the next tile's first ones leave: of another bank
-    // as long as a sequence's first tile, which may begin with any bank, does not follow its last, which may be whole.
-    if (bertd_pkg::CHUNK_PANELS <= bertd_pkg::MAX_TOKENS / bertd_pkg::PANEL) $error("a head's scores take more than a chunk");
+    // The last rows of a tile of scores come late, on another path, while the next tile's first ones leave: of another
+    // bank as long as a sequence's first tile, which may begin with any, does not follow its last, which may be whole.
+    if (bertd_pkg::CHUNK_PANELS <= bertd_pkg::MAX_TOKENS / bertd_pkg::PANEL)
+        $error("a head's scores take more than a chunk");
 
     // Panels of a chunk. The first and the last one are large where possible: what row programs do meanwhile is then.
     function automatic logic [5:0] chunk(input logic [8:0] panels, input logic [10:0] groups, input logic first);

@@ -54,7 +54,8 @@ module bertd_drain #(
     localparam int TO_WRITE = TO_ADD + bertd_pkg::FP_ADD_LATENCY;
     localparam int TO_END = TO_WRITE + (PATHS - 1) * bertd_pkg::GROUP_ROWS;  // of the last path
 
-    if (TO_MUL <= bertd_pkg::DISTRIBUTED_LATENCY || TO_FMA <= bertd_pkg::SCALAR_LATENCY || TO_ADD <= bertd_pkg::RESIDUAL_LATENCY)
+    if (TO_MUL <= bertd_pkg::DISTRIBUTED_LATENCY || TO_FMA <= bertd_pkg::SCALAR_LATENCY ||
+        TO_ADD <= bertd_pkg::RESIDUAL_LATENCY)
         $error("the drain needs a word before it has the row that the word is for");
 
     localparam int WORD = 9 + $bits(tile_i);  // of a drain_word_t

@@ -1,7 +1,7 @@
 // Data path: a finished tile in bertd_array -> which row leaves in this cycle -> bertd_drain.
-// Picks the wanted rows of a finished tile, one a cycle (of scores one of each path a cycle, of rows to be activated three
-// in four cycles), and says what each of them is. All tiles take the same time through the array: so it may finish another
-// one as many cycles behind this one as this one's rows need to leave, and several may be on their way.
+// Picks the wanted rows of a finished tile, one a cycle (of scores one of each path a cycle, of rows to be activated
+// three in four cycles), and says what each of them is. All tiles take the same time through the array: so it may finish
+// another one as many cycles behind this one as this one's rows need to leave, and several may be on their way.
 module bertd_drain_control #(
     parameter int ROWS = 4,
     parameter int PATHS = 1
@@ -22,7 +22,7 @@ module bertd_drain_control #(
     localparam logic [9:0] PATH_ROWS = 10'(ROWS / PATHS);
 
     bertd_pkg::tile_t last_q, next, tile_q;
-    logic [9:0] last_rows, last_leave;  // of the tile that was finished in the cycle before; the cycles they take at most
+    logic [9:0] last_rows, last_leave;  // of the tile finished in the cycle before; the cycles they take at most
     logic [9:0] ahead_q, left_q, rows_left_q;
     logic [8:0] row_q;
     logic [1:0] turn_q;

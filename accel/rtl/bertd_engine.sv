@@ -154,7 +154,8 @@ module bertd_engine #(
         .start_i(list_start), .list_i(list), .count_i(count), .done_o(list_done), .busy_o(list_busy),
         .over_o(list_over), .recorded_i(recorded),
         .status_o(status), .failed_o(failed), .layer_o(layer), .stop_o(stop),
-        .bus_error_i(weights_error || data_read_error || write_error), .checksum_error_i(product_error || operand_error || memory_error),
+        .bus_error_i(weights_error || data_read_error || write_error),
+        .checksum_error_i(product_error || operand_error || memory_error),
         .not_finite_i(not_finite),
         .request_valid_o(request_valid[0]), .request_ready_i(request_ready[0]),
         .request_address_o(request_address[63:0]), .request_beats_o(request_beats[15:0]),
@@ -316,7 +317,7 @@ module bertd_engine #(
     logic [SLICES-1:0] made_write;
     logic [SLICES*(BANK_ROW+6)-1:0] made_address;
 
-    // The boundary between the rows' side (all else) and the weights' side (the matrix unit, its operands and scalars) ------
+    // The boundary of the weights' side (the matrix unit, its operands and scalars) and the rows' side (all else) --------
     // Everything that crosses it does so here, in bertd_pkg::CROSSING_STAGES cycles: jobs and what is done, operands and
     // scalars from the vector lanes, residual rows and what the drain makes of all that. What was written is told no sooner
     // than it is there, since both take as long.

@@ -71,7 +71,8 @@ module bertd_matrix_unit #(
     bertd_pkg::tile_t result;
     bertd_pkg::drain_word_t word, picked;
     logic fetch_valid, fetch_ready, array_valid, array_ready;
-    logic panel_valid, panel_ready, panel_adds, panel_first, panel_check, request_valid, request_ready, data_valid, data_ready;
+    logic panel_valid, panel_ready, panel_adds, panel_first, panel_check;
+    logic request_valid, request_ready, data_valid, data_ready;
     logic [10:0] panel_groups;
     logic [1:0] panel_params, group;
     logic [63:0] request_address;

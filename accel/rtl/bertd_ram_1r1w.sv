@@ -18,7 +18,8 @@ module bertd_ram_1r1w #(
     output logic [  WIDTH-1:0] read_data_o
 );
 
-    if (LATENCY < (RAM_STYLE == "ultra" ? 2 : 1)) $error("a memory of style %s takes more than %0d cycles", RAM_STYLE, LATENCY);
+    if (LATENCY < (RAM_STYLE == "ultra" ? 2 : 1))
+        $error("a memory of style %s takes more than %0d cycles", RAM_STYLE, LATENCY);
 
     (* ram_style = RAM_STYLE *) logic [WIDTH-1:0] words[0:DEPTH-1];
     (* shreg_extract = "no" *) logic [WIDTH*LATENCY-1:0] words_q;

@@ -39,7 +39,8 @@ module bertd_row_memory #(
         logic [ADDRESS-1:0] write_address;
         logic [COLUMNS*(ADDRESS+1)-1:0] writes, reads;
         logic [511:0] write_data;
-        assign write_address = hit ? {bank_row[bertd_pkg::ROW_BITS-SLICE_BITS-1:0], write_word_i} : bank_write_address_i[s*ADDRESS+:ADDRESS];
+        assign write_address = hit ? {bank_row[bertd_pkg::ROW_BITS-SLICE_BITS-1:0], write_word_i} :
+            bank_write_address_i[s*ADDRESS+:ADDRESS];
 
         bertd_fanout #(
             .WIDTH (ADDRESS + 1),

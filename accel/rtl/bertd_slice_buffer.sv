@@ -1,7 +1,7 @@
 // Data path: words of one pass over a group -> the next pass: the row buffer and the result buffer of a slice.
-// A ring of words with one writer and one reader; a word read comes bertd_pkg::BLOCK_LATENCY cycles later. Room is counted from when a word
-// is promised (a pipeline before it is written), and the reader reads what it knows to be there. It may rewind to the
-// beginning of what it has not released.
+// A ring of words with one writer and one reader; a word read comes bertd_pkg::BLOCK_LATENCY cycles later. Room is
+// counted from when a word is promised (a pipeline before it is written), and the reader reads what it knows to be
+// there. It may rewind to the beginning of what it has not released.
 module bertd_slice_buffer #(
     parameter int DEPTH = 1024
 ) (

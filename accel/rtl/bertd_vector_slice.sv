@@ -49,7 +49,8 @@ module bertd_vector_slice #(
 
     // bertd_slice_scale wants a row's largest weight, four stages behind the product that it is, times its step, before
     // the row's sum: which leaves bertd_slice_sum behind a product and all rounds of a fold, and began three words later.
-    if (2 * bertd_pkg::FP_MUL_LATENCY + 4 >= 3 + bertd_pkg::FP_PRODUCT_LATENCY + 1 + bertd_pkg::FOLD_CYCLES - bertd_pkg::GROUP_ROWS)
+    if (2 * bertd_pkg::FP_MUL_LATENCY + 4 >=
+        3 + bertd_pkg::FP_PRODUCT_LATENCY + 1 + bertd_pkg::FOLD_CYCLES - bertd_pkg::GROUP_ROWS)
         $error("a softmax's sum comes before its largest value");
 
     // Clearing is a reset that the slice makes itself.
