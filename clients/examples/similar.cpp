@@ -18,7 +18,7 @@ struct Close {
 
 class Client
 {
-public:
+  public:
     explicit Client(const char *address)
     {
         bertd_options options = bertd_options_default();
@@ -47,7 +47,7 @@ public:
         return scores;
     }
 
-private:
+  private:
     std::unique_ptr<bertd_client, Close> client_;
 };
 } // namespace

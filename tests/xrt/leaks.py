@@ -68,10 +68,10 @@ class Leaks(unittest.TestCase):
         return self.server.process.pid, parent_of(self.cards.counts(0)["process"])
 
     def files(self):
-        """None: one of the processes has just ended."""
+        """How many each has open; None while a host process ends or begins."""
         try:
             return [files_of(pid) for pid in self.processes()]
-        except OSError:
+        except (OSError, TypeError):
             return None
 
     def memory(self):
@@ -85,7 +85,7 @@ class Leaks(unittest.TestCase):
         self.requests(REQUESTS)
         self.assertGreater(self.cards.counts(0)["lists"], lists, "the emulated board has not done all of it")
         await_that(lambda: self.on_card() == buffers)   # a board may be in the middle of its test
-        await_that(lambda: self.files() == files)    # connections end by and by
+        await_that(lambda: self.files() == files)       # connections end by and by
         for before, then in zip(memory, self.memory()):
             self.assertLess(then - before, MOST_MORE_KIB)
 

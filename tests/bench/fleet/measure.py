@@ -4,16 +4,22 @@ Runs the simulated fleet over numbers of boards and servers; writes fleet.json a
 of a request are those of the fleet.json that is there. With --parts the other parts stay as they were.
 """
 import argparse
+import datetime
 import json
 import os
 import platform
 import subprocess
+import sys
+import time
 
+import boards
 import costs
 import plot
+from boards import ms_of
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-MHZ = 300
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "peers"))
+import report     # noqa: E402
+
 BOARDS = (1, 4, 16, 64, 128, 256, 512, 1000)
 SERVERS = (1, 2, 5, 20, 100, 200)
 WIDTH = 64      # of a vector: the scheduler only copies it, and not under its lock
@@ -21,25 +27,24 @@ POLICIES = ("roundrobin", "random2", "leastconn")
 LOADS = (0.5, 0.7, 0.85)
 
 
-def boards():
-    with open(os.path.join(HERE, "boards.json"), encoding="utf-8") as file:
-        kinds = json.load(file)
-    for kind in kinds.values():
-        if "cycles_of_a_layer" in kind:
-            kind["ms"] = {tokens: cycles * kind["layers"] / MHZ / 1e3
-                          for tokens, cycles in kind["cycles_of_a_layer"].items()}
-    return kinds
+def busy_share():
+    """Of the machine in one second in which nothing here runs."""
+    def ticks():
+        with open("/proc/stat", encoding="ascii") as file:
+            words = [int(word) for word in file.readline().split()[1:9]]
+        return sum(words), words[3] + words[4]          # all, idle and waiting
+    total, idle = ticks()
+    time.sleep(1)
+    total_after, idle_after = ticks()
+    return 1 - (idle_after - idle) / max(1, total_after - total)
 
 
-def ms_of(kind, tokens):
-    """As board_time.c has it."""
-    table = sorted((int(length), ms) for length, ms in kind["ms"].items())
-    if tokens <= table[0][0]:
-        return table[0][1]
-    for (low, low_ms), (high, high_ms) in zip(table, table[1:]):
-        if tokens <= high or high == table[-1][0]:
-            return low_ms + (high_ms - low_ms) * (tokens - low) / (high - low)
-    return None
+def machine():
+    """What the simulation runs on: the time under the scheduler's lock is its own, and depends on who shares it."""
+    name = f"{report.read_processor().get('model name', platform.machine())} ({report.name_machine('').strip('-')})"
+    return {"processor": name, "cores": os.cpu_count(),
+            "state": f"other programs kept {busy_share():.0%} of it busy before",
+            "measured": datetime.date.today().isoformat()}
 
 
 class Fleet:
@@ -134,6 +139,7 @@ def main():
         parser.add_argument(f"--{name}")
     arguments = parser.parse_args()
     path = os.path.join(arguments.out, "fleet.json")
+    here = machine()
     if arguments.bertd:
         cost = costs.measure(arguments.bertd, arguments.http, arguments.model, 2 if arguments.quick else 10)
     else:
@@ -141,14 +147,13 @@ def main():
             cost = json.load(file)["costs"]
     if cost is None:
         raise SystemExit("skipped: haproxy is not installed, and what it costs is a part of this")
-    kinds, fleet = boards(), Fleet(arguments.fleet, cost, arguments.quick)
+    kinds, fleet = boards.kinds(), Fleet(arguments.fleet, cost, arguments.quick)
     counts, servers = (BOARDS[:3], SERVERS[:3]) if arguments.quick else (BOARDS, SERVERS)
     results = {}
     if os.path.exists(path):
         with open(path, encoding="utf-8") as file:
             results = json.load(file)
-    results |= {"machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
-                "costs": cost, "boards": kinds}
+    results |= {"machine": here, "costs": cost, "boards": kinds}
     card = kinds["minilm-card"]
     parts = {
         "one_server": lambda: {name: one_server(fleet, kinds[name], 128, counts)
