@@ -16,7 +16,7 @@ struct fleet {
     struct server *servers;
     struct balancer *balancers;
     uint64_t random;
-    uint64_t asked, answered, refused, tokens_asked;
+    uint64_t asked, answered, refused, late, tokens_asked;
     uint64_t from_ns; /* what was asked from then on counts */
     uint64_t counted_texts, counted_tokens;
     double *latencies_ms;
@@ -142,6 +142,7 @@ static void answer(struct fleet *fleet, struct request *request, bool refused)
     uint32_t client = request->client;
     fleet->balancers[request->balancer].in_hand[request->server->options.index]--;
     fleet->refused += refused;
+    fleet->late += request->late;
     fleet->answered += !refused && request->times_done == 1;
     if (counts)
         fleet->latencies_ms[fleet->n_latencies++] = (double)(virtual_now_ns - request->asked_ns) / 1e6;
@@ -277,6 +278,7 @@ static void summarise(struct fleet *fleet, double lasted_ns, struct fleet_result
         sum_ms += fleet->latencies_ms[i];
     *ret = (struct fleet_results){.answered = fleet->answered,
                                   .refused = fleet->refused,
+                                  .late = fleet->late,
                                   .seconds = lasted_ns / 1e9,
                                   .texts_per_s = (double)fleet->counted_texts / window_s,
                                   .tokens_per_s = (double)fleet->counted_tokens / window_s,

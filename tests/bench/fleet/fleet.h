@@ -24,6 +24,7 @@ struct fleet_options {
 /** What came of it, over all but the first fifth of the requests. */
 struct fleet_results {
     uint64_t answered, refused;
+    uint64_t late;                                            /* of those that are answered: behind their time limit */
     double seconds;                                           /* virtual */
     double texts_per_s, tokens_per_s, sequences;              /* in a batch */
     double p50_ms, p90_ms, p99_ms, mean_ms;                   /* of a request */

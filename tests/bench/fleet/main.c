@@ -156,13 +156,15 @@ int main(int argc, char **argv)
     if (!fleet_run(&options, &results))
         return 1;
     printf("{\"servers\": %u, \"boards\": %u, \"policy\": \"%s\", \"answered\": %llu, \"refused\": %llu, "
-           "\"seconds\": %.4f, \"texts_per_s\": %.1f, \"tokens_per_s\": %.0f, \"sequences\": %.2f, \"p50_ms\": %.4f, "
+           "\"late\": %llu, \"seconds\": %.4f, \"texts_per_s\": %.1f, \"tokens_per_s\": %.0f, \"sequences\": %.2f, "
+           "\"p50_ms\": %.4f, "
            "\"p90_ms\": %.4f, \"p99_ms\": %.4f, \"mean_ms\": %.4f, \"boards_busy\": %.4f, \"front_busy\": %.4f, "
            "\"balancer_busy\": %.4f, \"lock_busy\": %.4f",
            options.n_servers, options.server.n_boards, balancer_names[options.policy],
-           (unsigned long long)results.answered, (unsigned long long)results.refused, results.seconds,
-           results.texts_per_s, results.tokens_per_s, results.sequences, results.p50_ms, results.p90_ms, results.p99_ms,
-           results.mean_ms, results.boards_busy, results.front_busy, results.balancer_busy, results.lock_busy);
+           (unsigned long long)results.answered, (unsigned long long)results.refused, (unsigned long long)results.late,
+           results.seconds, results.texts_per_s, results.tokens_per_s, results.sequences, results.p50_ms,
+           results.p90_ms, results.p99_ms, results.mean_ms, results.boards_busy, results.front_busy,
+           results.balancer_busy, results.lock_busy);
     print_calls("submits", &results.submits);
     print_calls("returns", &results.returns);
     printf("}\n");

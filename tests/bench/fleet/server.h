@@ -22,6 +22,7 @@ struct request {
     uint32_t client, balancer;
     uint64_t asked_ns;
     uint32_t times_done; /* must be 1 in the end */
+    bool late;           /* let in, and computed behind its time limit: the timer that ends such work is not here */
 };
 
 /** What the calls of one kind took. `stalls` of them took so much longer than the others that the machine must have
