@@ -52,6 +52,12 @@ install_packages() {
         || fail "apt-get could not install: ${missing[*]}"
 }
 
+# packages_of PROGRAM...: the packages of the libraries that they are linked with.
+packages_of() {
+    ldd "$@" | awk '/=> \// { print $3 }' | xargs realpath | sed 's,.*/,*/,' | sort -u | xargs dpkg-query -S |
+        cut -d: -f1 | sort -u
+}
+
 microhttpd_dir() { echo "${XDG_CACHE_HOME:-$HOME/.cache}/bertd/libmicrohttpd-$MICROHTTPD_BUILD"; }
 
 # debian_site: where this machine has its packages.

@@ -140,7 +140,7 @@ class Rendered(Checked):
 
     def test_values_that_are_wrong(self):
         for option in ("replica=3", "replicas=two", "model.revision=main", "image.pullPolicy=Sometimes", "xrt.resource=card",
-                       "autoscaling.cpu=50"):
+                       "xrt.resource=amd.com/card", "autoscaling.cpu=50"):
             with self.subTest(option), self.assertRaisesRegex(RuntimeError, "values don't meet|don't meet the specifications"):
                 TOOLS.helm(None, "--set", option)
 
@@ -282,18 +282,67 @@ class Running(Checked):
 
 
 class Xrt(Checked):
-    def test_it_waits(self):
-        """The component and the page say that it waits: true as long as bertd refuses the board."""
+    """Boards on cards, where no card is: what bertd makes of the component's variables."""
+    # As far as a machine without a card gets: the host process is not there, or looks for XRT.
+    AT_THE_CARD = r"--board xrt:0: (there is no \S+/bertd-xrt-host|XILINX_XRT is not set)"
+
+    @classmethod
+    def setUpClass(cls):
         component = render.parse(render.read("deploy/k8s/components/xrt/kustomization.yaml"))[0]
-        patch = render.parse(component["patches"][0]["patch"])
-        variables = references.environment(mistakes.server(patch))
-        tried = subprocess.run([BERTD, "--model-id", model_dir()], capture_output=True, text=True,
-                               env={"PATH": os.environ["PATH"], **variables})
-        self.assertNotEqual(tried.returncode, 0)
-        self.assertIn("BERTD_BOARD", tried.stderr)
-        for path in ("deploy/k8s/components/xrt/kustomization.yaml", "deploy/k8s/chart/values.yaml", "docs/kubernetes.md"):
-            words = render.read(path).replace("\n# ", " ").replace("\n", " ")
-            self.assertRegex(words, "has no board `xrt` yet|board `xrt`, which no version has yet")
+        cls.patch = render.parse(component["patches"][0]["patch"])
+        cls.variables = references.environment(mistakes.server(cls.patch))
+
+    def started(self, **changes):
+        """What bertd ends with."""
+        if not has_model():
+            self.skipTest("there is no model")
+        tried = subprocess.run([BERTD, "--model-id", model_dir()], capture_output=True, text=True, timeout=60,
+                               env={"PATH": os.environ["PATH"], **self.variables, **changes})
+        self.assertEqual(tried.returncode, 2, tried.stderr)
+        return tried.stderr
+
+    def test_bertd_goes_as_far_as_the_card(self):
+        self.assertEqual(self.variables["BERTD_BOARD"], "xrt:0")
+        self.assertRegex(self.started(), self.AT_THE_CARD)
+        self.assertRegex(self.started(BERTD_BOARD="xrt:0,xrt:1"), self.AT_THE_CARD)
+
+    def test_what_it_would_refuse(self):
+        self.assertIn("which card?", self.started(BERTD_BOARD="xrt"))
+        self.assertIn("needs --xclbin", self.started(BERTD_XCLBIN=""))
+
+    def test_the_xclbin_is_in_its_volume(self):
+        mount, = mistakes.server(self.patch)["volumeMounts"]
+        volume, = mistakes.pod(self.patch)["volumes"]
+        self.assertEqual(mount["name"], volume["name"])
+        self.assertTrue(self.variables["BERTD_XCLBIN"].startswith(mount["mountPath"] + "/"))
+
+
+class Cards(Checked):
+    """Of the chart: as many boards as the pod asks for, from any volume."""
+
+    @classmethod
+    def setUpClass(cls):
+        if not TOOLS.there:
+            raise unittest.SkipTest(f"no helm and kustomize: {NOT_BUILT}")
+
+    def server(self, *options):
+        objects = render.parse(TOOLS.helm("xrt", *options))
+        self.good(objects)
+        return mistakes.server(objects)
+
+    def test_several(self):
+        server = self.server("--set", "xrt.count=3")
+        self.assertEqual(references.environment(server)["BERTD_BOARD"], "xrt:0,xrt:1,xrt:2")
+        self.assertEqual([count for name, count in server["resources"]["limits"].items() if "/" in name], [3])
+
+    def test_a_folder_of_the_node(self):
+        options = "xrt.volume.persistentVolumeClaim=null,xrt.volume.hostPath.path=/opt/bertd,xrt.xclbin=u250/engine.xclbin"
+        server = self.server("--set", options)
+        self.assertEqual(references.environment(server)["BERTD_XCLBIN"], "/xclbin/u250/engine.xclbin")
+
+    def test_both_containers_have_the_image(self):
+        pod = mistakes.pod(render.parse(TOOLS.helm("xrt")))
+        self.assertEqual({item["image"].split(":")[0] for item in pod["initContainers"] + pod["containers"]}, {"bertd-xrt"})
 
 
 class Words(unittest.TextTestResult):

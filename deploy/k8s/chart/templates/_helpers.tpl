@@ -13,6 +13,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 /models/{{ .Values.model.path | default $pulled }}
 {{- end }}
 
+{{- /* xrt:0,xrt:1: XRT counts the cards that the pod has, not those of the node. */ -}}
+{{- define "bertd.cards" -}}
+{{- range $n := until (int .Values.xrt.count) }}{{ if $n }},{{ end }}xrt:{{ $n }}{{ end }}
+{{- end }}
+
 {{- define "bertd.resources" -}}
 requests:
   {{- toYaml (.Values.resources.requests | default .Values.resources.limits) | nindent 2 }}
