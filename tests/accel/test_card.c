@@ -161,7 +161,7 @@ static void expect_run(const struct fixture *f, uint64_t address, const struct i
         for (uint32_t digit = 4; digit-- > 0;)
             digits = digits * 256 + weight_at(check, digit, i);
         cr_assert_eq(digits, sum, "input %u: %d, not %d", i, digits, sum);
-        cr_assert_eq(weight_at(check, 4, i), 2 * (i % IMAGE_PANEL) + 1, "factor of input %u", i);
+        cr_assert_eq(weight_at(check, 4, i), (int)(2 * (i % IMAGE_PANEL) + 1), "factor of input %u", i);
     }
     for (uint32_t o = 0; o < n; o++) {
         const unsigned char *panel = begin + o / IMAGE_PANEL * panel_bytes;
