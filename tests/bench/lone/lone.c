@@ -6,7 +6,8 @@
  * A text is computed again and again, by an engine on this thread (`engine`) and by boards behind their scheduler
  * (`loop`): back to back, and after pauses in which this thread spins (`awake`), reads other memory (`cold`) or sleeps
  * (`asleep`). Before each eighth pass of the engine a chain of products tells the clock of the core. All take turns,
- * `rounds` times, `passes` each. Prints JSON: medians, in microseconds.
+ * `rounds` times, `passes` each. Prints JSON: medians, in microseconds. `busy`
+ * is the boards' own time, of all boards by their number.
  */
 #include <getopt.h>
 #include <semaphore.h>
@@ -220,7 +221,7 @@ static void report(struct scene *scene, bool last)
         printf(", \"%s_us\": %.2f", part_names[p], median(scene->us[p], scene->n));
     if (!scene->boards)
         printf(", \"ghz\": %.3f", median(scene->ghz, scene->n_clocks));
-    printf("}%s\n", last ? "]" : ",");
+    printf("}%s\n", last ? "]}" : ",");
 }
 
 static uint32_t make_scenes(struct scene *scenes)
@@ -292,7 +293,7 @@ int main(int argc, char **argv)
     for (int r = 0; r < options.rounds; r++)
         for (uint32_t s = 0; s < n; s++)
             take_turn(&pool, &scenes[(s + (uint32_t)r) % n]);
-    printf("[");
+    printf("{\"isa\": \"%s\", \"scenes\": [", cpu_engine_instruction_set());
     for (uint32_t s = 0; s < n; s++)
         report(&scenes[s], s + 1 == n);
     batch_destroy(&pool.batch, true);
