@@ -59,6 +59,8 @@ static enum status measure_kinds(struct batch *batch, struct error *err)
         batch->kinds[b] = (uint8_t)kind;
         if (kind < batch->n_kinds)
             continue;
+        if (kind < PLANNER_MAX_KINDS && board_exchange_size(board, batch->options.image, 1, 2) > 0)
+            batch->team_kinds |= 1u << kind;
         if (kind == PLANNER_MAX_KINDS)
             return error_set(err, STATUS_USAGE, "boards of more than %d kinds", PLANNER_MAX_KINDS);
         names[batch->n_kinds++] = board_kind(board);
@@ -68,6 +70,8 @@ static enum status measure_kinds(struct batch *batch, struct error *err)
         if (status != STATUS_OK)
             return status;
     }
+    if (batch->options.placement == BATCH_TENSOR && !batch->team_kinds)
+        return error_set(err, STATUS_USAGE, "placement tensor needs boards that divide a layer's outputs: emu");
     if (batch->n_kinds == 1) {
         mem_free(batch->kinds);
         batch->kinds = NULL;

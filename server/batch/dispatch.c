@@ -36,6 +36,7 @@ static bool fill_snapshot(struct batch *batch, struct flight **suspended)
     out->cost = batch->cost;
     out->bandit = batch->bandit;
     out->kinds = batch->kinds;
+    out->team_kinds = batch->team_kinds;
     out->concurrency = batch->concurrency;
     out->layers = batch->options.image->shape.layers;
     out->max_tokens = batch->options.max_tokens;
@@ -61,7 +62,9 @@ static enum batch_placement placement_of(const struct batch *batch, const struct
 {
     if (batch->options.placement == BATCH_PIPELINE)
         return BATCH_PIPELINE;
-    return action->choice.boards > 1 ? BATCH_SPLIT : BATCH_REPLICATE;
+    if (action->choice.boards == 1)
+        return BATCH_REPLICATE;
+    return batch->options.placement == BATCH_TENSOR ? BATCH_TENSOR : BATCH_SPLIT;
 }
 
 /* A board's thread has done all that a launch asked for. */
@@ -86,7 +89,11 @@ static void on_returned(struct flight *flight, void *cookie)
 static bool launch(struct batch *batch, struct sched_completions *completions, struct flight *flight,
                    const struct planner_action *action)
 {
-    enum status status = flight_reserve(flight, action->choice.boards);
+    const struct flight_plan plan = {.pool = batch->options.boards,
+                                     .boards = action->boards,
+                                     .n = action->choice.boards,
+                                     .tensor = placement_of(batch, action) == BATCH_TENSOR};
+    enum status status = flight_reserve(flight, &plan);
     if (status != STATUS_OK) {
         struct error err;
         error_set(&err, status, "no memory to split a batch of %u rows", flight->job.n_rows);
@@ -104,8 +111,7 @@ static bool launch(struct batch *batch, struct sched_completions *completions, s
     flight->pair_weight = cost->pair_ns / cost->row_ns;
     sched_run_flight(batch, flight, action->boards, action->choice.boards);
     account(batch, flight);
-    flight_launch(flight, batch->options.boards, action->boards, action->choice.boards, flight->layer + action->layers,
-                  on_returned, batch);
+    flight_launch(flight, &plan, flight->layer + action->layers, on_returned, batch);
     return true;
 }
 

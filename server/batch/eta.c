@@ -230,7 +230,7 @@ static double skip_far_ahead(struct play *play)
     uint32_t kind = planner_kind(play->snapshot.kinds, 0);
     for (uint32_t b = 0; b < state->n_boards; b++)
         boards += planner_worth(state->cost, state->bandit, state->layers, kind, planner_kind(play->snapshot.kinds, b));
-    double split = state->placement == BATCH_SPLIT && play->class == BATCH_INTERACTIVE ? state->n_boards : 1;
+    double split = planner_is_shared(state->placement) && play->class == BATCH_INTERACTIVE ? state->n_boards : 1;
     return batches * split *
            bandit_predict(&state->bandit[kind], &state->cost[kind], load, state->layers, (uint32_t)split) / boards;
 }
@@ -242,6 +242,7 @@ double eta_predict(struct eta_state *state, enum batch_class class, const struct
     play.snapshot.cost = state->cost;
     play.snapshot.bandit = state->bandit;
     play.snapshot.kinds = state->several_kinds ? state->kinds : NULL;
+    play.snapshot.team_kinds = state->team_kinds;
     play.snapshot.layers = state->layers;
     play.snapshot.max_tokens = state->max_tokens;
     play.snapshot.max_sequences = state->max_sequences;

@@ -15,6 +15,7 @@ static void fill_boards(const struct batch *batch, struct eta_state *state)
     state->part = (n + ETA_MAX_BOARDS - 1) / ETA_MAX_BOARDS;
     state->boards = batch->loaded;
     state->several_kinds = batch->kinds != NULL;
+    state->team_kinds = batch->team_kinds;
     for (uint32_t b = 0; b < n; b += state->part, state->n_boards++) {
         state->kinds[state->n_boards] = (uint8_t)planner_kind(batch->kinds, b);
         if (all || board_set_has(&batch->usable, b))
@@ -115,7 +116,7 @@ bool sched_is_surely_in_time(const struct batch *batch, const struct batch_work 
     }
     struct cost_load large = {.rows = LARGE_BATCH, .pairs = (double)LARGE_BATCH * IMAGE_MAX_SEQUENCE};
     double need_ns = slowest_ns(batch, all, large, batch->n_usable ? batch->n_usable : batch->options.n_boards);
-    return batch->options.placement != BATCH_SPLIT && SURE * need_ns <= left_ns;
+    return !planner_is_shared(batch->options.placement) && SURE * need_ns <= left_ns;
 }
 
 double sched_forecast_ns(struct batch *batch, const struct batch_work *work)

@@ -139,6 +139,8 @@ static struct bandit_choice choose(const struct plan *plan, uint32_t kind, struc
     k = k < PLANNER_MAX_SPLIT ? k : PLANNER_MAX_SPLIT;
     if (plan->in->placement == BATCH_SPLIT)
         return (struct bandit_choice){.boards = k < load.rows ? k : load.rows};
+    if (plan->in->placement == BATCH_TENSOR && plan->in->team_kinds & 1u << kind)
+        return (struct bandit_choice){.boards = k};
     if (plan->in->placement != BATCH_AUTO)
         return whole;
     uint32_t wanting = plan->usable - plan->n_free + 1;
