@@ -48,8 +48,8 @@ static enum status check_ids(const struct board_task *task, struct error *err)
 static enum status check_team(const struct board_task *task, struct error *err)
 {
     if (task->row_begin != 0 || task->row_end != task->job->n_rows)
-        return error_set(err, STATUS_BACKEND, "rows %u to %u are asked for of a team, which has all %u", task->row_begin,
-                         task->row_end, task->job->n_rows);
+        return error_set(err, STATUS_BACKEND, "rows %u to %u are asked for of a team, which has all %u",
+                         task->row_begin, task->row_end, task->job->n_rows);
     if (!task->team || task->member >= task->team->n)
         return error_set(err, STATUS_BACKEND, "a task of a team has no place in one");
     return STATUS_OK;

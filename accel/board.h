@@ -184,8 +184,8 @@ uint32_t board_siblings(const struct board *board);
  */
 const char *board_instruction_set(const struct board *board);
 
-/** Bytes that `n` boards of this kind exchange while they do TENSOR tasks of a job of so many rows together. 0: boards of
- *  this kind do no such tasks. All boards of a team are of one kind. Thread: any. */
+/** Bytes that `n` boards of this kind exchange while they do TENSOR tasks of a job of so many rows together. 0: boards
+ * of this kind do no such tasks. All boards of a team are of one kind. Thread: any. */
 size_t board_exchange_size(const struct board *board, const struct image *image, uint32_t rows, uint32_t n);
 /** Bytes of memory for the kv of a job with these sequences [n_seqs + 1]. Thread: any. */
 size_t board_kv_size(const struct image *image, const uint32_t *cu_seqlens, uint32_t n_seqs);

@@ -88,7 +88,8 @@ enum status board_team_leave(struct board_team *team, uint32_t member, enum stat
         *err = team->err;
         return err->status;
     }
-    return error_set(err, STATUS_CANCELLED, "the boards that it computed with did not go on: %.200s", team->err.message);
+    return error_set(err, STATUS_CANCELLED, "the boards that it computed with did not go on: %.200s",
+                     team->err.message);
 }
 
 bool board_team_is_late(const struct board_team *team, uint32_t member)

@@ -32,20 +32,20 @@ struct cpu_quantised {
  *  this lies in what its members exchange. */
 struct cpu_scratch {
     void *memory;
-    size_t block_rows;     /* rows that go through the steps together */
-    size_t hidden_stride;  /* bytes of a row of operands, hidden wide */
-    size_t inner_stride;   /* and intermediate wide */
-    size_t acc_stride;     /* elements */
-    size_t attention_size; /* elements of `scores`: bounds the rows attended together */
-    void *operands;        /* [block_rows] hidden_stride */
-    void *inner_operands;  /* [block_rows] inner_stride */
+    size_t block_rows;               /* rows that go through the steps together */
+    size_t hidden_stride;            /* bytes of a row of operands, hidden wide */
+    size_t inner_stride;             /* and intermediate wide */
+    size_t acc_stride;               /* elements */
+    size_t attention_size;           /* elements of `scores`: bounds the rows attended together */
+    void *operands;                  /* [block_rows] hidden_stride */
+    void *inner_operands;            /* [block_rows] inner_stride */
     struct cpu_quantised *quantised; /* [block_rows] */
     uint32_t *sums;                  /* [block_rows]: what the sums of accumulators are */
     /** [block_rows][CPU_PROJECTIONS]: likewise of the share of Q, K and V that is made here, to be added up by others;
      *  NULL: the share is the whole, and checked at once. */
     uint32_t *share_sums;
-    int32_t *acc;                    /* [block_rows][acc_stride] */
-    int32_t *sum_acc;                /* likewise, of what is added to hidden states; may be `acc` */
+    int32_t *acc;          /* [block_rows][acc_stride] */
+    int32_t *sum_acc;      /* likewise, of what is added to hidden states; may be `acc` */
     void *work;            /* of a linear layer's kernel */
     float *row;            /* [hidden] */
     float *mixed;          /* [block_rows][hidden]: attention's output */
@@ -150,8 +150,8 @@ struct cpu_share cpu_share_whole(const struct image *image);
  *  the engine's sequences. `ret_next`: the row behind them. Errors: NO_MEMORY. */
 enum status cpu_sequences_begin(const struct cpu_step *step, uint32_t row, uint32_t row_end, uint32_t *ret_next);
 
-/** Rows of the next block where `left` remain: blocks of about the same size, so that no small one reads all the weights
- *  for itself. */
+/** Rows of the next block where `left` remain: blocks of about the same size, so that no small one reads all the
+ * weights for itself. */
 uint32_t cpu_block_rows(const struct cpu_step *step, uint32_t left);
 
 /* The layer. Errors of all: BACKEND. */
@@ -195,8 +195,8 @@ void cpu_step_activate(const struct cpu_step *step, uint32_t rows);
 /** inner -> operands of FFN2, where `sums` are those of FFN1 and `amax` those of its outputs, [block_rows]. */
 enum status cpu_step_quantise_inner(const struct cpu_step *step, const uint32_t *sums, const uint32_t *amax,
                                     uint32_t begin, uint32_t from, uint32_t to);
-/** The sum of `count` outputs from `output` on of row `row` of a block, by accumulators [count] that are there; or, NULL,
- *  computed once more from the operands: at most a panel. */
+/** The sum of `count` outputs from `output` on of row `row` of a block, by accumulators [count] that are there; or,
+ * NULL, computed once more from the operands: at most a panel. */
 uint32_t cpu_step_sum(const struct cpu_step *step, const struct image_linear *linear, const int32_t *acc, uint32_t row,
                       uint32_t output, uint32_t count);
 

@@ -355,8 +355,7 @@ static void activate_chunk(const struct cpu_step *step, uint32_t output, uint32_
     for (uint32_t r = 0; r < rows; r++) {
         const struct cpu_epilogue e = epilogue(step, linear, r, output);
         float *y = s->inner + (size_t)r * linear->out + output;
-        s->sums[r] +=
-            k->activate(y, s->acc + r * s->acc_stride, &e, step->engine->base.image->shape.activation, count);
+        s->sums[r] += k->activate(y, s->acc + r * s->acc_stride, &e, step->engine->base.image->shape.activation, count);
         uint32_t amax = k->rotate(y, y, count, step->layer->ffn2.rotation);
         if (amax > s->inner_amax[r])
             s->inner_amax[r] = amax;

@@ -52,7 +52,8 @@ static void place_scratch(struct cpu_scratch *s, const struct cpu_engine *engine
     s->products = cpu_slab_take(slab, rows * sizeof(uint32_t));
     s->sums = cpu_slab_take(slab, rows * sizeof(uint32_t));
     s->sum_acc = s->acc = cpu_slab_take(slab, rows * s->acc_stride * sizeof(int32_t));
-    s->work = engine->kernels.work ? cpu_slab_take(slab, engine->kernels.work(rows, hidden > inner ? hidden : inner)) : NULL;
+    s->work =
+        engine->kernels.work ? cpu_slab_take(slab, engine->kernels.work(rows, hidden > inner ? hidden : inner)) : NULL;
     s->row = cpu_slab_take(slab, hidden * sizeof(float));
     s->mixed = cpu_slab_take(slab, rows * hidden * sizeof(float));
     s->inner = cpu_slab_take(slab, rows * inner * sizeof(float));
@@ -99,7 +100,8 @@ static void place_sequences(struct cpu_sequences *s, const struct cpu_engine *en
     size_t heads = image->shape.heads, width = heads * image->head_dim_padded;
     size_t last = width - image->head_dim_padded + round_up(image->head_dim_padded, CPU_TILE_INPUTS);
     s->query_stride = cpu_stride_of(last * engine->kernels.operand.size);
-    s->queries = cpu_slab_take(slab, (s->rows + CPU_TILE_ROWS - 1) * s->query_stride); /* a head's rows may begin at any */
+    s->queries =
+        cpu_slab_take(slab, (s->rows + CPU_TILE_ROWS - 1) * s->query_stride); /* a head's rows may begin at any */
     s->query_scales = cpu_slab_take(slab, s->rows * heads * sizeof(float));
     s->block_begin = cpu_slab_take(slab, (s->rows + 1) * sizeof(uint32_t));
     s->kv = (struct cpu_kv){

@@ -1,5 +1,5 @@
-/* A layer by several boards: each makes its share of the outputs of every linear layer, of all rows. What is done row by
- * row (to quantise, to add, to normalise) each does for its share of the rows of a block. Between the two they meet:
+/* A layer by several boards: each makes its share of the outputs of every linear layer, of all rows. What is done row
+ * by row (to quantise, to add, to normalise) each does for its share of the rows of a block. Between the two they meet:
  *
  *   own rows     hidden -> operands
  *   own heads    operands -> Q, K, V -> attention -> mixed
@@ -21,7 +21,8 @@
 
 enum { MOST_ROWS = 128, NO_ROW = UINT32_MAX };
 
-/* What the boards exchange. Operands, mixed, inner and sum_acc lie in `rows`, the rest is each member's own to write. */
+/* What the boards exchange. Operands, mixed, inner and sum_acc lie in `rows`, the rest is each member's own to write.
+ */
 struct exchange {
     struct cpu_scratch rows;
     uint32_t *share_sums[BOARD_TEAM_MAX]; /* of Q, K and V: [rows][CPU_PROJECTIONS] */
@@ -217,8 +218,8 @@ static enum status check_projections(const struct tensor *t, const struct block 
             uint32_t sum = 0;
             for (uint32_t m = 0; m < t->team->n; m++)
                 sum += t->exchange.share_sums[m][r * CPU_PROJECTIONS + p];
-            enum status status = cpu_check_product(&t->step, names[p], block->begin + r, sum,
-                                                   t->scratch.quantised[r].expected[p]);
+            enum status status =
+                cpu_check_product(&t->step, names[p], block->begin + r, sum, t->scratch.quantised[r].expected[p]);
             if (status)
                 return blame(t, status, &t->step.layer->qkv, (int)p, block);
         }
@@ -235,7 +236,8 @@ static enum status project_heads(const struct tensor *t, uint32_t query, const s
     return STATUS_OK;
 }
 
-/* The rows of a group, hidden -> queries, keys and values of own heads. Leaves `ret_last`, its last block, unchecked. */
+/* The rows of a group, hidden -> queries, keys and values of own heads. Leaves `ret_last`, its last block, unchecked.
+ */
 static enum status project(const struct tensor *t, uint32_t begin, uint32_t end, struct block *ret_last)
 {
     const struct cpu_step *step = &t->step;

@@ -107,9 +107,9 @@ static enum status run_layers(struct worker *worker, struct engine *engine, stru
         if (atomic_load(&worker->interrupted))
             return refuse(worker, err);
         uint64_t begin = clock_now_ns();
-        status = task->kind == BOARD_TENSOR ? engine->ops->run_share(engine, task, layer, err)
-                                            : engine->ops->run(engine, task->job, task->kind, layer, task->row_begin,
-                                                               task->row_end, err);
+        status = task->kind == BOARD_TENSOR
+                     ? engine->ops->run_share(engine, task, layer, err)
+                     : engine->ops->run(engine, task->job, task->kind, layer, task->row_begin, task->row_end, err);
         *layers += !status;
         if (slow > 1)
             drag(worker, task->job, begin, slow);

@@ -1,8 +1,9 @@
 /* A batch in flight: the job, its memory, and the shards of it that boards work on.
  *
  * Launched, it runs on one board (a RUN task) or on several (rows split; PROJECT, then per layer FINISH and the next
- * PROJECT, a barrier between; or the outputs of each layer: a TENSOR task a board), until the layers asked for are done, a shard fails or it is cancelled. Then
- * `on_returned` is called, once. Between launches it is on no board, its state in `job.hidden` and `layer`.
+ * PROJECT, a barrier between; or the outputs of each layer: a TENSOR task a board), until the layers asked for are
+ * done, a shard fails or it is cancelled. Then `on_returned` is called, once. Between launches it is on no board, its
+ * state in `job.hidden` and `layer`.
  *
  * Invariants: `pending` shards have not reported in this round. The last one to report starts the next round or ends
  * the launch, so nobody else touches a launched flight, but for `job.cancelled` and the scheduler's own members.

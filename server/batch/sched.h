@@ -81,8 +81,8 @@ struct batch {
     /* What the planner is told besides: */
     struct cost_model cost[PLANNER_MAX_KINDS]; /* of each kind of boards */
     struct bandit bandit[PLANNER_MAX_KINDS];   /* likewise */
-    uint32_t n_kinds, team_kinds; /* see planner_snapshot */
-    uint8_t *kinds; /* [n_boards]; NULL: there is one kind */
+    uint32_t n_kinds, team_kinds;              /* see planner_snapshot */
+    uint8_t *kinds;                            /* [n_boards]; NULL: there is one kind */
     struct watchdog watchdog;
     double concurrency;               /* estimate of the batches in flight at once */
     uint64_t last_interactive_ns;     /* submitted */

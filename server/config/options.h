@@ -54,7 +54,7 @@
            "What cards load: the engine of accel/rtl, built for their platform (docs/cards.md).")                      \
     STRING(xrt_host, "xrt-host", "BERTD_XRT_HOST", "FILE", NULL,                                                       \
            "The program that opens cards by XRT. Default: bertd-xrt-host beside this program.")                        \
-    CHOICE(placement, "placement", "BERTD_PLACEMENT", "auto|replicate|pipeline|split|tensor", 0,                              \
+    CHOICE(placement, "placement", "BERTD_PLACEMENT", "auto|replicate|pipeline|split|tensor", 0,                       \
            "How work is laid over boards: a batch a board, layers from board to board, or one batch "                  \
            "over all, by its rows or by the outputs of each layer. auto: what should finish first.")                   \
     COUNT(boards, "boards", "BERTD_BOARDS", 0, 0, 1024,                                                                \

@@ -389,7 +389,7 @@ Test(tensor, boards_that_cannot_refuse)
         struct pool pool;
         open_pool(&pool, 2);
         struct image *image = kind_engines[k]->precision == IMAGE_INT8 ? image_retain(pool.image)
-                                                                        : tiny_image(&tiny_shapes[2], IMAGE_FP32, 1);
+                                                                       : tiny_image(&tiny_shapes[2], IMAGE_FP32, 1);
         board_close(&pool.boards[1]);
         pool.boards[1] = open_loaded(kinds[k], image);
         cr_expect_eq(board_exchange_size(pool.boards[1], image, 8, 2), 0);

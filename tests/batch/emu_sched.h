@@ -11,7 +11,15 @@
 #include "base/mem.h"
 #include "server/batch/batch.h"
 
-enum { EMU_HIDDEN = 32, EMU_WIDE = 64, EMU_VOCAB = 50, EMU_LAYERS = 3, EMU_BOARDS = 2, EMU_MOST_BOARDS = 4, EMU_TOKENS = 12 };
+enum {
+    EMU_HIDDEN = 32,
+    EMU_WIDE = 64,
+    EMU_VOCAB = 50,
+    EMU_LAYERS = 3,
+    EMU_BOARDS = 2,
+    EMU_MOST_BOARDS = 4,
+    EMU_TOKENS = 12
+};
 enum { N_EVENTS = BATCH_FAULT + 1 };
 
 static atomic_int emu_events[N_EVENTS];
@@ -158,7 +166,8 @@ static inline void emu_sched_open_with(struct emu_sched *sched, enum batch_place
     sched->image = emu_image(1);
     atomic_store(&emu_rebuild_seed, 1);
     for (uint32_t b = 0; b < emu_n_boards; b++)
-        cr_assert_eq(board_open(&boards[b], &(struct board_options){.kind = emu_kinds[b], .index = b}, NULL), STATUS_OK);
+        cr_assert_eq(board_open(&boards[b], &(struct board_options){.kind = emu_kinds[b], .index = b}, NULL),
+                     STATUS_OK);
     struct batch_options options = {.image = sched->image,
                                     .boards = boards,
                                     .n_boards = emu_n_boards,

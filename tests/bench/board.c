@@ -6,8 +6,8 @@
  * Prints the median time of a forward pass, GMAC/s of the linear layers and attention, and that as a share of the
  * peak: what a loop of the best multiply instruction of the instruction set reaches in registers, on as many threads.
  * With several threads whole sequences go to each where there are enough, else the rows of every layer are split
- * (PROJECT, barrier, FINISH), or with --tensor the outputs (TENSOR). On a busy machine --cpu-time counts a single thread's time on its core instead of
- * elapsed time; the best run says more than the median there.
+ * (PROJECT, barrier, FINISH), or with --tensor the outputs (TENSOR). On a busy machine --cpu-time counts a single
+ * thread's time on its core instead of elapsed time; the best run says more than the median there.
  */
 #include <getopt.h>
 #include <pthread.h>
@@ -283,8 +283,8 @@ static void measure(const struct model *model, const struct image *image, struct
     work->threads = options.threads;
     work->split = shape.seqs < options.threads;
     make_job(&work->job, image, shape);
-    void *exchange = mem_alloc_aligned(BOARD_TEAM_ALIGN,
-                                       cpu_engine.exchange_size(image, work->job.n_rows, options.threads));
+    void *exchange =
+        mem_alloc_aligned(BOARD_TEAM_ALIGN, cpu_engine.exchange_size(image, work->job.n_rows, options.threads));
     if (!exchange)
         abort();
     board_team_init(&work->team, options.threads, exchange);
@@ -329,11 +329,16 @@ static void usage(FILE *file, int status)
 static void parse(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"model", required_argument, NULL, 'm'},   {"shape", required_argument, NULL, 's'},
-        {"isa", required_argument, NULL, 'i'},     {"threads", required_argument, NULL, 't'},
-        {"seconds", required_argument, NULL, 'd'}, {"json", no_argument, NULL, 'j'},
-        {"cpu-time", no_argument, NULL, 'c'},      {"no-verify", no_argument, NULL, 'v'},
-        {"tensor", no_argument, NULL, 'p'},        {"help", no_argument, NULL, 'h'},
+        {"model", required_argument, NULL, 'm'},
+        {"shape", required_argument, NULL, 's'},
+        {"isa", required_argument, NULL, 'i'},
+        {"threads", required_argument, NULL, 't'},
+        {"seconds", required_argument, NULL, 'd'},
+        {"json", no_argument, NULL, 'j'},
+        {"cpu-time", no_argument, NULL, 'c'},
+        {"no-verify", no_argument, NULL, 'v'},
+        {"tensor", no_argument, NULL, 'p'},
+        {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
