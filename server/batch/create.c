@@ -75,6 +75,29 @@ static enum status measure_kinds(struct batch *batch, struct error *err)
     return STATUS_OK;
 }
 
+/* Where the planner is to choose: what it takes to share a batch, by boards of each kind. */
+static enum status measure_sharing(struct batch *batch, struct error *err)
+{
+    uint32_t n = batch->options.n_boards;
+    if (batch->options.placement != BATCH_AUTO)
+        return STATUS_OK;
+    struct board **boards = mem_calloc(n, sizeof *boards);
+    if (!boards)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for a pool of %u boards", n);
+    enum status status = STATUS_OK;
+    for (uint32_t kind = 0; kind < batch->n_kinds && status == STATUS_OK; kind++) {
+        uint32_t of_kind = 0;
+        for (uint32_t b = 0; b < n; b++)
+            if (planner_kind(batch->kinds, b) == kind)
+                boards[of_kind++] = batch->options.boards[b];
+        if (of_kind > 1)
+            status =
+                calibrate_sharing(&batch->bandit[kind], &batch->cost[kind], batch->options.image, boards, of_kind, err);
+    }
+    mem_free(boards);
+    return status;
+}
+
 enum status batch_create(struct batch **ret, const struct batch_options *options, struct error *err)
 {
     if (options->n_boards == 0 || options->n_boards > PLANNER_MAX_BOARDS)
@@ -110,6 +133,8 @@ enum status batch_create(struct batch **ret, const struct batch_options *options
     enum status status = load_boards(batch, err);
     if (status == STATUS_OK)
         status = measure_kinds(batch, err);
+    if (status == STATUS_OK)
+        status = measure_sharing(batch, err);
     if (status != STATUS_OK) {
         free_batch(batch);
         return status;

@@ -61,7 +61,7 @@ static enum batch_placement placement_of(const struct batch *batch, const struct
 {
     if (batch->options.placement == BATCH_PIPELINE)
         return BATCH_PIPELINE;
-    return action->choice.boards > 1 ? BATCH_SPLIT : BATCH_REPLICATE;
+    return action->choice.placement;
 }
 
 /* A board's thread has done all that a launch asked for. */
@@ -99,7 +99,7 @@ static bool launch(struct batch *batch, struct sched_completions *completions, s
     flight->launched_layers = action->layers;
     flight->choice = action->choice;
     flight->timeout_scale = batch->watchdog.scale;
-    flight->predicted_ns = sched_predict(batch, action->boards[0], flight->load, action->layers, action->choice.boards);
+    flight->predicted_ns = sched_predict(batch, action->boards[0], flight->load, action->layers, action->choice);
     const struct cost_model *cost = &batch->cost[planner_kind(batch->kinds, action->boards[0])];
     flight->pair_weight = cost->pair_ns / cost->row_ns;
     sched_run_flight(batch, flight, action->boards, action->choice.boards);

@@ -85,7 +85,7 @@ struct planner_action {
     enum batch_class class;
     uint32_t n_sequences;               /* new: the next so many of the queue, behind those of earlier actions */
     uint32_t layers;                    /* how many to run before asking again */
-    struct bandit_choice choice;        /* on one board: the whole batch there; on more: split by rows */
+    struct bandit_choice choice;        /* how the boards share the batch */
     uint32_t boards[PLANNER_MAX_SPLIT]; /* so many */
 };
 
