@@ -36,7 +36,6 @@ static bool fill_snapshot(struct batch *batch, struct flight **suspended)
     out->cost = batch->cost;
     out->bandit = batch->bandit;
     out->kinds = batch->kinds;
-    out->team_kinds = batch->team_kinds;
     out->concurrency = batch->concurrency;
     out->layers = batch->options.image->shape.layers;
     out->max_tokens = batch->options.max_tokens;
@@ -62,9 +61,7 @@ static enum batch_placement placement_of(const struct batch *batch, const struct
 {
     if (batch->options.placement == BATCH_PIPELINE)
         return BATCH_PIPELINE;
-    if (action->choice.boards == 1)
-        return BATCH_REPLICATE;
-    return batch->options.placement == BATCH_TENSOR ? BATCH_TENSOR : BATCH_SPLIT;
+    return action->choice.placement;
 }
 
 /* A board's thread has done all that a launch asked for. */
@@ -92,7 +89,7 @@ static bool launch(struct batch *batch, struct sched_completions *completions, s
     const struct flight_plan plan = {.pool = batch->options.boards,
                                      .boards = action->boards,
                                      .n = action->choice.boards,
-                                     .tensor = placement_of(batch, action) == BATCH_TENSOR};
+                                     .placement = action->choice.placement};
     enum status status = flight_reserve(flight, &plan);
     if (status != STATUS_OK) {
         struct error err;
@@ -106,7 +103,7 @@ static bool launch(struct batch *batch, struct sched_completions *completions, s
     flight->launched_layers = action->layers;
     flight->choice = action->choice;
     flight->timeout_scale = batch->watchdog.scale;
-    flight->predicted_ns = sched_predict(batch, action->boards[0], flight->load, action->layers, action->choice.boards);
+    flight->predicted_ns = sched_predict(batch, action->boards[0], flight->load, action->layers, action->choice);
     const struct cost_model *cost = &batch->cost[planner_kind(batch->kinds, action->boards[0])];
     flight->pair_weight = cost->pair_ns / cost->row_ns;
     sched_run_flight(batch, flight, action->boards, action->choice.boards);

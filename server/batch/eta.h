@@ -34,7 +34,6 @@ struct eta_state {
     const struct cost_model *cost; /* of each kind of boards */
     const struct bandit *bandit;   /* likewise */
     bool several_kinds;
-    uint32_t team_kinds;           /* see planner_snapshot */
     uint8_t kinds[ETA_MAX_BOARDS]; /* of each board, where there are several */
     uint32_t layers;               /* of the model */
     uint32_t max_tokens;           /* in a batch */

@@ -143,7 +143,7 @@ enum status flight_reserve(struct flight *flight, const struct flight_plan *plan
 {
     if (plan->n == 1)
         return STATUS_OK;
-    return plan->tensor ? reserve_team(flight, plan) : reserve_split(flight);
+    return plan->placement == BATCH_TENSOR ? reserve_team(flight, plan) : reserve_split(flight);
 }
 
 static void submit(struct flight_shard *shard, struct board_task *task, enum board_task_kind kind, uint32_t layer_begin,
@@ -335,14 +335,15 @@ void flight_launch(struct flight *flight, const struct flight_plan *plan, uint32
     flight->on_returned = on_returned;
     flight->cookie = cookie;
     flight->n_shards = n;
-    flight->shards = n == 1 ? &flight->whole : plan->tensor ? flight->members : flight->split;
+    const bool is_team = n > 1 && plan->placement == BATCH_TENSOR;
+    flight->shards = n == 1 ? &flight->whole : is_team ? flight->members : flight->split;
     flight->projected = false;
     flight->last_board = plan->boards[0];
     flight->status = STATUS_OK;
     atomic_store(&flight->failing, false);
     for (uint32_t p = 0; p < n; p++)
         prepare_shard(flight, p, plan->boards[p]);
-    if (n > 1 && plan->tensor) {
+    if (is_team) {
         launch_team(flight);
         return;
     }

@@ -95,7 +95,7 @@ struct flight_plan {
     struct board *const *pool;
     const uint32_t *boards; /* [n] of the pool; borrowed for the call */
     uint32_t n;
-    bool tensor; /* more than one: they divide the outputs, not the rows */
+    enum batch_placement placement; /* of more than one: SPLIT, they divide the rows, or TENSOR, the outputs */
 };
 
 /** Have the memory that a launch needs. Errors: NO_MEMORY. */

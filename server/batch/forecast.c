@@ -15,7 +15,6 @@ static void fill_boards(const struct batch *batch, struct eta_state *state)
     state->part = (n + ETA_MAX_BOARDS - 1) / ETA_MAX_BOARDS;
     state->boards = batch->loaded;
     state->several_kinds = batch->kinds != NULL;
-    state->team_kinds = batch->team_kinds;
     for (uint32_t b = 0; b < n; b += state->part, state->n_boards++) {
         state->kinds[state->n_boards] = (uint8_t)planner_kind(batch->kinds, b);
         if (all || board_set_has(&batch->usable, b))

@@ -65,7 +65,6 @@ struct planner_snapshot {
     const struct cost_model *cost;      /* of each kind of boards */
     const struct bandit *bandit;        /* likewise */
     const uint8_t *kinds;               /* [n_boards]; NULL: there is one kind */
-    uint32_t team_kinds;                /* bit k: boards of kind k do TENSOR tasks */
     uint32_t layers;                    /* of the model */
     uint32_t max_tokens, max_sequences; /* in a batch */
     bool bulk_owed;
@@ -86,7 +85,7 @@ struct planner_action {
     enum batch_class class;
     uint32_t n_sequences;               /* new: the next so many of the queue, behind those of earlier actions */
     uint32_t layers;                    /* how many to run before asking again */
-    struct bandit_choice choice;        /* on one board: the whole batch there; on more: divided */
+    struct bandit_choice choice;        /* how the boards share the batch */
     uint32_t boards[PLANNER_MAX_SPLIT]; /* so many */
 };
 
