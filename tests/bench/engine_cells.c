@@ -9,7 +9,8 @@
  *     embed NAME ID ID ...             the mean of the last hidden states: "values V V V ..."
  *     quit
  *
- * PLACEMENT is replicate, split or tensor; without one whatever the scheduler chooses counts. What goes wrong ends the process with a line on stderr.
+ * PLACEMENT is replicate, split or tensor; without one whatever the scheduler chooses counts. What goes wrong ends the
+ * process with a line on stderr.
  */
 #include <semaphore.h>
 #include <stdatomic.h>
