@@ -53,6 +53,7 @@ static double run(struct trials *trials, struct flight *flight, struct bandit_ch
     trials->returned_ns = 0;
     flight->layer = 0;
     flight->pair_weight = trials->cost->pair_ns / trials->cost->row_ns;
+    flight->layer_weight = trials->cost->layer_ns / trials->cost->row_ns;
     uint64_t begin_ns = clock_now_ns();
     flight_launch(flight, trials->boards, boards, choice.boards, trials->image->shape.layers, on_returned, trials);
     pthread_mutex_lock(&trials->lock);
