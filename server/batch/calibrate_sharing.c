@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "server/batch/flight.h"
 
-#define TRIALS_NS 1e8
+#define TRIALS_NS 5e7
 
 enum { SHORTEST = 8, LEAST_POSITIONS = 128, LONGEST = 256, MAX_TAKES = 6 * BANDIT_ARMS * BANDIT_FIRST };
 
