@@ -182,7 +182,7 @@ Test(calibrate, finds_that_sharing_does_not_pay)
     close_pool(&pool);
 }
 
-Test(calibrate, takes_a_tenth_of_a_second_for_sharing_and_none_of_slow_boards)
+Test(calibrate, takes_a_twentieth_of_a_second_for_sharing_and_none_of_slow_boards)
 {
     for (double layer_ns = 1e6; layer_ns < 3e8; layer_ns *= 4) {
         struct pool pool = open_pool(POSITIONS);
@@ -194,8 +194,8 @@ Test(calibrate, takes_a_tenth_of_a_second_for_sharing_and_none_of_slow_boards)
         uint64_t begin_ns = now_ns;
         cr_assert_eq(calibrate_sharing(&pool.bandit, &pool.cost, pool.image, pool.boards, 2, NULL), STATUS_OK);
         double took_ns = (double)(now_ns - begin_ns);
-        cr_expect_leq(took_ns, 1e8, "%.0f ns a layer: %.0f", layer_ns, took_ns);
-        cr_expect_eq(took_ns > 0, layer_ns < 1e7, "%.0f ns a layer: %.0f", layer_ns, took_ns);
+        cr_expect_leq(took_ns, 5e7, "%.0f ns a layer: %.0f", layer_ns, took_ns);
+        cr_expect_eq(took_ns > 0, layer_ns < 5e6, "%.0f ns a layer: %.0f", layer_ns, took_ns);
         close_pool(&pool);
     }
 }

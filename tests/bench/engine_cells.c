@@ -6,6 +6,7 @@
  *                                      together, as requests do: "ms T T T ..."
  *     loop NAME MS CLIENTS LENGTH ...  so many works of one text always in flight, of these lengths in turn, for so
  *                                      long, whose first third does not count: "tokens/s T"
+ *     slow NAME BOARD PERCENT MS       that board takes PERCENT of the time that it would take, for so long: "ok"
  *     embed NAME ID ID ...             the mean of the last hidden states: "values V V V ..."
  *     quit
  *
@@ -278,6 +279,14 @@ static void embed(const struct pool *pool, const uint32_t *ids, uint32_t n)
     texts_finish(&texts);
 }
 
+static void slow(const struct pool *pool, uint32_t board, uint32_t percent, uint32_t ms)
+{
+    const struct board_fault fault = {.kind = BOARD_FAULT_SLOW, .factor = percent / 100.0, .for_ns = ms * 1000000ull};
+    struct error err;
+    must(batch_inject(pool->batch, board, &fault, &err), &err);
+    printf("ok\n");
+}
+
 /* Commands ---------------------------------------------------------------------------------------------------------*/
 
 static void bad_command(const char *word)
@@ -311,6 +320,8 @@ static void answer(char **words, uint32_t n)
     } else if (strcmp(words[0], "loop") == 0 && n_numbers >= 3 && numbers[0] > 0 && numbers[1] > 0 &&
                numbers[1] <= MAX_WORDS) {
         loop(pool, numbers[0], numbers[1], numbers + 2, n_numbers - 2);
+    } else if (strcmp(words[0], "slow") == 0 && n_numbers == 3) {
+        slow(pool, numbers[0], numbers[1], numbers[2]);
     } else if (strcmp(words[0], "embed") == 0) {
         embed(pool, numbers, n_numbers);
     } else {
