@@ -78,6 +78,7 @@ struct h2_connection {
     struct h2_connection *dirty_next;
     bool is_dirty;
     bool warned; /* the client has read that it is */
+    bool asked;  /* its first request has begun, or it cannot any more */
     enum h2_phase phase;
     enum net_side side;
     int fd;
@@ -179,6 +180,8 @@ void h2_connection_warn(struct h2_connection *connection);
 void h2_connection_leave(struct h2_connection *connection);
 /** Close the socket, and all streams. */
 void h2_connection_close(struct h2_connection *connection);
+/** Its first request has begun. */
+void h2_connection_asked(struct h2_connection *connection);
 /** Free it where it is closed and nothing has it. */
 void h2_connection_release(struct h2_connection *connection);
 

@@ -86,8 +86,9 @@ static void begin_request(struct h2_connection *connection, struct h2_stream *st
 {
     stream->begun = h2_head_finish(stream, ended);
     connection->loop->owed++;
-    if (!stream->begun || !net_exchange_begin(&stream->base, connection->loop->h2->server)) {
-        stream->begun = false;
+    stream->begun = stream->begun && net_exchange_begin(&stream->base, connection->loop->h2->server);
+    h2_connection_asked(connection);
+    if (!stream->begun) {
         connection->loop->owed--;
         nghttp2_submit_rst_stream(connection->session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_INTERNAL_ERROR);
         return;

@@ -57,7 +57,7 @@ struct answer {
 
 /** What the server says of its time, microseconds. */
 struct times {
-    double total, waited; /* waited: for a board and on it */
+    double total, queue, inference; /* in total, for a board, on it */
 };
 
 /** False: it is no answer to the request, or an error. */
@@ -112,6 +112,7 @@ struct calls {
     const struct texts *texts;
     int connections, n_texts;
     double warmup, seconds;
+    int pause_us; /* that a client sleeps before each call */
     bool reads; /* the client reads all values */
 };
 
