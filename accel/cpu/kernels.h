@@ -86,6 +86,7 @@ struct cpu_attention {
     void *low; /* p out, its lower digits, likewise; NULL: n_digits is 1 and p is whole in `high` */
     size_t digit_stride;
     const int32_t *value_sums; /* [n] of each token's values: see column_sums */
+    bool narrow_sums;          /* they fit 16 bits */
     uint32_t *score_sums;      /* [n_rows] out: of the accumulators in whole panels of tokens, modulo 2^32 */
     uint32_t *products;        /* [n_rows] out: of p with value_sums, modulo 2^32 */
     /** [n_rows] out: what to multiply P x V by, (wmax / ACCEL_PROBABILITY_MAX) / z. NaN when the largest score is not
