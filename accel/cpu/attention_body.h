@@ -34,14 +34,15 @@ CPU_TEMPLATE void scores(const int rows, float *s, const struct cpu_attention *a
         max[r] = lanes_set(-INFINITY);
         sum[r] = ints_set(0);
     }
-    EACH_GROUP(n, const lanes keys = load(key_scales + i, count); EACH_ROW(rows) {
-        float *at = s + (size_t)r * stride + i;
-        ints acc = ints_bits(lanes_load(at));
-        sum[r] = ints_add(sum[r], acc);
-        lanes x = lanes_mul(lanes_mul(lanes_from_ints(acc), keys), scale[r]);
-        store(at, x, count);
-        max[r] = lanes_max(max[r], keep(x, count, -INFINITY));
-    })
+    EACH_GROUP(
+        n, const lanes keys = load(key_scales + i, count); EACH_ROW(rows) {
+            float *at = s + (size_t)r * stride + i;
+            ints acc = ints_bits(lanes_load(at));
+            sum[r] = ints_add(sum[r], acc);
+            lanes x = lanes_mul(lanes_mul(lanes_from_ints(acc), keys), scale[r]);
+            store(at, x, count);
+            max[r] = lanes_max(max[r], keep(x, count, -INFINITY));
+        })
     ints_sums(rows, a->score_sums + row, sum);
     lanes_largests(rows, ret_max, max);
 }
@@ -66,14 +67,15 @@ CPU_TEMPLATE void softmax(const int rows, float *s, const struct cpu_attention *
         top[r] = lanes_set(sums->max[first + (size_t)r]);
         sum[r] = wmax[r] = lanes_set(0);
     }
-    EACH_GROUP(n, const lanes values = load(value_scales + i, count); EACH_ROW(rows) {
-        float *at = s + (size_t)r * stride + i;
-        lanes e = keep(lanes_exp(lanes_sub(load(at, count), top[r])), count, 0);
-        sum[r] = lanes_add(sum[r], e);
-        lanes w = lanes_mul(e, values);
-        lanes_store(at, w);
-        wmax[r] = lanes_max(wmax[r], w);
-    })
+    EACH_GROUP(
+        n, const lanes values = load(value_scales + i, count); EACH_ROW(rows) {
+            float *at = s + (size_t)r * stride + i;
+            lanes e = keep(lanes_exp(lanes_sub(load(at, count), top[r])), count, 0);
+            sum[r] = lanes_add(sum[r], e);
+            lanes w = lanes_mul(e, values);
+            lanes_store(at, w);
+            wmax[r] = lanes_max(wmax[r], w);
+        })
     lanes_sums(rows, sums->sum + first, sum);
     lanes_largests(rows, sums->wmax + first, wmax);
 }

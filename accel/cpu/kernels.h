@@ -14,6 +14,7 @@
 
 #include "accel/cpu/clipped.h"
 #include "accel/cpu/cpu_flags.h"
+#include "accel/cpu/planes.h"
 #include "accel/image.h"
 
 enum { CPU_TILE_ROWS = 16, CPU_TILE_INPUTS = 64 }; /* of the largest tile that a kernel multiplies at once */
@@ -57,9 +58,10 @@ struct cpu_operand {
 
 /** What a row of operands is expected to give: product[p] = sum over i of q[i] * checks[p * n + i] modulo 2^32. */
 struct cpu_check {
-    const int32_t *checks; /* [n_projections][n], of struct image_linear */
-    size_t n_projections;  /* 1 or 3 */
-    uint32_t *products;    /* [n_projections] out */
+    const int32_t *checks;    /* [n_projections][n], of struct image_linear */
+    size_t n_projections;     /* 1 or 3 */
+    uint32_t *products;       /* [n_projections] out */
+    struct cpu_planes planes; /* of `checks`; bytes NULL: there are none, slower */
 };
 
 /** How accumulators become values: y = fma(float(acc) * scales[o], scale, bias[o]). */
@@ -95,10 +97,11 @@ struct cpu_attention {
 };
 
 struct cpu_kernels {
-    const char *isa;                   /* of the gemm: a name of cpu_sets */
-    struct cpu_operand operand;        /* of attention */
-    struct cpu_operand linear_operand; /* of `linear` and `quantise` */
-    uint32_t n_digits;                 /* of P, which has no offset: 1: whole; 2: p >> 7 and p & 127 */
+    const char *isa;                       /* of the gemm: a name of cpu_sets */
+    struct cpu_operand operand;            /* of attention */
+    struct cpu_operand linear_operand;     /* of `linear` and `quantise` */
+    const struct image_sections *sections; /* that `linear` and `quantise` read; NULL: none */
+    uint32_t n_digits;                     /* of P, which has no offset: 1: whole; 2: p >> 7 and p & 127 */
 
     /** Before the first and after the last product (`gemm`, `linear`) of a layer of a task, on its thread; NULL where
      *  there is nothing to do. */
@@ -161,6 +164,7 @@ static inline void cpu_gemm_set(struct cpu_kernels *kernels, void (*gemm)(const 
     kernels->operand = kernels->linear_operand = operand;
     kernels->work = NULL;
     kernels->prepare = NULL;
+    kernels->sections = NULL;
     kernels->begin = kernels->end = NULL;
 }
 

@@ -243,7 +243,7 @@ static inline ints ints_load_operands(const void *operands, size_t i)
 }
 
 /* Four registers are reduced at once: their halves, then quarters, pairs and neighbours, as one would be. */
-#define LANES_REDUCE_4(ret, x, shuffle, permute, op)                                                                         \
+#define LANES_REDUCE_4(ret, x, shuffle, permute, op)                                                                   \
     {                                                                                                                  \
         __typeof__(ret) ab = op(shuffle(x[0], x[1], 0x44), shuffle(x[0], x[1], 0xee));                                 \
         __typeof__(ret) cd = op(shuffle(x[2], x[3], 0x44), shuffle(x[2], x[3], 0xee));                                 \

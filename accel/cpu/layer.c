@@ -100,8 +100,9 @@ static void quantise(const struct cpu_step *step, void *operands, const float *x
     s->operand_scales[row] = factors.scale;
     const struct cpu_check check = {
         .checks = linear->checks,
-        .n_projections = linear == &step->layer->qkv ? CPU_PROJECTIONS : 1,
+        .n_projections = linear->projections,
         .products = s->products + (size_t)row * CPU_PROJECTIONS,
+        .planes = cpu_planes_of(engine->base.image, linear),
     };
     engine->kernels.quantise(operands, x, factors.inverse, linear->in, step->verify ? &check : NULL);
 }

@@ -13,6 +13,7 @@
 #include "accel/cpu/elements.h"
 #include "accel/cpu/groups.h"
 #include "accel/cpu/kernels.h"
+#include "accel/cpu/lanes_fours.h"
 #include "accel/cpu/tiles.h"
 #include "base/round_up.h"
 

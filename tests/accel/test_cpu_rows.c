@@ -221,10 +221,15 @@ static void check_products(const struct cpu_kernels *k, const float *x, float fa
     uint32_t products[3] = {0}, right[3] = {0};
     int32_t *checks = check_input(projections * n * sizeof *checks);
     char *operands = check_output(padded(n) * k->linear_operand.size);
-    const struct cpu_check check = {checks, projections, products};
+    struct cpu_check check = {.checks = checks, .n_projections = projections, .products = products};
     for (size_t i = 0; i < projections * n; i++) {
         checks[i] = (int32_t)(check_random() >> 32);
         right[i / n] += (uint32_t)checks[i] * (uint32_t)q[i % n];
+    }
+    if (n % CPU_PLANE_INPUTS == 0 && check_below(4)) {
+        check.planes.bytes = check_input(projections * n * CPU_PLANES);
+        check.planes.offsets = check_input(projections * sizeof *check.planes.offsets);
+        cpu_planes_split(&check.planes, checks, projections, n);
     }
     k->quantise(operands, x, factor, n, &check);
     cr_assert(check_intact(operands), "%s: written outside of a row of %zu", k->isa, n);
@@ -233,6 +238,8 @@ static void check_products(const struct cpu_kernels *k, const float *x, float fa
         cr_assert_eq(products[p], right[p], "%s: product %zu of %zu inputs is %x, not %x", k->isa, p, n, products[p],
                      right[p]);
     free(checks);
+    free((void *)check.planes.bytes);
+    free((void *)check.planes.offsets);
     check_free_output(operands);
 }
 
