@@ -87,14 +87,37 @@ void flight_destroy(struct flight **flight)
     if (!*flight)
         return;
     mem_free((*flight)->split_memory);
+    mem_free((*flight)->team_memory);
     mem_free(*flight);
     *flight = NULL;
 }
 
-/* Keys and values of the whole job, and shards for any split, once, when it is first split. */
-enum status flight_reserve(struct flight *flight, uint32_t n)
+/* For as many boards as it is to run on, or more. */
+static enum status reserve_team(struct flight *flight, const struct flight_plan *plan)
 {
-    if (n == 1 || flight->job.kv)
+    if (flight->team && plan->n <= flight->n_members)
+        return STATUS_OK;
+    const struct board_job *job = &flight->job;
+    size_t exchange_size = board_exchange_size(plan->pool[plan->boards[0]], job->image, job->n_rows, plan->n);
+    size_t shards_size = plan->n * sizeof(struct flight_shard);
+    unsigned char *memory =
+        mem_alloc_aligned(ALIGN, padded(sizeof(struct board_team)) + padded(shards_size) + padded(exchange_size));
+    if (!memory)
+        return STATUS_NO_MEMORY;
+    mem_free(flight->team_memory);
+    flight->team_memory = memory;
+    flight->team = carve(&memory, sizeof *flight->team);
+    flight->members = carve(&memory, shards_size);
+    memset(flight->members, 0, shards_size);
+    flight->n_members = plan->n;
+    board_team_init(flight->team, plan->n, carve(&memory, exchange_size));
+    return STATUS_OK;
+}
+
+/* Keys and values of the whole job, and shards for any split, once, when it is first split. */
+static enum status reserve_split(struct flight *flight)
+{
+    if (flight->job.kv)
         return STATUS_OK;
     const struct board_job *job = &flight->job;
     size_t kv_size = board_kv_size(job->image, job->cu_seqlens, job->n_seqs);
@@ -114,6 +137,13 @@ enum status flight_reserve(struct flight *flight, uint32_t n)
     board_kv_init(kv, job->image, job->cu_seqlens, job->n_seqs, keys_and_values, blocks);
     flight->job.kv = kv;
     return STATUS_OK;
+}
+
+enum status flight_reserve(struct flight *flight, const struct flight_plan *plan)
+{
+    if (plan->n == 1)
+        return STATUS_OK;
+    return plan->placement == BATCH_TENSOR ? reserve_team(flight, plan) : reserve_split(flight);
 }
 
 static void submit(struct flight_shard *shard, struct board_task *task, enum board_task_kind kind, uint32_t layer_begin,
@@ -186,6 +216,25 @@ static void on_finish_done(struct board_task *task, enum status status, const st
         report(shard);
 }
 
+/* Who is cancelled here was so because another failed, who says so itself; or because nobody wants the results. */
+static void on_share_done(struct board_task *task, enum status status, const struct error *err)
+{
+    struct flight_shard *shard = task->cookie;
+    struct flight *flight = shard->flight;
+    if (status == STATUS_CANCELLED)
+        atomic_store(&flight->parted, true);
+    else
+        note_failure(shard, status, err);
+    atomic_store(&shard->busy, false);
+    if (atomic_fetch_sub(&flight->pending, 1) != 1)
+        return;
+    if (!atomic_load(&flight->parted) && !atomic_load(&flight->failing))
+        flight->layer = flight->until;
+    else if (!atomic_load(&flight->failing))
+        flight->status = flight->err.status = STATUS_CANCELLED;
+    flight->on_returned(flight, flight->cookie);
+}
+
 static void on_run_done(struct board_task *task, enum status status, const struct error *err)
 {
     struct flight_shard *shard = task->cookie;
@@ -229,6 +278,44 @@ static void divide(struct flight *flight)
     }
 }
 
+static void launch_team(struct flight *flight)
+{
+    const uint32_t n = flight->n_shards;
+    atomic_store(&flight->parted, false);
+    atomic_store(&flight->pending, n);
+    board_team_init(flight->team, n, flight->team->exchange);
+    for (uint32_t m = 0; m < n; m++) {
+        struct board_task *task = &flight->shards[m].finish;
+        task->on_done = on_share_done;
+        task->row_end = flight->job.n_rows;
+        task->team = flight->team;
+        task->member = m;
+        atomic_store(&flight->shards[m].busy, true);
+    }
+    for (uint32_t m = 0; m < n; m++)
+        submit(&flight->shards[m], &flight->shards[m].finish, BOARD_TENSOR, flight->layer, flight->until);
+}
+
+bool flight_waits(const struct flight *flight, const struct flight_shard *shard)
+{
+    const struct board_team *team = shard->finish.team;
+    if (!team || board_team_is_late(team, shard->finish.member))
+        return false;
+    for (uint32_t m = 0; m < flight->n_shards; m++)
+        if (board_team_is_late(team, m))
+            return true;
+    return false;
+}
+
+void flight_cancel(struct flight *flight)
+{
+    for (uint32_t s = 0; s < flight->n_shards; s++)
+        board_cancel(flight->pool[flight->shards[s].board], &flight->job);
+    const struct error err = {.status = STATUS_CANCELLED, .message = "nobody waits for it"};
+    if (flight->n_shards > 1 && flight->shards == flight->members)
+        board_team_break(flight->team, BOARD_TEAM_NOBODY, &err);
+}
+
 static void prepare_shard(struct flight *flight, uint32_t p, uint32_t board)
 {
     struct flight_shard *shard = &flight->shards[p];
@@ -239,21 +326,27 @@ static void prepare_shard(struct flight *flight, uint32_t p, uint32_t board)
         .job = &flight->job, .on_done = flight->n_shards > 1 ? on_finish_done : on_run_done, .cookie = shard};
 }
 
-void flight_launch(struct flight *flight, struct board *const *pool, const uint32_t *boards, uint32_t n, uint32_t until,
+void flight_launch(struct flight *flight, const struct flight_plan *plan, uint32_t until,
                    void (*on_returned)(struct flight *flight, void *cookie), void *cookie)
 {
-    flight->pool = pool;
+    const uint32_t n = plan->n;
+    flight->pool = plan->pool;
     flight->until = until;
     flight->on_returned = on_returned;
     flight->cookie = cookie;
     flight->n_shards = n;
-    flight->shards = n > 1 ? flight->split : &flight->whole;
+    const bool is_team = n > 1 && plan->placement == BATCH_TENSOR;
+    flight->shards = n == 1 ? &flight->whole : is_team ? flight->members : flight->split;
     flight->projected = false;
-    flight->last_board = boards[0];
+    flight->last_board = plan->boards[0];
     flight->status = STATUS_OK;
     atomic_store(&flight->failing, false);
     for (uint32_t p = 0; p < n; p++)
-        prepare_shard(flight, p, boards[p]);
+        prepare_shard(flight, p, plan->boards[p]);
+    if (is_team) {
+        launch_team(flight);
+        return;
+    }
     divide(flight);
     if (n > 1) {
         start_round(flight);
@@ -268,6 +361,10 @@ void flight_restart(struct flight *flight)
 {
     mem_free(flight->split_memory);
     flight->split_memory = NULL;
+    mem_free(flight->team_memory);
+    flight->team_memory = NULL;
+    flight->team = NULL;
+    flight->n_members = 0;
     flight->job.kv = NULL;
     flight->shards = &flight->whole;
     flight->n_shards = 0;

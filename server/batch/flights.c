@@ -170,12 +170,6 @@ void sched_expire_entries(struct batch *batch, struct sched_completions *complet
             sched_expire_work(batch, completions, flight->entries[i].work, now_ns, "was computed");
 }
 
-static void cancel_shards(struct batch *batch, struct flight *flight)
-{
-    for (uint32_t s = 0; s < flight->n_shards; s++)
-        board_cancel(batch->options.boards[flight->shards[s].board], &flight->job);
-}
-
 void sched_sweep(struct batch *batch, struct sched_completions *completions)
 {
     if (!batch->sweep_due)
@@ -189,7 +183,7 @@ void sched_sweep(struct batch *batch, struct sched_completions *completions)
         if (flight->n_left > 0)
             continue;
         if (flight->state == FLIGHT_RUNNING)
-            cancel_shards(batch, flight);
+            flight_cancel(flight);
         else
             sched_end_flight(batch, completions, flight);
     }
@@ -328,10 +322,14 @@ void sched_abandon(struct batch *batch, struct sched_completions *completions, s
 {
     uint32_t hung = flight->shards[0].board;
     struct error err = {.status = STATUS_BACKEND, .message = "no board answered in time"};
+    bool waits[PLANNER_MAX_SPLIT];
+    for (uint32_t s = 0; s < flight->n_shards; s++)
+        waits[s] = flight_waits(flight, &flight->shards[s]);
     enter(batch, flight, FLIGHT_ABANDONED);
-    cancel_shards(batch, flight);
-    for (uint32_t b = 0; b < batch->options.n_boards; b++) {
-        if (batch->slots[b].flight != flight)
+    flight_cancel(flight);
+    for (uint32_t s = 0; s < flight->n_shards; s++) {
+        uint32_t b = flight->shards[s].board;
+        if (batch->slots[b].flight != flight || waits[s])
             continue;
         hung = b;
         error_set(&err, STATUS_BACKEND, "board %s did not answer in time", board_name(batch->options.boards[b]));
