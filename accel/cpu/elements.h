@@ -25,7 +25,7 @@ CPU_TEMPLATE lanes lanes_exp(lanes x)
 
 CPU_TEMPLATE lanes lanes_tailed(lanes x, const float coefficients[6][8])
 {
-    lanes u = lanes_min(lanes_from_bits(ints_magnitude(x)), lanes_set(ACCEL_TAIL_LIMIT));
+    lanes u = lanes_least_magnitude(x, lanes_set(ACCEL_TAIL_LIMIT));
     ints segment = ints_bits(lanes_fma(u, lanes_set(ACCEL_TAIL_PER_WIDTH), lanes_set(ACCEL_ROUNDER)));
     lanes q = lanes_lookup(coefficients[5], segment);
     q = lanes_fma(q, u, lanes_lookup(coefficients[4], segment));

@@ -126,18 +126,21 @@ struct cpu_kernels {
      * FLT_MAX where something is not finite. */
     /** y = (word + position) + type */
     void (*embed)(float *y, const float *word, const float *position, const float *type, size_t n);
-    /** x = LayerNorm(x) of rows that lie `stride` elements apart. Returns the first row whose variance is not finite,
-     *  n_rows if there is none; rows are garbage then. */
-    size_t (*norm)(float *x, size_t stride, const struct image_norm *norm, float eps, size_t n, size_t n_rows);
+    /** x = LayerNorm(x) of rows that lie `stride` elements apart. sums [n_rows] out: of the bits of each, modulo 2^32;
+     *  NULL: none. Returns the first row whose variance is not finite, n_rows if there is none; rows and sums are
+     *  garbage then. */
+    size_t (*norm)(float *x, size_t stride, const struct image_norm *norm, float eps, size_t n, size_t n_rows,
+                   uint32_t *sums);
     /** y = epilogue(acc). Returns the checked sum: of acc[o] * image_check_factors[o % 16] modulo 2^32. */
     uint32_t (*dequantise)(float *y, const int32_t *acc, const struct cpu_epilogue *epilogue, size_t n);
-    /** x = epilogue(acc) + x. Returns the checked sum. */
-    uint32_t (*add)(float *x, const int32_t *acc, const struct cpu_epilogue *epilogue, size_t n);
+    /** x = epilogue(acc) + x. Returns the checked sum; `ret_before`: the sum of the bits that x had. */
+    uint32_t (*add)(float *x, const int32_t *acc, const struct cpu_epilogue *epilogue, size_t n, uint32_t *ret_before);
     /** y = activation(epilogue(acc)). Returns the checked sum. */
     uint32_t (*activate)(float *y, const int32_t *acc, const struct cpu_epilogue *epilogue,
                          enum image_activation activation, size_t n);
-    /** y = FWHT(x) in blocks of `block`, a power of two <= IMAGE_MAX_ROTATION that divides n; y may be x. */
-    uint32_t (*rotate)(float *y, const float *x, size_t n, size_t block);
+    /** y = FWHT(x) in blocks of `block`, a power of two <= IMAGE_MAX_ROTATION that divides n; y may be x. `ret_sum`: the
+     *  sum of the bits that x had, modulo 2^32; NULL: not asked for. */
+    uint32_t (*rotate)(float *y, const float *x, size_t n, size_t block, uint32_t *ret_sum);
     uint32_t (*amax)(const float *x, size_t n);
     /** Sum of the bits of x modulo 2^32. */
     uint32_t (*sum_bits)(const float *x, size_t n);

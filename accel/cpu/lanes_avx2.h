@@ -177,6 +177,11 @@ static inline ints ints_magnitude(lanes x)
     return (ints){_mm256_castps_si256(_mm256_and_ps(x.low, mask)), _mm256_castps_si256(_mm256_and_ps(x.high, mask))};
 }
 
+static inline lanes lanes_least_magnitude(lanes x, lanes limit)
+{
+    return lanes_min(lanes_from_bits(ints_magnitude(x)), limit);
+}
+
 static inline ints ints_add(ints a, ints b)
 {
     return (ints){_mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high)};

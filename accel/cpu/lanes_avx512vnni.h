@@ -166,6 +166,12 @@ static inline ints ints_magnitude(lanes x)
     return _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0x7fffffff));
 }
 
+static inline lanes lanes_least_magnitude(lanes x, lanes limit)
+{
+    const int least_magnitude = 2, positive = 2 << 2;
+    return _mm512_range_ps(x, limit, least_magnitude | positive);
+}
+
 static inline ints ints_add(ints a, ints b)
 {
     return _mm512_add_epi32(a, b);

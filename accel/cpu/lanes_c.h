@@ -207,6 +207,12 @@ static inline ints ints_magnitude(lanes x)
     return r;
 }
 
+/* min(|x|, limit), where limit is not negative; limit where x is NaN. */
+static inline lanes lanes_least_magnitude(lanes x, lanes limit)
+{
+    return lanes_min(lanes_from_bits(ints_magnitude(x)), limit);
+}
+
 static inline ints ints_add(ints a, ints b)
 {
     EACH_LANE a.lane[l] = (int32_t)((uint32_t)a.lane[l] + (uint32_t)b.lane[l]);
