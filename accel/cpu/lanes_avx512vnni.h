@@ -284,6 +284,13 @@ static inline void ints_sum_4(uint32_t *to, const ints *x)
     _mm_storeu_si128((__m128i *)to, ints_firsts(sums));
 }
 
+static inline void ints_largest_4(int32_t *to, const ints *x)
+{
+    ints largest;
+    LANES_REDUCE_4(largest, x, _mm512_shuffle_i32x4, _mm512_shuffle_epi32, _mm512_max_epi32)
+    _mm_storeu_si128((__m128i *)to, ints_firsts(largest));
+}
+
 static inline ints ints_add_product(ints sum, ints a, ints b)
 {
     return _mm512_dpwssd_epi32(sum, a, b);

@@ -108,13 +108,25 @@ static size_t norm(float *x, size_t stride, const struct image_norm *norm, float
     return n_rows;
 }
 
+/* An epilogue in registers: what is written through another pointer might be the structure, for all the compiler knows.
+ */
+struct epilogue {
+    const float *scales, *bias;
+    lanes scale;
+};
+
+CPU_TEMPLATE struct epilogue epilogue_of(const struct cpu_epilogue *e)
+{
+    return (struct epilogue){e->scales, e->bias, lanes_set(e->scale)};
+}
+
 /* Adds the accumulators to `sum`. */
-CPU_TEMPLATE lanes epilogue_at(const struct cpu_epilogue *e, const int32_t *acc, ints *sum, size_t i, size_t count)
+CPU_TEMPLATE lanes epilogue_at(const struct epilogue *e, const int32_t *acc, ints *sum, size_t i, size_t count)
 {
     ints whole = load_ints(acc + i, count);
     *sum = ints_add(*sum, whole);
     lanes scaled = lanes_mul(lanes_from_ints(whole), load(e->scales + i, count));
-    return lanes_fma(scaled, lanes_set(e->scale), load(e->bias + i, count));
+    return lanes_fma(scaled, e->scale, load(e->bias + i, count));
 }
 
 CPU_TEMPLATE uint32_t checked(ints sum)
@@ -122,35 +134,38 @@ CPU_TEMPLATE uint32_t checked(ints sum)
     return ints_sum(ints_multiply(sum, ints_load(image_check_factors)));
 }
 
-static uint32_t dequantise(float *y, const int32_t *acc, const struct cpu_epilogue *e, size_t n)
+static uint32_t dequantise(float *y, const int32_t *acc, const struct cpu_epilogue *epilogue, size_t n)
 {
+    const struct epilogue e = epilogue_of(epilogue);
     ints sum = ints_set(0);
-    EACH_GROUP(n, store(y + i, epilogue_at(e, acc, &sum, i, count), count);)
+    EACH_GROUP(n, store(y + i, epilogue_at(&e, acc, &sum, i, count), count);)
     return checked(sum);
 }
 
-static uint32_t add(float *x, const int32_t *acc, const struct cpu_epilogue *e, size_t n, uint32_t *ret_before)
+static uint32_t add(float *x, const int32_t *acc, const struct cpu_epilogue *epilogue, size_t n, uint32_t *ret_before)
 {
+    const struct epilogue e = epilogue_of(epilogue);
     ints sum = ints_set(0), before = sum;
     EACH_GROUP(n, const lanes old = load(x + i, count); before = ints_add(before, ints_bits(old));
-               store(x + i, lanes_add(epilogue_at(e, acc, &sum, i, count), old), count);)
+               store(x + i, lanes_add(epilogue_at(&e, acc, &sum, i, count), old), count);)
     *ret_before = ints_sum(before);
     return checked(sum);
 }
 
-static uint32_t activate(float *y, const int32_t *acc, const struct cpu_epilogue *e, enum image_activation activation,
+static uint32_t activate(float *y, const int32_t *acc, const struct cpu_epilogue *epilogue, enum image_activation activation,
                          size_t n)
 {
+    const struct epilogue e = epilogue_of(epilogue);
     ints sum = ints_set(0);
     switch (activation) {
     case IMAGE_GELU:
-        EACH_GROUP(n, store(y + i, lanes_gelu(epilogue_at(e, acc, &sum, i, count)), count);)
+        EACH_GROUP(n, store(y + i, lanes_gelu(epilogue_at(&e, acc, &sum, i, count)), count);)
         break;
     case IMAGE_GELU_NEW:
-        EACH_GROUP(n, store(y + i, lanes_gelu_new(epilogue_at(e, acc, &sum, i, count)), count);)
+        EACH_GROUP(n, store(y + i, lanes_gelu_new(epilogue_at(&e, acc, &sum, i, count)), count);)
         break;
     case IMAGE_RELU:
-        EACH_GROUP(n, store(y + i, lanes_relu(epilogue_at(e, acc, &sum, i, count)), count);)
+        EACH_GROUP(n, store(y + i, lanes_relu(epilogue_at(&e, acc, &sum, i, count)), count);)
         break;
     }
     return checked(sum);
@@ -324,22 +339,28 @@ static void quantise(void *operands, const float *x, float factor, size_t n, con
         quantise_checked(1, operands, x, factor, n, check);
 }
 
-/* Up to 16 heads: their scales are made in lanes. */
-CPU_TEMPLATE uint32_t heads_to(const bool bytes, char *to, size_t stride, float *scales, const float *x, size_t heads,
-                               size_t dim)
+/* Of up to 16 heads, by the bits of their amax, zeros past them. Returns the largest. */
+CPU_TEMPLATE uint32_t scales_of(float *scales, float factors[LANES], const int32_t bits[LANES], size_t heads)
 {
-    float largest[LANES] = {0}, factors[LANES];
-    for (size_t h = 0; h < heads; h++) {
-        uint32_t bits = amax(x + h * dim, dim);
-        memcpy(&largest[h], &bits, sizeof bits);
-    }
-    const lanes all = lanes_load(largest), tiny = lanes_set(IMAGE_TINY), zero = lanes_set(0);
+    const ints largest = ints_load(bits);
+    const lanes all = lanes_from_bits(largest), tiny = lanes_set(IMAGE_TINY), zero = lanes_set(0);
     lanes scale = lanes_where_less(all, tiny, zero, lanes_mul(all, lanes_set(1.0f / 127)));
     lanes_store(factors, lanes_where_less(all, tiny, zero, lanes_div(lanes_set(127), all)));
     store(scales, scale, heads);
+    return (uint32_t)ints_largest(largest);
+}
+
+CPU_TEMPLATE uint32_t heads_to(const bool bytes, char *to, size_t stride, float *scales, const float *x, size_t heads,
+                               size_t dim)
+{
+    int32_t bits[LANES] = {0};
+    float factors[LANES];
+    for (size_t h = 0; h < heads; h++)
+        bits[h] = (int32_t)amax(x + h * dim, dim);
+    const uint32_t largest = scales_of(scales, factors, bits, heads);
     for (size_t h = 0; h < heads; h++)
         quantise_to(bytes, to + h * stride, x + h * dim, factors[h], dim);
-    return (uint32_t)ints_largest(ints_bits(all));
+    return largest;
 }
 
 CPU_TEMPLATE uint32_t all_heads_to(const bool bytes, char *to, size_t stride, float *scales, const float *x,

@@ -288,7 +288,10 @@ static void check_heads(const struct cpu_kernels *k, const struct cpu_kernels *b
     if (!CHECK_NEW(k, before, quantise_heads) && !CHECK_NEW(k, before, quantise_head_bytes))
         return;
     for (int round = check_rounds(200); round > 0; round--) {
-        size_t heads = 1 + check_below(40), dim = 1 + check_below(check_below(2) ? 20 : 130), stride = padded(dim);
+        size_t heads = 1 + check_below(check_below(2) ? 16 : 40), dim = 1 + check_below(check_below(2) ? 20 : 130);
+        if (check_below(2))
+            dim = check_below(2) ? 32 : 64;
+        size_t stride = padded(dim);
         float *x = check_input(heads * dim * sizeof *x), *scales = check_output(heads * sizeof *scales), scale;
         int8_t *right = check_input(dim), *bytes = check_output(heads * stride);
         char *operands = check_output(heads * stride * k->operand.size);
