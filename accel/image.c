@@ -235,6 +235,7 @@ static struct image_linear place_linear(struct blob *blob, enum image_precision 
                                   .out = out,
                                   .in_padded = (uint32_t)round_up(in, IMAGE_GROUP),
                                   .out_padded = (uint32_t)round_up(out, IMAGE_PANEL),
+                                  .projections = projections,
                                   .rotation = 1};
     if (precision == IMAGE_FP32) {
         linear.weights_f32 = take(blob, (size_t)in * out * sizeof(float));

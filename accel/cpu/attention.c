@@ -137,6 +137,7 @@ static enum status attend_head(const struct cpu_step *step, const struct cpu_kv 
         .low = split ? (char *)s->weights + head->rows * head->weight_stride : NULL,
         .digit_stride = head->weight_stride,
         .value_sums = s->value_checks,
+        .narrow_sums = image->head_dim * INT8_MAX <= INT16_MAX,
         .score_sums = s->score_sums,
         .products = s->products,
         .factors = s->factors,

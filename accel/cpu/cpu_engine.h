@@ -202,10 +202,10 @@ uint32_t cpu_step_sum(const struct cpu_step *step, const struct image_linear *li
 
 /** Row `row` of the job. */
 float *cpu_hidden_row(const struct cpu_step *step, uint32_t row);
-/** Rows have been written: note their sums for cpu_hidden_check. */
-void cpu_hidden_leave(const struct cpu_step *step, uint32_t row, uint32_t rows);
-/** A row is about to be read: BACKEND where it is not as cpu_hidden_leave saw it. */
-enum status cpu_hidden_check(const struct cpu_step *step, uint32_t row);
+/** LayerNorm of rows, the last that is done to them: notes their sums for cpu_hidden_check. */
+enum status cpu_hidden_norm(const struct cpu_step *step, const struct image_norm *norm, uint32_t row, uint32_t rows);
+/** A row has been read, whose bits have this sum: BACKEND where it is not as cpu_hidden_norm left it. */
+enum status cpu_hidden_check(const struct cpu_step *step, uint32_t row, uint32_t sum);
 /** BACKEND naming layer and row: always, and where the bits of max|x| say so. */
 enum status cpu_not_finite(const struct cpu_step *step, uint32_t row);
 enum status cpu_check_finite(const struct cpu_step *step, uint32_t amax_bits, uint32_t row);

@@ -18,23 +18,23 @@ float *cpu_hidden_row(const struct cpu_step *step, uint32_t row)
     return step->job->hidden + (size_t)row * step->engine->base.image->shape.hidden;
 }
 
-void cpu_hidden_leave(const struct cpu_step *step, uint32_t row, uint32_t rows)
+enum status cpu_hidden_norm(const struct cpu_step *step, const struct image_norm *norm, uint32_t row, uint32_t rows)
 {
-    const struct cpu_kernels *k = &step->engine->kernels;
-    const size_t n = step->engine->base.image->shape.hidden;
-    uint32_t *sums = step->job->hidden_sums;
-    for (uint32_t r = row; sums && step->verify && r < row + rows; r++)
-        sums[r] = k->sum_bits(cpu_hidden_row(step, r), n);
-    engine_faults_hidden(&step->engine->faults, cpu_hidden_row(step, row), rows * n);
+    const struct cpu_engine *engine = step->engine;
+    const struct image_shape *shape = &engine->base.image->shape;
+    float *x = cpu_hidden_row(step, row);
+    uint32_t *sums = step->job->hidden_sums ? step->job->hidden_sums + row : NULL;
+    size_t good = engine->kernels.norm(x, shape->hidden, norm, shape->layer_norm_eps, shape->hidden, rows, sums);
+    if (good < rows)
+        return cpu_not_finite(step, row + (uint32_t)good);
+    engine_faults_hidden(&step->engine->faults, x, (size_t)rows * shape->hidden);
+    return STATUS_OK;
 }
 
-enum status cpu_hidden_check(const struct cpu_step *step, uint32_t row)
+enum status cpu_hidden_check(const struct cpu_step *step, uint32_t row, uint32_t sum)
 {
     const uint32_t *sums = step->job->hidden_sums;
-    if (!sums || !step->verify)
-        return STATUS_OK;
-    uint32_t sum = step->engine->kernels.sum_bits(cpu_hidden_row(step, row), step->engine->base.image->shape.hidden);
-    if (sum == sums[row])
+    if (!sums || !step->verify || sum == sums[row])
         return STATUS_OK;
     return error_set(step->err, STATUS_BACKEND, "checksum of the hidden state before layer %u, row %u: %#x, not %#x",
                      step->index, row, sum, sums[row]);
@@ -54,10 +54,10 @@ enum status cpu_layer_embed(const struct cpu_step *step, uint32_t row_begin, uin
             size_t position = segment.token + (r - row), type = job->type_ids ? job->type_ids[r] : 0;
             k->embed(x, image->word_embeddings + job->ids[r] * n, image->position_embeddings + position * n,
                      image->type_embeddings + type * n, n);
-            if (k->norm(x, n, &image->embedding_norm, image->shape.layer_norm_eps, n, 1) < 1)
-                return cpu_not_finite(step, r);
         }
-        cpu_hidden_leave(step, row, segment.rows);
+        enum status status = cpu_hidden_norm(step, &image->embedding_norm, row, segment.rows);
+        if (status)
+            return status;
     }
     return STATUS_OK;
 }

@@ -59,8 +59,9 @@ static void quantise(const struct cpu_step *step, const float *x, const struct i
     quantised->scale = factors.scale;
     const struct cpu_check check = {
         .checks = linear->checks,
-        .n_projections = linear == &step->layer->qkv ? CPU_PROJECTIONS : 1,
+        .n_projections = linear->projections,
         .products = quantised->expected,
+        .planes = cpu_planes_of(step->engine->base.image, linear),
     };
     step->engine->kernels.quantise(to.rows + row * to.stride, x, factors.inverse, linear->in,
                                    step->verify ? &check : NULL);
@@ -123,12 +124,11 @@ enum status cpu_step_quantise_hidden(const struct cpu_step *step, const struct i
 {
     const struct cpu_scratch *s = step->scratch;
     for (uint32_t r = from; r < to; r++) {
-        enum status status = cpu_hidden_check(step, begin + r);
-        if (status)
-            return status;
-        uint32_t amax =
-            step->engine->kernels.rotate(s->row, cpu_hidden_row(step, begin + r), linear->in, linear->rotation);
-        status = cpu_check_finite(step, amax, begin + r);
+        uint32_t sum, amax = step->engine->kernels.rotate(s->row, cpu_hidden_row(step, begin + r), linear->in,
+                                                          linear->rotation, &sum);
+        enum status status = cpu_hidden_check(step, begin + r, sum);
+        if (!status)
+            status = cpu_check_finite(step, amax, begin + r);
         if (status)
             return status;
         quantise(step, s->row, linear, r, amax);
@@ -324,26 +324,20 @@ enum status cpu_step_add(const struct cpu_step *step, const struct image_linear 
 {
     const struct cpu_kernels *k = &step->engine->kernels;
     const struct cpu_scratch *s = step->scratch;
-    const struct image_shape *shape = &step->engine->base.image->shape;
     const bool last = linear == &step->layer->ffn2;
     for (uint32_t r = from; r < to; r++) {
         const struct cpu_epilogue e = epilogue(step, linear, r, 0);
-        enum status status = cpu_hidden_check(step, begin + r);
-        if (status)
-            return status;
-        uint32_t sum = k->add(cpu_hidden_row(step, begin + r), s->sum_acc + r * s->acc_stride, &e, shape->hidden);
-        status = cpu_check_product(step, last ? "ffn2" : "the output projection", begin + r, sum,
-                                   s->quantised[r].expected[0]);
+        uint32_t before, sum = k->add(cpu_hidden_row(step, begin + r), s->sum_acc + r * s->acc_stride, &e,
+                                      step->engine->base.image->shape.hidden, &before);
+        enum status status = cpu_hidden_check(step, begin + r, before);
+        if (!status)
+            status = cpu_check_product(step, last ? "ffn2" : "the output projection", begin + r, sum,
+                                       s->quantised[r].expected[0]);
         if (status)
             return status;
     }
-    size_t good = k->norm(cpu_hidden_row(step, begin + from), shape->hidden,
-                          last ? &step->layer->output_norm : &step->layer->attention_norm, shape->layer_norm_eps,
-                          shape->hidden, to - from);
-    if (good < to - from)
-        return cpu_not_finite(step, begin + from + (uint32_t)good);
-    cpu_hidden_leave(step, begin + from, to - from);
-    return STATUS_OK;
+    return cpu_hidden_norm(step, last ? &step->layer->output_norm : &step->layer->attention_norm, begin + from,
+                           to - from);
 }
 
 /* FFN1's outputs from `output` on: accumulators -> activated and rotated values in scratch.inner, and their amax. */
@@ -356,7 +350,7 @@ static void activate_chunk(const struct cpu_step *step, uint32_t output, uint32_
         const struct cpu_epilogue e = epilogue(step, linear, r, output);
         float *y = s->inner + (size_t)r * linear->out + output;
         s->sums[r] += k->activate(y, s->acc + r * s->acc_stride, &e, step->engine->base.image->shape.activation, count);
-        uint32_t amax = k->rotate(y, y, count, step->layer->ffn2.rotation);
+        uint32_t amax = k->rotate(y, y, count, step->layer->ffn2.rotation, NULL);
         if (amax > s->inner_amax[r])
             s->inner_amax[r] = amax;
     }
