@@ -138,8 +138,8 @@ struct cpu_kernels {
     /** y = activation(epilogue(acc)). Returns the checked sum. */
     uint32_t (*activate)(float *y, const int32_t *acc, const struct cpu_epilogue *epilogue,
                          enum image_activation activation, size_t n);
-    /** y = FWHT(x) in blocks of `block`, a power of two <= IMAGE_MAX_ROTATION that divides n; y may be x. `ret_sum`: the
-     *  sum of the bits that x had, modulo 2^32; NULL: not asked for. */
+    /** y = FWHT(x) in blocks of `block`, a power of two <= IMAGE_MAX_ROTATION that divides n; y may be x. `ret_sum`:
+     * the sum of the bits that x had, modulo 2^32; NULL: not asked for. */
     uint32_t (*rotate)(float *y, const float *x, size_t n, size_t block, uint32_t *ret_sum);
     uint32_t (*amax)(const float *x, size_t n);
     /** Sum of the bits of x modulo 2^32. */

@@ -317,6 +317,11 @@ static inline lanes lanes_butterfly_1(lanes x)
                    _mm256_fmadd_ps(x.high, sign, _mm256_permute_ps(x.high, 0xb1))};
 }
 
+static inline lanes lanes_load_butterfly_1(const float *p)
+{
+    return lanes_butterfly_1(lanes_load(p));
+}
+
 static inline lanes lanes_butterfly_2(lanes x)
 {
     const __m256 sign = _mm256_setr_ps(1, 1, -1, -1, 1, 1, -1, -1);

@@ -325,6 +325,15 @@ static inline lanes lanes_butterfly_1(lanes x)
     return lanes_stage(x, _mm512_permute_ps(x, 0xb1), 0xaaaa);
 }
 
+/* A load that repeats lanes takes no other port, but the compiler would load once and shuffle twice. */
+static inline lanes lanes_load_butterfly_1(const float *p)
+{
+    lanes even, odd;
+    __asm__("vmovsldup %1, %0" : "=v"(even) : "m"(*(const __m512_u *)p));
+    __asm__("vmovshdup %1, %0" : "=v"(odd) : "m"(*(const __m512_u *)p));
+    return lanes_stage(odd, even, 0xaaaa);
+}
+
 static inline lanes lanes_butterfly_2(lanes x)
 {
     return lanes_stage(x, _mm512_permute_ps(x, 0x4e), 0xcccc);

@@ -330,6 +330,12 @@ static inline lanes lanes_butterfly_1(lanes x)
     return lanes_butterfly(x, 1);
 }
 
+/* Of what lies there. */
+static inline lanes lanes_load_butterfly_1(const float *p)
+{
+    return lanes_butterfly_1(lanes_load(p));
+}
+
 static inline lanes lanes_butterfly_2(lanes x)
 {
     return lanes_butterfly(x, 2);

@@ -42,10 +42,11 @@ CPU_TEMPLATE void inverse_deviations(const int rows, float *ret, const float *me
         means[r] = lanes_set(mean[r]);
         squares[r] = lanes_set(0);
     }
-    EACH_GROUP(n, EACH_ROW(rows) {
-        lanes d = keep(lanes_sub(load(x + (size_t)r * stride + i, count), means[r]), count, 0);
-        squares[r] = lanes_fma(d, d, squares[r]);
-    })
+    EACH_GROUP(
+        n, EACH_ROW(rows) {
+            lanes d = keep(lanes_sub(load(x + (size_t)r * stride + i, count), means[r]), count, 0);
+            squares[r] = lanes_fma(d, d, squares[r]);
+        })
     lanes_sums(rows, ret, squares);
     EACH_ROW(rows) ret[r] = 1 / sqrtf(ret[r] * (1 / (float)n) + eps);
 }
@@ -62,13 +63,14 @@ CPU_TEMPLATE void normalise(const int rows, float *x, size_t stride, const float
         inverses[r] = lanes_set(inverse[r]);
         sum[r] = ints_set(0);
     }
-    EACH_GROUP(n, const lanes gammas = load(gamma + i, count), betas = load(beta + i, count); EACH_ROW(rows) {
-        float *at = x + (size_t)r * stride + i;
-        lanes d = lanes_sub(load(at, count), means[r]);
-        lanes y = keep(lanes_fma(lanes_mul(d, inverses[r]), gammas, betas), count, 0);
-        store(at, y, count);
-        sum[r] = ints_add(sum[r], ints_bits(y));
-    })
+    EACH_GROUP(
+        n, const lanes gammas = load(gamma + i, count), betas = load(beta + i, count); EACH_ROW(rows) {
+            float *at = x + (size_t)r * stride + i;
+            lanes d = lanes_sub(load(at, count), means[r]);
+            lanes y = keep(lanes_fma(lanes_mul(d, inverses[r]), gammas, betas), count, 0);
+            store(at, y, count);
+            sum[r] = ints_add(sum[r], ints_bits(y));
+        })
     if (sums)
         ints_sums(rows, sums, sum);
 }
@@ -152,8 +154,8 @@ static uint32_t add(float *x, const int32_t *acc, const struct cpu_epilogue *epi
     return checked(sum);
 }
 
-static uint32_t activate(float *y, const int32_t *acc, const struct cpu_epilogue *epilogue, enum image_activation activation,
-                         size_t n)
+static uint32_t activate(float *y, const int32_t *acc, const struct cpu_epilogue *epilogue,
+                         enum image_activation activation, size_t n)
 {
     const struct epilogue e = epilogue_of(epilogue);
     ints sum = ints_set(0);
@@ -185,10 +187,9 @@ struct rotated {
 
 CPU_TEMPLATE lanes rotate_16(const float *x, const bool summed, ints *sum)
 {
-    const lanes v = lanes_load(x);
     if (summed)
-        *sum = ints_add(*sum, ints_bits(v));
-    return lanes_butterfly_8(lanes_butterfly_4(lanes_butterfly_2(lanes_butterfly_1(v))));
+        *sum = ints_add(*sum, ints_bits(lanes_load(x)));
+    return lanes_butterfly_8(lanes_butterfly_4(lanes_butterfly_2(lanes_load_butterfly_1(x))));
 }
 
 /* A block of 16, 32, 64 or 128 elements. */
@@ -223,7 +224,7 @@ CPU_TEMPLATE void rotate_block(const int block, const bool summed, float *y, con
 #define PUT(k)                                                                                                         \
     if (block > 16 * k) {                                                                                              \
         lanes_store(y + 16 * k, v##k);                                                                                 \
-        to->amax = ints_max(to->amax, ints_magnitude(v##k));                                                                 \
+        to->amax = ints_max(to->amax, ints_magnitude(v##k));                                                           \
     }
     PUT(0);
     PUT(1);
@@ -274,7 +275,6 @@ static uint32_t rotate(float *y, const float *x, size_t n, size_t block, uint32_
         return rotate_within(y, x, n, block, ret_sum);
     }
 }
-
 
 static size_t padded(size_t n)
 {

@@ -6,7 +6,7 @@
 #include "server/batch/sched.h"
 #include "tests/batch/sched_fixture.h"
 
-enum { ROWS = 256, ROUND_ROW_NS = 1000, MAX_LAUNCHES = 50 };
+enum { ROWS = 256, MAX_TEXTS = 50, ROUND_ROW_NS = 1000, MAX_LAUNCHES = 50 };
 
 static uint64_t now_ns = 1000;
 
@@ -117,19 +117,28 @@ static void on_returned(struct flight *flight, void *cookie)
     ((struct trip *)cookie)->returned = true;
 }
 
-static struct trip begin(uint32_t rows)
+/* Some texts of `each` tokens and one of `rows`. */
+static struct trip begin_ragged(uint32_t texts, uint32_t each, uint32_t rows)
 {
     static uint32_t ids[ROWS];
-    static struct batch_item item;
+    static struct batch_item items[MAX_TEXTS];
     static struct batch_work work;
+    struct queue_entry entries[MAX_TEXTS];
     struct trip trip = {.image = make_image(), .boards = {fake_board_create(), fake_board_create()}};
-    item = (struct batch_item){.ids = ids, .n_tokens = rows};
-    work = (struct batch_work){.items = &item, .n_items = 1};
-    struct queue_entry entry = {.work = &work, .item = &item};
-    trip.flight = flight_create(trip.image, &entry, 1);
+    work = (struct batch_work){.items = items, .n_items = texts + 1};
+    for (uint32_t i = 0; i <= texts; i++) {
+        items[i] = (struct batch_item){.ids = ids, .n_tokens = i < texts ? each : rows};
+        entries[i] = (struct queue_entry){.work = &work, .item = &items[i]};
+    }
+    trip.flight = flight_create(trip.image, entries, texts + 1);
     cr_assert_eq(flight_reserve(trip.flight, 2), STATUS_OK);
     trip.flight->layer_weight = 40;
     return trip;
+}
+
+static struct trip begin(uint32_t rows)
+{
+    return begin_ragged(0, 0, rows);
 }
 
 static void end(struct trip *trip)
@@ -212,6 +221,16 @@ Test(pace, no_board_gets_less_than_a_few_rows)
         cr_expect_leq(got, few + 4, "%u of %u rows", got, rows);
         end(&trip);
     }
+}
+
+Test(pace, no_board_gets_less_though_its_rows_are_dear)
+{
+    struct trip trip = begin_ragged(40, 4, 96);
+    trip.flight->pair_weight = 0.5;
+    pace_note(&trip.paces[0], 0.1, now_ns);
+    pace_note(&trip.paces[1], 1.9, now_ns);
+    cr_assert_eq(fly(&trip, alike, 0), 4);
+    end(&trip);
 }
 
 /* Kernels may take as long for 9 rows as for 16: of such shards nothing is learnt. */
