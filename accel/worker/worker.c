@@ -9,9 +9,9 @@
 
 /* A hand-over between boards takes a few microseconds; longer than this a board with nothing to do sleeps. In the
  * middle of a split the next task comes as soon as the slowest board is done with its rows: waking up would cost more
- * than waiting. To wake a thread of a core that sleeps takes tens of microseconds, on a virtual machine: so where the
- * last task came soon after the one before, as those of a client that asks for one text after another do, a board waits
- * for the next as long; but never for more than half of the time that it computes. */
+ * than waiting. To wake a core that sleeps takes 40 microseconds on a virtual machine. So where the last task came SOON
+ * after the one before, as those of a client that asks for one text after another do, a board waits for the next up to
+ * twice as long; but, over time, not for more than half of the time that it computes. */
 enum { SPIN_NS = 5000, SPLIT_SPIN_NS = 2000000, SOON_NS = 250000, MOST_CREDIT_NS = 1000000 };
 
 /* The thread ------------------------------------------------------------------------------------------------------ */

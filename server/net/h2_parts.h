@@ -180,8 +180,6 @@ void h2_connection_warn(struct h2_connection *connection);
 void h2_connection_leave(struct h2_connection *connection);
 /** Close the socket, and all streams. */
 void h2_connection_close(struct h2_connection *connection);
-/** Its first request has begun. */
-void h2_connection_asked(struct h2_connection *connection);
 /** Free it where it is closed and nothing has it. */
 void h2_connection_release(struct h2_connection *connection);
 
@@ -193,6 +191,8 @@ nghttp2_session_callbacks *h2_session_callbacks(void);
 bool h2_session_start(struct h2_connection *connection);
 /** The HTTP/2 stream is closed, or its connection. */
 void h2_session_close_stream(struct h2_stream *stream);
+/** The connection's first request has begun, or it can begin none any more. */
+void h2_session_asked(struct h2_connection *connection);
 
 /* h2_stream.c */
 

@@ -113,7 +113,7 @@ struct calls {
     int connections, n_texts;
     double warmup, seconds;
     int pause_us; /* that a client sleeps before each call */
-    bool reads; /* the client reads all values */
+    bool reads;   /* the client reads all values */
 };
 
 /** A closed loop on each connection; the figures as JSON on stdout. */

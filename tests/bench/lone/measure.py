@@ -20,7 +20,7 @@ import server as servers            # noqa: E402
 from texts import ragged_lengths    # noqa: E402
 
 Level = namedtuple("Level", "rounds passes turns seconds many_rounds many_s")
-FULL = Level(5, 25, 3, 0.6, 4, 1)
+FULL = Level(4, 25, 2, 0.5, 3, 1)
 QUICK = Level(1, 10, 1, 0.3, 1, 0.5)
 TOKENS = 16
 PAUSES = (100, 1000, 5000)              # microseconds before a pass; before a request also none
@@ -56,17 +56,18 @@ class Bench:
         return {(row["what"], row["pause"], row["pause_us"]): row for row in found["scenes"]}
 
     def over_http(self, server, boards, seconds, pause_us):
-        """One client; busy_us is the boards' own time, as bench-lone has it."""
-        busy = server.metric("bertd_board_busy_seconds_total")
-        n = server.metric("te_request_inference_duration_count")
+        """One client. What of inference is handing over, the means of it and of the boards' own time tell."""
+        names = ("bertd_board_busy_seconds_total", "te_request_inference_duration_sum",
+                 "te_request_inference_duration_count")
+        before = [server.metric(name) for name in names]
         row = self.json_of("surfaces", "--port", server.port, "--pid", server.pid, "--words", ",".join(server.words),
                            "--surface", "embed", "--lengths", TOKENS, "--seconds", seconds, "--warmup", 0.1, "--pause",
                            pause_us)
         if row["failed"] or not row["requests"]:
             raise SystemExit(f"error: {row['failed']} of {row['requests']} requests failed")
-        n = server.metric("te_request_inference_duration_count") - n
+        busy, inference, n = (server.metric(name) - was for name, was in zip(names, before))
         kept = {key: row[f"{key}_p50_us"] for key in ("client", "own", "beyond", "queue", "inference")}
-        kept["busy_mean"] = (server.metric("bertd_board_busy_seconds_total") - busy) * 1e6 / n / boards
+        kept |= {"busy_mean": busy * 1e6 / n / boards, "inference_mean": inference * 1e6 / n}
         return kept | {"server_cpu": row["server_cpu_us"], "client_cpu": row["client_cpu_us"]}
 
 
@@ -131,7 +132,8 @@ def show(result):
         print(f"{'loop, always split':44}{row['wall_us']:9.1f}{row['inference_us']:11.1f}{row['busy_us']:9.1f}")
     for row in result["http"]:
         print(f"{'HTTP, pause ' + str(row['pause_us']):44}{row['client']:9.1f}{row['inference']:11.1f}"
-              f"{row['busy_mean']:9.1f}  own {row['own']:.0f}, beyond {row['beyond']:.0f}")
+              f"{row['busy_mean']:9.1f}  own {row['own']:.0f}, beyond {row['beyond']:.0f}, mean inference "
+              f"{row['inference_mean']:.1f}")
     share = result["http"][0]["inference"] / find(result, "loop")["inference_us"]
     print(f"inference over HTTP, of the loop's: {share:.3f} (goal {GOAL}{'' if share <= GOAL else ': NOT REACHED'})")
 

@@ -9,15 +9,19 @@ def text(x, y, words, anchor="start", size=11):
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}">{words}</text>'
 
 
+def handing_over(result, inference, busy):
+    """Nothing where boards may have computed beside each other."""
+    return max(inference - busy, 0) if result["boards"] == 1 else 0
+
+
 def rows_of(result):
     """(name, the parts)"""
     boards = f"{result['boards']} board{'s' if result['boards'] > 1 else ''}"
     loop = next(row for row in result["scenes"] if row["what"] == "loop")
-    handing = loop["inference_us"] - loop["busy_us"] * result["boards"]
-    yield f"{boards}, loop", [loop["inference_us"] - max(handing, 0), max(handing, 0), 0,
-                              loop["wall_us"] - loop["inference_us"]]
+    handing = handing_over(result, loop["inference_us"], loop["busy_us"])
+    yield f"{boards}, loop", [loop["inference_us"] - handing, handing, 0, loop["wall_us"] - loop["inference_us"]]
     for row in result["http"]:
-        handing = max(row["inference"] - row["busy_mean"] * result["boards"], 0)
+        handing = handing_over(result, row["inference_mean"], row["busy_mean"])
         pause = f", pause {row['pause_us'] / 1000:g} ms" if row["pause_us"] else ""
         yield f"{boards}, HTTP{pause}", [row["inference"] - handing, handing, row["own"], row["beyond"]]
 
