@@ -117,6 +117,11 @@ static void on_returned(struct flight *flight, void *cookie)
     ((struct trip *)cookie)->returned = true;
 }
 
+static struct flight_plan plan_of(const struct trip *trip)
+{
+    return (struct flight_plan){.pool = trip->boards, .boards = all, .n = 2, .placement = BATCH_SPLIT};
+}
+
 /* Some texts of `each` tokens and one of `rows`. */
 static struct trip begin_ragged(uint32_t texts, uint32_t each, uint32_t rows)
 {
@@ -131,7 +136,8 @@ static struct trip begin_ragged(uint32_t texts, uint32_t each, uint32_t rows)
         entries[i] = (struct queue_entry){.work = &work, .item = &items[i]};
     }
     trip.flight = flight_create(trip.image, entries, texts + 1);
-    cr_assert_eq(flight_reserve(trip.flight, 2), STATUS_OK);
+    const struct flight_plan plan = plan_of(&trip);
+    cr_assert_eq(flight_reserve(trip.flight, &plan), STATUS_OK);
     trip.flight->layer_weight = 40;
     return trip;
 }
@@ -158,7 +164,8 @@ static uint32_t fly(struct trip *trip, const double *slow, int stalls)
     flight->layer = 0;
     flight->paces = trip->paces;
     flight->launched_ns = now_ns;
-    flight_launch(flight, trip->boards, all, 2, LAYERS, on_returned, trip);
+    const struct flight_plan plan = plan_of(trip);
+    flight_launch(flight, &plan, LAYERS, on_returned, trip);
     while (!trip->returned) {
         uint64_t round_ns = now_ns;
         double took[2];
