@@ -45,6 +45,16 @@ static enum status check_ids(const struct board_task *task, struct error *err)
     return STATUS_OK;
 }
 
+static enum status check_team(const struct board_task *task, struct error *err)
+{
+    if (task->row_begin != 0 || task->row_end != task->job->n_rows)
+        return error_set(err, STATUS_BACKEND, "rows %u to %u are asked for of a team, which has all %u",
+                         task->row_begin, task->row_end, task->job->n_rows);
+    if (!task->team || task->member >= task->team->n)
+        return error_set(err, STATUS_BACKEND, "a task of a team has no place in one");
+    return STATUS_OK;
+}
+
 enum status backend_check_task(const struct board_task *task, uint32_t layer_begin, uint32_t layer_end,
                                struct error *err)
 {
@@ -58,14 +68,19 @@ enum status backend_check_task(const struct board_task *task, uint32_t layer_beg
     if (task->row_begin >= task->row_end || task->row_end > job->n_rows)
         return error_set(err, STATUS_BACKEND, "rows %u to %u are asked for; the job has %u", task->row_begin,
                          task->row_end, job->n_rows);
-    if ((unsigned)task->kind > BOARD_FINISH)
+    if ((unsigned)task->kind > BOARD_TENSOR)
         return error_set(err, STATUS_BACKEND, "unknown kind of task %u", (unsigned)task->kind);
     if (task->kind == BOARD_RUN && !(at_boundary(job, task->row_begin) && at_boundary(job, task->row_end)))
         return error_set(err, STATUS_BACKEND, "rows %u to %u are not whole sequences", task->row_begin, task->row_end);
-    if (task->kind != BOARD_RUN && task->layer_end - task->layer_begin != 1)
+    if (task->kind == BOARD_TENSOR)
+        status = check_team(task, err);
+    if (status)
+        return status;
+    const bool part = task->kind == BOARD_PROJECT || task->kind == BOARD_FINISH;
+    if (part && task->layer_end - task->layer_begin != 1)
         return error_set(err, STATUS_BACKEND, "a part of a layer is asked for over %u layers",
                          task->layer_end - task->layer_begin);
-    if (task->kind != BOARD_RUN && !job->kv)
+    if (part && !job->kv)
         return error_set(err, STATUS_BACKEND, "a part of a layer is asked for without room for keys and values");
     return task->layer_begin == 0 && task->kind != BOARD_FINISH ? check_ids(task, err) : STATUS_OK;
 }

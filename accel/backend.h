@@ -23,6 +23,8 @@ struct board_backend {
     enum status (*scrub)(struct board *board, struct error *err); /* NULL: it holds nothing of its own */
     /** NULL: it has no faults to inject. `fault` is checked but for what the board itself cannot do. */
     enum status (*inject)(struct board *board, const struct board_fault *fault, struct error *err);
+    /** NULL: it does no TENSOR tasks. */
+    size_t (*exchange_size)(const struct image *image, uint32_t rows, uint32_t n);
     uint32_t (*siblings)(const struct board *board); /* NULL: it has none but itself */
 };
 

@@ -98,6 +98,11 @@ enum status board_inject(struct board *board, const struct board_fault *fault, s
     return board->backend->inject(board, fault, err);
 }
 
+size_t board_exchange_size(const struct board *board, const struct image *image, uint32_t rows, uint32_t n)
+{
+    return board->backend->exchange_size ? board->backend->exchange_size(image, rows, n) : 0;
+}
+
 const char *board_fault_name(enum board_fault_kind kind)
 {
     static const char *const names[] = {"fail",       "hang",   "slow", "accumulator", "weight",

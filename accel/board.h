@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "accel/image.h"
+#include "accel/team.h"
 #include "base/status.h"
 
 struct board;
@@ -52,17 +53,22 @@ enum board_task_kind {
     BOARD_RUN,     /* layers [layer_begin, layer_end) over whole sequences */
     BOARD_PROJECT, /* layer_begin only: hidden -> keys and values of my rows, into kv */
     BOARD_FINISH,  /* layer_begin only: hidden and everybody's keys and values -> hidden of my rows */
+    BOARD_TENSOR,  /* layers [layer_begin, layer_end) of all rows, by all boards of `team` at the same time: each makes
+                      its share of the outputs of every linear layer, so that each weight is read once */
 };
-/* Layer 0 begins with the embedding of the rows from ids (RUN and PROJECT). The whole layer is project, then finish. */
+/* Layer 0 begins with the embedding of the rows from ids (not in FINISH). The whole layer is project, then finish. */
 
 /** Made and freed by whoever submits it; the board's from board_submit until `on_done`. */
 struct board_task {
     struct board_job *job;
     enum board_task_kind kind;
     uint32_t layer_begin, layer_end;
-    uint32_t row_begin, row_end; /* RUN: at sequence boundaries; PROJECT, FINISH: any rows */
+    uint32_t row_begin, row_end; /* RUN: at sequence boundaries; PROJECT, FINISH: any rows; TENSOR: all of the job */
+    struct board_team *team;     /* TENSOR: borrowed until on_done of all its members' tasks */
+    uint32_t member;             /* of the team: which one this board is */
     /** Called exactly once, from a thread of the board: OK, CANCELLED, or BACKEND with `err` filled (borrowed for the
-     *  call). It is quick and calls nothing of this board but board_submit. It may free `task`. */
+     *  call). Of a team all end with OK; or the one at fault with BACKEND and the others with CANCELLED, and the rows
+     *  are worth nothing. It is quick and calls nothing of this board but board_submit. It may free `task`. */
     void (*on_done)(struct board_task *task, enum status status, const struct error *err);
     void *cookie;
     struct board_task *next; /* the board's, while the task is with it */
@@ -178,6 +184,9 @@ uint32_t board_siblings(const struct board *board);
  */
 const char *board_instruction_set(const struct board *board);
 
+/** Bytes that `n` boards of this kind exchange while they do TENSOR tasks of a job of so many rows together. 0: boards
+ * of this kind do no such tasks. All boards of a team are of one kind. Thread: any. */
+size_t board_exchange_size(const struct board *board, const struct image *image, uint32_t rows, uint32_t n);
 /** Bytes of memory for the kv of a job with these sequences [n_seqs + 1]. Thread: any. */
 size_t board_kv_size(const struct image *image, const uint32_t *cu_seqlens, uint32_t n_seqs);
 /** Lay `kv` out over `memory` (board_kv_size bytes, aligned to 64, zeroed by the caller) and `block_begin` [n_seqs +

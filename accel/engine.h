@@ -40,6 +40,12 @@ struct engine_ops {
      *  `run_layers`. */
     enum status (*run)(struct engine *engine, const struct board_job *job, enum board_task_kind kind, uint32_t layer,
                        uint32_t row_begin, uint32_t row_end, struct error *err);
+    /** Bytes that the boards of a team exchange, see board_exchange_size. NULL, like `run_share`: it does no TENSOR
+     *  tasks. Thread: any. */
+    size_t (*exchange_size)(const struct image *image, uint32_t rows, uint32_t n_boards);
+    /** One layer's worth of a TENSOR task. Errors: those of `run`; CANCELLED where the team is broken. Thread and
+     *  floating-point mode: likewise. */
+    enum status (*run_share)(struct engine *engine, const struct board_task *task, uint32_t layer, struct error *err);
     /** A task in one go, whatever its kind, for engines that keep the rows to themselves from its first layer to the
      * last; NULL: `run` is called for each layer. Where the job is cancelled or `*stop` becomes true (NULL: never), it
      * gives up as soon as it can, with CANCELLED; the rows are then worth nothing. Errors and thread: likewise. */

@@ -56,9 +56,10 @@ struct image_shape {
 struct image_linear {
     uint32_t in;
     uint32_t out;
-    uint32_t in_padded;  /* `in` rounded up to IMAGE_GROUP */
-    uint32_t out_padded; /* `out` rounded up to IMAGE_PANEL */
-    uint32_t rotation;   /* Hadamard block of the input; 1: the input is not rotated (always so in binary32) */
+    uint32_t in_padded;   /* `in` rounded up to IMAGE_GROUP */
+    uint32_t out_padded;  /* `out` rounded up to IMAGE_PANEL */
+    uint32_t projections; /* 3 in qkv, else 1 */
+    uint32_t rotation;    /* Hadamard block of the input; 1: the input is not rotated (always so in binary32) */
     /** [out_padded/16][in_padded/4][16][4]: W[o][i] at panel o/16, group i/4, then o%16, i%4; padding is 0. */
     const int8_t *weights;
     const float *scales;     /* [out_padded] s_w, padding 0 */

@@ -137,6 +137,7 @@ static enum status attend_head(const struct cpu_step *step, const struct cpu_kv 
         .low = split ? (char *)s->weights + head->rows * head->weight_stride : NULL,
         .digit_stride = head->weight_stride,
         .value_sums = s->value_checks,
+        .narrow_sums = image->head_dim * INT8_MAX <= INT16_MAX,
         .score_sums = s->score_sums,
         .products = s->products,
         .factors = s->factors,
@@ -163,7 +164,7 @@ static enum status attend_segment(const struct cpu_step *step, const struct cpu_
     head.score_stride = head.padded + IMAGE_PANEL;
     head.weight_stride = cpu_stride_of(head.padded * engine->kernels.operand.size);
     const size_t most = engine->scratch.attention_size / head.score_stride / CPU_TILE_ROWS * CPU_TILE_ROWS;
-    for (uint32_t h = 0; h < heads; h++) {
+    for (uint32_t h = step->share.heads.begin; h < step->share.heads.end; h++) {
         head.place = cpu_kv_scale_index(kv, image, segment, h, 0) / IMAGE_PANEL;
         gather_scales(engine->scratch.token_scales, kv->key_scales, &head, heads);
         gather_scales(engine->scratch.token_scales + IMAGE_MAX_SEQUENCE, kv->value_scales, &head, heads);
@@ -188,7 +189,7 @@ enum status cpu_attention(const struct cpu_step *step, const struct cpu_kv *kv, 
     struct cpu_segment segment;
     for (uint32_t row = row_begin; row < row_end; row += segment.rows) {
         segment = cpu_segment_at(step->job, row, row_end);
-        float *mixed = step->engine->scratch.mixed + (size_t)(row - row_begin) * step->engine->base.image->shape.hidden;
+        float *mixed = step->scratch->mixed + (size_t)(row - row_begin) * step->engine->base.image->shape.hidden;
         enum status status = attend_segment(step, kv, &segment, query + (row - row_begin), mixed);
         if (status)
             return status;

@@ -13,6 +13,7 @@
 #include "accel/cpu/elements.h"
 #include "accel/cpu/groups.h"
 #include "accel/cpu/kernels.h"
+#include "accel/cpu/lanes_fours.h"
 #include "accel/cpu/tiles.h"
 #include "accel_constants.h"
 
@@ -20,78 +21,152 @@ enum { DIGIT_BITS = 7 };
 
 #define WHOLE ((float)ACCEL_PROBABILITY_MAX)
 
-/* Accumulators to scores; returns the largest. */
-CPU_TEMPLATE float scores(float *s, uint32_t *ret_sum, const float *key_scales, float scale, size_t n)
+/* Rows of accumulators, `stride` apart, to scores; each row's sum, and its largest score. */
+CPU_TEMPLATE void scores(const int rows, float *s, const struct cpu_attention *a, size_t row, float *ret_max)
 {
-    const lanes scales = lanes_set(scale);
-    lanes max = lanes_set(-INFINITY);
-    ints sum = ints_set(0);
-    EACH_GROUP(n, ints acc = ints_bits(lanes_load(s + i)); sum = ints_add(sum, acc);
-               lanes x = lanes_mul(lanes_from_ints(acc), load(key_scales + i, count)); x = lanes_mul(x, scales);
-               store(s + i, x, count); max = lanes_max(max, keep(x, count, -INFINITY));)
-    *ret_sum = ints_sum(sum);
-    return lanes_largest(max);
+    const float *key_scales = a->key_scales;
+    const size_t stride = a->score_stride, n = a->n;
+    lanes scale[LANES_TOGETHER], max[LANES_TOGETHER];
+    ints sum[LANES_TOGETHER];
+    EACH_ROW(rows)
+    {
+        scale[r] = lanes_set(a->scales[(row + (size_t)r) * a->scale_stride]);
+        max[r] = lanes_set(-INFINITY);
+        sum[r] = ints_set(0);
+    }
+    EACH_GROUP(
+        n, const lanes keys = load(key_scales + i, count); EACH_ROW(rows) {
+            float *at = s + (size_t)r * stride + i;
+            ints acc = ints_bits(lanes_load(at));
+            sum[r] = ints_add(sum[r], acc);
+            lanes x = lanes_mul(lanes_mul(lanes_from_ints(acc), keys), scale[r]);
+            store(at, x, count);
+            max[r] = lanes_max(max[r], keep(x, count, -INFINITY));
+        })
+    ints_sums(rows, a->score_sums + row, sum);
+    lanes_largests(rows, ret_max, max);
 }
 
+/* Rows that take each pass one after the other, so that the end of a reduction overlaps with the rows after it. */
+enum { TOGETHER = LANES_TOGETHER > 1 ? 16 : CPU_TOGETHER };
+
 struct softmax {
-    float sum;  /* of e */
-    float wmax; /* largest e times value scale */
+    float max[TOGETHER];  /* of the scores */
+    float sum[TOGETHER];  /* of e */
+    float wmax[TOGETHER]; /* largest e times value scale */
 };
 
 /* Scores to e times value scales; zeros past n. */
-CPU_TEMPLATE struct softmax softmax(float *s, const float *value_scales, float max, size_t n)
+CPU_TEMPLATE void softmax(const int rows, float *s, const struct cpu_attention *a, struct softmax *sums, size_t first)
 {
-    const lanes top = lanes_set(max);
-    lanes sum = lanes_set(0), wmax = lanes_set(0);
-    EACH_GROUP(n, lanes e = keep(lanes_exp(lanes_sub(load(s + i, count), top)), count, 0); sum = lanes_add(sum, e);
-               lanes w = lanes_mul(e, load(value_scales + i, count)); lanes_store(s + i, w); wmax = lanes_max(wmax, w);)
-    return (struct softmax){lanes_sum(sum), lanes_largest(wmax)};
+    const float *value_scales = a->value_scales;
+    const size_t stride = a->score_stride, n = a->n;
+    lanes top[LANES_TOGETHER], sum[LANES_TOGETHER], wmax[LANES_TOGETHER];
+    EACH_ROW(rows)
+    {
+        top[r] = lanes_set(sums->max[first + (size_t)r]);
+        sum[r] = wmax[r] = lanes_set(0);
+    }
+    EACH_GROUP(
+        n, const lanes values = load(value_scales + i, count); EACH_ROW(rows) {
+            float *at = s + (size_t)r * stride + i;
+            lanes e = keep(lanes_exp(lanes_sub(load(at, count), top[r])), count, 0);
+            sum[r] = lanes_add(sum[r], e);
+            lanes w = lanes_mul(e, values);
+            lanes_store(at, w);
+            wmax[r] = lanes_max(wmax[r], w);
+        })
+    lanes_sums(rows, sums->sum + first, sum);
+    lanes_largests(rows, sums->wmax + first, wmax);
 }
 
-/* Returns the product of p with value_sums. */
-CPU_TEMPLATE uint32_t digits(void *high, void *low, const float *w, float factor, const int32_t *value_sums, size_t n)
+CPU_TEMPLATE ints digits_of(const float *w, lanes factor)
+{
+    return ints_nearest(lanes_mul(lanes_load(w), factor));
+}
+
+CPU_TEMPLATE ints add_product(const bool narrow, ints sum, ints p, const int32_t *value_sums)
+{
+    const ints values = ints_load(value_sums);
+    return narrow ? ints_add_product(sum, p, values) : ints_add(sum, ints_multiply(p, values));
+}
+
+/* Returns the product of p with value_sums, in lanes. */
+CPU_TEMPLATE ints digits(const bool narrow, void *high, void *low, const float *w, float factor,
+                         const int32_t *value_sums, size_t n)
 {
     const lanes factors = lanes_set(factor);
-    ints product = ints_set(0);
     const ints mask = ints_set((1 << DIGIT_BITS) - 1);
-    for (size_t i = 0; i < n; i += LANES) {
-        ints p = ints_nearest(lanes_mul(lanes_load(w + i), factors));
-        product = ints_add(product, ints_multiply(p, ints_load(value_sums + i)));
+    ints product = ints_set(0);
+    size_t i = 0;
+#ifdef LANES_REDUCE_4
+    for (; low && i + 4 * LANES <= n; i += 4 * LANES) {
+        ints p[4];
+        EACH_ROW(4)
+        {
+            p[r] = digits_of(w + i + r * LANES, factors);
+            product = add_product(narrow, product, p[r], value_sums + i + r * LANES);
+        }
+        ints_store_digits_4(high, low, i, p);
+    }
+#endif
+    for (; i < n; i += LANES) {
+        ints p = digits_of(w + i, factors);
+        product = add_product(narrow, product, p, value_sums + i);
         if (low) {
             ints_store_digits(low, i, ints_and(p, mask));
             p = ints_shift_right(p, DIGIT_BITS);
         }
         ints_store_digits(high, i, p);
     }
-    return ints_sum(product);
+    return product;
 }
 
-static void attend_some(const struct cpu_attention *a, size_t row, size_t rows)
+CPU_TEMPLATE void weights(const int rows, const float *s, const struct cpu_attention *a, size_t row,
+                          const struct softmax *sums, size_t first)
 {
-    float max[CPU_TOGETHER], *s = a->scores + row * a->score_stride;
-    struct softmax sums[CPU_TOGETHER];
-    for (size_t r = 0; r < rows; r++)
-        max[r] = scores(s + r * a->score_stride, &a->score_sums[row + r], a->key_scales,
-                        a->scales[(row + r) * a->scale_stride], a->n);
-    for (size_t r = 0; r < rows; r++)
-        sums[r] = softmax(s + r * a->score_stride, a->value_scales, max[r], a->n);
-    for (size_t r = 0; r < rows; r++) {
-        bool tiny = sums[r].wmax < IMAGE_TINY, finite = isfinite(max[r]);
-        float factor = tiny ? 0 : WHOLE / sums[r].wmax;
-        char *high = (char *)a->high + (row + r) * a->digit_stride;
-        char *low = a->low ? (char *)a->low + (row + r) * a->digit_stride : NULL;
-        const float *w = s + r * a->score_stride;
+    ints products[LANES_TOGETHER];
+    EACH_ROW(rows)
+    {
+        const float max = sums->max[first + (size_t)r], sum = sums->sum[first + (size_t)r];
+        const float wmax = sums->wmax[first + (size_t)r], *w = s + (size_t)r * a->score_stride;
+        const bool tiny = wmax < IMAGE_TINY, finite = isfinite(max);
+        const float factor = tiny ? 0 : WHOLE / wmax;
+        const size_t at = (row + (size_t)r) * a->digit_stride;
+        char *high = (char *)a->high + at, *low = a->low ? (char *)a->low + at : NULL;
+        products[r] = ints_set(0);
         if (finite)
-            a->products[row + r] = low ? digits(high, low, w, factor, a->value_sums, a->n)
-                                       : digits(high, NULL, w, factor, a->value_sums, a->n);
-        a->factors[row + r] = !finite ? NAN : tiny ? 0 : sums[r].wmax * (1.0f / WHOLE) / sums[r].sum;
+            products[r] = a->narrow_sums ? digits(true, high, low, w, factor, a->value_sums, a->n)
+                                         : digits(false, high, low, w, factor, a->value_sums, a->n);
+        a->factors[row + (size_t)r] = !finite ? NAN : tiny ? 0 : wmax * (1.0f / WHOLE) / sum;
     }
+    ints_sums(rows, a->products + row, products);
+}
+
+CPU_TEMPLATE void attend_some(const int together, const struct cpu_attention *a, size_t row, size_t rows)
+{
+    const size_t step = (size_t)together;
+    float *s = a->scores + row * a->score_stride;
+    struct softmax sums;
+    for (size_t r = 0; r < rows; r += step)
+        scores(together, s + r * a->score_stride, a, row + r, sums.max + r);
+    for (size_t r = 0; r < rows; r += step)
+        softmax(together, s + r * a->score_stride, a, &sums, r);
+    for (size_t r = 0; r < rows; r += step)
+        weights(together, s + r * a->score_stride, a, row + r, &sums, r);
 }
 
 static void attend(const struct cpu_attention *a)
 {
-    for (size_t row = 0; row < a->n_rows; row += CPU_TOGETHER)
-        attend_some(a, row, a->n_rows - row < CPU_TOGETHER ? a->n_rows - row : CPU_TOGETHER);
+    for (size_t row = 0, rows; row < a->n_rows; row += rows) {
+        rows = a->n_rows - row < TOGETHER ? a->n_rows - row : TOGETHER;
+        if (LANES_TOGETHER > 1 && rows >= LANES_TOGETHER) {
+            rows -= rows % LANES_TOGETHER;
+            attend_some(LANES_TOGETHER, a, row, rows);
+        } else {
+            attend_some(1, a, row, rows);
+        }
+    }
 }
 
 static void context(float *y, size_t y_stride, const int32_t *high, const int32_t *low, size_t stride,

@@ -17,7 +17,7 @@ enum status cpu_rows_embed(const struct board_job *job, uint32_t begin, uint32_t
         size_t position = row - job->cu_seqlens[seq], type = job->type_ids ? job->type_ids[row] : 0;
         k.embed(x, image->word_embeddings + job->ids[row] * n, image->position_embeddings + position * n,
                 image->type_embeddings + type * n, n);
-        if (k.norm(x, n, &image->embedding_norm, image->shape.layer_norm_eps, n, 1) < 1)
+        if (k.norm(x, n, &image->embedding_norm, image->shape.layer_norm_eps, n, 1, NULL) < 1)
             return error_set(err, STATUS_BACKEND, "layer 0, row %u: a value is not finite", row);
     }
     return STATUS_OK;

@@ -20,13 +20,12 @@ CPU_TEMPLATE lanes lanes_exp(lanes x)
     p = lanes_fma(p, r, lanes_set(ACCEL_EXP_POLYNOMIAL[2]));
     p = lanes_fma(p, r, lanes_set(ACCEL_EXP_POLYNOMIAL[1]));
     p = lanes_fma(p, r, lanes_set(ACCEL_EXP_POLYNOMIAL[0]));
-    lanes scaled = lanes_from_bits(ints_add(ints_bits(p), ints_shift_left(ints_bits(shifted), 23)));
-    return lanes_where_less(x, lanes_set(ACCEL_EXP_LOWEST), lanes_set(0), scaled);
+    return lanes_zero_where_less(x, lanes_set(ACCEL_EXP_LOWEST), lanes_scaled(p, n, shifted));
 }
 
 CPU_TEMPLATE lanes lanes_tailed(lanes x, const float coefficients[6][8])
 {
-    lanes u = lanes_min(lanes_from_bits(ints_magnitude(x)), lanes_set(ACCEL_TAIL_LIMIT));
+    lanes u = lanes_least_magnitude(x, lanes_set(ACCEL_TAIL_LIMIT));
     ints segment = ints_bits(lanes_fma(u, lanes_set(ACCEL_TAIL_PER_WIDTH), lanes_set(ACCEL_ROUNDER)));
     lanes q = lanes_lookup(coefficients[5], segment);
     q = lanes_fma(q, u, lanes_lookup(coefficients[4], segment));

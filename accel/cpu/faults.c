@@ -4,7 +4,10 @@
 #include "accel/cpu/cpu_engine.h"
 #include "base/mem.h"
 
-enum { LINEAR_FAULTS = ENGINE_FLIP_ACCUMULATOR | ENGINE_FLIP_WEIGHT | ENGINE_FLIP_ACTIVATION };
+enum {
+    LINEAR_FAULTS = ENGINE_FLIP_ACCUMULATOR | ENGINE_FLIP_WEIGHT,
+    OPERANDS = 4, /* times that a layer makes operands of linear layers, at least */
+};
 
 bool cpu_faults_arm(struct cpu_engine *engine, unsigned mask, uint64_t seed)
 {
@@ -26,13 +29,18 @@ void cpu_gemm_prepare(const struct cpu_engine *engine, const struct cpu_gemm *ge
 }
 
 /* A bit of a quantised number, in whatever form operands have: not its sign, which an int16 has more than once. */
-static void flip_activation(struct cpu_engine *engine, const struct cpu_gemm *g, size_t inputs)
+void cpu_faults_operands(struct cpu_engine *engine, void *operands, size_t stride, size_t rows, size_t inputs)
 {
     struct engine_faults *faults = &engine->faults;
-    char *row = (char *)g->rows + engine_faults_below(faults, g->n_rows) * g->row_stride;
+    if (rows == 0)
+        return;
+    if (faults->armed & ENGINE_FLIP_ACTIVATION)
+        faults->wait %= OPERANDS;
+    if (!engine_faults_due(faults, ENGINE_FLIP_ACTIVATION))
+        return;
+    char *row = (char *)operands + engine_faults_below(faults, rows) * stride;
     char *operand = row + engine_faults_below(faults, inputs) * engine->kernels.linear_operand.size;
     *operand ^= (char)(1 << engine_faults_below(faults, 7));
-    cpu_gemm_prepare(engine, g);
 }
 
 static void flip_accumulator(struct engine_faults *faults, const struct cpu_gemm *g, size_t outputs, unsigned bits)
@@ -67,8 +75,6 @@ void cpu_gemm_linear(struct cpu_engine *engine, const struct cpu_gemm *gemm, siz
     if (engine->fault_in_attention)
         possible &= ~(unsigned)ENGINE_FLIP_ACCUMULATOR;
     const unsigned due = engine_faults_due(&engine->faults, possible);
-    if (due & ENGINE_FLIP_ACTIVATION)
-        flip_activation(engine, gemm, inputs);
     engine->kernels.linear(gemm);
     if (due & ENGINE_FLIP_WEIGHT)
         flip_weight(engine, gemm, inputs, outputs);

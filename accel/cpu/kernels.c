@@ -22,10 +22,9 @@ void cpu_kernels_init(struct cpu_kernels *ret, unsigned flags)
 
 const struct image_sections *cpu_engine_sections(void)
 {
-    static const struct image_sections clipped = {1, {&cpu_clipped_section}};
     struct cpu_kernels kernels;
     cpu_kernels_init(&kernels, cpu_flags());
-    return kernels.prepare ? &clipped : NULL;
+    return kernels.sections;
 }
 
 const char *cpu_engine_instruction_set(void)

@@ -14,6 +14,7 @@
 
 #include "accel/cpu/clipped.h"
 #include "accel/cpu/cpu_flags.h"
+#include "accel/cpu/planes.h"
 #include "accel/image.h"
 
 enum { CPU_TILE_ROWS = 16, CPU_TILE_INPUTS = 64 }; /* of the largest tile that a kernel multiplies at once */
@@ -57,9 +58,10 @@ struct cpu_operand {
 
 /** What a row of operands is expected to give: product[p] = sum over i of q[i] * checks[p * n + i] modulo 2^32. */
 struct cpu_check {
-    const int32_t *checks; /* [n_projections][n], of struct image_linear */
-    size_t n_projections;  /* 1 or 3 */
-    uint32_t *products;    /* [n_projections] out */
+    const int32_t *checks;    /* [n_projections][n], of struct image_linear */
+    size_t n_projections;     /* 1 or 3 */
+    uint32_t *products;       /* [n_projections] out */
+    struct cpu_planes planes; /* of `checks`; bytes NULL: there are none, slower */
 };
 
 /** How accumulators become values: y = fma(float(acc) * scales[o], scale, bias[o]). */
@@ -86,6 +88,7 @@ struct cpu_attention {
     void *low; /* p out, its lower digits, likewise; NULL: n_digits is 1 and p is whole in `high` */
     size_t digit_stride;
     const int32_t *value_sums; /* [n] of each token's values: see column_sums */
+    bool narrow_sums;          /* they fit 16 bits */
     uint32_t *score_sums;      /* [n_rows] out: of the accumulators in whole panels of tokens, modulo 2^32 */
     uint32_t *products;        /* [n_rows] out: of p with value_sums, modulo 2^32 */
     /** [n_rows] out: what to multiply P x V by, (wmax / ACCEL_PROBABILITY_MAX) / z. NaN when the largest score is not
@@ -94,10 +97,11 @@ struct cpu_attention {
 };
 
 struct cpu_kernels {
-    const char *isa;                   /* of the gemm: a name of cpu_sets */
-    struct cpu_operand operand;        /* of attention */
-    struct cpu_operand linear_operand; /* of `linear` and `quantise` */
-    uint32_t n_digits;                 /* of P, which has no offset: 1: whole; 2: p >> 7 and p & 127 */
+    const char *isa;                       /* of the gemm: a name of cpu_sets */
+    struct cpu_operand operand;            /* of attention */
+    struct cpu_operand linear_operand;     /* of `linear` and `quantise` */
+    const struct image_sections *sections; /* that `linear` and `quantise` read; NULL: none */
+    uint32_t n_digits;                     /* of P, which has no offset: 1: whole; 2: p >> 7 and p & 127 */
 
     /** Before the first and after the last product (`gemm`, `linear`) of a layer of a task, on its thread; NULL where
      *  there is nothing to do. */
@@ -122,18 +126,21 @@ struct cpu_kernels {
      * FLT_MAX where something is not finite. */
     /** y = (word + position) + type */
     void (*embed)(float *y, const float *word, const float *position, const float *type, size_t n);
-    /** x = LayerNorm(x) of rows that lie `stride` elements apart. Returns the first row whose variance is not finite,
-     *  n_rows if there is none; rows are garbage then. */
-    size_t (*norm)(float *x, size_t stride, const struct image_norm *norm, float eps, size_t n, size_t n_rows);
+    /** x = LayerNorm(x) of rows that lie `stride` elements apart. sums [n_rows] out: of the bits of each, modulo 2^32;
+     *  NULL: none. Returns the first row whose variance is not finite, n_rows if there is none; rows and sums are
+     *  garbage then. */
+    size_t (*norm)(float *x, size_t stride, const struct image_norm *norm, float eps, size_t n, size_t n_rows,
+                   uint32_t *sums);
     /** y = epilogue(acc). Returns the checked sum: of acc[o] * image_check_factors[o % 16] modulo 2^32. */
     uint32_t (*dequantise)(float *y, const int32_t *acc, const struct cpu_epilogue *epilogue, size_t n);
-    /** x = epilogue(acc) + x. Returns the checked sum. */
-    uint32_t (*add)(float *x, const int32_t *acc, const struct cpu_epilogue *epilogue, size_t n);
+    /** x = epilogue(acc) + x. Returns the checked sum; `ret_before`: the sum of the bits that x had. */
+    uint32_t (*add)(float *x, const int32_t *acc, const struct cpu_epilogue *epilogue, size_t n, uint32_t *ret_before);
     /** y = activation(epilogue(acc)). Returns the checked sum. */
     uint32_t (*activate)(float *y, const int32_t *acc, const struct cpu_epilogue *epilogue,
                          enum image_activation activation, size_t n);
-    /** y = FWHT(x) in blocks of `block`, a power of two <= IMAGE_MAX_ROTATION that divides n; y may be x. */
-    uint32_t (*rotate)(float *y, const float *x, size_t n, size_t block);
+    /** y = FWHT(x) in blocks of `block`, a power of two <= IMAGE_MAX_ROTATION that divides n; y may be x. `ret_sum`:
+     * the sum of the bits that x had, modulo 2^32; NULL: not asked for. */
+    uint32_t (*rotate)(float *y, const float *x, size_t n, size_t block, uint32_t *ret_sum);
     uint32_t (*amax)(const float *x, size_t n);
     /** Sum of the bits of x modulo 2^32. */
     uint32_t (*sum_bits)(const float *x, size_t n);
@@ -160,6 +167,7 @@ static inline void cpu_gemm_set(struct cpu_kernels *kernels, void (*gemm)(const 
     kernels->operand = kernels->linear_operand = operand;
     kernels->work = NULL;
     kernels->prepare = NULL;
+    kernels->sections = NULL;
     kernels->begin = kernels->end = NULL;
 }
 
@@ -176,9 +184,7 @@ void cpu_attention_init_c(struct cpu_kernels *kernels);
     void cpu_attention_init_##name(struct cpu_kernels *kernels);
 CPU_EACH_SET(CPU_DECLARE_INIT)
 
-void cpu_operands_init_avx2(struct cpu_kernels *kernels); /* of its linear layers */
-/* The gemm of a set, for the linear layers of its own or of another. */
-void cpu_gemm_avx2(const struct cpu_gemm *gemm);
-void cpu_gemm_avx512vnni(const struct cpu_gemm *gemm);
+void cpu_operands_init_avx2(struct cpu_kernels *kernels); /* of its linear layers .. */
+void cpu_gemm_avx2(const struct cpu_gemm *gemm);          /* .. where they have few rows or inputs */
 
 #endif

@@ -43,11 +43,12 @@ size_t cpu_kv_scale_index(const struct cpu_kv *kv, const struct image *image, co
 }
 
 void cpu_kv_put_key(const struct cpu_kv *kv, const struct image *image, const struct cpu_segment *segment,
-                    uint32_t token, const int8_t *bytes)
+                    struct cpu_heads heads, uint32_t token, const int8_t *bytes)
 {
     const size_t size = (size_t)IMAGE_PANEL * image->head_dim_padded;
-    int8_t *to = kv->keys + place_of(kv, image, segment, 0, token) * size + token % IMAGE_PANEL * IMAGE_GROUP;
-    const size_t groups = (size_t)image->shape.heads * image->head_dim_padded / IMAGE_GROUP;
+    int8_t *to = kv->keys + place_of(kv, image, segment, heads.begin, token) * size + token % IMAGE_PANEL * IMAGE_GROUP;
+    const size_t groups = (size_t)(heads.end - heads.begin) * image->head_dim_padded / IMAGE_GROUP;
+    bytes += (size_t)heads.begin * image->head_dim_padded;
     for (size_t i = 0; i < groups; i++)
         memcpy(to + i * IMAGE_PANEL * IMAGE_GROUP, bytes + i * IMAGE_GROUP, IMAGE_GROUP);
 }
@@ -75,13 +76,14 @@ static void interleave(int8_t *to, const int8_t *from, size_t stride)
 }
 
 void cpu_kv_put_values(const struct cpu_kv *kv, const struct image *image, const struct cpu_segment *segment,
-                       uint32_t token, uint32_t count, const int8_t *bytes)
+                       struct cpu_heads heads, uint32_t token, uint32_t count, const int8_t *bytes)
 {
     const size_t size = (size_t)IMAGE_PANEL * image->head_dim_padded;
     const size_t stride = (size_t)image->shape.heads * image->head_dim_padded;
-    int8_t *to = kv->values + place_of(kv, image, segment, 0, token) * size +
+    const size_t end = (size_t)heads.end * image->head_dim_padded;
+    int8_t *to = kv->values + place_of(kv, image, segment, heads.begin, token) * size +
                  token % IMAGE_PANEL / IMAGE_GROUP * IMAGE_PANEL * IMAGE_GROUP;
-    for (size_t i = 0; i < stride; i += IMAGE_PANEL, to += VALUE_PANEL) {
+    for (size_t i = (size_t)heads.begin * image->head_dim_padded; i < end; i += IMAGE_PANEL, to += VALUE_PANEL) {
         if (count == IMAGE_GROUP) {
             interleave(to, bytes + i, stride);
             continue;

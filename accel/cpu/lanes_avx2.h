@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LANES = 16 };
+enum { LANES = 16, LANES_TOGETHER = 1 };
 
 typedef struct {
     __m256 low, high;
@@ -107,6 +107,12 @@ static inline lanes lanes_where_less(lanes a, lanes b, lanes yes, lanes no)
                    _mm256_blendv_ps(no.high, yes.high, _mm256_cmp_ps(a.high, b.high, _CMP_LT_OQ))};
 }
 
+static inline lanes lanes_zero_where_less(lanes a, lanes b, lanes x)
+{
+    return (lanes){_mm256_andnot_ps(_mm256_cmp_ps(a.low, b.low, _CMP_LT_OQ), x.low),
+                   _mm256_andnot_ps(_mm256_cmp_ps(a.high, b.high, _CMP_LT_OQ), x.high)};
+}
+
 static inline lanes lanes_lookup(const float table[8], ints index)
 {
     return (lanes){_mm256_permutevar8x32_ps(_mm256_loadu_ps(table), index.low),
@@ -171,6 +177,11 @@ static inline ints ints_magnitude(lanes x)
     return (ints){_mm256_castps_si256(_mm256_and_ps(x.low, mask)), _mm256_castps_si256(_mm256_and_ps(x.high, mask))};
 }
 
+static inline lanes lanes_least_magnitude(lanes x, lanes limit)
+{
+    return lanes_min(lanes_from_bits(ints_magnitude(x)), limit);
+}
+
 static inline ints ints_add(ints a, ints b)
 {
     return (ints){_mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high)};
@@ -179,6 +190,12 @@ static inline ints ints_add(ints a, ints b)
 static inline ints ints_multiply(ints a, ints b)
 {
     return (ints){_mm256_mullo_epi32(a.low, b.low), _mm256_mullo_epi32(a.high, b.high)};
+}
+
+static inline ints ints_add_product(ints sum, ints a, ints b)
+{
+    return (ints){_mm256_add_epi32(sum.low, _mm256_madd_epi16(a.low, b.low)),
+                  _mm256_add_epi32(sum.high, _mm256_madd_epi16(a.high, b.high))};
 }
 
 static inline uint32_t ints_sum(ints x)
@@ -202,6 +219,12 @@ static inline ints ints_shift_left(ints x, int count)
 static inline ints ints_shift_right(ints x, int count)
 {
     return (ints){_mm256_srai_epi32(x.low, count), _mm256_srai_epi32(x.high, count)};
+}
+
+static inline lanes lanes_scaled(lanes x, lanes n, lanes shifted)
+{
+    (void)n;
+    return lanes_from_bits(ints_add(ints_bits(x), ints_shift_left(ints_bits(shifted), 23)));
 }
 
 static inline ints ints_max(ints a, ints b)
@@ -292,6 +315,11 @@ static inline lanes lanes_butterfly_1(lanes x)
     const __m256 sign = _mm256_setr_ps(1, -1, 1, -1, 1, -1, 1, -1);
     return (lanes){_mm256_fmadd_ps(x.low, sign, _mm256_permute_ps(x.low, 0xb1)),
                    _mm256_fmadd_ps(x.high, sign, _mm256_permute_ps(x.high, 0xb1))};
+}
+
+static inline lanes lanes_load_butterfly_1(const float *p)
+{
+    return lanes_butterfly_1(lanes_load(p));
 }
 
 static inline lanes lanes_butterfly_2(lanes x)

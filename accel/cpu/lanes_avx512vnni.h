@@ -12,6 +12,8 @@ enum { LANES = 16, OPERAND_SIZE = 1, OPERAND_FLIP = 0 };
 enum { LANES = 16, OPERAND_SIZE = 1, OPERAND_FLIP = -128 }; /* q + 128 is q with its highest bit flipped */
 #endif
 
+enum { LANES_TOGETHER = 4 }; /* see lanes_fours.h */
+
 typedef __m512 lanes;
 typedef __m512i ints;
 
@@ -95,6 +97,17 @@ static inline lanes lanes_where_less(lanes a, lanes b, lanes yes, lanes no)
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), no, yes);
 }
 
+static inline lanes lanes_zero_where_less(lanes a, lanes b, lanes x)
+{
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, b, _CMP_NLT_UQ), x);
+}
+
+static inline lanes lanes_scaled(lanes x, lanes n, lanes shifted)
+{
+    (void)shifted;
+    return _mm512_scalef_ps(x, n);
+}
+
 static inline lanes lanes_lookup(const float table[8], ints index)
 {
     return _mm512_permutexvar_ps(index, _mm512_broadcast_f32x8(_mm256_loadu_ps(table)));
@@ -151,6 +164,12 @@ static inline ints ints_bits(lanes x)
 static inline ints ints_magnitude(lanes x)
 {
     return _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0x7fffffff));
+}
+
+static inline lanes lanes_least_magnitude(lanes x, lanes limit)
+{
+    const int least_magnitude = 2, positive = 2 << 2;
+    return _mm512_range_ps(x, limit, least_magnitude | positive);
 }
 
 static inline ints ints_add(ints a, ints b)
@@ -229,6 +248,70 @@ static inline ints ints_load_operands(const void *operands, size_t i)
     return _mm512_cvtepi8_epi32(_mm_xor_si128(bytes, _mm_set1_epi8(OPERAND_FLIP)));
 }
 
+/* Four registers are reduced at once: their halves, then quarters, pairs and neighbours, as one would be. */
+#define LANES_REDUCE_4(ret, x, shuffle, permute, op)                                                                   \
+    {                                                                                                                  \
+        __typeof__(ret) ab = op(shuffle(x[0], x[1], 0x44), shuffle(x[0], x[1], 0xee));                                 \
+        __typeof__(ret) cd = op(shuffle(x[2], x[3], 0x44), shuffle(x[2], x[3], 0xee));                                 \
+        ret = op(shuffle(ab, cd, 0x88), shuffle(ab, cd, 0xdd));                                                        \
+        ret = op(ret, permute(ret, 0x4e));                                                                             \
+        ret = op(ret, permute(ret, 0xb1));                                                                             \
+    }
+
+static inline __m128i ints_firsts(__m512i quads)
+{
+    return _mm512_castsi512_si128(_mm512_permutexvar_epi32(_mm512_setr4_epi32(0, 4, 8, 12), quads));
+}
+
+static inline void lanes_sum_4(float *to, const lanes *x)
+{
+    lanes sums;
+    LANES_REDUCE_4(sums, x, _mm512_shuffle_f32x4, _mm512_permute_ps, _mm512_add_ps)
+    _mm_storeu_si128((__m128i *)to, ints_firsts(ints_bits(sums)));
+}
+
+static inline void lanes_largest_4(float *to, const lanes *x)
+{
+    lanes largest;
+    LANES_REDUCE_4(largest, x, _mm512_shuffle_f32x4, _mm512_permute_ps, _mm512_max_ps)
+    _mm_storeu_si128((__m128i *)to, ints_firsts(ints_bits(largest)));
+}
+
+static inline void ints_sum_4(uint32_t *to, const ints *x)
+{
+    ints sums;
+    LANES_REDUCE_4(sums, x, _mm512_shuffle_i32x4, _mm512_shuffle_epi32, _mm512_add_epi32)
+    _mm_storeu_si128((__m128i *)to, ints_firsts(sums));
+}
+
+static inline void ints_largest_4(int32_t *to, const ints *x)
+{
+    ints largest;
+    LANES_REDUCE_4(largest, x, _mm512_shuffle_i32x4, _mm512_shuffle_epi32, _mm512_max_epi32)
+    _mm_storeu_si128((__m128i *)to, ints_firsts(largest));
+}
+
+static inline ints ints_add_product(ints sum, ints a, ints b)
+{
+    return _mm512_dpwssd_epi32(sum, a, b);
+}
+
+/* Sixteen bytes of each of four, which packing left in quads. */
+static inline __m512i ints_gathered(__m512i bytes)
+{
+    return _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), bytes);
+}
+
+static inline void ints_store_digits_4(void *high, void *low, size_t i, const ints *p)
+{
+    const __m512i mask = _mm512_set1_epi16(0x7f);
+    __m512i ab = _mm512_packs_epi32(p[0], p[1]), cd = _mm512_packs_epi32(p[2], p[3]);
+    __m512i lows = _mm512_packs_epi16(_mm512_and_si512(ab, mask), _mm512_and_si512(cd, mask));
+    __m512i highs = _mm512_packs_epi16(_mm512_srli_epi16(ab, 7), _mm512_srli_epi16(cd, 7));
+    _mm512_storeu_si512((int8_t *)low + i, ints_gathered(lows));
+    _mm512_storeu_si512((int8_t *)high + i, ints_gathered(highs));
+}
+
 /* One stage of the Hadamard transform at a distance of 1, 2, 4 or 8 lanes: the partner of each lane, plus the lane
  * itself or minus it. The product by one is exact. */
 static inline lanes lanes_stage(lanes x, lanes partner, uint32_t minus)
@@ -240,6 +323,15 @@ static inline lanes lanes_stage(lanes x, lanes partner, uint32_t minus)
 static inline lanes lanes_butterfly_1(lanes x)
 {
     return lanes_stage(x, _mm512_permute_ps(x, 0xb1), 0xaaaa);
+}
+
+/* A load that repeats lanes takes no other port, but the compiler would load once and shuffle twice. */
+static inline lanes lanes_load_butterfly_1(const float *p)
+{
+    lanes even, odd;
+    __asm__("vmovsldup %1, %0" : "=v"(even) : "m"(*(const __m512_u *)p));
+    __asm__("vmovshdup %1, %0" : "=v"(odd) : "m"(*(const __m512_u *)p));
+    return lanes_stage(odd, even, 0xaaaa);
 }
 
 static inline lanes lanes_butterfly_2(lanes x)

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { LANES = 16, OPERAND_SIZE = sizeof(int16_t) };
+enum { LANES = 16, LANES_TOGETHER = 1, OPERAND_SIZE = sizeof(int16_t) };
 
 typedef struct {
     float lane[LANES];
@@ -117,6 +117,13 @@ static inline lanes lanes_where_less(lanes a, lanes b, lanes yes, lanes no)
     return no;
 }
 
+/* a < b ? 0 : x */
+static inline lanes lanes_zero_where_less(lanes a, lanes b, lanes x)
+{
+    EACH_LANE x.lane[l] = a.lane[l] < b.lane[l] ? 0 : x.lane[l];
+    return x;
+}
+
 /* The element of the table that each index's low three bits choose; bit 3 is 0. */
 static inline lanes lanes_lookup(const float table[8], ints index)
 {
@@ -200,6 +207,12 @@ static inline ints ints_magnitude(lanes x)
     return r;
 }
 
+/* min(|x|, limit), where limit is not negative; limit where x is NaN. */
+static inline lanes lanes_least_magnitude(lanes x, lanes limit)
+{
+    return lanes_min(lanes_from_bits(ints_magnitude(x)), limit);
+}
+
 static inline ints ints_add(ints a, ints b)
 {
     EACH_LANE a.lane[l] = (int32_t)((uint32_t)a.lane[l] + (uint32_t)b.lane[l]);
@@ -211,6 +224,13 @@ static inline ints ints_multiply(ints a, ints b)
 {
     EACH_LANE a.lane[l] = (int32_t)((uint32_t)a.lane[l] * (uint32_t)b.lane[l]);
     return a;
+}
+
+/* sum + a * b modulo 2^32, where both fit 16 bits and a is not negative. */
+static inline ints ints_add_product(ints sum, ints a, ints b)
+{
+    EACH_LANE sum.lane[l] = (int32_t)((uint32_t)sum.lane[l] + (uint32_t)a.lane[l] * (uint32_t)b.lane[l]);
+    return sum;
 }
 
 static inline uint32_t ints_sum(ints x)
@@ -236,6 +256,13 @@ static inline ints ints_shift_right(ints x, int count)
 {
     EACH_LANE x.lane[l] >>= count;
     return x;
+}
+
+/* x * 2^n where the result is normal: n is an integer, and the low bits of `shifted`. */
+static inline lanes lanes_scaled(lanes x, lanes n, lanes shifted)
+{
+    (void)n;
+    return lanes_from_bits(ints_add(ints_bits(x), ints_shift_left(ints_bits(shifted), 23)));
 }
 
 static inline ints ints_max(ints a, ints b)
@@ -301,6 +328,12 @@ static inline lanes lanes_butterfly(lanes x, int distance)
 static inline lanes lanes_butterfly_1(lanes x)
 {
     return lanes_butterfly(x, 1);
+}
+
+/* Of what lies there. */
+static inline lanes lanes_load_butterfly_1(const float *p)
+{
+    return lanes_butterfly_1(lanes_load(p));
 }
 
 static inline lanes lanes_butterfly_2(lanes x)

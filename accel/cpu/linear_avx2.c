@@ -233,11 +233,13 @@ static size_t work(size_t n_rows, size_t inputs)
 
 void cpu_gemm_init_avx2(struct cpu_kernels *kernels)
 {
+    static const struct image_sections sections = {1, {&cpu_clipped_section}};
     kernels->isa = "avx2";
     kernels->n_digits = 1;
     cpu_gemm_set(kernels, cpu_gemm_avx2, (struct cpu_operand){.size = sizeof(int16_t)});
     kernels->work = work;
     kernels->prepare = prepare;
     kernels->linear = linear;
+    kernels->sections = &sections;
     kernels->linear_operand = (struct cpu_operand){.size = 1, .offset = 128};
 }

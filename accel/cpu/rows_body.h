@@ -13,6 +13,7 @@
 #include "accel/cpu/elements.h"
 #include "accel/cpu/groups.h"
 #include "accel/cpu/kernels.h"
+#include "accel/cpu/lanes_fours.h"
 #include "accel/cpu/tiles.h"
 #include "base/round_up.h"
 
@@ -22,63 +23,112 @@ static void embed(float *y, const float *word, const float *position, const floa
                store(y + i, lanes_add(sum, load(type + i, count)), count);)
 }
 
-static float mean_of(const float *x, size_t n)
+/* Rows of a few, `stride` apart. */
+CPU_TEMPLATE void means_of(const int rows, float *mean, const float *x, size_t stride, size_t n)
 {
-    lanes sum = lanes_set(0);
-    EACH_GROUP(n, sum = lanes_add(sum, load(x + i, count));)
-    return lanes_sum(sum) * (1 / (float)n);
+    lanes sum[LANES_TOGETHER];
+    EACH_ROW(rows) sum[r] = lanes_set(0);
+    EACH_GROUP(n, EACH_ROW(rows) sum[r] = lanes_add(sum[r], load(x + (size_t)r * stride + i, count));)
+    lanes_sums(rows, mean, sum);
+    EACH_ROW(rows) mean[r] *= 1 / (float)n;
 }
 
-static float inverse_deviation(const float *x, float mean, float eps, size_t n)
+CPU_TEMPLATE void inverse_deviations(const int rows, float *ret, const float *mean, const float *x, size_t stride,
+                                     float eps, size_t n)
 {
-    const lanes means = lanes_set(mean);
-    lanes squares = lanes_set(0);
-    EACH_GROUP(n, lanes d = keep(lanes_sub(load(x + i, count), means), count, 0); squares = lanes_fma(d, d, squares);)
-    return 1 / sqrtf(lanes_sum(squares) * (1 / (float)n) + eps);
+    lanes means[LANES_TOGETHER], squares[LANES_TOGETHER];
+    EACH_ROW(rows)
+    {
+        means[r] = lanes_set(mean[r]);
+        squares[r] = lanes_set(0);
+    }
+    EACH_GROUP(
+        n, EACH_ROW(rows) {
+            lanes d = keep(lanes_sub(load(x + (size_t)r * stride + i, count), means[r]), count, 0);
+            squares[r] = lanes_fma(d, d, squares[r]);
+        })
+    lanes_sums(rows, ret, squares);
+    EACH_ROW(rows) ret[r] = 1 / sqrtf(ret[r] * (1 / (float)n) + eps);
 }
 
-static void normalise(float *x, float mean, float r, const struct image_norm *weights, size_t n)
+CPU_TEMPLATE void normalise(const int rows, float *x, size_t stride, const float *mean, const float *inverse,
+                            const struct image_norm *weights, size_t n, uint32_t *sums)
 {
-    const lanes means = lanes_set(mean), rs = lanes_set(r);
-    EACH_GROUP(n, lanes d = lanes_sub(load(x + i, count), means);
-               lanes y = lanes_fma(lanes_mul(d, rs), load(weights->gamma + i, count), load(weights->beta + i, count));
-               store(x + i, y, count);)
+    const float *const gamma = weights->gamma, *const beta = weights->beta;
+    lanes means[LANES_TOGETHER], inverses[LANES_TOGETHER];
+    ints sum[LANES_TOGETHER];
+    EACH_ROW(rows)
+    {
+        means[r] = lanes_set(mean[r]);
+        inverses[r] = lanes_set(inverse[r]);
+        sum[r] = ints_set(0);
+    }
+    EACH_GROUP(
+        n, const lanes gammas = load(gamma + i, count), betas = load(beta + i, count); EACH_ROW(rows) {
+            float *at = x + (size_t)r * stride + i;
+            lanes d = lanes_sub(load(at, count), means[r]);
+            lanes y = keep(lanes_fma(lanes_mul(d, inverses[r]), gammas, betas), count, 0);
+            store(at, y, count);
+            sum[r] = ints_add(sum[r], ints_bits(y));
+        })
+    if (sums)
+        ints_sums(rows, sums, sum);
 }
 
 /* Rows take each step together, so that the long chains of sums overlap. */
-static size_t norm_some(float *x, size_t stride, const struct image_norm *weights, float eps, size_t n, size_t n_rows)
+CPU_TEMPLATE size_t norm_some(const int together, float *x, size_t stride, const struct image_norm *weights, float eps,
+                              size_t n, size_t rows, uint32_t *sums)
 {
-    float mean[CPU_TOGETHER], r[CPU_TOGETHER];
-    for (size_t row = 0; row < n_rows; row++)
-        mean[row] = mean_of(x + row * stride, n);
-    for (size_t row = 0; row < n_rows; row++)
-        r[row] = inverse_deviation(x + row * stride, mean[row], eps, n);
-    for (size_t row = 0; row < n_rows; row++)
-        if (!(r[row] > 0 && r[row] < INFINITY))
+    const size_t step = (size_t)together;
+    float mean[CPU_TOGETHER], inverse[CPU_TOGETHER];
+    for (size_t row = 0; row < rows; row += step)
+        means_of(together, mean + row, x + row * stride, stride, n);
+    for (size_t row = 0; row < rows; row += step)
+        inverse_deviations(together, inverse + row, mean + row, x + row * stride, stride, eps, n);
+    for (size_t row = 0; row < rows; row++)
+        if (!(inverse[row] > 0 && inverse[row] < INFINITY))
             return row;
-    for (size_t row = 0; row < n_rows; row++)
-        normalise(x + row * stride, mean[row], r[row], weights, n);
-    return n_rows;
+    for (size_t row = 0; row < rows; row += step)
+        normalise(together, x + row * stride, stride, mean + row, inverse + row, weights, n, sums ? sums + row : NULL);
+    return rows;
 }
 
-static size_t norm(float *x, size_t stride, const struct image_norm *weights, float eps, size_t n, size_t n_rows)
+static size_t norm(float *x, size_t stride, const struct image_norm *norm, float eps, size_t n, size_t n_rows,
+                   uint32_t *sums)
 {
-    for (size_t row = 0, rows; row < n_rows; row += rows) {
+    for (size_t row = 0, rows, good; row < n_rows; row += rows) {
+        float *at = x + row * stride;
+        uint32_t *to = sums ? sums + row : NULL;
         rows = n_rows - row < CPU_TOGETHER ? n_rows - row : CPU_TOGETHER;
-        size_t good = norm_some(x + row * stride, stride, weights, eps, n, rows);
+        if (rows == CPU_TOGETHER)
+            good = norm_some(LANES_TOGETHER, at, stride, norm, eps, n, CPU_TOGETHER, to);
+        else
+            good = norm_some(1, at, stride, norm, eps, n, rows, to);
         if (good < rows)
             return row + good;
     }
     return n_rows;
 }
 
+/* An epilogue in registers: what is written through another pointer might be the structure, for all the compiler knows.
+ */
+struct epilogue {
+    const float *scales, *bias;
+    lanes scale;
+};
+
+CPU_TEMPLATE struct epilogue epilogue_of(const struct cpu_epilogue *e)
+{
+    return (struct epilogue){e->scales, e->bias, lanes_set(e->scale)};
+}
+
 /* Adds the accumulators to `sum`. */
-CPU_TEMPLATE lanes epilogue_at(const struct cpu_epilogue *e, const int32_t *acc, ints *sum, size_t i, size_t count)
+CPU_TEMPLATE lanes epilogue_at(const struct epilogue *e, const int32_t *acc, ints *sum, size_t i, size_t count)
 {
     ints whole = load_ints(acc + i, count);
     *sum = ints_add(*sum, whole);
     lanes scaled = lanes_mul(lanes_from_ints(whole), load(e->scales + i, count));
-    return lanes_fma(scaled, lanes_set(e->scale), load(e->bias + i, count));
+    return lanes_fma(scaled, e->scale, load(e->bias + i, count));
 }
 
 CPU_TEMPLATE uint32_t checked(ints sum)
@@ -86,33 +136,38 @@ CPU_TEMPLATE uint32_t checked(ints sum)
     return ints_sum(ints_multiply(sum, ints_load(image_check_factors)));
 }
 
-static uint32_t dequantise(float *y, const int32_t *acc, const struct cpu_epilogue *e, size_t n)
+static uint32_t dequantise(float *y, const int32_t *acc, const struct cpu_epilogue *epilogue, size_t n)
 {
+    const struct epilogue e = epilogue_of(epilogue);
     ints sum = ints_set(0);
-    EACH_GROUP(n, store(y + i, epilogue_at(e, acc, &sum, i, count), count);)
+    EACH_GROUP(n, store(y + i, epilogue_at(&e, acc, &sum, i, count), count);)
     return checked(sum);
 }
 
-static uint32_t add(float *x, const int32_t *acc, const struct cpu_epilogue *e, size_t n)
+static uint32_t add(float *x, const int32_t *acc, const struct cpu_epilogue *epilogue, size_t n, uint32_t *ret_before)
 {
-    ints sum = ints_set(0);
-    EACH_GROUP(n, store(x + i, lanes_add(epilogue_at(e, acc, &sum, i, count), load(x + i, count)), count);)
+    const struct epilogue e = epilogue_of(epilogue);
+    ints sum = ints_set(0), before = sum;
+    EACH_GROUP(n, const lanes old = load(x + i, count); before = ints_add(before, ints_bits(old));
+               store(x + i, lanes_add(epilogue_at(&e, acc, &sum, i, count), old), count);)
+    *ret_before = ints_sum(before);
     return checked(sum);
 }
 
-static uint32_t activate(float *y, const int32_t *acc, const struct cpu_epilogue *e, enum image_activation activation,
-                         size_t n)
+static uint32_t activate(float *y, const int32_t *acc, const struct cpu_epilogue *epilogue,
+                         enum image_activation activation, size_t n)
 {
+    const struct epilogue e = epilogue_of(epilogue);
     ints sum = ints_set(0);
     switch (activation) {
     case IMAGE_GELU:
-        EACH_GROUP(n, store(y + i, lanes_gelu(epilogue_at(e, acc, &sum, i, count)), count);)
+        EACH_GROUP(n, store(y + i, lanes_gelu(epilogue_at(&e, acc, &sum, i, count)), count);)
         break;
     case IMAGE_GELU_NEW:
-        EACH_GROUP(n, store(y + i, lanes_gelu_new(epilogue_at(e, acc, &sum, i, count)), count);)
+        EACH_GROUP(n, store(y + i, lanes_gelu_new(epilogue_at(&e, acc, &sum, i, count)), count);)
         break;
     case IMAGE_RELU:
-        EACH_GROUP(n, store(y + i, lanes_relu(epilogue_at(e, acc, &sum, i, count)), count);)
+        EACH_GROUP(n, store(y + i, lanes_relu(epilogue_at(&e, acc, &sum, i, count)), count);)
         break;
     }
     return checked(sum);
@@ -125,31 +180,38 @@ static inline __attribute__((always_inline)) void butterfly(lanes *a, lanes *b)
     *a = sum;
 }
 
-static inline lanes rotate_16(const float *x)
+/* What becomes of a row as it is rotated: max|y| as bits, and the sum of the bits of x; in lanes. */
+struct rotated {
+    ints amax, sum;
+};
+
+CPU_TEMPLATE lanes rotate_16(const float *x, const bool summed, ints *sum)
 {
-    return lanes_butterfly_8(lanes_butterfly_4(lanes_butterfly_2(lanes_butterfly_1(lanes_load(x)))));
+    if (summed)
+        *sum = ints_add(*sum, ints_bits(lanes_load(x)));
+    return lanes_butterfly_8(lanes_butterfly_4(lanes_butterfly_2(lanes_load_butterfly_1(x))));
 }
 
-/* A block of 16, 32, 64 or 128 elements; returns max|y| as bits in lanes. */
-CPU_TEMPLATE ints rotate_block(const int block, float *y, const float *x, ints amax)
+/* A block of 16, 32, 64 or 128 elements. */
+CPU_TEMPLATE void rotate_block(const int block, const bool summed, float *y, const float *x, struct rotated *to)
 {
-    lanes v0 = rotate_16(x), v1 = v0, v2 = v0, v3 = v0, v4 = v0, v5 = v0, v6 = v0, v7 = v0;
+    lanes v0 = rotate_16(x, summed, &to->sum), v1 = v0, v2 = v0, v3 = v0, v4 = v0, v5 = v0, v6 = v0, v7 = v0;
     if (block > 16) {
-        v1 = rotate_16(x + 16);
+        v1 = rotate_16(x + 16, summed, &to->sum);
         butterfly(&v0, &v1);
     }
     if (block > 32) {
-        v2 = rotate_16(x + 32);
-        v3 = rotate_16(x + 48);
+        v2 = rotate_16(x + 32, summed, &to->sum);
+        v3 = rotate_16(x + 48, summed, &to->sum);
         butterfly(&v2, &v3);
         butterfly(&v0, &v2);
         butterfly(&v1, &v3);
     }
     if (block > 64) {
-        v4 = rotate_16(x + 64);
-        v5 = rotate_16(x + 80);
-        v6 = rotate_16(x + 96);
-        v7 = rotate_16(x + 112);
+        v4 = rotate_16(x + 64, summed, &to->sum);
+        v5 = rotate_16(x + 80, summed, &to->sum);
+        v6 = rotate_16(x + 96, summed, &to->sum);
+        v7 = rotate_16(x + 112, summed, &to->sum);
         butterfly(&v4, &v5);
         butterfly(&v6, &v7);
         butterfly(&v4, &v6);
@@ -162,7 +224,7 @@ CPU_TEMPLATE ints rotate_block(const int block, float *y, const float *x, ints a
 #define PUT(k)                                                                                                         \
     if (block > 16 * k) {                                                                                              \
         lanes_store(y + 16 * k, v##k);                                                                                 \
-        amax = ints_max(amax, ints_magnitude(v##k));                                                                   \
+        to->amax = ints_max(to->amax, ints_magnitude(v##k));                                                           \
     }
     PUT(0);
     PUT(1);
@@ -173,40 +235,44 @@ CPU_TEMPLATE ints rotate_block(const int block, float *y, const float *x, ints a
     PUT(6);
     PUT(7);
 #undef PUT
-    return amax;
 }
 
-CPU_TEMPLATE uint32_t rotate_blocks(const int block, float *y, const float *x, size_t n)
+CPU_TEMPLATE uint32_t rotate_blocks(const int block, float *y, const float *x, size_t n, uint32_t *ret_sum)
 {
-    ints amax = ints_set(0);
+    struct rotated rotated = {ints_set(0), ints_set(0)};
     for (size_t i = 0; i < n; i += (size_t)block)
-        amax = rotate_block(block, y + i, x + i, amax);
-    return (uint32_t)ints_largest(amax);
+        rotate_block(block, ret_sum, y + i, x + i, &rotated);
+    if (ret_sum)
+        *ret_sum = ints_sum(rotated.sum);
+    return (uint32_t)ints_largest(rotated.amax);
 }
 
 /* Blocks of 1 to 8 elements lie within lanes. */
-static uint32_t rotate_within(float *y, const float *x, size_t n, size_t block)
+static uint32_t rotate_within(float *y, const float *x, size_t n, size_t block, uint32_t *ret_sum)
 {
-    ints amax = ints_set(0);
-    EACH_GROUP(n, lanes v = load(x + i, count); if (block > 1) v = lanes_butterfly_1(v);
-               if (block > 2) v = lanes_butterfly_2(v); if (block > 4) v = lanes_butterfly_4(v); store(y + i, v, count);
+    ints amax = ints_set(0), sum = amax;
+    EACH_GROUP(n, lanes v = load(x + i, count); sum = ints_add(sum, ints_bits(v));
+               if (block > 1) v = lanes_butterfly_1(v); if (block > 2) v = lanes_butterfly_2(v);
+               if (block > 4) v = lanes_butterfly_4(v); store(y + i, v, count);
                amax = ints_max(amax, ints_magnitude(v));)
+    if (ret_sum)
+        *ret_sum = ints_sum(sum);
     return (uint32_t)ints_largest(amax);
 }
 
-static uint32_t rotate(float *y, const float *x, size_t n, size_t block)
+static uint32_t rotate(float *y, const float *x, size_t n, size_t block, uint32_t *ret_sum)
 {
     switch (block) {
     case 128:
-        return rotate_blocks(128, y, x, n);
+        return ret_sum ? rotate_blocks(128, y, x, n, ret_sum) : rotate_blocks(128, y, x, n, NULL);
     case 64:
-        return rotate_blocks(64, y, x, n);
+        return rotate_blocks(64, y, x, n, ret_sum);
     case 32:
-        return rotate_blocks(32, y, x, n);
+        return rotate_blocks(32, y, x, n, ret_sum);
     case 16:
-        return rotate_blocks(16, y, x, n);
+        return rotate_blocks(16, y, x, n, ret_sum);
     default:
-        return rotate_within(y, x, n, block);
+        return rotate_within(y, x, n, block, ret_sum);
     }
 }
 
@@ -273,22 +339,28 @@ static void quantise(void *operands, const float *x, float factor, size_t n, con
         quantise_checked(1, operands, x, factor, n, check);
 }
 
-/* Up to 16 heads: their scales are made in lanes. */
-CPU_TEMPLATE uint32_t heads_to(const bool bytes, char *to, size_t stride, float *scales, const float *x, size_t heads,
-                               size_t dim)
+/* Of up to 16 heads, by the bits of their amax, zeros past them. Returns the largest. */
+CPU_TEMPLATE uint32_t scales_of(float *scales, float factors[LANES], const int32_t bits[LANES], size_t heads)
 {
-    float largest[LANES] = {0}, factors[LANES];
-    for (size_t h = 0; h < heads; h++) {
-        uint32_t bits = amax(x + h * dim, dim);
-        memcpy(&largest[h], &bits, sizeof bits);
-    }
-    const lanes all = lanes_load(largest), tiny = lanes_set(IMAGE_TINY), zero = lanes_set(0);
+    const ints largest = ints_load(bits);
+    const lanes all = lanes_from_bits(largest), tiny = lanes_set(IMAGE_TINY), zero = lanes_set(0);
     lanes scale = lanes_where_less(all, tiny, zero, lanes_mul(all, lanes_set(1.0f / 127)));
     lanes_store(factors, lanes_where_less(all, tiny, zero, lanes_div(lanes_set(127), all)));
     store(scales, scale, heads);
+    return (uint32_t)ints_largest(largest);
+}
+
+CPU_TEMPLATE uint32_t heads_to(const bool bytes, char *to, size_t stride, float *scales, const float *x, size_t heads,
+                               size_t dim)
+{
+    int32_t bits[LANES] = {0};
+    float factors[LANES];
+    for (size_t h = 0; h < heads; h++)
+        bits[h] = (int32_t)amax(x + h * dim, dim);
+    const uint32_t largest = scales_of(scales, factors, bits, heads);
     for (size_t h = 0; h < heads; h++)
         quantise_to(bytes, to + h * stride, x + h * dim, factors[h], dim);
-    return (uint32_t)ints_largest(ints_bits(all));
+    return largest;
 }
 
 CPU_TEMPLATE uint32_t all_heads_to(const bool bytes, char *to, size_t stride, float *scales, const float *x,

@@ -2,46 +2,43 @@
 #include <unistd.h>
 
 #include "accel/cpu/cpu_engine.h"
+#include "accel/cpu/slab.h"
 #include "base/mem.h"
 #include "base/round_up.h"
 
 enum {
     SCORES = 32 * (IMAGE_MAX_SEQUENCE + IMAGE_PANEL), /* floats: 132 KB, and so much in weights */
     MIN_ROWS = 12,
-    MAX_ROWS = 128,
+    MANY_ROWS = 128,
 };
-
-/* Memory cut into aligned pieces; a NULL base only counts. */
-struct slab {
-    char *base;
-    size_t used;
-};
-
-static void *take(struct slab *slab, size_t size)
-{
-    void *piece = slab->base ? slab->base + slab->used : NULL;
-    slab->used += round_up(size, CPU_ALIGN);
-    return piece;
-}
 
 size_t cpu_stride_of(size_t bytes)
 {
     return (round_up(bytes, CPU_ALIGN) / CPU_ALIGN | 1) * CPU_ALIGN;
 }
 
-/* As many rows as keep what lies between FFN1 and FFN2 within twice the second-level cache: fewer would read the
- * weights more often than that saves. */
-static size_t choose_rows(const struct cpu_engine *engine)
+size_t cpu_acc_stride(const struct image *image)
+{
+    size_t hidden = round_up(image->shape.hidden, IMAGE_PANEL);
+    return cpu_stride_of((hidden > CPU_CHUNK ? hidden : CPU_CHUNK) * sizeof(int32_t)) / sizeof(int32_t);
+}
+
+/* Weights are read for each group and block of rows anew. The second-level cache has those of a small layer still;
+ * those of a large one come from further away, so there twice as many rows share them. A block has as many rows as keep
+ * what lies between FFN1 and FFN2 within twice that cache: fewer would read the weights more often than that saves. */
+static void choose_rows(struct cpu_scratch *s, const struct cpu_engine *engine)
 {
     const struct image_shape *shape = &engine->base.image->shape;
     long cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
     size_t size = cache > 0 ? (size_t)cache : 512 * 1024;
     size_t row = shape->intermediate * (sizeof(float) + engine->kernels.linear_operand.size);
+    size_t weights = (size_t)shape->hidden * (4 * (size_t)shape->hidden + 2 * (size_t)shape->intermediate);
     size_t rows = 2 * size / row;
-    return rows < MIN_ROWS ? MIN_ROWS : rows > MAX_ROWS ? MAX_ROWS : rows;
+    s->group_rows = weights > size ? 2 * MANY_ROWS : MANY_ROWS;
+    s->block_rows = rows < MIN_ROWS ? MIN_ROWS : rows > s->group_rows ? s->group_rows : rows;
 }
 
-static void place_scratch(struct cpu_scratch *s, const struct cpu_engine *engine, struct slab *slab)
+static void place_scratch(struct cpu_scratch *s, const struct cpu_engine *engine, struct cpu_slab *slab)
 {
     const struct image *image = engine->base.image;
     size_t rows = round_up(s->block_rows, CPU_TILE_ROWS), operand = engine->kernels.operand.size,
@@ -50,44 +47,45 @@ static void place_scratch(struct cpu_scratch *s, const struct cpu_engine *engine
     size_t inner = round_up(image->shape.intermediate, IMAGE_PANEL);
     s->hidden_stride = cpu_stride_of(hidden * engine->kernels.linear_operand.size);
     s->inner_stride = cpu_stride_of(inner * engine->kernels.linear_operand.size);
-    s->acc_stride = cpu_stride_of((hidden > CPU_CHUNK ? hidden : CPU_CHUNK) * sizeof(int32_t)) / sizeof(int32_t);
+    s->acc_stride = cpu_acc_stride(image);
     s->attention_size = SCORES;
-    s->operands = take(slab, rows * s->hidden_stride);
-    s->inner_operands = take(slab, rows * s->inner_stride);
-    s->operand_scales = take(slab, rows * sizeof(float));
-    s->products = take(slab, rows * CPU_PROJECTIONS * sizeof(uint32_t));
-    s->sums = take(slab, rows * sizeof(uint32_t));
-    s->acc = take(slab, rows * s->acc_stride * sizeof(int32_t));
-    s->work = engine->kernels.work ? take(slab, engine->kernels.work(rows, hidden > inner ? hidden : inner)) : NULL;
-    s->row = take(slab, hidden * sizeof(float));
-    s->mixed = take(slab, rows * hidden * sizeof(float));
-    s->inner = take(slab, rows * inner * sizeof(float));
-    s->inner_amax = take(slab, rows * sizeof(uint32_t));
-    s->bytes = take(slab, (size_t)IMAGE_GROUP * image->shape.heads * image->head_dim_padded);
-    s->head_scales = take(slab, image->shape.heads * sizeof(float));
-    s->scores = take(slab, s->attention_size * sizeof(float));
-    s->weights = take(slab, s->attention_size * digits * operand * 2); /* a stride at most doubles a row */
-    s->context = take(slab, rows * digits * image->head_dim_padded * sizeof(int32_t));
-    s->score_sums = take(slab, rows * sizeof(uint32_t));
-    s->factors = take(slab, rows * sizeof(float));
-    s->token_scales = take(slab, (size_t)2 * IMAGE_MAX_SEQUENCE * sizeof(float));
-    s->key_sums = take(slab, IMAGE_MAX_SEQUENCE * sizeof(int32_t));
-    s->key_checks = take(slab, image->head_dim_padded * sizeof(int32_t));
-    s->value_checks = take(slab, IMAGE_MAX_SEQUENCE * sizeof(int32_t));
-    s->ones = take(slab, image->head_dim_padded * operand);
+    s->operands = cpu_slab_take(slab, rows * s->hidden_stride);
+    s->inner_operands = cpu_slab_take(slab, rows * s->inner_stride);
+    s->quantised = cpu_slab_take(slab, rows * sizeof *s->quantised);
+    s->products = cpu_slab_take(slab, rows * sizeof(uint32_t));
+    s->sums = cpu_slab_take(slab, rows * sizeof(uint32_t));
+    s->sum_acc = s->acc = cpu_slab_take(slab, rows * s->acc_stride * sizeof(int32_t));
+    s->work =
+        engine->kernels.work ? cpu_slab_take(slab, engine->kernels.work(rows, hidden > inner ? hidden : inner)) : NULL;
+    s->row = cpu_slab_take(slab, hidden * sizeof(float));
+    s->mixed = cpu_slab_take(slab, rows * hidden * sizeof(float));
+    s->inner = cpu_slab_take(slab, rows * inner * sizeof(float));
+    s->inner_amax = cpu_slab_take(slab, rows * sizeof(uint32_t));
+    s->bytes = cpu_slab_take(slab, (size_t)IMAGE_GROUP * image->shape.heads * image->head_dim_padded);
+    s->head_scales = cpu_slab_take(slab, image->shape.heads * sizeof(float));
+    s->scores = cpu_slab_take(slab, s->attention_size * sizeof(float));
+    s->weights = cpu_slab_take(slab, s->attention_size * digits * operand * 2); /* a stride at most doubles a row */
+    s->context = cpu_slab_take(slab, rows * digits * image->head_dim_padded * sizeof(int32_t));
+    s->score_sums = cpu_slab_take(slab, rows * sizeof(uint32_t));
+    s->factors = cpu_slab_take(slab, rows * sizeof(float));
+    s->token_scales = cpu_slab_take(slab, (size_t)2 * IMAGE_MAX_SEQUENCE * sizeof(float));
+    s->key_sums = cpu_slab_take(slab, IMAGE_MAX_SEQUENCE * sizeof(int32_t));
+    s->key_checks = cpu_slab_take(slab, image->head_dim_padded * sizeof(int32_t));
+    s->value_checks = cpu_slab_take(slab, IMAGE_MAX_SEQUENCE * sizeof(int32_t));
+    s->ones = cpu_slab_take(slab, image->head_dim_padded * operand);
 }
 
 enum status cpu_scratch_init(struct cpu_engine *engine, struct error *err)
 {
     struct cpu_scratch *s = &engine->scratch;
-    s->block_rows = choose_rows(engine);
-    struct slab slab = {0};
+    choose_rows(s, engine);
+    struct cpu_slab slab = {0};
     place_scratch(s, engine, &slab);
-    s->memory = mem_alloc_aligned(CPU_ALIGN, slab.used);
+    s->memory = mem_alloc_pages(slab.used);
     if (!s->memory)
         return error_set(err, STATUS_NO_MEMORY, "no memory for %zu bytes of an engine's scratch", slab.used);
     memset(s->memory, 0, slab.used); /* the padding of `bytes` stays 0 */
-    slab = (struct slab){.base = s->memory};
+    slab = (struct cpu_slab){.base = s->memory};
     place_scratch(s, engine, &slab);
     memset(s->ones, 1, engine->base.image->head_dim_padded);
     return STATUS_OK;
@@ -99,21 +97,22 @@ void cpu_scratch_finish(struct cpu_engine *engine)
     engine->scratch = (struct cpu_scratch){0};
 }
 
-static void place_sequences(struct cpu_sequences *s, const struct cpu_engine *engine, struct slab *slab)
+static void place_sequences(struct cpu_sequences *s, const struct cpu_engine *engine, struct cpu_slab *slab)
 {
     const struct image *image = engine->base.image;
     size_t heads = image->shape.heads, width = heads * image->head_dim_padded;
     size_t last = width - image->head_dim_padded + round_up(image->head_dim_padded, CPU_TILE_INPUTS);
     s->query_stride = cpu_stride_of(last * engine->kernels.operand.size);
-    s->queries = take(slab, (s->rows + CPU_TILE_ROWS - 1) * s->query_stride); /* a head's rows may begin at any */
-    s->query_scales = take(slab, s->rows * heads * sizeof(float));
-    s->block_begin = take(slab, (s->rows + 1) * sizeof(uint32_t));
+    s->queries =
+        cpu_slab_take(slab, (s->rows + CPU_TILE_ROWS - 1) * s->query_stride); /* a head's rows may begin at any */
+    s->query_scales = cpu_slab_take(slab, s->rows * heads * sizeof(float));
+    s->block_begin = cpu_slab_take(slab, (s->rows + 1) * sizeof(uint32_t));
     s->kv = (struct cpu_kv){
         .block_begin = s->block_begin,
-        .keys = take(slab, s->blocks * IMAGE_PANEL * width),
-        .values = take(slab, s->blocks * IMAGE_PANEL * width),
-        .key_scales = take(slab, s->blocks * IMAGE_PANEL * heads * sizeof(float)),
-        .value_scales = take(slab, s->blocks * IMAGE_PANEL * heads * sizeof(float)),
+        .keys = cpu_slab_take(slab, s->blocks * IMAGE_PANEL * width),
+        .values = cpu_slab_take(slab, s->blocks * IMAGE_PANEL * width),
+        .key_scales = cpu_slab_take(slab, s->blocks * IMAGE_PANEL * heads * sizeof(float)),
+        .value_scales = cpu_slab_take(slab, s->blocks * IMAGE_PANEL * heads * sizeof(float)),
     };
 }
 
@@ -125,14 +124,14 @@ enum status cpu_sequences_reserve(struct cpu_engine *engine, size_t rows, size_t
         .rows = rows > engine->sequences.rows ? rows : engine->sequences.rows,
         .blocks = blocks > engine->sequences.blocks ? blocks : engine->sequences.blocks,
     };
-    struct slab slab = {0};
+    struct cpu_slab slab = {0};
     place_sequences(&grown, engine, &slab);
-    grown.memory = mem_alloc_aligned(CPU_ALIGN, slab.used);
+    grown.memory = mem_alloc_pages(slab.used);
     if (!grown.memory)
         return error_set(err, STATUS_NO_MEMORY, "no memory for %zu bytes of keys and values of %zu rows", slab.used,
                          rows);
     memset(grown.memory, 0, slab.used);
-    slab = (struct slab){.base = grown.memory};
+    slab = (struct cpu_slab){.base = grown.memory};
     place_sequences(&grown, engine, &slab);
     cpu_sequences_finish(engine);
     engine->sequences = grown;

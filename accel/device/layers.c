@@ -107,8 +107,12 @@ static void *take(struct blob *blob, size_t bytes)
 static void place_linear(struct blob *blob, const struct image *image, struct image_linear *linear, uint32_t in,
                          uint32_t out, bool rotated, uint32_t projections)
 {
-    *linear = (struct image_linear){
-        .in = in, .out = out, .in_padded = in, .out_padded = out, .rotation = rotated ? image_rotation(in) : 1};
+    *linear = (struct image_linear){.in = in,
+                                    .out = out,
+                                    .in_padded = in,
+                                    .out_padded = out,
+                                    .projections = projections,
+                                    .rotation = rotated ? image_rotation(in) : 1};
     linear->weights = take(blob, (size_t)in * out);
     linear->scales = take(blob, out * sizeof(float));
     linear->row_sums = take(blob, out * sizeof(int32_t));

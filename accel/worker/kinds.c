@@ -71,6 +71,11 @@ static enum status open_rtl(struct board **ret, const struct board_options *opti
     .close = worker_close, .load = worker_load, .submit = worker_submit, .cancel = worker_cancel,                      \
     .reset = worker_reset, .stats = worker_stats, .scrub = worker_scrub, .inject = worker_inject
 
+static size_t emu_exchange_size(const struct image *image, uint32_t rows, uint32_t n)
+{
+    return cpu_engine.exchange_size(image, rows, n);
+}
+
 static const char *portable(void)
 {
     return "c";
@@ -80,6 +85,7 @@ const struct board_backend worker_emu_backend = {.kind = "emu",
                                                  .compute_type = "fpga+emulated",
                                                  .instruction_set = cpu_engine_instruction_set,
                                                  .sections = cpu_engine_sections,
+                                                 .exchange_size = emu_exchange_size,
                                                  .open = open_emu,
                                                  .selftest = worker_selftest,
                                                  WORKER};

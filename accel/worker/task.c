@@ -107,7 +107,9 @@ static enum status run_layers(struct worker *worker, struct engine *engine, stru
         if (atomic_load(&worker->interrupted))
             return refuse(worker, err);
         uint64_t begin = clock_now_ns();
-        status = engine->ops->run(engine, task->job, task->kind, layer, task->row_begin, task->row_end, err);
+        status = task->kind == BOARD_TENSOR
+                     ? engine->ops->run_share(engine, task, layer, err)
+                     : engine->ops->run(engine, task->job, task->kind, layer, task->row_begin, task->row_end, err);
         *layers += !status;
         if (slow > 1)
             drag(worker, task->job, begin, slow);
@@ -124,6 +126,8 @@ enum status worker_task_compute(struct worker *worker, struct board_task *task, 
     uint32_t begin = testing ? task->layer_begin : worker->layer_begin,
              end = testing ? task->layer_end : worker->layer_end;
     enum status status = backend_check_task(task, begin, end, err);
+    if (!status && task->kind == BOARD_TENSOR && !worker->ops->run_share)
+        status = error_set(err, STATUS_BACKEND, "it does no task together with others");
     if (status)
         return status;
     if (atomic_load(&task->job->cancelled))

@@ -133,6 +133,15 @@ static struct board_task *take(struct worker *worker, enum status *ret_refusal)
     return task;
 }
 
+/* Of a team's task the board's part of them, so that over all boards each row counts once. */
+static uint32_t rows_of(const struct board_task *task)
+{
+    uint64_t rows = task->row_end - task->row_begin;
+    if (task->kind != BOARD_TENSOR || !task->team || task->member >= task->team->n)
+        return (uint32_t)rows;
+    return (uint32_t)(rows * (task->member + 1) / task->team->n - rows * task->member / task->team->n);
+}
+
 static void account(struct worker *worker, const struct board_task *task, enum status status, const struct error *err,
                     uint32_t layers, uint64_t busy_ns)
 {
@@ -140,7 +149,7 @@ static void account(struct worker *worker, const struct board_task *task, enum s
     struct board_stats *stats = &worker->stats;
     stats->queued--;
     stats->layers += layers;
-    stats->rows += (uint64_t)layers * (task->row_end - task->row_begin);
+    stats->rows += (uint64_t)layers * rows_of(task);
     stats->busy_ns += busy_ns;
     if (status == STATUS_OK) {
         stats->tasks_done++;
@@ -169,6 +178,8 @@ static void *run(void *argument)
         atomic_store_explicit(&seat_of(worker)->core, sched_getcpu() + 1, memory_order_relaxed);
         enum status status = refused ? error_set(&err, refused, "the board is being closed or reset")
                                      : worker_task_compute(worker, task, &layers, &err);
+        if (status && task->kind == BOARD_TENSOR && task->team)
+            status = board_team_leave(task->team, task->member, status, &err);
         if (status && status != STATUS_CANCELLED) /* NO_MEMORY is the board's failure, not the request's */
             status = error_prefix(&err, STATUS_BACKEND, "board %s: ", worker->base.name);
         atomic_fetch_sub_explicit(&seat_of(worker)->tasks, 1, memory_order_relaxed);

@@ -15,10 +15,40 @@ static uint32_t size_of(struct cost_load load)
     return size < BANDIT_SIZES ? size : BANDIT_SIZES - 1;
 }
 
-/* 1; 2; 3 and 4; 5 to 8; .. */
-static uint32_t arm_of(uint32_t boards)
+/* How several boards may share a load. */
+static const enum batch_placement sharing[BANDIT_SHARING] = {BATCH_SPLIT, BATCH_TENSOR};
+
+/* Where a placement stands among them; of the whole the first. */
+static uint32_t way_of(enum batch_placement placement)
 {
-    return boards > 1 ? log2_of(boards - 1) + 1 : 0;
+    uint32_t way = BANDIT_SHARING - 1;
+    while (way > 0 && sharing[way] != placement)
+        way--;
+    return way;
+}
+
+/* The whole; then of each placement 2; 3 and 4; 5 to 8; .. boards. */
+static uint32_t arm_of(struct bandit_choice choice)
+{
+    if (choice.boards <= 1)
+        return 0;
+    return way_of(choice.placement) * ((BANDIT_ARMS - 1) / BANDIT_SHARING) + log2_of(choice.boards - 1) + 1;
+}
+
+/* Boards by powers of two, and all. */
+bool bandit_next_arm(const struct bandit *bandit, struct bandit_choice *arm, uint32_t most)
+{
+    uint32_t way = way_of(arm->placement);
+    if (arm->boards < most) {
+        arm->placement = sharing[way];
+        arm->boards = 2 * arm->boards < most ? 2 * arm->boards : most;
+        return true;
+    }
+    if (most <= 1 || way + 1 == BANDIT_SHARING || (sharing[way + 1] == BATCH_TENSOR && !bandit->teams))
+        return false;
+    arm->placement = sharing[way + 1];
+    arm->boards = 2;
+    return true;
 }
 
 static float newest(const struct bandit_arm *arm)
@@ -55,17 +85,18 @@ static double ratio_of(const struct bandit_size *size, const struct cost_model *
     return cost->scale;
 }
 
-double bandit_predict(const struct bandit *bandit, const struct cost_model *cost, struct cost_load load,
-                      uint32_t layers, uint32_t boards)
+/* By the cost model, its scale aside. */
+static double model_ns(const struct cost_model *cost, struct cost_load load, uint32_t layers,
+                       struct bandit_choice choice)
 {
-    double ratio = ratio_of(&bandit->sizes[size_of(load)], cost, arm_of(boards));
-    return cost_split(cost, load, layers, boards) / cost->scale * ratio;
+    return (choice.placement == BATCH_TENSOR ? cost_team : cost_split)(cost, load, layers, choice.boards) / cost->scale;
 }
 
-/* The arms there are, by their boards: powers of two, and all. */
-static uint32_t next_arm_boards(uint32_t boards, uint32_t most)
+double bandit_predict(const struct bandit *bandit, const struct cost_model *cost, struct cost_load load,
+                      uint32_t layers, struct bandit_choice choice)
 {
-    return boards == most ? 0 : 2 * boards < most ? 2 * boards : most;
+    double ratio = ratio_of(&bandit->sizes[size_of(load)], cost, arm_of(choice));
+    return model_ns(cost, load, layers, choice) * ratio;
 }
 
 /* What exploring costs more than the best arm: by the margins of error never nothing. */
@@ -74,31 +105,61 @@ static double loss_ns(double exploring_ns, double best_ns)
     return fmax(exploring_ns - best_ns, LEAST_LOSS * exploring_ns);
 }
 
+static bool same(struct bandit_choice a, struct bandit_choice b)
+{
+    return a.placement == b.placement && a.boards == b.boards;
+}
+
+/* The arm that looks best. */
+static struct bandit_choice find_best(const struct bandit *bandit, const struct cost_model *cost, struct cost_load load,
+                                      uint32_t layers, uint32_t most, double *ret_ns)
+{
+    struct bandit_choice best = bandit_whole, arm = bandit_whole;
+    *ret_ns = BANDIT_SPLIT_GAIN * bandit_predict(bandit, cost, load, layers, arm);
+    while (bandit_next_arm(bandit, &arm, most)) {
+        double ns = bandit_predict(bandit, cost, load, layers, arm);
+        if (ns < *ret_ns) {
+            best = arm;
+            *ret_ns = ns;
+        }
+    }
+    return best;
+}
+
+/* Of the others the one that was not pulled for the longest time. */
+static struct bandit_choice find_oldest(const struct bandit *bandit, const struct bandit_size *size,
+                                        struct bandit_choice best, uint32_t most)
+{
+    struct bandit_choice oldest = best, arm = bandit_whole;
+    do {
+        uint32_t last = size->arms[arm_of(arm)].last;
+        if (!same(arm, best) && (same(oldest, best) || last < size->arms[arm_of(oldest)].last))
+            oldest = arm;
+    } while (bandit_next_arm(bandit, &arm, most));
+    return oldest;
+}
+
 struct bandit_choice bandit_choose(const struct bandit *bandit, const struct cost_model *cost, struct cost_load load,
                                    uint32_t layers, uint32_t boards)
 {
     const struct bandit_size *size = &bandit->sizes[size_of(load)];
-    uint32_t most = boards < load.rows ? boards : load.rows, best = 1, oldest = 0;
+    uint32_t most = boards < load.rows ? boards : load.rows;
     if (most <= 1)
-        return (struct bandit_choice){.boards = 1};
-    double best_ns = BANDIT_SPLIT_GAIN * bandit_predict(bandit, cost, load, layers, 1);
-    for (uint32_t n = next_arm_boards(1, most); n; n = next_arm_boards(n, most)) {
-        double ns = bandit_predict(bandit, cost, load, layers, n);
-        if (ns < best_ns) {
-            best = n;
-            best_ns = ns;
-        }
-    }
-    for (uint32_t n = 1; n; n = next_arm_boards(n, most))
-        if (n != best && (!oldest || size->arms[arm_of(n)].last < size->arms[arm_of(oldest)].last))
-            oldest = n;
+        return bandit_whole;
+    double best_ns;
+    struct bandit_choice best = find_best(bandit, cost, load, layers, most, &best_ns);
+    struct bandit_choice oldest = find_oldest(bandit, size, best, most);
     const struct bandit_arm *arm = &size->arms[arm_of(oldest)];
     double exploring_ns = bandit_predict(bandit, cost, load, layers, oldest);
-    bool due = size->lost_ns + loss_ns(exploring_ns, best_ns) <= BANDIT_SHARE * size->spent_ns;
+    bool in_advance = oldest.boards > 1 && arm->n < BANDIT_FIRST;
+    double may_lose_ns = BANDIT_SHARE * size->spent_ns + (in_advance ? best_ns : 0);
+    bool due = size->lost_ns + loss_ns(exploring_ns, best_ns) <= may_lose_ns;
     bool went_well = arm->n > 0 && exploring_ns * newest(arm) / ratio_of(size, cost, arm_of(oldest)) < best_ns;
-    if (due || went_well)
-        return (struct bandit_choice){.boards = oldest, .weighed = true, .exploring = true, .best_ns = best_ns};
-    return (struct bandit_choice){.boards = best, .weighed = true};
+    struct bandit_choice choice = due || went_well ? oldest : best;
+    choice.weighed = true;
+    choice.exploring = due || went_well;
+    choice.best_ns = choice.exploring ? best_ns : 0;
+    return choice;
 }
 
 void bandit_observe(struct bandit *bandit, const struct cost_model *cost, struct cost_load load, uint32_t layers,
@@ -107,9 +168,8 @@ void bandit_observe(struct bandit *bandit, const struct cost_model *cost, struct
     if (!choice.weighed || !(measured_ns > 0))
         return;
     struct bandit_size *size = &bandit->sizes[size_of(load)];
-    struct bandit_arm *arm = &size->arms[arm_of(choice.boards)];
-    double model_ns = cost_split(cost, load, layers, choice.boards) / cost->scale;
-    arm->ratios[arm->n++ % BANDIT_RECENT] = (float)(measured_ns / model_ns);
+    struct bandit_arm *arm = &size->arms[arm_of(choice)];
+    arm->ratios[arm->n++ % BANDIT_RECENT] = (float)(measured_ns / model_ns(cost, load, layers, choice));
     arm->last = ++size->launches;
     size->spent_ns += measured_ns;
     if (choice.exploring)

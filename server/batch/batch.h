@@ -24,6 +24,7 @@ enum batch_placement {
     BATCH_REPLICATE, /* a batch a board */
     BATCH_PIPELINE,  /* each board holds some layers; a batch goes from board to board */
     BATCH_SPLIT,     /* the rows of one batch over all idle boards */
+    BATCH_TENSOR,    /* the outputs of each of its layers over all idle boards of a kind that can, see BOARD_TENSOR */
     BATCH_PLACEMENTS
 };
 
@@ -90,7 +91,8 @@ struct batch_options {
     uint32_t max_tokens;            /* rows in one batch of more than one sequence (--max-batch-tokens) */
     uint32_t max_sequences;         /* sequences in one batch; 0: no limit (--max-batch-requests) */
     uint32_t max_queued_items;      /* beyond: OVERLOADED */
-    enum batch_placement placement; /* an fp32 image: not BATCH_SPLIT, and BATCH_AUTO means BATCH_REPLICATE */
+    enum batch_placement placement; /* an fp32 image: not BATCH_SPLIT, and BATCH_AUTO means BATCH_REPLICATE;
+                                       BATCH_TENSOR: some board of the pool can */
     uint64_t scrub_interval_ns;     /* the image's checksum is verified so often; 0: only when a board loads it */
     double timeout_scale;           /* >= 1; 0: 1. Long launches may take so many times as long before their board
                                        counts as hung: for machines on which a launch may be stopped for seconds */

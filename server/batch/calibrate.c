@@ -1,5 +1,6 @@
 #include "server/batch/calibrate.h"
 
+#include <math.h>
 #include <pthread.h>
 
 #include "base/clock.h"
@@ -56,75 +57,76 @@ static enum status run_and_wait(const struct subject *subject, struct board_job 
     return wait.status;
 }
 
-/* The shorter of two runs: the first pays for memory that was never touched. */
-static enum status measure(struct cost_sample *ret, const struct subject *subject, struct board_job *job, uint32_t rows,
+static enum status measure(double *ret_ns, const struct subject *subject, struct board_job *job, uint32_t rows,
                            struct error *err)
 {
     uint32_t cu_seqlens[2] = {0, rows};
     job->n_seqs = 1;
     job->n_rows = rows;
     job->cu_seqlens = cu_seqlens;
-    double best = 0;
-    for (int run = 0; run < 2 && best < SLOW_NS; run++) {
-        uint64_t begin = clock_now_ns();
-        enum status status = run_and_wait(subject, job, err);
-        if (status != STATUS_OK)
-            return status;
-        double took = (double)(clock_now_ns() - begin);
-        best = run == 0 || took < best ? took : best;
-    }
-    *ret = (struct cost_sample){cost_add((struct cost_load){0}, rows), best};
-    return STATUS_OK;
-}
-
-enum { SHORT = 8, MEDIUM = 64, LONG = 256 };
-
-/* What a launch of so many rows took besides its layers; nothing where that is so little of it that it may be chance.
- * `one` is what a layer took in a launch of its own. */
-static enum status measure_launch(double *ret_ns, const struct subject *subject, struct board_job *job,
-                                  const struct cost_sample *one, struct error *err)
-{
-    struct subject two = *subject;
-    two.layers.layer_end = two.layers.layer_begin + 2;
-    *ret_ns = 0;
-    if (two.layers.layer_end > subject->layers.layer_end)
-        return STATUS_OK;
-    struct cost_sample both;
-    enum status status = measure(&both, &two, job, one->load.rows, err);
-    double launch_ns = status == STATUS_OK ? 2 * one->layer_ns - both.layer_ns : 0;
-    if (launch_ns > LEAST_LAUNCH * one->layer_ns)
-        *ret_ns = launch_ns;
+    uint64_t begin = clock_now_ns();
+    enum status status = run_and_wait(subject, job, err);
+    *ret_ns = (double)(clock_now_ns() - begin);
     return status;
 }
 
-/* One layer of three lengths, and what launches of the first and the last cost. */
-static enum status take_samples(struct cost_sample samples[3], double launches_ns[2], const struct subject *subject,
+enum { SHORT = 8, MEDIUM = 64, LONG = 256, SAMPLES = 5, ROUNDS = 3 };
+
+/* What is run: so many rows through so many layers. */
+static const struct {
+    uint32_t rows, layers;
+} plan[SAMPLES] = {{SHORT, 1}, {MEDIUM, 1}, {LONG, 1}, {SHORT, 2}, {LONG, 2}};
+
+/* The shortest times of some rounds: the first pays for memory that was never touched and for a core that slept, and
+ * what else runs on the machine rarely comes in the same place of each. A board so slow that it has no second layer to
+ * run is measured by its first sample alone, and `ret_slow` is true. */
+static enum status take_samples(double took_ns[SAMPLES], bool *ret_slow, const struct subject *subject,
                                 struct board_job *job, uint32_t longest, struct error *err)
 {
-    const uint32_t lengths[] = {SHORT, MEDIUM, longest};
-    struct subject one = *subject;
-    one.layers.layer_end = one.layers.layer_begin + 1;
-    enum status status = STATUS_OK;
-    for (int i = 0; i < 3 && status == STATUS_OK; i++) {
-        status = measure(&samples[i], &one, job, lengths[i], err);
-        if (status == STATUS_OK && samples[0].layer_ns >= SLOW_NS)
-            return STATUS_OK;
+    uint32_t held = subject->layers.layer_end - subject->layers.layer_begin;
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < SAMPLES; i++) {
+            struct subject part = *subject;
+            double ns;
+            if (plan[i].layers > held)
+                continue;
+            part.layers.layer_end = part.layers.layer_begin + plan[i].layers;
+            enum status status = measure(&ns, &part, job, plan[i].rows < longest ? plan[i].rows : longest, err);
+            if (status != STATUS_OK)
+                return status;
+            took_ns[i] = round == 0 || ns < took_ns[i] ? ns : took_ns[i];
+            *ret_slow = took_ns[0] >= SLOW_NS;
+            if (*ret_slow)
+                return STATUS_OK;
+        }
     }
-    if (status == STATUS_OK)
-        status = measure_launch(&launches_ns[0], subject, job, &samples[0], err);
-    return status == STATUS_OK ? measure_launch(&launches_ns[1], subject, job, &samples[2], err) : status;
+    return STATUS_OK;
+}
+
+/* What a launch took besides its layers, by one of one layer and one of two (0: there was none); nothing where that is
+ * so little of it that it may be chance. */
+static double launch_of(double one_ns, double two_ns)
+{
+    double launch_ns = two_ns > 0 ? 2 * one_ns - two_ns : 0;
+    return launch_ns > LEAST_LAUNCH * one_ns ? launch_ns : 0;
 }
 
 /* Split, a layer is two launches. */
-static void fit(struct cost_model *model, struct cost_sample samples[3], const double launches_ns[2])
+static void fit(struct cost_model *model, const double took_ns[SAMPLES], bool slow, uint32_t longest)
 {
-    double rows[] = {samples[0].load.rows, samples[2].load.rows};
-    double move_ns = (launches_ns[1] - launches_ns[0]) / (rows[1] - rows[0]);
-    move_ns = move_ns > 0 ? move_ns : 0;
-    double task_ns = launches_ns[0] - move_ns * rows[0];
-    task_ns = task_ns > model->task_ns ? task_ns : model->task_ns;
+    const double rows[3] = {SHORT, MEDIUM, longest};
+    struct cost_sample samples[3];
     for (int i = 0; i < 3; i++)
-        samples[i].layer_ns -= task_ns - model->task_ns + move_ns * samples[i].load.rows;
+        samples[i] = (struct cost_sample){cost_add((struct cost_load){0}, (uint32_t)rows[i]), took_ns[i]};
+    if (slow) {
+        cost_fit_one(model, samples);
+        return;
+    }
+    double launches_ns[2] = {launch_of(took_ns[0], took_ns[3]), launch_of(took_ns[2], took_ns[4])};
+    double move_ns = fmax((launches_ns[1] - launches_ns[0]) / (rows[2] - rows[0]), 0);
+    double task_ns = fmax(launches_ns[0] - move_ns * rows[0], model->task_ns);
+    for (int i = 0; i < 3; i++)
+        samples[i].layer_ns -= task_ns - model->task_ns + move_ns * rows[i];
     cost_fit(model, samples);
     model->barrier_ns += 2 * (task_ns - model->task_ns);
     model->task_ns = task_ns;
@@ -139,19 +141,17 @@ enum status calibrate_cost(struct cost_model *model, const struct image *image, 
         return STATUS_OK; /* a toy model: the guesses will do */
     uint32_t *ids = mem_calloc(longest, sizeof *ids);
     float *hidden = mem_calloc((size_t)longest * image->shape.hidden, sizeof *hidden);
-    struct cost_sample samples[3];
     struct subject subject = {board, loaded};
-    double launches_ns[2];
+    double took_ns[SAMPLES] = {0};
+    bool slow = false;
     enum status status = STATUS_OK;
     if (!ids || !hidden)
         status = error_set(err, STATUS_NO_MEMORY, "no memory to measure a board");
     struct board_job job = {.image = image, .ids = ids, .hidden = hidden};
     if (status == STATUS_OK)
-        status = take_samples(samples, launches_ns, &subject, &job, longest, err);
-    if (status == STATUS_OK && samples[0].layer_ns >= SLOW_NS)
-        cost_fit_one(model, &samples[0]);
-    else if (status == STATUS_OK)
-        fit(model, samples, launches_ns);
+        status = take_samples(took_ns, &slow, &subject, &job, longest, err);
+    if (status == STATUS_OK)
+        fit(model, took_ns, slow, longest);
     mem_free(hidden);
     mem_free(ids);
     return status;

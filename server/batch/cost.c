@@ -42,6 +42,16 @@ double cost_split(const struct cost_model *model, struct cost_load load, uint32_
     return model->scale * (model->task_ns + model->move_ns * load.rows + layer * layers);
 }
 
+/* What the meetings of a layer take: eight of them, some hundreds of nanoseconds each. */
+#define MEETINGS_NS 4000
+
+double cost_team(const struct cost_model *model, struct cost_load load, uint32_t layers, uint32_t boards)
+{
+    double work = model->layer_ns + model->row_ns * load.rows + model->pair_ns * load.pairs;
+    double layer = work / boards + (boards > 1 ? MEETINGS_NS : 0);
+    return model->scale * (model->task_ns + model->move_ns * load.rows + layer * layers);
+}
+
 double cost_whole(const struct cost_model *model, struct cost_load load, uint32_t layers)
 {
     return cost_split(model, load, layers, 1);

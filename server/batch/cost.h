@@ -3,6 +3,8 @@
  *   one board    scale * (task + move * rows + layers * (layer + row * rows + pair * pairs))
  *   k boards     scale * (task + move * rows + layers * (layer + (row * rows + pair * pairs) / k + barrier))
  *
+ *   .. as a team scale * (task + move * rows + layers * ((layer + row * rows + pair * pairs) / k + meetings))
+ *
  * `pairs` is the sum of S^2 over the sequences: what attention costs. `barrier` is a hand-over between boards that each
  * have a core of their own: what splitting hopes for. What it takes in truth, bandit.h knows. `move` is what brings a
  * row to a card and back, once a launch.
@@ -45,6 +47,8 @@ void cost_fit_one(struct cost_model *model, const struct cost_sample *sample);
 /** Predicted nanoseconds of `layers` layers on one board, and split over `boards` of them (1: as on one). */
 double cost_whole(const struct cost_model *model, struct cost_load load, uint32_t layers);
 double cost_split(const struct cost_model *model, struct cost_load load, uint32_t layers, uint32_t boards);
+/** .. where the boards divide the outputs of each layer, not the rows: each weight is read once. */
+double cost_team(const struct cost_model *model, struct cost_load load, uint32_t layers, uint32_t boards);
 /** Predicted nanoseconds of a launch besides its layers. */
 double cost_launch(const struct cost_model *model, struct cost_load load);
 /** Of so many texts of these rows and pairs in all, each alone, one after another on one board. */

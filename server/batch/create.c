@@ -48,6 +48,7 @@ static enum status measure_kinds(struct batch *batch, struct error *err)
 {
     const char *names[PLANNER_MAX_KINDS];
     uint32_t n = batch->options.n_boards;
+    bool any_teams = false;
     batch->kinds = mem_calloc(n, sizeof *batch->kinds);
     if (!batch->kinds)
         return error_set(err, STATUS_NO_MEMORY, "no memory for a pool of %u boards", n);
@@ -63,16 +64,43 @@ static enum status measure_kinds(struct batch *batch, struct error *err)
             return error_set(err, STATUS_USAGE, "boards of more than %d kinds", PLANNER_MAX_KINDS);
         names[batch->n_kinds++] = board_kind(board);
         cost_init(&batch->cost[kind]);
+        batch->bandit[kind].teams = board_exchange_size(board, batch->options.image, 1, 2) > 0;
+        any_teams |= batch->bandit[kind].teams;
         enum status status =
             calibrate_cost(&batch->cost[kind], batch->options.image, board, sched_loaded(batch, b), err);
         if (status != STATUS_OK)
             return status;
     }
+    if (batch->options.placement == BATCH_TENSOR && !any_teams)
+        return error_set(err, STATUS_USAGE, "placement tensor needs boards that divide a layer's outputs: emu");
     if (batch->n_kinds == 1) {
         mem_free(batch->kinds);
         batch->kinds = NULL;
     }
     return STATUS_OK;
+}
+
+/* Where the planner is to choose: what it takes to share a batch, by boards of each kind. */
+static enum status measure_sharing(struct batch *batch, struct error *err)
+{
+    uint32_t n = batch->options.n_boards;
+    if (batch->options.placement != BATCH_AUTO)
+        return STATUS_OK;
+    struct board **boards = mem_calloc(n, sizeof *boards);
+    if (!boards)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for a pool of %u boards", n);
+    enum status status = STATUS_OK;
+    for (uint32_t kind = 0; kind < batch->n_kinds && status == STATUS_OK; kind++) {
+        uint32_t of_kind = 0;
+        for (uint32_t b = 0; b < n; b++)
+            if (planner_kind(batch->kinds, b) == kind)
+                boards[of_kind++] = batch->options.boards[b];
+        if (of_kind > 1)
+            status =
+                calibrate_sharing(&batch->bandit[kind], &batch->cost[kind], batch->options.image, boards, of_kind, err);
+    }
+    mem_free(boards);
+    return status;
 }
 
 enum status batch_create(struct batch **ret, const struct batch_options *options, struct error *err)
@@ -110,6 +138,8 @@ enum status batch_create(struct batch **ret, const struct batch_options *options
     enum status status = load_boards(batch, err);
     if (status == STATUS_OK)
         status = measure_kinds(batch, err);
+    if (status == STATUS_OK)
+        status = measure_sharing(batch, err);
     if (status != STATUS_OK) {
         free_batch(batch);
         return status;

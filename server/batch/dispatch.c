@@ -61,7 +61,7 @@ static enum batch_placement placement_of(const struct batch *batch, const struct
 {
     if (batch->options.placement == BATCH_PIPELINE)
         return BATCH_PIPELINE;
-    return action->choice.boards > 1 ? BATCH_SPLIT : BATCH_REPLICATE;
+    return action->choice.placement;
 }
 
 /* A board's thread has done all that a launch asked for. */
@@ -86,7 +86,11 @@ static void on_returned(struct flight *flight, void *cookie)
 static bool launch(struct batch *batch, struct sched_completions *completions, struct flight *flight,
                    const struct planner_action *action)
 {
-    enum status status = flight_reserve(flight, action->choice.boards);
+    const struct flight_plan plan = {.pool = batch->options.boards,
+                                     .boards = action->boards,
+                                     .n = action->choice.boards,
+                                     .placement = action->choice.placement};
+    enum status status = flight_reserve(flight, &plan);
     if (status != STATUS_OK) {
         struct error err;
         error_set(&err, status, "no memory to split a batch of %u rows", flight->job.n_rows);
@@ -99,13 +103,14 @@ static bool launch(struct batch *batch, struct sched_completions *completions, s
     flight->launched_layers = action->layers;
     flight->choice = action->choice;
     flight->timeout_scale = batch->watchdog.scale;
-    flight->predicted_ns = sched_predict(batch, action->boards[0], flight->load, action->layers, action->choice.boards);
+    flight->predicted_ns = sched_predict(batch, action->boards[0], flight->load, action->layers, action->choice);
     const struct cost_model *cost = &batch->cost[planner_kind(batch->kinds, action->boards[0])];
     flight->pair_weight = cost->pair_ns / cost->row_ns;
+    flight->layer_weight = cost->layer_ns / cost->row_ns;
+    flight->paces = batch->paces;
     sched_run_flight(batch, flight, action->boards, action->choice.boards);
     account(batch, flight);
-    flight_launch(flight, batch->options.boards, action->boards, action->choice.boards, flight->layer + action->layers,
-                  on_returned, batch);
+    flight_launch(flight, &plan, flight->layer + action->layers, on_returned, batch);
     return true;
 }
 

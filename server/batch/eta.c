@@ -147,7 +147,7 @@ static bool carry_out(struct play *play, const struct planner_action *action)
     flight->layer += action->layers;
     uint32_t kind = planner_kind(play->snapshot.kinds, action->boards[0]);
     double predicted_ns =
-        bandit_predict(&state->bandit[kind], &state->cost[kind], flight->load, action->layers, action->choice.boards);
+        bandit_predict(&state->bandit[kind], &state->cost[kind], flight->load, action->layers, action->choice);
     flight->ends_ns = play->now_ns + predicted_ns;
     account(play, flight, predicted_ns, action->choice.boards);
     return true;
@@ -230,9 +230,11 @@ static double skip_far_ahead(struct play *play)
     uint32_t kind = planner_kind(play->snapshot.kinds, 0);
     for (uint32_t b = 0; b < state->n_boards; b++)
         boards += planner_worth(state->cost, state->bandit, state->layers, kind, planner_kind(play->snapshot.kinds, b));
-    double split = state->placement == BATCH_SPLIT && play->class == BATCH_INTERACTIVE ? state->n_boards : 1;
-    return batches * split *
-           bandit_predict(&state->bandit[kind], &state->cost[kind], load, state->layers, (uint32_t)split) / boards;
+    struct bandit_choice choice = bandit_whole;
+    if (planner_is_shared(state->placement) && play->class == BATCH_INTERACTIVE && state->n_boards > 1)
+        choice = (struct bandit_choice){.placement = state->placement, .boards = state->n_boards};
+    return batches * choice.boards *
+           bandit_predict(&state->bandit[kind], &state->cost[kind], load, state->layers, choice) / boards;
 }
 
 double eta_predict(struct eta_state *state, enum batch_class class, const struct batch_item *items, uint32_t n)

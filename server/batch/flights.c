@@ -170,12 +170,6 @@ void sched_expire_entries(struct batch *batch, struct sched_completions *complet
             sched_expire_work(batch, completions, flight->entries[i].work, now_ns, "was computed");
 }
 
-static void cancel_shards(struct batch *batch, struct flight *flight)
-{
-    for (uint32_t s = 0; s < flight->n_shards; s++)
-        board_cancel(batch->options.boards[flight->shards[s].board], &flight->job);
-}
-
 void sched_sweep(struct batch *batch, struct sched_completions *completions)
 {
     if (!batch->sweep_due)
@@ -189,7 +183,7 @@ void sched_sweep(struct batch *batch, struct sched_completions *completions)
         if (flight->n_left > 0)
             continue;
         if (flight->state == FLIGHT_RUNNING)
-            cancel_shards(batch, flight);
+            flight_cancel(flight);
         else
             sched_end_flight(batch, completions, flight);
     }
@@ -278,13 +272,17 @@ static bool distrusted(const struct batch *batch, const struct flight *flight)
     return false;
 }
 
-static void learn(struct batch *batch, const struct flight *flight, double took_ns)
+static void learn(struct batch *batch, const struct flight *flight, uint64_t now_ns)
 {
+    double took_ns = (double)(now_ns - flight->launched_ns);
     uint32_t kind = planner_kind(batch->kinds, flight->shards[0].board);
     struct cost_model *cost = &batch->cost[kind];
     bandit_observe(&batch->bandit[kind], cost, flight->load, flight->launched_layers, flight->choice, took_ns);
     if (flight->n_shards == 1)
         cost_observe(cost, flight->load, flight->launched_layers, took_ns);
+    if (flight->choice.placement == BATCH_SPLIT && flight->comparable)
+        for (uint32_t s = 0; s < flight->n_shards; s++)
+            pace_note(&batch->paces[flight->shards[s].board], flight->shards[s].pace, now_ns);
     batch->belief = 1;
     watchdog_was_fine(&batch->watchdog);
 }
@@ -309,7 +307,7 @@ bool sched_end_launch(struct batch *batch, struct sched_completions *completions
         retry(batch, completions, flight, flight->failed_board, &err);
         return false;
     } else if (flight->layer == flight->until) {
-        learn(batch, flight, (double)(now_ns - flight->launched_ns));
+        learn(batch, flight, now_ns);
     }
     /* The timer looks now and then; a result is late from the moment of its deadline. */
     sched_expire_entries(batch, completions, flight, now_ns);
@@ -328,10 +326,14 @@ void sched_abandon(struct batch *batch, struct sched_completions *completions, s
 {
     uint32_t hung = flight->shards[0].board;
     struct error err = {.status = STATUS_BACKEND, .message = "no board answered in time"};
+    bool waits[PLANNER_MAX_SPLIT];
+    for (uint32_t s = 0; s < flight->n_shards; s++)
+        waits[s] = flight_waits(flight, &flight->shards[s]);
     enter(batch, flight, FLIGHT_ABANDONED);
-    cancel_shards(batch, flight);
-    for (uint32_t b = 0; b < batch->options.n_boards; b++) {
-        if (batch->slots[b].flight != flight)
+    flight_cancel(flight);
+    for (uint32_t s = 0; s < flight->n_shards; s++) {
+        uint32_t b = flight->shards[s].board;
+        if (batch->slots[b].flight != flight || waits[s])
             continue;
         hung = b;
         error_set(&err, STATUS_BACKEND, "board %s did not answer in time", board_name(batch->options.boards[b]));

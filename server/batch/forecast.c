@@ -115,7 +115,7 @@ bool sched_is_surely_in_time(const struct batch *batch, const struct batch_work 
     }
     struct cost_load large = {.rows = LARGE_BATCH, .pairs = (double)LARGE_BATCH * IMAGE_MAX_SEQUENCE};
     double need_ns = slowest_ns(batch, all, large, batch->n_usable ? batch->n_usable : batch->options.n_boards);
-    return batch->options.placement != BATCH_SPLIT && SURE * need_ns <= left_ns;
+    return !planner_is_shared(batch->options.placement) && SURE * need_ns <= left_ns;
 }
 
 double sched_forecast_ns(struct batch *batch, const struct batch_work *work)

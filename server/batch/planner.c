@@ -69,9 +69,10 @@ static struct choices boards_for(const struct plan *plan, uint32_t layer, const 
     return fit;
 }
 
-static double predict(const struct plan *plan, uint32_t kind, struct cost_load load, uint32_t layers, uint32_t boards)
+static double predict(const struct plan *plan, uint32_t kind, struct cost_load load, uint32_t layers,
+                      struct bandit_choice choice)
 {
-    return bandit_predict(&plan->in->bandit[kind], &plan->in->cost[kind], load, layers, boards);
+    return bandit_predict(&plan->in->bandit[kind], &plan->in->cost[kind], load, layers, choice);
 }
 
 /* Of boards of several kinds those of the kind that would be done first. Returns the kind. */
@@ -82,9 +83,9 @@ static uint32_t keep_fastest(const struct plan *plan, struct choices *choices, s
     if (!kinds || plan->in->placement == BATCH_SPLIT)
         return best;
     const struct board_set *boards = &choices->boards;
-    double best_ns = predict(plan, best, load, layers, 1);
+    double best_ns = predict(plan, best, load, layers, bandit_whole);
     for (uint32_t b = board_set_from(boards, 0); b != BOARD_SET_NONE; b = board_set_from(boards, b + 1)) {
-        double ns = kinds[b] == best ? INFINITY : predict(plan, kinds[b], load, layers, 1);
+        double ns = kinds[b] == best ? INFINITY : predict(plan, kinds[b], load, layers, bandit_whole);
         if (ns < best_ns) {
             best = kinds[b];
             best_ns = ns;
@@ -100,12 +101,12 @@ static uint32_t keep_fastest(const struct plan *plan, struct choices *choices, s
 }
 
 static uint32_t quantum(const struct plan *plan, uint32_t kind, enum batch_class class, struct cost_load load,
-                        uint32_t left, uint32_t boards)
+                        uint32_t left, struct bandit_choice choice)
 {
     if (class == BATCH_INTERACTIVE || left <= 1)
         return left;
     const struct cost_model *cost = &plan->in->cost[kind];
-    double layer_ns = predict(plan, kind, load, 1, boards), launch_ns = cost_launch(cost, load);
+    double layer_ns = predict(plan, kind, load, 1, choice), launch_ns = cost_launch(cost, load);
     double worth_a_launch = ceil(LAUNCH_SHARE * launch_ns / fmax(layer_ns - launch_ns, 1));
     uint32_t layers = (uint32_t)fmin(fmax(QUANTUM_NS / layer_ns, worth_a_launch), left);
     return layers < 1 ? 1 : layers;
@@ -125,11 +126,9 @@ static struct planner_action *add_action(struct plan *plan, enum batch_class cla
     }
     plan->n_free -= choice.boards;
     uint32_t kind = planner_kind(plan->in->kinds, action->boards[0]);
-    action->layers = quantum(plan, kind, class, load, end - layer, choice.boards);
+    action->layers = quantum(plan, kind, class, load, end - layer, choice);
     return action;
 }
-
-static const struct bandit_choice whole = {.boards = 1};
 
 /* Over how many of `k` free boards to run what waits, where it is `lone`: one sequence or flight. Where some boards are
  * busy, or were of late, others will soon want one. */
@@ -137,10 +136,14 @@ static struct bandit_choice choose(const struct plan *plan, uint32_t kind, struc
                                    uint32_t k, bool lone)
 {
     k = k < PLANNER_MAX_SPLIT ? k : PLANNER_MAX_SPLIT;
-    if (plan->in->placement == BATCH_SPLIT)
-        return (struct bandit_choice){.boards = k < load.rows ? k : load.rows};
+    uint32_t most = k < load.rows ? k : load.rows;
+    bool forced = planner_is_shared(plan->in->placement);
+    if (plan->in->placement == BATCH_TENSOR)
+        forced = plan->in->bandit[kind].teams;
+    if (forced && most > 1)
+        return (struct bandit_choice){.placement = plan->in->placement, .boards = most};
     if (plan->in->placement != BATCH_AUTO)
-        return whole;
+        return bandit_whole;
     uint32_t wanting = plan->usable - plan->n_free + 1;
     uint32_t concurrency = lone ? (uint32_t)(plan->in->concurrency + 0.5) : 0;
     uint32_t fair = plan->usable / (wanting > concurrency ? wanting : concurrency);
@@ -217,7 +220,7 @@ static double shared_out_ns(const struct plan *plan, uint32_t kind, enum batch_c
         if (n == 0)
             break;
         from += n;
-        last_ns = fmax(last_ns, predict(plan, kind, load, plan->in->layers, 1));
+        last_ns = fmax(last_ns, predict(plan, kind, load, plan->in->layers, bandit_whole));
     }
     return last_ns;
 }
@@ -226,7 +229,7 @@ static double shared_out_ns(const struct plan *plan, uint32_t kind, enum batch_c
 static bool beats_sharing_out(const struct plan *plan, uint32_t kind, enum batch_class class, struct cost_load all,
                               struct bandit_choice choice, uint64_t share, uint32_t k)
 {
-    double split_ns = predict(plan, kind, all, plan->in->layers, choice.boards);
+    double split_ns = predict(plan, kind, all, plan->in->layers, choice);
     return choice.boards > 1 && split_ns <= BANDIT_SPLIT_GAIN * shared_out_ns(plan, kind, class, share, k);
 }
 
@@ -253,8 +256,8 @@ double planner_worth(const struct cost_model *cost, const struct bandit *bandit,
     static const struct cost_load common = {WORTHWHILE_TOKENS, (double)WORTHWHILE_TOKENS * WORTHWHILE_TOKENS / 4};
     if (kind == other)
         return 1;
-    return bandit_predict(&bandit[kind], &cost[kind], common, layers, 1) /
-           bandit_predict(&bandit[other], &cost[other], common, layers, 1);
+    return bandit_predict(&bandit[kind], &cost[kind], common, layers, bandit_whole) /
+           bandit_predict(&bandit[other], &cost[other], common, layers, bandit_whole);
 }
 
 /* How many boards of this kind all those are worth that are free, or will be soon. */
@@ -293,7 +296,7 @@ static bool start_one(struct plan *plan, enum batch_class class)
     bool is_all = load.rows == tokens, lone = is_all && n == 1;
     if (plan->in->placement == BATCH_AUTO && !lone &&
         !(is_all && beats_sharing_out(plan, kind, class, load, choice, share, k)))
-        choice = whole;
+        choice = bandit_whole;
     start(plan, class, choice.boards > 1 ? together : share, &choices, choice);
     return true;
 }

@@ -85,7 +85,7 @@ struct planner_action {
     enum batch_class class;
     uint32_t n_sequences;               /* new: the next so many of the queue, behind those of earlier actions */
     uint32_t layers;                    /* how many to run before asking again */
-    struct bandit_choice choice;        /* on one board: the whole batch there; on more: split by rows */
+    struct bandit_choice choice;        /* how the boards share the batch */
     uint32_t boards[PLANNER_MAX_SPLIT]; /* so many */
 };
 
@@ -99,6 +99,12 @@ bool planner_was_short(const struct planner_snapshot *snapshot, uint32_t n_actio
 /** What the concurrency estimate becomes when so many batches are in flight after a plan that began some: at once as
  * many, then slowly fewer; sooner where it was `lone`, one sequence that found nothing else waiting or in flight. */
 double planner_concurrency(double concurrency, uint32_t flights, bool lone);
+
+/** Whether every batch gets all boards that are free. */
+static inline bool planner_is_shared(enum batch_placement placement)
+{
+    return placement == BATCH_SPLIT || placement == BATCH_TENSOR;
+}
 
 /** The kind of a board. */
 static inline uint32_t planner_kind(const uint8_t *kinds, uint32_t board)

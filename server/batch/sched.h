@@ -83,6 +83,7 @@ struct batch {
     struct bandit bandit[PLANNER_MAX_KINDS];   /* likewise */
     uint32_t n_kinds;
     uint8_t *kinds; /* [n_boards]; NULL: there is one kind */
+    struct pace paces[PLANNER_MAX_BOARDS];
     struct watchdog watchdog;
     double concurrency;               /* estimate of the batches in flight at once */
     uint64_t last_interactive_ns;     /* submitted */
@@ -136,12 +137,12 @@ static inline bool sched_interactive_lately(const struct batch *batch, uint64_t 
     return now_ns - batch->last_interactive_ns < SCHED_LATELY_NS;
 }
 
-/* Predicted nanoseconds of a launch on so many boards, of which `board` is one. */
+/* Predicted nanoseconds of a launch on boards of which `board` is one. */
 static inline double sched_predict(const struct batch *batch, uint32_t board, struct cost_load load, uint32_t layers,
-                                   uint32_t boards)
+                                   struct bandit_choice choice)
 {
     uint32_t kind = planner_kind(batch->kinds, board);
-    return bandit_predict(&batch->bandit[kind], &batch->cost[kind], load, layers, boards);
+    return bandit_predict(&batch->bandit[kind], &batch->cost[kind], load, layers, choice);
 }
 
 /* In a batch. */

@@ -15,7 +15,7 @@
 enum config_action { CONFIG_SERVE, CONFIG_HELP, CONFIG_SHOW_VERSION, CONFIG_CHECK };
 /* The values of choices. After config_read, dtype is never auto, nor is a board. */
 enum config_dtype { CONFIG_DTYPE_AUTO, CONFIG_INT8, CONFIG_FLOAT32 };
-enum config_placement { CONFIG_PLACE_AUTO, CONFIG_REPLICATE, CONFIG_PIPELINE, CONFIG_SPLIT };
+enum config_placement { CONFIG_PLACE_AUTO, CONFIG_REPLICATE, CONFIG_PIPELINE, CONFIG_SPLIT, CONFIG_TENSOR };
 enum config_pooling { CONFIG_POOL_MODEL, CONFIG_POOL_CLS, CONFIG_POOL_MEAN, CONFIG_POOL_MAX };
 enum { CONFIG_MAX_NOTES = 16 };
 enum { CONFIG_MAX_BOARDS = 32, CONFIG_MAX_CARD = 32 };

@@ -54,9 +54,9 @@
            "What cards load: the engine of accel/rtl, built for their platform (docs/cards.md).")                      \
     STRING(xrt_host, "xrt-host", "BERTD_XRT_HOST", "FILE", NULL,                                                       \
            "The program that opens cards by XRT. Default: bertd-xrt-host beside this program.")                        \
-    CHOICE(placement, "placement", "BERTD_PLACEMENT", "auto|replicate|pipeline|split", 0,                              \
+    CHOICE(placement, "placement", "BERTD_PLACEMENT", "auto|replicate|pipeline|split|tensor", 0,                       \
            "How work is laid over boards: a batch a board, layers from board to board, or one batch "                  \
-           "over all. auto: what should finish first.")                                                                \
+           "over all, by its rows or by the outputs of each layer. auto: what should finish first.")                   \
     COUNT(boards, "boards", "BERTD_BOARDS", 0, 0, 1024,                                                                \
           "Boards of each kind but cards; 0: one a physical core that this process may use.")                          \
     FLAG(verify, "verify", "BERTD_VERIFY", true,                                                                       \

@@ -158,7 +158,7 @@ static void write_boards(struct buf *out, const struct batch_board_info *boards,
 
 static void write_room(struct buf *out, struct batch *batch)
 {
-    static const char *const placements[BATCH_PLACEMENTS] = {NULL, "replicate", "pipeline", "split"};
+    static const char *const placements[BATCH_PLACEMENTS] = {NULL, "replicate", "pipeline", "split", "tensor"};
     struct batch_stats stats;
     batch_get_stats(batch, &stats);
     metrics_write_head(out, "bertd_queue_items", "gauge", "Texts waiting for a board");

@@ -109,7 +109,8 @@ enum status program_start_boards(struct program *program, struct error *err)
         status = read_faults(program, n, err);
     if (status != STATUS_OK)
         return status;
-    static const enum batch_placement placements[] = {BATCH_AUTO, BATCH_REPLICATE, BATCH_PIPELINE, BATCH_SPLIT};
+    static const enum batch_placement placements[] = {BATCH_AUTO, BATCH_REPLICATE, BATCH_PIPELINE, BATCH_SPLIT,
+                                                      BATCH_TENSOR};
     uint64_t texts = config->max_client_batch_size < TYPICAL_TEXTS ? config->max_client_batch_size : TYPICAL_TEXTS;
     uint64_t queued = config->max_concurrent_requests * texts;
     struct batch_options options = {.image = program->image,

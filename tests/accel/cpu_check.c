@@ -221,7 +221,8 @@ struct image *check_image(const struct image_shape *shape, float gain)
     const struct image_source source = {
         *shape, table, table, table, {s.gamma, s.bias}, give_layer, &s,
     };
-    const struct image_sections sections = {1, {&cpu_clipped_section}}; /* for whichever set computes */
+    const struct image_sections sections = {
+        2, {&cpu_clipped_section, &cpu_planes_section}}; /* for whichever set computes */
     struct image *image = NULL;
     struct error err = {0};
     cr_assert_eq(image_build(&image, &source, IMAGE_INT8, &sections, &err), STATUS_OK, "%s", err.message);

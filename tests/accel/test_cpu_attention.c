@@ -9,7 +9,7 @@
 #include "base/round_up.h"
 #include "tests/accel/cpu_check.h"
 
-enum { MAX_ROWS = 11 };
+enum { MAX_ROWS = 19 };
 
 static size_t padded(size_t n)
 {
@@ -81,15 +81,17 @@ static void check_rows(const struct cpu_kernels *k, size_t rows, size_t n)
     a.value_sums = value_sums;
     a.score_sums = score_sums;
     a.products = products;
+    a.narrow_sums = check_below(2);
+    const int span = a.narrow_sums ? 1 << 15 : 1 << 24;
     for (size_t j = 0; j < width; j++)
-        value_sums[j] = (int32_t)check_below(1 << 16) - (1 << 15);
+        value_sums[j] = (int32_t)check_below(2u * (uint32_t)span) - span;
     fill_scales(key_scales, width);
     fill_scales(value_scales, width);
     for (size_t r = 0; r < rows; r++) {
-        uint32_t span = 1 + check_below(21);
+        uint32_t bits = 1 + check_below(21);
         float scale = scales[r * a.scale_stride] = fabsf(ldexpf(1.7f, -(int)check_below(60)));
         for (size_t j = 0; j < width; j++) {
-            int32_t acc = (int32_t)check_below(2u << span) - (1 << span);
+            int32_t acc = (int32_t)check_below(2u << bits) - (1 << bits);
             memcpy(a.scores + r * width + j, &acc, sizeof acc);
             sums[r] += (uint32_t)acc;
             scores[r * width + j] = ((float)acc * key_scales[j]) * scale;

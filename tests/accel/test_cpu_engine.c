@@ -1,5 +1,5 @@
 /* The whole CPU engine under every instruction set against the reference engine, bit for bit: runs of whole sequences,
- * and layers split by rows over several engines.
+ * layers split by rows over several engines, and by outputs.
  */
 #include <criterion/criterion.h>
 #include <math.h>
@@ -10,8 +10,9 @@
 #include "accel/engine.h"
 #include "base/mem.h"
 #include "tests/accel/cpu_check.h"
+#include "tests/accel/team_run.h"
 
-enum { MAX_SEQS = 40, MAX_SHARDS = 4 };
+enum { MAX_SEQS = 100, MAX_SHARDS = 4 };
 
 struct batch {
     struct board_job job;
@@ -108,6 +109,21 @@ static void run_split(const struct engine_ops *ops, struct batch *b)
         ops->destroy(engines[p]);
 }
 
+/* Outputs divided among engines. */
+static void run_team(struct batch *b)
+{
+    struct engine *engines[2 * MAX_SHARDS];
+    struct team_end ends[2 * MAX_SHARDS];
+    uint32_t n = 1 + check_below(check_below(3) ? MAX_SHARDS : 2 * MAX_SHARDS);
+    for (uint32_t m = 0; m < n; m++)
+        engines[m] = open_engine(&cpu_engine, b->job.image);
+    team_run(engines, n, &b->job, ends);
+    for (uint32_t m = 0; m < n; m++) {
+        cr_assert_eq(ends[m].status, STATUS_OK, "%u of %u boards: %s", m, n, ends[m].err.message);
+        cpu_engine.destroy(engines[m]);
+    }
+}
+
 static void expect_hidden(const struct batch *b, const float *right, const char *isa, const char *how)
 {
     size_t hidden = b->job.image->shape.hidden;
@@ -129,7 +145,7 @@ static struct batch *batch;
 static float *right_hidden;
 static char *right_kv;
 
-static void check_both_ways(const struct cpu_kernels *kernels, const struct cpu_kernels *before)
+static void check_all_ways(const struct cpu_kernels *kernels, const struct cpu_kernels *before)
 {
     (void)before;
     unsigned all = cpu_flags();
@@ -139,6 +155,8 @@ static void check_both_ways(const struct cpu_kernels *kernels, const struct cpu_
     expect_hidden(batch, right_hidden, kernels->isa, "whole");
     run_split(&cpu_engine, batch);
     expect_hidden(batch, right_hidden, kernels->isa, "split");
+    run_team(batch);
+    expect_hidden(batch, right_hidden, kernels->isa, "outputs divided");
     cr_assert(memcmp(batch->kv_memory, right_kv, batch->kv_size) == 0, "%s: keys and values differ", kernels->isa);
     cpu_flags_set_mask(all);
 }
@@ -157,7 +175,7 @@ static void compare(const struct image_shape *shape, uint32_t n_seqs, uint32_t l
     right_kv = check_input(b.kv_size);
     memcpy(right_kv, b.kv_memory, b.kv_size);
     batch = &b;
-    check_each_set(check_both_ways);
+    check_each_set(check_all_ways);
     free(right_hidden);
     free(right_kv);
     batch_finish(&b);
@@ -169,8 +187,16 @@ Test(cpu_engine, ragged_batches)
     check_begin("ragged batches");
     for (int round = check_rounds(12); round > 0; round--) {
         struct image_shape shape = check_shape();
-        compare(&shape, 1 + check_below(MAX_SEQS), 1 + check_below(40));
+        compare(&shape, 1 + check_below(40), 1 + check_below(40));
     }
+}
+
+/* More of them than an engine takes together, in fewer rows. */
+Test(cpu_engine, many_short_sequences)
+{
+    check_begin("many short sequences");
+    struct image_shape shape = check_shape();
+    compare(&shape, 66 + check_below(MAX_SEQS - 66), 1);
 }
 
 Test(cpu_engine, long_sequences)

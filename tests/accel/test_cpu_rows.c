@@ -66,7 +66,7 @@ static void check_norm(const struct cpu_kernels *k, const struct cpu_kernels *be
     if (!CHECK_NEW(k, before, norm))
         return;
     for (int round = check_rounds(150); round > 0; round--) {
-        size_t n = check_width(), rows = 1 + check_below(7), stride = n + check_below(5), good = rows;
+        size_t n = check_width(), rows = 1 + check_below(9), stride = n + check_below(5), good = rows;
         size_t size = (rows - 1) * stride + n;
         float *gamma = some_floats(n), *beta = some_floats(n), *right = check_input(size * sizeof *right);
         float *y = check_output(size * sizeof *y), eps = check_below(2) ? 1e-12f : 1e-5f;
@@ -77,10 +77,17 @@ static void check_norm(const struct cpu_kernels *k, const struct cpu_kernels *be
         for (size_t r = 0; r < rows; r++)
             if (!ref_layernorm(right + r * stride, right + r * stride, &norm, (uint32_t)n, eps) && r < good)
                 good = r;
-        size_t got = k->norm(y, stride, &norm, eps, n, rows);
+        uint32_t *sums = check_output(rows * sizeof *sums);
+        bool summed = check_below(4);
+        size_t got = k->norm(y, stride, &norm, eps, n, rows, summed ? sums : NULL);
         cr_assert_eq(got, good, "%s: norm of %zu rows of %zu: the first bad one is %zu, not %zu", k->isa, rows, n, got,
                      good);
         expect_same(k, "norm", y, good == rows ? right : y, size);
+        for (size_t r = 0; r < rows && good == rows && summed; r++)
+            cr_assert_eq(sums[r], ref_sum_bits(y + r * stride, (uint32_t)n), "%s: norm of %zu: sum of row %zu", k->isa,
+                         n, r);
+        cr_assert(check_intact(sums));
+        check_free_output(sums);
         free(gamma);
         free(beta);
         free(right);
@@ -123,7 +130,9 @@ static void check_epilogue(const struct cpu_kernels *k, const struct cpu_kernels
         memcpy(y, x, n * sizeof *y);
         for (size_t i = 0; i < n; i++)
             right[i] += x[i];
-        cr_assert_eq(k->add(y, acc, &e, n), sum);
+        uint32_t old;
+        cr_assert_eq(k->add(y, acc, &e, n, &old), sum);
+        cr_assert_eq(old, ref_sum_bits(x, (uint32_t)n), "%s: add of %zu: sum of what there was", k->isa, n);
         expect_same(k, "add", y, right, n);
         free(scales);
         free(bias);
@@ -153,7 +162,10 @@ static void check_rotate(const struct cpu_kernels *k, const struct cpu_kernels *
         bool in_place = check_below(2);
         if (in_place)
             memcpy(y, x, n * sizeof *x);
-        uint32_t got = k->rotate(y, in_place ? y : x, n, block);
+        uint32_t sum = ref_sum_bits(x, (uint32_t)n), got_sum = ~sum;
+        bool summed = check_below(3);
+        uint32_t got = k->rotate(y, in_place ? y : x, n, block, summed ? &got_sum : NULL);
+        cr_assert(got_sum == sum || !summed, "%s: rotate %zu by %zu: sum", k->isa, n, block);
         expect_same(k, "rotate", y, right, n);
         cr_assert(got == amax || (got > 0x7f800000 && amax > 0x7f800000), "%s: rotate %zu by %zu: amax %x, not %x",
                   k->isa, n, block, got, amax);
@@ -221,10 +233,15 @@ static void check_products(const struct cpu_kernels *k, const float *x, float fa
     uint32_t products[3] = {0}, right[3] = {0};
     int32_t *checks = check_input(projections * n * sizeof *checks);
     char *operands = check_output(padded(n) * k->linear_operand.size);
-    const struct cpu_check check = {checks, projections, products};
+    struct cpu_check check = {.checks = checks, .n_projections = projections, .products = products};
     for (size_t i = 0; i < projections * n; i++) {
         checks[i] = (int32_t)(check_random() >> 32);
         right[i / n] += (uint32_t)checks[i] * (uint32_t)q[i % n];
+    }
+    if (n % CPU_PLANE_INPUTS == 0 && check_below(4)) {
+        check.planes.bytes = check_input(projections * n * CPU_PLANES);
+        check.planes.offsets = check_input(projections * sizeof *check.planes.offsets);
+        cpu_planes_split(&check.planes, checks, projections, n);
     }
     k->quantise(operands, x, factor, n, &check);
     cr_assert(check_intact(operands), "%s: written outside of a row of %zu", k->isa, n);
@@ -233,6 +250,8 @@ static void check_products(const struct cpu_kernels *k, const float *x, float fa
         cr_assert_eq(products[p], right[p], "%s: product %zu of %zu inputs is %x, not %x", k->isa, p, n, products[p],
                      right[p]);
     free(checks);
+    free((void *)check.planes.bytes);
+    free((void *)check.planes.offsets);
     check_free_output(operands);
 }
 
@@ -269,7 +288,10 @@ static void check_heads(const struct cpu_kernels *k, const struct cpu_kernels *b
     if (!CHECK_NEW(k, before, quantise_heads) && !CHECK_NEW(k, before, quantise_head_bytes))
         return;
     for (int round = check_rounds(200); round > 0; round--) {
-        size_t heads = 1 + check_below(40), dim = 1 + check_below(check_below(2) ? 20 : 130), stride = padded(dim);
+        size_t heads = 1 + check_below(check_below(2) ? 16 : 40), dim = 1 + check_below(check_below(2) ? 20 : 130);
+        if (check_below(2))
+            dim = check_below(2) ? 32 : 64;
+        size_t stride = padded(dim);
         float *x = check_input(heads * dim * sizeof *x), *scales = check_output(heads * sizeof *scales), scale;
         int8_t *right = check_input(dim), *bytes = check_output(heads * stride);
         char *operands = check_output(heads * stride * k->operand.size);

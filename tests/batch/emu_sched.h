@@ -11,12 +11,22 @@
 #include "base/mem.h"
 #include "server/batch/batch.h"
 
-enum { EMU_HIDDEN = 32, EMU_WIDE = 64, EMU_VOCAB = 50, EMU_LAYERS = 3, EMU_BOARDS = 2, EMU_TOKENS = 12 };
+enum {
+    EMU_HIDDEN = 32,
+    EMU_WIDE = 64,
+    EMU_VOCAB = 50,
+    EMU_LAYERS = 3,
+    EMU_BOARDS = 2,
+    EMU_MOST_BOARDS = 4,
+    EMU_TOKENS = 12
+};
 enum { N_EVENTS = BATCH_FAULT + 1 };
 
 static atomic_int emu_events[N_EVENTS];
 static atomic_uint emu_rebuild_seed;
-static uint32_t emu_n_boards = EMU_BOARDS; /* of the next scheduler; EMU_BOARDS at most */
+/* Of the next scheduler: */
+static uint32_t emu_n_boards = EMU_BOARDS;
+static const char *emu_kinds[EMU_MOST_BOARDS];
 
 static inline float *emu_random(size_t n, uint64_t seed)
 {
@@ -152,11 +162,12 @@ static inline enum status emu_rebuild(void *cookie, struct image **ret, struct e
 static inline void emu_sched_open_with(struct emu_sched *sched, enum batch_placement placement, uint64_t scrub_ns,
                                        void (*on_event)(void *cookie, const struct batch_event *event))
 {
-    struct board *boards[EMU_BOARDS];
+    struct board *boards[EMU_MOST_BOARDS];
     sched->image = emu_image(1);
     atomic_store(&emu_rebuild_seed, 1);
     for (uint32_t b = 0; b < emu_n_boards; b++)
-        cr_assert_eq(board_open(&boards[b], &(struct board_options){.index = b}, NULL), STATUS_OK);
+        cr_assert_eq(board_open(&boards[b], &(struct board_options){.kind = emu_kinds[b], .index = b}, NULL),
+                     STATUS_OK);
     struct batch_options options = {.image = sched->image,
                                     .boards = boards,
                                     .n_boards = emu_n_boards,
@@ -189,7 +200,7 @@ static inline void emu_sched_close(struct emu_sched *sched)
 
 static inline struct batch_board_info emu_info(struct emu_sched *sched, int board)
 {
-    struct batch_board_info infos[EMU_BOARDS];
+    struct batch_board_info infos[EMU_MOST_BOARDS];
     batch_get_boards(sched->batch, infos);
     return infos[board];
 }

@@ -239,6 +239,7 @@ static void open_machine(struct slot_machine *machine, double split_ratio)
 }
 
 static const struct cost_load hundred = {100, 10000};
+static const struct bandit_choice halves = {.placement = BATCH_SPLIT, .boards = 2};
 
 Test(bandit, splits_until_it_is_seen_that_it_does_not_pay)
 {
@@ -252,6 +253,42 @@ Test(bandit, splits_until_it_is_seen_that_it_does_not_pay)
     cr_assert_eq(pull(&machine, other, 2, 1), 2, "another size is another matter");
     cr_assert_eq(pull(&machine, (struct cost_load){1, 1}, 2, 1), 1, "one row cannot be split");
     cr_assert_eq(pull(&machine, other, 1, 1), 1);
+}
+
+/* Where boards can be a team there are arms for that, and the one that takes the least time wins. */
+Test(bandit, weighs_teams_where_there_can_be_any)
+{
+    struct slot_machine machine;
+    struct cost_load few = {8, 64};
+    open_machine(&machine, 1);
+    machine.cost.row_ns = 5000; /* a layer's weights take longer than its rows */
+    for (int i = 0; i < 50; i++)
+        cr_assert_neq(bandit_choose(&machine.bandit, &machine.cost, few, 6, 4).placement, BATCH_TENSOR);
+    machine.bandit.teams = true;
+    struct bandit_choice choice = bandit_choose(&machine.bandit, &machine.cost, few, 6, 4);
+    cr_assert_eq(choice.placement, BATCH_TENSOR, "each weight is read once");
+    cr_assert_eq(choice.boards, 4);
+    for (int i = 0; i < 200; i++) { /* they turn out to take three times as long as the whole on one */
+        choice = bandit_choose(&machine.bandit, &machine.cost, few, 6, 4);
+        double whole_ns = cost_whole(&machine.cost, few, 6);
+        double ns = choice.placement == BATCH_TENSOR ? 3 * whole_ns : cost_split(&machine.cost, few, 6, choice.boards);
+        bandit_observe(&machine.bandit, &machine.cost, few, 6, choice, ns);
+    }
+    cr_assert_eq(bandit_choose(&machine.bandit, &machine.cost, few, 6, 4).placement, BATCH_SPLIT);
+    cr_assert_eq(bandit_choose(&machine.bandit, &machine.cost, few, 6, 1).boards, 1);
+}
+
+Test(bandit, arms_are_whole_split_and_team)
+{
+    struct bandit bandit = {.teams = true};
+    struct bandit_choice arm = bandit_whole;
+    uint32_t boards[] = {2, 4, 6, 2, 4, 6};
+    for (int i = 0; i < 6; i++) {
+        cr_assert(bandit_next_arm(&bandit, &arm, 6));
+        cr_assert_eq(arm.boards, boards[i]);
+        cr_assert_eq(arm.placement, i < 3 ? BATCH_SPLIT : BATCH_TENSOR);
+    }
+    cr_assert_not(bandit_next_arm(&bandit, &arm, 6));
 }
 
 Test(bandit, stays_with_what_pays)
@@ -277,6 +314,43 @@ Test(bandit, cost_a_small_share_of_the_time)
     }
 }
 
+/* The cost model says that a split takes 1.7 times as long as without. */
+static void open_pessimist(struct slot_machine *machine, double split_ratio)
+{
+    open_machine(machine, split_ratio);
+    machine->cost.barrier_ns = 2.6e6;
+    double whole_ns = cost_whole(&machine->cost, hundred, 6), split_ns = cost_split(&machine->cost, hundred, 6, 2);
+    cr_assert_float_eq(split_ns / whole_ns, 1.7, 0.1);
+}
+
+Test(bandit, find_a_wrong_cost_model_out_at_once)
+{
+    enum { PULLS = 20, BEFORE = 4 };
+    struct slot_machine machine;
+    open_pessimist(&machine, 0.4);
+    int split = 0;
+    for (int i = 0; i < PULLS; i++)
+        split += pull(&machine, hundred, 2, 1) == 2;
+    cr_assert_geq(split, PULLS - BEFORE);
+    open_pessimist(&machine, 0.4);
+    split = 0;
+    for (int i = 0; i < 2 * PULLS; i++) /* its first split is cold and takes twice as long */
+        split += pull(&machine, hundred, 2, machine.bandit.sizes[6].arms[1].n == 0 ? 2 : 1) == 2;
+    cr_assert_geq(split, PULLS);
+}
+
+Test(bandit, take_a_right_cost_models_word)
+{
+    struct slot_machine machine;
+    open_pessimist(&machine, 1);
+    double whole_ns = cost_whole(&machine.cost, hundred, 6);
+    for (int i = 0; i < 3000; i++) {
+        pull(&machine, hundred, 2, 1);
+        cr_assert_leq(machine.lost_ns, 1.0001 * (BANDIT_SHARE * machine.spent_ns + whole_ns), "pull %d", i);
+    }
+    cr_assert_gt(machine.lost_ns, whole_ns);
+}
+
 Test(bandit, change_with_the_machine)
 {
     struct slot_machine machine;
@@ -297,16 +371,16 @@ Test(bandit, predict_what_it_took_of_late)
     machine.cost.scale = 2;
     machine.truth[1] = 1.5;
     double whole = cost_whole(&machine.cost, hundred, 6), split = cost_split(&machine.cost, hundred, 6, 2);
-    cr_assert_float_eq(bandit_predict(&machine.bandit, &machine.cost, hundred, 6, 1) / whole, 1, 1e-6);
-    cr_assert_float_eq(bandit_predict(&machine.bandit, &machine.cost, hundred, 6, 2) / split, 1, 1e-6);
+    cr_assert_float_eq(bandit_predict(&machine.bandit, &machine.cost, hundred, 6, bandit_whole) / whole, 1, 1e-6);
+    cr_assert_float_eq(bandit_predict(&machine.bandit, &machine.cost, hundred, 6, halves) / split, 1, 1e-6);
     for (int i = 0; i < 10; i++)
         pull(&machine, hundred, 2, 1);
-    cr_assert_float_eq(bandit_predict(&machine.bandit, &machine.cost, hundred, 6, 1) / whole, 1.5, 1e-6);
-    cr_assert_float_eq(bandit_predict(&machine.bandit, &machine.cost, hundred, 6, 2) / split, 4, 1e-6);
-    bandit_observe(&machine.bandit, &machine.cost, hundred, 6, (struct bandit_choice){.boards = 2, .weighed = true},
+    cr_assert_float_eq(bandit_predict(&machine.bandit, &machine.cost, hundred, 6, bandit_whole) / whole, 1.5, 1e-6);
+    cr_assert_float_eq(bandit_predict(&machine.bandit, &machine.cost, hundred, 6, halves) / split, 4, 1e-6);
+    bandit_observe(&machine.bandit, &machine.cost, hundred, 6, (struct bandit_choice){BATCH_SPLIT, 2, .weighed = true},
                    NAN);
-    bandit_observe(&machine.bandit, &machine.cost, hundred, 6, (struct bandit_choice){.boards = 2}, 1);
-    cr_assert_float_eq(bandit_predict(&machine.bandit, &machine.cost, hundred, 6, 2) / split, 4, 1e-6);
+    bandit_observe(&machine.bandit, &machine.cost, hundred, 6, halves, 1);
+    cr_assert_float_eq(bandit_predict(&machine.bandit, &machine.cost, hundred, 6, halves) / split, 4, 1e-6);
 }
 
 static bool take_due(struct health *health, uint64_t now)

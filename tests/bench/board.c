@@ -1,13 +1,13 @@
 /* How fast an engine computes: BERT shapes with random weights, by batch shape, instruction set and threads.
  *
  *     bench-board [--model minilm|bert-base] [--shape SEQSxTOKENS] [--isa NAME] [--threads N] [--seconds S]
- *                 [--cpu-time] [--no-verify] [--json]
+ *                 [--cpu-time] [--no-verify] [--tensor] [--json]
  *
  * Prints the median time of a forward pass, GMAC/s of the linear layers and attention, and that as a share of the
  * peak: what a loop of the best multiply instruction of the instruction set reaches in registers, on as many threads.
  * With several threads whole sequences go to each where there are enough, else the rows of every layer are split
- * (PROJECT, barrier, FINISH). On a busy machine --cpu-time counts a single thread's time on its core instead of
- * elapsed time; the best run says more than the median there.
+ * (PROJECT, barrier, FINISH), or with --tensor the outputs (TENSOR). On a busy machine --cpu-time counts a single
+ * thread's time on its core instead of elapsed time; the best run says more than the median there.
  */
 #include <getopt.h>
 #include <pthread.h>
@@ -42,7 +42,7 @@ static struct {
     struct shape shape;
     uint32_t threads;
     double seconds;
-    bool cpu_time, no_verify, json;
+    bool cpu_time, no_verify, tensor, json;
 } options = {.threads = 1, .seconds = 1};
 
 /* Random weights ---------------------------------------------------------------------------------------------------*/
@@ -134,6 +134,7 @@ static struct image *make_image(const struct model *model)
 struct work {
     struct board_job job;
     struct engine *engines[MAX_THREADS];
+    struct board_team team;
     pthread_barrier_t barrier;
     uint32_t threads;
     bool split; /* rows, else sequences */
@@ -153,6 +154,19 @@ static void must(enum status status, const struct error *err)
         return;
     fprintf(stderr, "bench-board: %s\n", err->message);
     exit(1);
+}
+
+static void run_share(struct work *work, uint32_t index)
+{
+    const struct board_task task = {.job = &work->job,
+                                    .kind = BOARD_TENSOR,
+                                    .layer_end = work->job.image->shape.layers,
+                                    .row_end = work->job.n_rows,
+                                    .team = &work->team,
+                                    .member = index};
+    struct error err;
+    for (uint32_t layer = 0; layer < task.layer_end; layer++)
+        must(cpu_engine.run_share(work->engines[index], &task, layer, &err), &err);
 }
 
 static void run_part(struct work *work, uint32_t index)
@@ -193,7 +207,7 @@ static void *worker_main(void *cookie)
     uint64_t total = 0;
     while (!work->stop) {
         uint64_t begin = now_ns();
-        run_part(work, worker->index);
+        (options.tensor ? run_share : run_part)(work, worker->index);
         pthread_barrier_wait(&work->barrier);
         if (worker->index == 0) {
             uint64_t time = now_ns() - begin;
@@ -259,15 +273,21 @@ static double products(const struct image_shape *m, struct shape shape)
 
 static void measure(const struct model *model, const struct image *image, struct shape shape, double peak)
 {
-    struct work *work = mem_calloc(1, sizeof *work);
+    struct work *work = mem_alloc_aligned(BOARD_TEAM_ALIGN, sizeof *work);
     struct worker workers[MAX_THREADS];
     pthread_t threads[MAX_THREADS];
     struct error err;
     if (!work)
         abort();
+    memset(work, 0, sizeof *work);
     work->threads = options.threads;
     work->split = shape.seqs < options.threads;
     make_job(&work->job, image, shape);
+    void *exchange =
+        mem_alloc_aligned(BOARD_TEAM_ALIGN, cpu_engine.exchange_size(image, work->job.n_rows, options.threads));
+    if (!exchange)
+        abort();
+    board_team_init(&work->team, options.threads, exchange);
     pthread_barrier_init(&work->barrier, NULL, options.threads);
     for (uint32_t t = 0; t < options.threads; t++)
         must(cpu_engine.create(&work->engines[t], image, !options.no_verify, &err), &err);
@@ -293,6 +313,7 @@ static void measure(const struct model *model, const struct image *image, struct
         cpu_engine.destroy(work->engines[t]);
     pthread_barrier_destroy(&work->barrier);
     free_job(&work->job);
+    mem_free(exchange);
     mem_free(work);
 }
 
@@ -301,18 +322,24 @@ static void measure(const struct model *model, const struct image *image, struct
 static void usage(FILE *file, int status)
 {
     fprintf(file, "usage: bench-board [--model minilm|bert-base] [--shape SEQSxTOKENS] [--isa NAME] [--threads N] "
-                  "[--seconds S] [--cpu-time] [--no-verify] [--json]\n");
+                  "[--seconds S] [--cpu-time] [--no-verify] [--tensor] [--json]\n");
     exit(status);
 }
 
 static void parse(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"model", required_argument, NULL, 'm'},   {"shape", required_argument, NULL, 's'},
-        {"isa", required_argument, NULL, 'i'},     {"threads", required_argument, NULL, 't'},
-        {"seconds", required_argument, NULL, 'd'}, {"json", no_argument, NULL, 'j'},
-        {"cpu-time", no_argument, NULL, 'c'},      {"no-verify", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+        {"model", required_argument, NULL, 'm'},
+        {"shape", required_argument, NULL, 's'},
+        {"isa", required_argument, NULL, 'i'},
+        {"threads", required_argument, NULL, 't'},
+        {"seconds", required_argument, NULL, 'd'},
+        {"json", no_argument, NULL, 'j'},
+        {"cpu-time", no_argument, NULL, 'c'},
+        {"no-verify", no_argument, NULL, 'v'},
+        {"tensor", no_argument, NULL, 'p'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
         if (c == 'm')
@@ -329,6 +356,8 @@ static void parse(int argc, char **argv)
             options.cpu_time = true;
         else if (c == 'v')
             options.no_verify = true;
+        else if (c == 'p')
+            options.tensor = true;
         else if (c == 'j')
             options.json = true;
         else if (c == 'h')
