@@ -5,7 +5,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -14,7 +13,7 @@
 #include "base/mem.h"
 #include "base/round_up.h"
 
-enum { ALIGN = 64, HUGE_PAGE = 2 << 20 };
+enum { ALIGN = 64 };
 /* A slice takes some tenths of a millisecond. */
 enum { SCRUB_SLICE = 4 << 20, SCRUB_PAUSE_US = 1000 };
 
@@ -354,16 +353,6 @@ static enum status fill(struct image *image, const struct image_source *source, 
     return STATUS_OK;
 }
 
-static void *blob_create(size_t size)
-{
-    if (size < HUGE_PAGE)
-        return mem_alloc_aligned(ALIGN, size);
-    void *bytes = mem_alloc_aligned(HUGE_PAGE, size);
-    if (bytes)
-        madvise(bytes, size / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE); /* only a wish */
-    return bytes;
-}
-
 /* An image of this shape with its memory, not yet filled; NULL when there is none. */
 static struct image_owned *owned_create(const struct image_shape *shape, enum image_precision precision,
                                         const struct image_sections *sections)
@@ -378,7 +367,7 @@ static struct image_owned *owned_create(const struct image_shape *shape, enum im
     atomic_init(&owned->references, 1);
     struct blob blob = {.sections = &owned->image.sections};
     place(owned, &blob);
-    blob.base = blob_create(blob.size);
+    blob.base = mem_alloc_pages(blob.size);
     if (!blob.base) {
         mem_free(owned);
         return NULL;

@@ -5,8 +5,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define LARGE_BLOCK (1 << 20)
+
+enum { LINE = 64, HUGE_PAGE = 2 << 20 };
 
 static atomic_long allocations;
 static atomic_long fail_at = -1;
@@ -64,6 +67,16 @@ void *mem_alloc_aligned(size_t align, size_t size)
         return NULL;
     void *ptr = NULL;
     return posix_memalign(&ptr, align, size ? size : align) == 0 ? counted(ptr) : NULL;
+}
+
+void *mem_alloc_pages(size_t size)
+{
+    if (size < HUGE_PAGE)
+        return mem_alloc_aligned(LINE, size);
+    void *pages = mem_alloc_aligned(HUGE_PAGE, size);
+    if (pages)
+        madvise(pages, size / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE); /* only a wish */
+    return pages;
 }
 
 char *mem_strdup(const char *text)

@@ -12,6 +12,9 @@ void *mem_calloc(size_t count, size_t size);
 void *mem_realloc(void *ptr, size_t size);
 /** New memory aligned to `align` (a power of two, >= sizeof(void *)). Caller frees with mem_free. */
 void *mem_alloc_aligned(size_t align, size_t size);
+/** New memory for long reading, aligned to 64: in huge pages where it fills one and the system has them, so that few
+ *  addresses wait to be translated. Caller frees with mem_free. */
+void *mem_alloc_pages(size_t size);
 /** New copy of `text`; caller frees with mem_free. */
 char *mem_strdup(const char *text);
 /** Free what any of the above gave. NULL is fine. */

@@ -17,7 +17,9 @@
 #include "server/net/net.h"
 #include "server/program/program.h"
 
-enum { FINISH_SECONDS = 10, LAST_RESORT_SECONDS = 30, LOG_MS = 1000, SPARE_FILES = 64 };
+/* From when nobody is accepted any more: who is silent is waited for; requests are begun; what runs is answered. */
+enum { SILENT_SECONDS = 1, BEGIN_SECONDS = 5, FINISH_SECONDS = 10 };
+enum { LAST_RESORT_SECONDS = 30, LOG_MS = 1000, SPARE_FILES = 64 };
 
 static int print_help(void)
 {
@@ -125,6 +127,24 @@ static void reload(struct program *program)
     program_notify("READY=1");
 }
 
+/* Who was accepted may ask, and is served. */
+static bool may_ask(const struct program *program, double seconds)
+{
+    uint32_t newcomers = net_server_newcomers(program->net, seconds < SILENT_SECONDS);
+    return seconds < BEGIN_SECONDS && (newcomers > 0 || net_server_active(program->net) > 0);
+}
+
+static void finish_requests(struct program *program, const sigset_t *signals, bool hurry)
+{
+    uint64_t begin = clock_now_ns();
+    net_server_quiesce(program->net);
+    while (!hurry && may_ask(program, program_seconds_since(begin)))
+        hurry = wait_signal(signals, 0.01);
+    serve_server_close(program->serve, hurry);
+    while (!hurry && net_server_active(program->net) > 0 && program_seconds_since(begin) < FINISH_SECONDS)
+        hurry = wait_signal(signals, 0.01);
+}
+
 static void serve_until_signal(struct program *program, const sigset_t *signals)
 {
     int signal = 0;
@@ -136,12 +156,7 @@ static void serve_until_signal(struct program *program, const sigset_t *signals)
     log_info("draining", log_int("signal", signal), log_int("seconds", (int64_t)program->config.drain_seconds));
     serve_server_drain(program->serve);
     net_server_drain(program->net);
-    bool hurry = wait_signal(signals, (double)program->config.drain_seconds);
-    net_server_quiesce(program->net);
-    serve_server_close(program->serve, hurry);
-    uint64_t begin = clock_now_ns();
-    while (!hurry && net_server_active(program->net) > 0 && program_seconds_since(begin) < FINISH_SECONDS)
-        hurry = wait_signal(signals, 0.01);
+    finish_requests(program, signals, wait_signal(signals, (double)program->config.drain_seconds));
     log_info("stopping", log_int("unfinished_requests", net_server_active(program->net)));
 }
 

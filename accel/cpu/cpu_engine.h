@@ -9,7 +9,6 @@
 enum {
     CPU_ALIGN = 64,
     CPU_PROJECTIONS = 3,         /* Q, K, V */
-    CPU_GROUP_ROWS = 128,        /* of whole sequences that are taken together */
     CPU_CHUNK = 8 * IMAGE_PANEL, /* FFN1 outputs made at a time: a multiple of every Hadamard block */
 };
 
@@ -32,6 +31,7 @@ struct cpu_quantised {
  *  this lies in what its members exchange. */
 struct cpu_scratch {
     void *memory;
+    size_t group_rows;               /* of whole sequences that are taken together */
     size_t block_rows;               /* rows that go through the steps together */
     size_t hidden_stride;            /* bytes of a row of operands, hidden wide */
     size_t inner_stride;             /* and intermediate wide */

@@ -24,7 +24,8 @@ static enum status create(struct engine **ret, const struct image *image, bool v
     cpu_kernels_init(&engine->kernels, cpu_flags());
     enum status status = cpu_scratch_init(engine, err);
     if (!status)
-        status = cpu_sequences_reserve(engine, CPU_GROUP_ROWS, CPU_GROUP_ROWS / IMAGE_PANEL, err);
+        status =
+            cpu_sequences_reserve(engine, engine->scratch.group_rows, engine->scratch.group_rows / IMAGE_PANEL, err);
     if (status)
         destroy(&engine->base);
     else

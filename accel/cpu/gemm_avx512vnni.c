@@ -138,7 +138,7 @@ static void tile_4(size_t rows, const struct cpu_gemm *g, const struct cursor *a
     }
 }
 
-void cpu_gemm_avx512vnni(const struct cpu_gemm *g)
+static void gemm(const struct cpu_gemm *g)
 {
     const size_t widest = g->n_rows <= WIDE_ROWS ? 4 : 2;
     const size_t step = cpu_prefetch_step((g->n_rows + TILE_ROWS - 1) / TILE_ROWS);
@@ -167,5 +167,5 @@ void cpu_gemm_init_avx512vnni(struct cpu_kernels *kernels)
 {
     kernels->isa = "avx512vnni";
     kernels->n_digits = 2;
-    cpu_gemm_set(kernels, cpu_gemm_avx512vnni, (struct cpu_operand){.size = 1, .offset = 128});
+    cpu_gemm_set(kernels, gemm, (struct cpu_operand){.size = 1, .offset = 128});
 }

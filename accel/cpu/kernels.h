@@ -184,9 +184,7 @@ void cpu_attention_init_c(struct cpu_kernels *kernels);
     void cpu_attention_init_##name(struct cpu_kernels *kernels);
 CPU_EACH_SET(CPU_DECLARE_INIT)
 
-void cpu_operands_init_avx2(struct cpu_kernels *kernels); /* of its linear layers */
-/* The gemm of a set, for the linear layers of its own or of another. */
-void cpu_gemm_avx2(const struct cpu_gemm *gemm);
-void cpu_gemm_avx512vnni(const struct cpu_gemm *gemm);
+void cpu_operands_init_avx2(struct cpu_kernels *kernels); /* of its linear layers .. */
+void cpu_gemm_avx2(const struct cpu_gemm *gemm);          /* .. where they have few rows or inputs */
 
 #endif

@@ -9,7 +9,7 @@
 enum {
     SCORES = 32 * (IMAGE_MAX_SEQUENCE + IMAGE_PANEL), /* floats: 132 KB, and so much in weights */
     MIN_ROWS = 12,
-    MAX_ROWS = 128,
+    MANY_ROWS = 128,
 };
 
 size_t cpu_stride_of(size_t bytes)
@@ -23,16 +23,19 @@ size_t cpu_acc_stride(const struct image *image)
     return cpu_stride_of((hidden > CPU_CHUNK ? hidden : CPU_CHUNK) * sizeof(int32_t)) / sizeof(int32_t);
 }
 
-/* As many rows as keep what lies between FFN1 and FFN2 within twice the second-level cache: fewer would read the
- * weights more often than that saves. */
-static size_t choose_rows(const struct cpu_engine *engine)
+/* Weights are read for each group and block of rows anew. The second-level cache has those of a small layer still;
+ * those of a large one come from further away, so there twice as many rows share them. A block has as many rows as keep
+ * what lies between FFN1 and FFN2 within twice that cache: fewer would read the weights more often than that saves. */
+static void choose_rows(struct cpu_scratch *s, const struct cpu_engine *engine)
 {
     const struct image_shape *shape = &engine->base.image->shape;
     long cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
     size_t size = cache > 0 ? (size_t)cache : 512 * 1024;
     size_t row = shape->intermediate * (sizeof(float) + engine->kernels.linear_operand.size);
+    size_t weights = (size_t)shape->hidden * (4 * (size_t)shape->hidden + 2 * (size_t)shape->intermediate);
     size_t rows = 2 * size / row;
-    return rows < MIN_ROWS ? MIN_ROWS : rows > MAX_ROWS ? MAX_ROWS : rows;
+    s->group_rows = weights > size ? 2 * MANY_ROWS : MANY_ROWS;
+    s->block_rows = rows < MIN_ROWS ? MIN_ROWS : rows > s->group_rows ? s->group_rows : rows;
 }
 
 static void place_scratch(struct cpu_scratch *s, const struct cpu_engine *engine, struct cpu_slab *slab)
@@ -75,10 +78,10 @@ static void place_scratch(struct cpu_scratch *s, const struct cpu_engine *engine
 enum status cpu_scratch_init(struct cpu_engine *engine, struct error *err)
 {
     struct cpu_scratch *s = &engine->scratch;
-    s->block_rows = choose_rows(engine);
+    choose_rows(s, engine);
     struct cpu_slab slab = {0};
     place_scratch(s, engine, &slab);
-    s->memory = mem_alloc_aligned(CPU_ALIGN, slab.used);
+    s->memory = mem_alloc_pages(slab.used);
     if (!s->memory)
         return error_set(err, STATUS_NO_MEMORY, "no memory for %zu bytes of an engine's scratch", slab.used);
     memset(s->memory, 0, slab.used); /* the padding of `bytes` stays 0 */
@@ -123,7 +126,7 @@ enum status cpu_sequences_reserve(struct cpu_engine *engine, size_t rows, size_t
     };
     struct cpu_slab slab = {0};
     place_sequences(&grown, engine, &slab);
-    grown.memory = mem_alloc_aligned(CPU_ALIGN, slab.used);
+    grown.memory = mem_alloc_pages(slab.used);
     if (!grown.memory)
         return error_set(err, STATUS_NO_MEMORY, "no memory for %zu bytes of keys and values of %zu rows", slab.used,
                          rows);

@@ -23,6 +23,9 @@ struct worker {
     pthread_cond_t interrupt; /* for a task that hangs */
     atomic_uint arrivals;     /* counts submissions and the close: what a spinning thread looks at */
     atomic_bool interrupted;  /* closing or resetting: what a running task looks at between layers */
+    /* The thread's own: */
+    uint64_t gap_ns;    /* it last waited so long for a task */
+    uint64_t credit_ns; /* it may still spin so long; it grows while the board computes */
     /* Under the lock: */
     bool asleep, closing, resetting;
     bool in_split;                    /* the last task was a shard of a layer with more to come */

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "server/batch/flight.h"
 
-#define TRIALS_NS 1e8
+#define TRIALS_NS 5e7
 
 enum { SHORTEST = 8, LEAST_POSITIONS = 128, LONGEST = 256, MAX_TAKES = 6 * BANDIT_ARMS * BANDIT_FIRST };
 
@@ -53,6 +53,7 @@ static double run(struct trials *trials, struct flight *flight, struct bandit_ch
     trials->returned_ns = 0;
     flight->layer = 0;
     flight->pair_weight = trials->cost->pair_ns / trials->cost->row_ns;
+    flight->layer_weight = trials->cost->layer_ns / trials->cost->row_ns;
     uint64_t begin_ns = clock_now_ns();
     const struct flight_plan plan = {trials->boards, boards, choice.boards, choice.placement};
     flight_launch(flight, &plan, trials->image->shape.layers, on_returned, trials);

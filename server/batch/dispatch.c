@@ -106,6 +106,8 @@ static bool launch(struct batch *batch, struct sched_completions *completions, s
     flight->predicted_ns = sched_predict(batch, action->boards[0], flight->load, action->layers, action->choice);
     const struct cost_model *cost = &batch->cost[planner_kind(batch->kinds, action->boards[0])];
     flight->pair_weight = cost->pair_ns / cost->row_ns;
+    flight->layer_weight = cost->layer_ns / cost->row_ns;
+    flight->paces = batch->paces;
     sched_run_flight(batch, flight, action->boards, action->choice.boards);
     account(batch, flight);
     flight_launch(flight, &plan, flight->layer + action->layers, on_returned, batch);

@@ -2,11 +2,17 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/round_up.h"
 #include "server/batch/pooling.h"
 
 enum { ALIGN = 64 };
+/* No board of a split has fewer rows. */
+enum { FEW_ROWS = 4 };
+/* Kernels may take as long for a row as for so many, so times of shards that differ tell paces only where that is
+ * little of them. */
+enum { STEP = 16 };
 
 static size_t padded(size_t size)
 {
@@ -172,6 +178,7 @@ static void start_round(struct flight *flight)
 {
     uint32_t layer = flight->layer, n = flight->n_shards;
     bool finish = flight->projected, project = !finish || layer + 1 < flight->until;
+    flight->round_ns = clock_now_ns();
     atomic_store(&flight->pending, n);
     for (uint32_t p = 0; p < n; p++)
         atomic_store(&flight->shards[p].busy, true);
@@ -184,13 +191,30 @@ static void start_round(struct flight *flight)
     }
 }
 
-/* The shard's last task of a round is done. */
+/* How long each board took for its part of the round. */
+static void compare_paces(struct flight *flight)
+{
+    uint32_t n = flight->n_shards;
+    double took[PLANNER_MAX_SPLIT], mean = 0;
+    for (uint32_t p = 0; p < n; p++) {
+        const struct flight_shard *shard = &flight->shards[p];
+        took[p] = (double)(shard->ended_ns - flight->round_ns) / shard->work;
+        mean += took[p] / n;
+    }
+    for (uint32_t p = 0; p < n && mean > 0; p++)
+        flight->shards[p].pace = pace_after(flight->shards[p].pace, took[p] / mean);
+}
+
+/* The shard's last task of a round is done. The first round has only projections, and boards that had to wake up. */
 static void report(struct flight_shard *shard)
 {
     struct flight *flight = shard->flight;
+    shard->ended_ns = clock_now_ns();
     atomic_store(&shard->busy, false);
     if (atomic_fetch_sub(&flight->pending, 1) != 1)
         return;
+    if (flight->projected && flight->comparable)
+        compare_paces(flight);
     if (flight->projected)
         flight->layer++;
     flight->projected = true;
@@ -246,36 +270,78 @@ static void on_run_done(struct board_task *task, enum status status, const struc
     flight->on_returned(flight, flight->cookie);
 }
 
-/* The row where shard `p` of `n` begins, so that every shard costs the same: a row costs 1 + pair_weight * S. */
-static uint32_t shard_begin(const struct flight *flight, uint32_t p, uint32_t n)
+static double row_work(const struct flight *flight, uint32_t sequence)
+{
+    const uint32_t *cu_seqlens = flight->job.cu_seqlens;
+    return 1 + flight->pair_weight * (cu_seqlens[sequence + 1] - cu_seqlens[sequence]);
+}
+
+/* The row before which there is so much work, where a row costs 1 + pair_weight * S. */
+static uint32_t row_at(const struct flight *flight, double work)
 {
     const struct board_job *job = &flight->job;
-    double total = flight->load.rows + flight->pair_weight * flight->load.pairs;
-    double wanted = total * p / n;
     for (uint32_t s = 0; s < job->n_seqs; s++) {
         uint32_t first = job->cu_seqlens[s], length = job->cu_seqlens[s + 1] - first;
-        double row = 1 + flight->pair_weight * length;
-        if (wanted < row * length) {
-            uint32_t at = first + (uint32_t)(wanted / row + 0.5);
-            return job->n_rows / n >= 8 ? (at + 2) / 4 * 4 : at; /* kernels like rows by fours */
+        double row = row_work(flight, s);
+        if (work < row * length) {
+            uint32_t at = first + (uint32_t)(work / row + 0.5);
+            return job->n_rows / flight->n_shards >= 8 ? (at + 2) / 4 * 4 : at; /* kernels like rows by fours */
         }
-        wanted -= row * length;
+        work -= row * length;
     }
     return job->n_rows;
 }
 
+static double work_before(const struct flight *flight, uint32_t row)
+{
+    const uint32_t *cu_seqlens = flight->job.cu_seqlens;
+    double work = 0;
+    for (uint32_t s = 0; s < flight->job.n_seqs && cu_seqlens[s] < row; s++)
+        work += row_work(flight, s) * ((cu_seqlens[s + 1] < row ? cu_seqlens[s + 1] : row) - cu_seqlens[s]);
+    return work;
+}
+
+/* Where shards begin so that all boards are done together. True: they are alike, and so are the shards. */
+static bool find_begins(struct flight *flight, uint32_t *ret)
+{
+    uint32_t n = flight->n_shards, boards[PLANNER_MAX_SPLIT] = {0}, few = flight->job.n_rows / n;
+    double total = flight->load.rows + flight->pair_weight * flight->load.pairs, works[PLANNER_MAX_SPLIT];
+    double speeds[PLANNER_MAX_SPLIT];
+    few = few < FEW_ROWS ? few : FEW_ROWS;
+    for (uint32_t p = 0; p < n; p++)
+        boards[p] = flight->shards[p].board;
+    bool differ = flight->paces && pace_speeds(flight->paces, boards, n, flight->launched_ns, speeds);
+    if (differ)
+        pace_divide(total, flight->layer_weight, total * few / flight->job.n_rows, speeds, n, works);
+    for (uint32_t p = 0; p < n; p++)
+        ret[p] = row_at(flight, differ ? works[p] : total * p / n);
+    for (uint32_t p = 1; p < n && differ; p++) { /* rows of long sequences cost more than the average */
+        uint32_t least = ret[p - 1] + few, most = flight->job.n_rows - (n - p) * few;
+        ret[p] = ret[p] < least ? least : ret[p] > most ? most : ret[p];
+    }
+    return !differ;
+}
+
 static void divide(struct flight *flight)
 {
-    uint32_t n = flight->n_shards, begin = 0;
+    uint32_t n = flight->n_shards, begins[PLANNER_MAX_SPLIT + 1], least = flight->job.n_rows, most = 0;
+    bool alike = find_begins(flight, begins);
+    begins[n] = flight->job.n_rows;
     for (uint32_t p = 0; p < n; p++) {
-        uint32_t end = p + 1 < n ? shard_begin(flight, p + 1, n) : flight->job.n_rows;
-        struct board_task *tasks[] = {&flight->shards[p].project, &flight->shards[p].finish};
+        struct flight_shard *shard = &flight->shards[p];
+        struct board_task *tasks[] = {&shard->project, &shard->finish};
         for (int t = 0; t < 2; t++) {
-            tasks[t]->row_begin = begin;
-            tasks[t]->row_end = end;
+            tasks[t]->row_begin = begins[p];
+            tasks[t]->row_end = begins[p + 1];
         }
-        begin = end;
+        uint32_t rows = begins[p + 1] - begins[p];
+        least = rows < least ? rows : least;
+        most = rows > most ? rows : most;
+        shard->work = flight->layer_weight + work_before(flight, begins[p + 1]) - work_before(flight, begins[p]);
+        shard->pace =
+            flight->paces && flight->paces[shard->board].of_late > 0 ? flight->paces[shard->board].of_late : 1;
     }
+    flight->comparable = alike ? most - least <= most / STEP : least >= STEP;
 }
 
 static void launch_team(struct flight *flight)

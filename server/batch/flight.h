@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 
 #include "server/batch/cost.h"
+#include "server/batch/pace.h"
 #include "server/batch/planner.h"
 #include "server/batch/queue.h"
 
@@ -35,17 +36,22 @@ struct flight_shard {
     struct board_task project;
     struct board_task finish; /* the RUN task too */
     struct flight *flight;
-    uint32_t board;   /* index in the pool */
-    atomic_bool busy; /* has not reported in this round */
+    uint32_t board;    /* index in the pool */
+    atomic_bool busy;  /* has not reported in this round */
+    double work;       /* of a split: what a layer costs its board, where a row costs 1 */
+    double pace;       /* of its board, see pace.h */
+    uint64_t ended_ns; /* when it reported last */
 };
 
 struct flight {
     struct board_job job;
     enum batch_class class;
     struct cost_load load;
-    double pair_weight; /* what a pair of tokens costs, where a row costs 1 */
-    uint32_t layer;     /* the next to compute */
-    uint32_t attempts;  /* times it failed on a board */
+    double pair_weight;  /* what a pair of tokens costs, where a row costs 1 */
+    double layer_weight; /* what a layer costs each board besides */
+    struct pace *paces;  /* of the boards of the pool, looked at when it is launched; NULL: they are alike */
+    uint32_t layer;      /* the next to compute */
+    uint32_t attempts;   /* times it failed on a board */
     uint32_t last_board;
     struct board_set avoid; /* boards that failed it */
     uint64_t begun_ns;
@@ -58,8 +64,10 @@ struct flight {
     struct board *const *pool;
     void (*on_returned)(struct flight *flight, void *cookie);
     void *cookie;
-    uint32_t until; /* return before this layer */
-    bool projected; /* of a split: keys and values of `layer` are there */
+    uint32_t until;    /* return before this layer */
+    bool projected;    /* of a split: keys and values of `layer` are there */
+    bool comparable;   /* of a split: its shards tell the paces of their boards */
+    uint64_t round_ns; /* of a split: when the round began */
     uint32_t n_shards;
     struct flight_shard *shards; /* [n_shards]: `whole`, `split` or `members` */
     struct flight_shard whole;

@@ -272,13 +272,17 @@ static bool distrusted(const struct batch *batch, const struct flight *flight)
     return false;
 }
 
-static void learn(struct batch *batch, const struct flight *flight, double took_ns)
+static void learn(struct batch *batch, const struct flight *flight, uint64_t now_ns)
 {
+    double took_ns = (double)(now_ns - flight->launched_ns);
     uint32_t kind = planner_kind(batch->kinds, flight->shards[0].board);
     struct cost_model *cost = &batch->cost[kind];
     bandit_observe(&batch->bandit[kind], cost, flight->load, flight->launched_layers, flight->choice, took_ns);
     if (flight->n_shards == 1)
         cost_observe(cost, flight->load, flight->launched_layers, took_ns);
+    if (flight->choice.placement == BATCH_SPLIT && flight->comparable)
+        for (uint32_t s = 0; s < flight->n_shards; s++)
+            pace_note(&batch->paces[flight->shards[s].board], flight->shards[s].pace, now_ns);
     batch->belief = 1;
     watchdog_was_fine(&batch->watchdog);
 }
@@ -303,7 +307,7 @@ bool sched_end_launch(struct batch *batch, struct sched_completions *completions
         retry(batch, completions, flight, flight->failed_board, &err);
         return false;
     } else if (flight->layer == flight->until) {
-        learn(batch, flight, (double)(now_ns - flight->launched_ns));
+        learn(batch, flight, now_ns);
     }
     /* The timer looks now and then; a result is late from the moment of its deadline. */
     sched_expire_entries(batch, completions, flight, now_ns);

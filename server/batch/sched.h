@@ -83,6 +83,7 @@ struct batch {
     struct bandit bandit[PLANNER_MAX_KINDS];   /* likewise */
     uint32_t n_kinds;
     uint8_t *kinds; /* [n_boards]; NULL: there is one kind */
+    struct pace paces[PLANNER_MAX_BOARDS];
     struct watchdog watchdog;
     double concurrency;               /* estimate of the batches in flight at once */
     uint64_t last_interactive_ns;     /* submitted */

@@ -45,9 +45,11 @@ struct doorman {
     struct net_server *server;
     pthread_t thread;
     int epoll;
-    int wake; /* eventfd: to stop */
+    int wake; /* eventfd: to stop, or be quiet */
     atomic_bool stop;
     atomic_bool quiesced;
+    atomic_bool quiet; /* it accepts no more, and all that it accepted are counted */
+    atomic_uint guests;
     atomic_uint_fast64_t taken, refused;
     uint64_t resume_ns;         /* some listener rests until then, for want of room or descriptors; 0: none does */
     struct guest *first, *last; /* by deadline */
@@ -77,6 +79,13 @@ static void dismiss(struct doorman *doorman, struct guest *guest)
     mem_free(guest);
 }
 
+static void send_away(struct doorman *doorman, struct guest *guest)
+{
+    unlink_guest(doorman, guest);
+    dismiss(doorman, guest);
+    atomic_fetch_sub(&doorman->guests, 1);
+}
+
 static void hand_on(struct doorman *doorman, struct guest *guest, enum net_hello hello)
 {
     bool (*take)(struct net_server *, int, const struct sockaddr *, socklen_t, enum net_side) =
@@ -104,6 +113,8 @@ static bool look(struct doorman *doorman, struct guest *guest, bool linked, bool
         dismiss(doorman, guest);
     else
         hand_on(doorman, guest, hello);
+    if (linked)
+        atomic_fetch_sub(&doorman->guests, 1);
     return true;
 }
 
@@ -139,10 +150,10 @@ static void welcome(struct doorman *doorman, const struct listener *listener, in
     guest->previous = doorman->last;
     *(doorman->last ? &doorman->last->next : &doorman->first) = guest;
     doorman->last = guest;
+    atomic_fetch_add(&doorman->guests, 1);
     struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.ptr = guest}; /* what came, stays */
     if (epoll_ctl(doorman->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
-        unlink_guest(doorman, guest);
-        dismiss(doorman, guest);
+        send_away(doorman, guest);
     }
 }
 
@@ -178,11 +189,8 @@ static void accept_from(struct doorman *doorman, const struct listener *listener
 static void expire(struct doorman *doorman)
 {
     uint64_t now = clock_now_ns();
-    while (doorman->first && doorman->first->deadline_ns <= now) {
-        struct guest *guest = doorman->first;
-        unlink_guest(doorman, guest);
-        dismiss(doorman, guest);
-    }
+    while (doorman->first && doorman->first->deadline_ns <= now)
+        send_away(doorman, doorman->first);
     if (doorman->resume_ns && doorman->resume_ns <= now) {
         doorman->resume_ns = 0;
         watch_listeners(doorman, EPOLL_CTL_MOD, EPOLLIN);
@@ -206,8 +214,11 @@ static void *run(void *cookie)
     struct epoll_event events[MAX_EVENTS];
     while (!atomic_load(&doorman->stop)) {
         int n = epoll_wait(doorman->epoll, events, MAX_EVENTS, wait_ms(doorman));
-        if (atomic_load(&doorman->quiesced))
+        if (atomic_load(&doorman->quiesced) && !atomic_load(&doorman->quiet)) {
             watch_listeners(doorman, EPOLL_CTL_DEL, 0); /* a socket that was shut down is always ready */
+            eventfd_read(doorman->wake, &(eventfd_t){0});
+            atomic_store(&doorman->quiet, true);
+        }
         for (int i = 0; i < n; i++) {
             enum visitor_kind *kind = events[i].data.ptr;
             if (kind && *kind == LISTENER)
@@ -217,11 +228,8 @@ static void *run(void *cookie)
         }
         expire(doorman);
     }
-    while (doorman->first) {
-        struct guest *guest = doorman->first;
-        unlink_guest(doorman, guest);
-        dismiss(doorman, guest);
-    }
+    while (doorman->first)
+        send_away(doorman, doorman->first);
     return NULL;
 }
 
@@ -263,6 +271,14 @@ void doorman_quiesce(struct net_server *server)
             unlink(address.sun_path);
         shutdown(fd, SHUT_RDWR);
     }
+    eventfd_write(doorman->wake, 1);
+}
+
+uint32_t doorman_count_guests(const struct net_server *server, bool silent)
+{
+    const struct doorman *doorman = server->doorman;
+    bool accepts = atomic_load(&doorman->quiesced) && !atomic_load(&doorman->quiet);
+    return (silent ? atomic_load(&doorman->guests) : 0) + accepts;
 }
 
 static void destroy(struct doorman *doorman)

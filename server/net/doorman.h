@@ -15,6 +15,9 @@ enum status doorman_start(struct net_server *server, const struct net_listener *
                           struct error *err);
 /** Listen no more: clients are refused from now on. Thread: one. */
 void doorman_quiesce(struct net_server *server);
+/** Connections that have not told what they speak, if `silent`; and one while some may still be accepted, though the
+ *  doorman is to be quiet. Thread: any. */
+uint32_t doorman_count_guests(const struct net_server *server, bool silent);
 /** End the thread, close the connections that it still has and the listening sockets, and free. NULL at server->doorman
  *  is fine. */
 void doorman_stop(struct net_server *server);

@@ -21,6 +21,8 @@ static struct h1_connection *open_connection(const struct h1_daemon *daemon, str
     atomic_fetch_add(&h1->open, 1);
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     struct h1_connection *timer = info ? h1_connection_open(&h1->connections, info->connect_fd) : NULL;
+    if (!timer)
+        atomic_fetch_sub(&daemon->server->asking, 1); /* nobody would know whether it has asked */
     info = daemon->tls ? MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION) : NULL;
     if (timer && info)
         timer->keys = net_tls_attach(daemon->server->options.tls, info->tls_session, false);
@@ -32,6 +34,8 @@ static void close_connection(const struct h1_daemon *daemon, struct MHD_Connecti
 {
     struct h1 *h1 = &daemon->server->h1;
     net_tls_release(timer ? timer->keys : NULL);
+    if (timer && !timer->asked)
+        atomic_fetch_sub(&daemon->server->asking, 1);
     h1_connection_close(&h1->connections, timer);
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     if (info)
@@ -146,8 +150,10 @@ enum status h1_start(struct net_server *server, const bool sides[NET_SIDES], str
 
 bool h1_take(struct net_server *server, int fd, const struct sockaddr *address, socklen_t len, enum net_side side)
 {
+    atomic_fetch_add(&server->asking, 1);
     if (MHD_add_connection(server->h1.daemons[side].library, fd, address, len) == MHD_YES)
         return true;
+    atomic_fetch_sub(&server->asking, 1);
     net_visitors_leave(&server->visitors, address);
     return false;
 }

@@ -19,6 +19,7 @@ struct h1_connection {
     struct h1_connection *next;
     struct h1_connection *previous;
     int socket;
+    bool asked;                       /* its first request has begun. The event thread's */
     struct net_tls_keys *keys;        /* of its TLS; NULL: plain */
     struct h1_exchange *stream;       /* to be told when the client ends; NULL: none. Guarded by the lock */
     atomic_uint_fast64_t deadline_ns; /* 0: none, the request's own holds */

@@ -203,7 +203,12 @@ static bool start(struct h1_exchange *x, struct h1_daemon *daemon, struct MHD_Co
     x->tls = daemon->tls;
     read_head(x, daemon, url, method, version);
     atomic_fetch_add(&x->h1->owed, 1);
-    if (net_exchange_begin(&x->base, daemon->server))
+    bool begun = net_exchange_begin(&x->base, daemon->server);
+    if (x->timer && !x->timer->asked) {
+        x->timer->asked = true;
+        atomic_fetch_sub(&daemon->server->asking, 1);
+    }
+    if (begun)
         return true;
     atomic_fetch_sub(&x->h1->owed, 1);
     x->h1 = NULL;

@@ -161,6 +161,7 @@ bool h2_take(struct net_server *server, int fd, const struct sockaddr *address, 
         net_visitors_leave(&server->visitors, address);
         return false;
     }
+    atomic_fetch_add(&server->asking, 1);
     connection->loop = &h2->loops[atomic_fetch_add(&h2->next, 1) % h2->n_loops];
     connection->fd = fd;
     connection->side = side;

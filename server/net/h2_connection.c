@@ -79,6 +79,7 @@ void h2_connection_close(struct h2_connection *connection)
     net_tls_release(connection->keys);
     close(connection->fd);
     mem_free(connection->unsent);
+    h2_session_asked(connection);
     atomic_fetch_sub(&connection->loop->n_connections, 1);
     net_visitors_leave(&connection->loop->h2->server->visitors, (struct sockaddr *)&connection->address);
     h2_loop_mark(connection); /* it is released there, when its streams are */
@@ -324,6 +325,7 @@ void h2_connection_leave(struct h2_connection *connection)
     if (connection->phase != H2_OPEN && connection->phase != H2_WARNED)
         return;
     connection->phase = H2_LEAVING;
+    h2_session_asked(connection); /* what it asks now, it asks another server */
     nghttp2_submit_goaway(connection->session, NGHTTP2_FLAG_NONE,
                           nghttp2_session_get_last_proc_stream_id(connection->session), NGHTTP2_NO_ERROR, NULL, 0);
     h2_loop_mark(connection);

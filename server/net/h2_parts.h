@@ -78,6 +78,7 @@ struct h2_connection {
     struct h2_connection *dirty_next;
     bool is_dirty;
     bool warned; /* the client has read that it is */
+    bool asked;  /* its first request has begun, or it cannot any more */
     enum h2_phase phase;
     enum net_side side;
     int fd;
@@ -190,6 +191,8 @@ nghttp2_session_callbacks *h2_session_callbacks(void);
 bool h2_session_start(struct h2_connection *connection);
 /** The HTTP/2 stream is closed, or its connection. */
 void h2_session_close_stream(struct h2_stream *stream);
+/** The connection's first request has begun, or it can begin none any more. */
+void h2_session_asked(struct h2_connection *connection);
 
 /* h2_stream.c */
 

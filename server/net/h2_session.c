@@ -82,12 +82,20 @@ static void end_request(struct h2_stream *stream)
         stream->base.handler->on_end(&stream->base);
 }
 
+void h2_session_asked(struct h2_connection *connection)
+{
+    if (!connection->asked)
+        atomic_fetch_sub(&connection->loop->h2->server->asking, 1);
+    connection->asked = true;
+}
+
 static void begin_request(struct h2_connection *connection, struct h2_stream *stream, bool ended)
 {
     stream->begun = h2_head_finish(stream, ended);
     connection->loop->owed++;
-    if (!stream->begun || !net_exchange_begin(&stream->base, connection->loop->h2->server)) {
-        stream->begun = false;
+    stream->begun = stream->begun && net_exchange_begin(&stream->base, connection->loop->h2->server);
+    h2_session_asked(connection);
+    if (!stream->begun) {
         connection->loop->owed--;
         nghttp2_submit_rst_stream(connection->session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_INTERNAL_ERROR);
         return;

@@ -61,6 +61,12 @@ uint32_t net_server_active(struct net_server *server)
     return atomic_load(&server->active);
 }
 
+uint32_t net_server_newcomers(struct net_server *server, bool silent)
+{
+    uint32_t guests = doorman_count_guests(server, silent); /* first: they become the carriers' */
+    return guests + atomic_load(&server->asking);
+}
+
 void net_server_get_stats(struct net_server *server, struct net_stats *ret)
 {
     *ret = (struct net_stats){.connections_h1 = h1_count_connections(server)};

@@ -2,7 +2,7 @@
  * TLS, on one port. It knows connections, not what is asked: handlers take the requests (server/http, server/rpc).
  *
  * Life: net_listen (early: tells whether an address is free), net_server_create (serves from then on),
- * net_server_drain, net_server_quiesce, net_server_active until 0, net_server_destroy.
+ * net_server_drain, net_server_quiesce, net_server_newcomers and net_server_active until 0, net_server_destroy.
  *
  * An exchange is one request and its answer. Its handler is called, in this order:
  *
@@ -121,6 +121,9 @@ void net_server_drain(struct net_server *server);
 void net_server_quiesce(struct net_server *server);
 /** Requests that have begun and whose answer is not yet sent. Thread: any. */
 uint32_t net_server_active(struct net_server *server);
+/** Connections of which no request has begun; without `silent` only those of which bytes have come. It counts in
+ *  net_server_active before it counts no more here. Thread: any. */
+uint32_t net_server_newcomers(struct net_server *server, bool silent);
 /** Wait until every exchange has been given its answer (the handlers' work is to see to that), cut what is being sent,
  *  free. Sets the pointer to NULL; NULL is fine. */
 void net_server_destroy(struct net_server **server);

@@ -17,6 +17,7 @@ struct net_server {
     struct h2 *h2;
     atomic_bool draining;
     atomic_uint active; /* exchanges that have begun and are not over */
+    atomic_uint asking; /* connections that a carrier has, and whose first exchange has not begun */
 };
 
 #endif

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <sched.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "accel/backend_selftest.h"
 #include "accel/cpu/cpu_flags.h"
@@ -318,6 +320,34 @@ Test(board, two_boards_split_a_layer)
     }
     note_destroy(whole);
     note_destroy(split);
+    image_release(&image);
+}
+
+static double cpu_seconds(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+/* A board to which tasks come in quick succession waits awake for the next, but not for long. */
+Test(board, sleeps_when_there_is_nothing_to_do)
+{
+    enum { TASKS = 200, IDLE_US = 500000 };
+    struct image *image = tiny_image(&tiny_shapes[1], IMAGE_INT8, 1);
+    struct log log = LOG_INIT;
+    struct board *board = open_loaded("ref", image);
+    struct note *notes[TASKS];
+    for (int i = 0; i < TASKS; i++) {
+        notes[i] = note_create(&log, image, 1);
+        cr_assert_eq(note_run(board, notes[i]), STATUS_OK);
+    }
+    double before = cpu_seconds();
+    usleep(IDLE_US);
+    cr_expect_lt(cpu_seconds() - before, 0.05, "%.3f s of %.1f", cpu_seconds() - before, IDLE_US * 1e-6);
+    board_close(&board);
+    for (int i = 0; i < TASKS; i++)
+        note_destroy(notes[i]);
     image_release(&image);
 }
 

@@ -1,7 +1,7 @@
 /* A board with a thread of its own that takes its time, fails, and hangs, by chance.
  *
  * Every layer adds one to the rows of the token ids, so that a layer left out or done twice shows; PROJECT stamps its
- * rows, and FINISH wants to see the stamps of all, so that a barrier left out shows.
+ * rows, and FINISH wants to see the stamps of all, so that a barrier left out shows. A team stamps what it exchanges.
  */
 #ifndef TESTS_BATCH_STRESS_BOARD_H
 #define TESTS_BATCH_STRESS_BOARD_H
@@ -51,6 +51,24 @@ static void stress_layer(struct stress_board *board, const struct board_task *ta
             job->hidden[r * width + i] = (layer ? job->hidden[r * width + i] : (float)job->ids[r]) + 1;
 }
 
+/* Its part of the rows; then all members have stamped that they have done theirs. */
+static bool stress_share(struct stress_board *board, const struct board_task *task, uint32_t layer)
+{
+    struct board_team *team = task->team;
+    uint32_t *stamps = team->exchange;
+    struct board_task own = *task;
+    own.row_begin = task->row_end * task->member / team->n;
+    own.row_end = task->row_end * (task->member + 1) / team->n;
+    stress_layer(board, &own, layer);
+    stamps[task->member] = layer + 1;
+    if (!board_team_meet(team, task->member))
+        return false;
+    for (uint32_t m = 0; m < team->n; m++)
+        if (stamps[m] != layer + 1)
+            atomic_fetch_add(&board->bad_stamps, 1);
+    return board_team_meet(team, task->member);
+}
+
 static enum status stress_hang(struct stress_board *board)
 {
     atomic_fetch_add(&board->hangs, 1);
@@ -74,7 +92,10 @@ static enum status stress_compute(struct stress_board *board, const struct board
             atomic_fetch_add(&board->failures, 1);
             return STATUS_BACKEND;
         }
-        stress_layer(board, task, layer);
+        if (task->kind != BOARD_TENSOR)
+            stress_layer(board, task, layer);
+        else if (!stress_share(board, task, layer))
+            return STATUS_CANCELLED;
     }
     return STATUS_OK;
 }
@@ -98,6 +119,8 @@ static void *stress_main(void *cookie)
             status = stress_compute(board, task);
         struct error err;
         error_set(&err, status, "by chance");
+        if (status && task->kind == BOARD_TENSOR)
+            status = board_team_leave(task->team, task->member, status, &err);
         pthread_mutex_lock(&board->lock);
         if (--board->with_it == 0)
             pthread_cond_broadcast(&board->empty);
@@ -178,6 +201,13 @@ static void stress_close(struct board *base)
     free(board);
 }
 
+static size_t stress_exchange_size(const struct image *image, uint32_t rows, uint32_t n)
+{
+    (void)image;
+    (void)rows;
+    return n * sizeof(uint32_t);
+}
+
 static const struct board_backend stress_backend = {.kind = "stress",
                                                     .close = stress_close,
                                                     .load = stress_load,
@@ -185,7 +215,8 @@ static const struct board_backend stress_backend = {.kind = "stress",
                                                     .cancel = stress_cancel,
                                                     .reset = stress_reset,
                                                     .selftest = stress_selftest,
-                                                    .stats = stress_stats};
+                                                    .stats = stress_stats,
+                                                    .exchange_size = stress_exchange_size};
 
 static inline struct board *stress_board_create(uint64_t seed, uint32_t hang_at)
 {

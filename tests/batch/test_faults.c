@@ -61,6 +61,24 @@ Test(faults, a_slow_board_is_not_a_failed_one)
     emu_sched_close(&sched);
 }
 
+Test(faults, a_slow_board_gets_fewer_rows)
+{
+    const struct board_fault slow = {.kind = BOARD_FAULT_SLOW, .factor = 30, .for_ns = 3600000000000ull};
+    uint64_t before[2], rows[2] = {0};
+    struct emu_sched sched;
+    emu_sched_open(&sched, BATCH_SPLIT, 0);
+    cr_assert_eq(batch_inject(sched.batch, 1, &slow, NULL), STATUS_OK);
+    for (int tries = 0; rows[1] >= rows[0]; tries++) {
+        cr_assert_lt(tries, 1000, "never");
+        for (int b = 0; b < 2; b++)
+            before[b] = emu_info(&sched, b).stats.rows;
+        emu_ask(&sched);
+        for (int b = 0; b < 2; b++)
+            rows[b] = emu_info(&sched, b).stats.rows - before[b];
+    }
+    emu_sched_close(&sched);
+}
+
 Test(faults, all_boards_at_once_and_back_without_help)
 {
     struct emu_sched sched;

@@ -115,12 +115,14 @@ static bool one_fails(uint32_t boards, enum batch_placement placement, enum batc
 
 Test(memory, whoever_is_hit_fails_and_the_others_do_not)
 {
-    static const enum batch_placement placements[] = {BATCH_AUTO, BATCH_REPLICATE, BATCH_SPLIT, BATCH_PIPELINE};
+    static const enum batch_placement placements[] = {BATCH_AUTO, BATCH_REPLICATE, BATCH_SPLIT, BATCH_TENSOR,
+                                                      BATCH_PIPELINE};
     for (size_t p = 0; p < sizeof pools / sizeof *pools; p++)
         for (size_t m = 0; m < sizeof placements / sizeof *placements; m++)
             for (int c = 0; c < BATCH_CLASSES; c++) {
                 if (placements[m] == BATCH_PIPELINE && pools[p] > LAYERS)
                     continue; /* there is no such pipeline */
+                fake_exchange = placements[m] == BATCH_TENSOR ? 64 : 0;
                 long n = 0;
                 while (one_fails(pools[p], placements[m], (enum batch_class)c, n))
                     cr_assert_lt(++n, MOST_FAILURES);

@@ -255,6 +255,42 @@ Test(bandit, splits_until_it_is_seen_that_it_does_not_pay)
     cr_assert_eq(pull(&machine, other, 1, 1), 1);
 }
 
+/* Where boards can be a team there are arms for that, and the one that takes the least time wins. */
+Test(bandit, weighs_teams_where_there_can_be_any)
+{
+    struct slot_machine machine;
+    struct cost_load few = {8, 64};
+    open_machine(&machine, 1);
+    machine.cost.row_ns = 5000; /* a layer's weights take longer than its rows */
+    for (int i = 0; i < 50; i++)
+        cr_assert_neq(bandit_choose(&machine.bandit, &machine.cost, few, 6, 4).placement, BATCH_TENSOR);
+    machine.bandit.teams = true;
+    struct bandit_choice choice = bandit_choose(&machine.bandit, &machine.cost, few, 6, 4);
+    cr_assert_eq(choice.placement, BATCH_TENSOR, "each weight is read once");
+    cr_assert_eq(choice.boards, 4);
+    for (int i = 0; i < 200; i++) { /* they turn out to take three times as long as the whole on one */
+        choice = bandit_choose(&machine.bandit, &machine.cost, few, 6, 4);
+        double whole_ns = cost_whole(&machine.cost, few, 6);
+        double ns = choice.placement == BATCH_TENSOR ? 3 * whole_ns : cost_split(&machine.cost, few, 6, choice.boards);
+        bandit_observe(&machine.bandit, &machine.cost, few, 6, choice, ns);
+    }
+    cr_assert_eq(bandit_choose(&machine.bandit, &machine.cost, few, 6, 4).placement, BATCH_SPLIT);
+    cr_assert_eq(bandit_choose(&machine.bandit, &machine.cost, few, 6, 1).boards, 1);
+}
+
+Test(bandit, arms_are_whole_split_and_team)
+{
+    struct bandit bandit = {.teams = true};
+    struct bandit_choice arm = bandit_whole;
+    uint32_t boards[] = {2, 4, 6, 2, 4, 6};
+    for (int i = 0; i < 6; i++) {
+        cr_assert(bandit_next_arm(&bandit, &arm, 6));
+        cr_assert_eq(arm.boards, boards[i]);
+        cr_assert_eq(arm.placement, i < 3 ? BATCH_SPLIT : BATCH_TENSOR);
+    }
+    cr_assert_not(bandit_next_arm(&bandit, &arm, 6));
+}
+
 Test(bandit, stays_with_what_pays)
 {
     struct slot_machine machine;

@@ -116,6 +116,92 @@ Test(placement, a_split_that_fails_on_one_board_is_computed_again)
     close_sched(&sched);
 }
 
+Test(placement, a_team_gets_a_task_a_board_over_all_layers)
+{
+    struct sched sched;
+    fake_exchange = 64;
+    open_placed(&sched, 3, 100, 100, BATCH_TENSOR);
+    struct request *request = make_request(1, 16, BATCH_POOL_MEAN);
+    batch_submit(sched.batch, &request->work, NULL);
+    const struct board_team *team = fake_board_peek(sched.boards[0]).team;
+    cr_assert(team && team->n == 3 && team->exchange);
+    for (uint32_t b = 0; b < 3; b++) {
+        struct board_task task = fake_board_peek(sched.boards[b]);
+        cr_assert(task.kind == BOARD_TENSOR && task.team == team && task.member == b);
+        cr_assert(task.row_begin == 0 && task.row_end == 16 && task.layer_begin == 0 && task.layer_end == LAYERS);
+    }
+    for (uint32_t b = 0; b < 3; b++) {
+        cr_assert_eq(request->done, 0);
+        fake_board_finish(sched.boards[b], STATUS_OK);
+        check_invariants(&sched);
+    }
+    cr_assert_eq(request->status, STATUS_OK);
+    cr_assert_float_eq(request->out[0][0], 10 + 7.5f, 0);
+    struct batch_stats stats;
+    batch_get_stats(sched.batch, &stats);
+    cr_assert_eq(stats.flights[BATCH_TENSOR][BATCH_INTERACTIVE], 1);
+    cr_assert_eq(info_of(&sched, 2).splits, 1);
+    free(request);
+    close_sched(&sched);
+}
+
+/* The others report before it or behind it. */
+Test(placement, of_a_team_that_fails_one_board_is_at_fault)
+{
+    for (int failing = 0; failing < 3; failing++) {
+        struct sched sched;
+        fake_exchange = 64;
+        open_placed(&sched, 3, 100, 100, BATCH_TENSOR);
+        struct request *request = make_request(1, 16, BATCH_POOL_MEAN);
+        batch_submit(sched.batch, &request->work, NULL);
+        for (int b = 0; b < 3; b++) {
+            fake_board_finish(sched.boards[b], b == failing ? STATUS_BACKEND : STATUS_CANCELLED);
+            check_invariants(&sched);
+        }
+        for (int tries = 0; !request->done; tries++) {
+            cr_assert_lt(tries, 300000);
+            finish_all(&sched);
+            usleep(1000);
+        }
+        cr_assert_eq(request->status, STATUS_OK);
+        cr_assert_float_eq(request->out[0][0], 10 + 7.5f, 0);
+        for (int b = 0; b < 3; b++)
+            cr_assert_eq(info_of(&sched, b).quarantined, b == failing);
+        WAIT_FOR(in_service(&sched) == 3);
+        free(request);
+        close_sched(&sched);
+    }
+}
+
+/* It is waited for, and the others wait: it alone goes. */
+Test(placement, of_a_team_that_hangs_the_late_board_goes)
+{
+    struct sched sched;
+    fake_exchange = 64;
+    open_placed(&sched, 3, 100, 100, BATCH_TENSOR);
+    struct request *request = make_request(1, 16, BATCH_POOL_MEAN);
+    batch_submit(sched.batch, &request->work, NULL);
+    struct board_team *team = fake_board_peek(sched.boards[0]).team;
+    atomic_store(&team->members[0].meetings, 7);
+    atomic_store(&team->members[1].meetings, 6);
+    atomic_store(&team->members[2].meetings, 7);
+    WAIT_FOR(info_of(&sched, 1).quarantined == 1);
+    cr_assert_not(board_team_meet(team, 0), "the others are told to go");
+    for (int b = 0; b < 3; b += 2)
+        fake_board_finish(sched.boards[b], STATUS_OK); /* as cancelled */
+    for (int tries = 0; !request->done; tries++) {
+        cr_assert_lt(tries, 300000);
+        finish_all(&sched);
+        usleep(1000);
+    }
+    cr_assert_eq(request->status, STATUS_OK);
+    for (int b = 0; b < 3; b++)
+        cr_assert_eq(info_of(&sched, b).quarantined, b == 1);
+    WAIT_FOR(in_service(&sched) == 3);
+    free(request);
+    close_sched(&sched);
+}
+
 Test(placement, a_pipeline_goes_from_board_to_board)
 {
     struct sched sched;

@@ -211,9 +211,12 @@ static void *auditor_main(void *cookie)
 
 static void open_stress(struct stress *stress, uint64_t seed)
 {
-    static const enum batch_placement placements[] = {BATCH_AUTO, BATCH_REPLICATE, BATCH_SPLIT, BATCH_PIPELINE};
+    static const enum batch_placement placements[] = {BATCH_AUTO, BATCH_REPLICATE, BATCH_SPLIT, BATCH_PIPELINE,
+                                                      BATCH_TENSOR};
+    enum { PLACEMENTS = sizeof placements / sizeof *placements };
     *stress = (struct stress){.image = make_image()};
-    uint32_t boards = seed % 4 == 3 ? LAYERS : BOARDS;
+    const enum batch_placement placement = placements[seed % PLACEMENTS];
+    uint32_t boards = placement == BATCH_PIPELINE ? LAYERS : BOARDS;
     for (uint32_t b = 0; b < boards; b++)
         stress->boards[b] = stress_board_create(seed * BOARDS + b, b == seed % BOARDS ? 30 : 0);
     struct batch_options options = {.image = stress->image,
@@ -222,7 +225,7 @@ static void open_stress(struct stress *stress, uint64_t seed)
                                     .max_tokens = 64,
                                     .max_sequences = 24,
                                     .max_queued_items = 300,
-                                    .placement = placements[seed % 4]};
+                                    .placement = placement};
     cr_assert_eq(batch_create(&stress->batch, &options, NULL), STATUS_OK);
 }
 
@@ -281,6 +284,6 @@ Test(stress, shuffled_schedules, .timeout = 0)
     const char *seconds = getenv("BERTD_STRESS_SECONDS"), *first = getenv("BERTD_STRESS_SEED");
     uint64_t seed = first ? strtoull(first, NULL, 10) : 0;
     uint64_t end = clock_now_ns() + (uint64_t)(seconds ? atof(seconds) * 1e9 : 0);
-    for (int rounds = 0; rounds < 4 || clock_now_ns() < end; rounds++, seed++)
+    for (int rounds = 0; rounds < 5 || clock_now_ns() < end; rounds++, seed++)
         cr_assert(round_is_right(seed), "see above; again with BERTD_STRESS_SEED=%lu", (unsigned long)seed);
 }

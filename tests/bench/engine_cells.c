@@ -1,15 +1,17 @@
 /* bertd's side of tests/bench/peers: a process that stays alive and answers one command a line.
  *
- *     open NAME DIR BOARDS             load the model, open a pool of emulated boards and its scheduler: "ok SECONDS"
+ *     open NAME DIR BOARDS [PLACEMENT] load the model, open a pool of emulated boards and its scheduler: "ok SECONDS"
  *     time NAME SEQS TOKENS COUNT      COUNT passes over SEQS texts of TOKENS tokens in one work: "ms T T T ..."
  *     ragged NAME COUNT LENGTH ...     COUNT passes over texts of these lengths, as works of 32 texts that wait
  *                                      together, as requests do: "ms T T T ..."
  *     loop NAME MS CLIENTS LENGTH ...  so many works of one text always in flight, of these lengths in turn, for so
  *                                      long, whose first third does not count: "tokens/s T"
+ *     slow NAME BOARD PERCENT MS       that board takes PERCENT of the time that it would take, for so long: "ok"
  *     embed NAME ID ID ...             the mean of the last hidden states: "values V V V ..."
  *     quit
  *
- * Whatever placement the scheduler chooses counts. What goes wrong ends the process with a line on stderr.
+ * PLACEMENT is replicate, split or tensor; without one whatever the scheduler chooses counts. What goes wrong ends the
+ * process with a line on stderr.
  */
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -59,7 +61,18 @@ static struct pool *pool_find(const char *name)
 }
 
 /* As the server starts: one board after another, unpinned, each self-tested, then the room. */
-static void open_pool(const char *name, const char *dir, uint32_t n_boards)
+static enum batch_placement read_placement(const char *word)
+{
+    static const char *const names[BATCH_PLACEMENTS] = {
+        [BATCH_REPLICATE] = "replicate", [BATCH_SPLIT] = "split", [BATCH_TENSOR] = "tensor"};
+    for (int p = 0; p < BATCH_PLACEMENTS; p++)
+        if (names[p] && strcmp(names[p], word) == 0)
+            return (enum batch_placement)p;
+    fprintf(stderr, "bench-engine_cells: there is no placement %s\n", word);
+    exit(1);
+}
+
+static void open_pool(const char *name, const char *dir, uint32_t n_boards, enum batch_placement placement)
 {
     struct pool *pool = must_have(mem_calloc(1, sizeof *pool));
     struct board *boards[MAX_BOARDS];
@@ -79,7 +92,8 @@ static void open_pool(const char *name, const char *dir, uint32_t n_boards)
                                           .boards = boards,
                                           .n_boards = n_boards,
                                           .max_tokens = MAX_BATCH_TOKENS,
-                                          .max_queued_items = MAX_QUEUED};
+                                          .max_queued_items = MAX_QUEUED,
+                                          .placement = placement};
     must(batch_create(&pool->batch, &options, &err), &err);
     image_release(&image);
     pool->next = pools;
@@ -265,6 +279,14 @@ static void embed(const struct pool *pool, const uint32_t *ids, uint32_t n)
     texts_finish(&texts);
 }
 
+static void slow(const struct pool *pool, uint32_t board, uint32_t percent, uint32_t ms)
+{
+    const struct board_fault fault = {.kind = BOARD_FAULT_SLOW, .factor = percent / 100.0, .for_ns = ms * 1000000ull};
+    struct error err;
+    must(batch_inject(pool->batch, board, &fault, &err), &err);
+    printf("ok\n");
+}
+
 /* Commands ---------------------------------------------------------------------------------------------------------*/
 
 static void bad_command(const char *word)
@@ -279,9 +301,9 @@ static void answer(char **words, uint32_t n)
     if (n < 3)
         bad_command(words[0]);
     if (strcmp(words[0], "open") == 0) {
-        if (n != 4)
+        if (n != 4 && n != 5)
             bad_command(words[0]);
-        open_pool(words[1], words[2], (uint32_t)atoi(words[3]));
+        open_pool(words[1], words[2], (uint32_t)atoi(words[3]), n == 5 ? read_placement(words[4]) : BATCH_AUTO);
         return;
     }
     const struct pool *pool = pool_find(words[1]);
@@ -298,6 +320,8 @@ static void answer(char **words, uint32_t n)
     } else if (strcmp(words[0], "loop") == 0 && n_numbers >= 3 && numbers[0] > 0 && numbers[1] > 0 &&
                numbers[1] <= MAX_WORDS) {
         loop(pool, numbers[0], numbers[1], numbers + 2, n_numbers - 2);
+    } else if (strcmp(words[0], "slow") == 0 && n_numbers == 3) {
+        slow(pool, numbers[0], numbers[1], numbers[2]);
     } else if (strcmp(words[0], "embed") == 0) {
         embed(pool, numbers, n_numbers);
     } else {

@@ -4,6 +4,7 @@
 It tells when it is ready, reads again and stops (NOTIFY_SOCKET), and takes sockets that are listened on (LISTEN_FDS), of
 which no client is refused when bertd is started anew. Skipped (77) without the model.
 """
+import atexit
 import fcntl
 import json
 import os
@@ -33,6 +34,7 @@ class Child:
             ["bash", "-c", script, "bash", BERTD, "--model-id", model_dir(), "--boards", "1", "--drain-seconds", "0", "--json-output",
              *options],
             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={"PATH": os.environ["PATH"]}, pass_fds=high)
+        atexit.register(self.process.kill)      # nothing once it has ended
         for fd in high:
             os.close(fd)
 
@@ -113,14 +115,21 @@ class Manager(unittest.TestCase):
         path = os.path.join(self.folder, "socket")
         with listener() as tcp, listener(socket.AF_UNIX, path) as local:
             places = ((socket.AF_INET, tcp.getsockname()), (socket.AF_UNIX, path))
-            for _ in range(2):  # the second serves who connected before it was there
+            late = []
+            for _ in range(4):  # the others serve who connected before they were there
                 waiting = [begin_request(*place) for place in places]
                 child = Child(sockets=(tcp, local), LISTEN_PID="$$", LISTEN_FDS=2)
                 self.assertEqual(child.await_line("listening")["port"], tcp.getsockname()[1])
-                for client in waiting:
+                for client in waiting + late:
                     self.assertEqual(answer_of(client), (b"200", 384))
+                late = [begin_request(*place) for place in places]  # accepted by this one or not
                 self.assertEqual(child.end()[0], 0)
                 self.assertTrue(exists(path))
+            child = Child(sockets=(tcp, local), LISTEN_PID="$$", LISTEN_FDS=2)
+            child.await_line("listening")
+            for client in late:
+                self.assertEqual(answer_of(client), (b"200", 384))
+            self.assertEqual(child.end()[0], 0)
 
     def test_sockets_of_another_process_are_left(self):
         with listener() as tcp:

@@ -11,6 +11,7 @@
 
 #include "tests/http/client.h"
 #include "tests/http/process.h"
+#include "tests/http/raw.h"
 
 PROCESS_MAIN
 {
@@ -181,6 +182,30 @@ Test(drain, waits_for_the_last_answer)
     close(fd);
     unlink(process.log);
     free(request);
+}
+
+/* Who was accepted before it was over is served, though the request comes after it. */
+Test(drain, serves_who_was_accepted)
+{
+    static const char head[] = "POST /embed HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n";
+    static const char rest[] = "Content-Length: 18\r\n\r\n{\"inputs\":\"hello\"}";
+    static struct raw_answer answer;
+    struct process process = process_start("--boards 1 --drain-seconds 0");
+    int silent = client_connect(process.port), fd = client_connect(process.port);
+    raw_send(fd, head, strlen(head));
+    client_expect_ok(client_post(process.port, "/embed", short_body)); /* accepted after them */
+    kill(process.pid, SIGTERM);
+    process_await_log(&process, "\"draining\"");
+    raw_send(fd, rest, strlen(rest));
+    raw_read(fd, &answer, false, 600000);
+    cr_expect_eq(answer.code, 200, "%d %s", answer.code, answer.body);
+    cr_expect(strcasestr(answer.head, "\nconnection: close"), "%s", answer.head);
+    int status = 0;
+    cr_assert_eq(waitpid(process.pid, &status, 0), process.pid, "a silent client keeps nobody");
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%d", status);
+    close(silent);
+    close(fd);
+    unlink(process.log);
 }
 
 /* A second signal does not wait: drain and work (minutes of both) are given up. */

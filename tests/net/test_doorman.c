@@ -315,6 +315,50 @@ Test(doorman, quiesce_refuses_and_goes_on)
     place_close(&place);
 }
 
+static void await_newcomers(bool silent, uint32_t n)
+{
+    for (int tries = 0; net_server_newcomers(place.server, silent) != n; tries++) {
+        cr_assert_lt(tries, 15000, "%u newcomers, not %u", net_server_newcomers(place.server, silent), n);
+        usleep(1000);
+    }
+}
+
+/* A connection is one from when it is accepted until its first request has begun, or it has ended. */
+Test(doorman, newcomers)
+{
+    static const char head[] = "GET /bytes?5 HTTP/1.1\r\nHost: a\r\n", end[] = "\r\n";
+    PLACE_OPEN(&place);
+    int silent = client_connect(place.port), h1 = client_connect(place.port), gone = client_connect(place.port);
+    await_newcomers(true, 3);
+    cr_expect_eq(net_server_newcomers(place.server, false), 0);
+    send(h1, head, strlen(head), 0);
+    send(gone, head, strlen(head), 0);
+    await_newcomers(false, 2);
+    struct client *h2 = client_open(place.port), *idle = client_open(place.port);
+    CLIENT_UNTIL(h2, h2->settings);
+    CLIENT_UNTIL(idle, idle->settings);
+    await_newcomers(false, 4);
+    for (int i = 0; i < 2; i++) {
+        struct reply *reply = client_ask(h2, "POST", "/echo", "hello", 5);
+        client_finish(h2, reply);
+    }
+    await_newcomers(false, 3);
+    close(gone);
+    await_newcomers(false, 2);
+    net_server_quiesce(place.server);
+    CLIENT_UNTIL(idle, idle->ended); /* it was told to ask elsewhere */
+    await_newcomers(false, 1);
+    await_newcomers(true, 2);
+    send(h1, end, strlen(end), 0);
+    await_newcomers(true, 1);
+    expect_closed(h1);
+    close(silent);
+    await_newcomers(true, 0);
+    client_close(h2);
+    client_close(idle);
+    place_close(&place);
+}
+
 Test(doorman, socket_in_the_file_system)
 {
     struct error err;

@@ -12,9 +12,13 @@
 
 enum { MAX_SAMPLES = 1 << 18 };
 
-/* Microseconds of one call: as the client saw it, and as the server says. */
+/* Microseconds of one call: as the client saw it and as the server says, what the two together tell. */
+enum figure { CLIENT, OWN, BEYOND, QUEUE, INFERENCE, FIGURES };
+
+static const char *const figure_names[FIGURES] = {"client", "own", "beyond", "queue", "inference"};
+
 struct sample {
-    float client, total, own;
+    float us[FIGURES];
 };
 
 struct client {
@@ -55,9 +59,15 @@ static void note(struct client *client, const struct answer *answer, uint64_t be
     client->n++;
     client->bytes += answer->body.len;
     client->tokens += answer->tokens;
-    if (client->n_samples < MAX_SAMPLES)
-        client->samples[client->n_samples++] = (struct sample){(float)(now_ns - begin_ns) * 1e-3f, (float)times.total,
-                                                               (float)(times.total - times.waited)};
+    if (client->n_samples == MAX_SAMPLES)
+        return;
+    double seen = (double)(now_ns - begin_ns) * 1e-3;
+    float *us = client->samples[client->n_samples++].us;
+    us[CLIENT] = (float)seen;
+    us[OWN] = (float)(times.total - times.queue - times.inference);
+    us[BEYOND] = (float)(seen - times.total);
+    us[QUEUE] = (float)times.queue;
+    us[INFERENCE] = (float)times.inference;
 }
 
 static void *run_client(void *cookie)
@@ -68,10 +78,11 @@ static void *run_client(void *cookie)
     struct answer answer = {0};
     struct h2 *h2 = calls->surface->h2 ? h2_open(calls->port) : NULL;
     int fd = h2 ? -1 : socket_open(calls->port);
-    uint64_t begin;
-    while ((begin = clock_now_ns()) < run->end_ns) {
+    while (clock_now_ns() < run->end_ns) {
         const struct request *request = &run->requests[atomic_fetch_add(&run->next, 1) % (unsigned)run->n_requests];
-        begin = clock_now_ns();
+        if (calls->pause_us > 0)
+            usleep((useconds_t)calls->pause_us);
+        uint64_t begin = clock_now_ns();
         if (!call(fd, h2, request, &answer))
             fail("the server has closed a connection");
         note(client, &answer, begin, clock_now_ns());
@@ -114,43 +125,45 @@ static float quantile(const float *sorted, size_t n, double share)
     return n ? sorted[(size_t)((double)(n - 1) * share)] : 0;
 }
 
+/* The median and other quantiles of a figure. */
+static void report_figure(const struct client *clients, int n_clients, enum figure figure, size_t n)
+{
+    float *all = calloc(n + 1, sizeof *all);
+    size_t at = 0;
+    if (!all)
+        fail("no memory");
+    for (int c = 0; c < n_clients; c++)
+        for (uint32_t s = 0; s < clients[c].n_samples; s++)
+            all[at++] = clients[c].samples[s].us[figure];
+    qsort(all, n, sizeof *all, compare);
+    printf(", \"%s_p50_us\": %.1f, \"%s_p90_us\": %.1f, \"%s_p99_us\": %.1f", figure_names[figure],
+           quantile(all, n, 0.5), figure_names[figure], quantile(all, n, 0.9), figure_names[figure],
+           quantile(all, n, 0.99));
+    free(all);
+}
+
 static void report(const struct run *run, const struct client *clients, double client_cpu, double server_cpu)
 {
     const struct calls *calls = run->calls;
     uint64_t n = 0, tokens = 0, bytes = 0, failed = 0;
     size_t n_samples = 0;
-    for (int c = 0; c < calls->connections; c++)
-        n_samples += clients[c].n_samples;
-    float *client = calloc(3 * (n_samples + 1), sizeof *client), *own = client + n_samples, *beyond = own + n_samples;
-    if (!client)
-        fail("no memory");
-    size_t at = 0;
     for (int c = 0; c < calls->connections; c++) {
-        for (uint32_t s = 0; s < clients[c].n_samples; s++, at++) {
-            const struct sample *sample = &clients[c].samples[s];
-            client[at] = sample->client;
-            own[at] = sample->own;
-            beyond[at] = sample->client - sample->total;
-        }
+        n_samples += clients[c].n_samples;
         n += clients[c].n;
         tokens += clients[c].tokens;
         bytes += clients[c].bytes;
         failed += clients[c].failed;
     }
-    qsort(client, n_samples, sizeof *client, compare);
-    qsort(own, n_samples, sizeof *own, compare);
-    qsort(beyond, n_samples, sizeof *beyond, compare);
     printf("{\"surface\": \"%s\", \"connections\": %d, \"texts\": %d, \"seconds\": %.3f, \"requests\": %llu, "
-           "\"failed\": %llu, \"rate\": %.2f, \"tokens_per_s\": %.1f, \"bytes\": %.0f, \"client_p50_us\": %.1f, "
-           "\"client_p99_us\": %.1f, \"own_p50_us\": %.1f, \"own_p90_us\": %.1f, \"beyond_p50_us\": %.1f, "
-           "\"beyond_p90_us\": %.1f, \"client_cpu_us\": %.1f, \"server_cpu_us\": %.1f}\n",
+           "\"failed\": %llu, \"rate\": %.2f, \"tokens_per_s\": %.1f, \"bytes\": %.0f, \"client_cpu_us\": %.1f, "
+           "\"server_cpu_us\": %.1f",
            calls->surface->name, calls->connections, calls->n_texts, calls->seconds, (unsigned long long)n,
            (unsigned long long)failed, (double)n / calls->seconds, (double)tokens / calls->seconds,
-           n ? (double)bytes / (double)n : 0, quantile(client, n_samples, 0.5), quantile(client, n_samples, 0.99),
-           quantile(own, n_samples, 0.5), quantile(own, n_samples, 0.9), quantile(beyond, n_samples, 0.5),
-           quantile(beyond, n_samples, 0.9), n ? client_cpu * 1e6 / (double)n : 0,
+           n ? (double)bytes / (double)n : 0, n ? client_cpu * 1e6 / (double)n : 0,
            n ? server_cpu * 1e6 / (double)n : 0);
-    free(client);
+    for (int f = 0; f < FIGURES; f++)
+        report_figure(clients, calls->connections, (enum figure)f, n_samples);
+    printf("}\n");
 }
 
 static void sleep_until(uint64_t at_ns)

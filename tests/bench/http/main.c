@@ -2,13 +2,13 @@
  *
  *   bench-surfaces --port P --words a,b,.. --surface embed|embed-h2|connect|grpc|grpc-web|batch|batch-connect
  *                  [--pid PID] [--lengths 8,16,..] [--texts 1] [--connections 1] [--seconds 2] [--warmup 0.2] [--read]
+ *                  [--pause US]
  *   bench-surfaces --port P --words a,b,.. --streams 10000 --pid PID
  *
  * Words are ones that the model's tokenizer makes a token each of; lengths are those of the texts in turn, in tokens,
- * and
- * --texts of them go in a request. --read has the client read every value. Prints JSON: requests a second; microseconds
- * of a call, of it the server's own (its total less what waiting for boards and they took) and what the client sees
- * beyond the server's total; processor time of both sides a request.
+ * and --texts of them go in a request. --read has the client read every value; --pause has it sleep so long before each
+ * call. Prints JSON: requests a second; microseconds of a call, of it the server's own (its total less what waiting for
+ * boards and they took) and what the client sees beyond the server's total; processor time of both sides a request.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -21,7 +21,8 @@ static int usage(FILE *file, int status)
 {
     fprintf(file,
             "usage: bench-surfaces --port PORT --words A,B,.. (--surface NAME | --streams N) [--pid PID] [--lengths "
-            "N,..] [--texts N] [--connections N] [--seconds S] [--warmup S] [--read]\n");
+            "N,..] [--texts N] [--connections N] [--seconds S] [--warmup S] [--read] "
+            "[--pause US]\n");
     return status;
 }
 
@@ -43,11 +44,13 @@ static void parse_lengths(struct texts *texts, char *list)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"port", 1, 0, 'p'}, {"words", 1, 0, 'w'},   {"surface", 1, 0, 's'}, {"streams", 1, 0, 'n'},
-        {"pid", 1, 0, 'i'},  {"lengths", 1, 0, 'l'}, {"texts", 1, 0, 't'},   {"connections", 1, 0, 'c'},
-        {"read", 0, 0, 'r'}, {"seconds", 1, 0, 'd'}, {"warmup", 1, 0, 'u'},  {"help", 0, 0, 'h'},
-        {0, 0, 0, 0}};
+    static const struct option options[] = {{"port", 1, 0, 'p'},    {"words", 1, 0, 'w'},
+                                            {"surface", 1, 0, 's'}, {"streams", 1, 0, 'n'},
+                                            {"pid", 1, 0, 'i'},     {"lengths", 1, 0, 'l'},
+                                            {"texts", 1, 0, 't'},   {"connections", 1, 0, 'c'},
+                                            {"read", 0, 0, 'r'},    {"seconds", 1, 0, 'd'},
+                                            {"warmup", 1, 0, 'u'},  {"help", 0, 0, 'h'},
+                                            {"pause", 1, 0, 'z'},   {0, 0, 0, 0}};
     static struct texts texts = {.lengths = {8}, .n_lengths = 1};
     struct calls calls = {.texts = &texts, .connections = 1, .n_texts = 1, .warmup = 0.2, .seconds = 2};
     int option, streams = 0;
@@ -74,6 +77,8 @@ int main(int argc, char **argv)
             calls.reads = true;
         else if (option == 'd')
             calls.seconds = atof(optarg);
+        else if (option == 'z')
+            calls.pause_us = atoi(optarg);
         else if (option == 'u')
             calls.warmup = atof(optarg);
         else

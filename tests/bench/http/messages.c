@@ -170,8 +170,8 @@ static double timing_of(const char *timing, const char *name)
 
 static void read_times(const Tei__V1__Metadata *metadata, struct times *ret)
 {
-    *ret = (struct times){(double)metadata->total_time_ns * 1e-3,
-                          (double)(metadata->queue_time_ns + metadata->inference_time_ns) * 1e-3};
+    *ret = (struct times){(double)metadata->total_time_ns * 1e-3, (double)metadata->queue_time_ns * 1e-3,
+                          (double)metadata->inference_time_ns * 1e-3};
 }
 
 static bool check_message(const struct surface *surface, const uint8_t *message, size_t len, struct times *ret)
@@ -199,8 +199,8 @@ bool answer_check(const struct surface *surface, const struct answer *answer, st
     if (answer->code != 200)
         return false;
     if (surface->json) {
-        *ret = (struct times){timing_of(answer->timing, "total;dur="),
-                              timing_of(answer->timing, "queue;dur=") + timing_of(answer->timing, "inference;dur=")};
+        *ret = (struct times){timing_of(answer->timing, "total;dur="), timing_of(answer->timing, "queue;dur="),
+                              timing_of(answer->timing, "inference;dur=")};
         return *answer->timing && answer->body.len > 2;
     }
     const uint8_t *message = message_of(surface, answer, &len);

@@ -57,7 +57,7 @@ struct answer {
 
 /** What the server says of its time, microseconds. */
 struct times {
-    double total, waited; /* waited: for a board and on it */
+    double total, queue, inference; /* in total, for a board, on it */
 };
 
 /** False: it is no answer to the request, or an error. */
@@ -112,7 +112,8 @@ struct calls {
     const struct texts *texts;
     int connections, n_texts;
     double warmup, seconds;
-    bool reads; /* the client reads all values */
+    int pause_us; /* that a client sleeps before each call */
+    bool reads;   /* the client reads all values */
 };
 
 /** A closed loop on each connection; the figures as JSON on stdout. */
