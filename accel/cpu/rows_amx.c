@@ -2,7 +2,7 @@
 #define CPU_SIGNED_OPERANDS
 #include "accel/cpu/lanes_avx512vnni.h"
 
-#include "accel/cpu/quantise_avx512.h"
+#include "accel/cpu/quantise_avx512vnni.h"
 #include "accel/cpu/rows_body.h"
 
 void cpu_rows_init_amx(struct cpu_kernels *kernels)

@@ -1,9 +1,10 @@
-/* Quantising where vpdpbusd multiplies checks too: 64 elements at a time, packed into one register of bytes. The file
- * that includes this one includes rows_body.h first.
+/* Quantising where vpdpbusd multiplies checks too: 64 elements at a time, packed into one register of bytes. All is
+ * static; quantise_init fills the table.
  */
-#ifndef BERTD_ACCEL_CPU_QUANTISE_AVX512_H
-#define BERTD_ACCEL_CPU_QUANTISE_AVX512_H
+#ifndef BERTD_ACCEL_CPU_QUANTISE_AVX512VNNI_H
+#define BERTD_ACCEL_CPU_QUANTISE_AVX512VNNI_H
 
+#include "accel/cpu/lanes_avx512vnni.h"
 #include "accel/cpu/planes.h"
 #include "accel/cpu/rows_body.h"
 
