@@ -164,6 +164,16 @@ static void account(struct worker *worker, const struct board_task *task, enum s
     pthread_mutex_unlock(&worker->lock);
 }
 
+/* A fault that was to hit the task is over with it: whoever resets a board that hangs need not know whether it had come
+ * so far. */
+static enum status refuse(struct worker *worker, enum status refused, struct error *err)
+{
+    pthread_mutex_lock(&worker->lock);
+    worker_faults_take(&worker->faults, clock_now_ns());
+    pthread_mutex_unlock(&worker->lock);
+    return error_set(err, refused, "the board is being closed or reset");
+}
+
 static void *run(void *argument)
 {
     struct worker *worker = argument;
@@ -176,8 +186,8 @@ static void *run(void *argument)
         uint32_t layers = 0;
         uint64_t begin = clock_now_ns();
         atomic_store_explicit(&seat_of(worker)->core, sched_getcpu() + 1, memory_order_relaxed);
-        enum status status = refused ? error_set(&err, refused, "the board is being closed or reset")
-                                     : worker_task_compute(worker, task, &layers, &err);
+        enum status status =
+            refused ? refuse(worker, refused, &err) : worker_task_compute(worker, task, &layers, &err);
         if (status && task->kind == BOARD_TENSOR && task->team)
             status = board_team_leave(task->team, task->member, status, &err);
         if (status && status != STATUS_CANCELLED) /* NO_MEMORY is the board's failure, not the request's */
