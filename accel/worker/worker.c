@@ -186,8 +186,7 @@ static void *run(void *argument)
         uint32_t layers = 0;
         uint64_t begin = clock_now_ns();
         atomic_store_explicit(&seat_of(worker)->core, sched_getcpu() + 1, memory_order_relaxed);
-        enum status status =
-            refused ? refuse(worker, refused, &err) : worker_task_compute(worker, task, &layers, &err);
+        enum status status = refused ? refuse(worker, refused, &err) : worker_task_compute(worker, task, &layers, &err);
         if (status && task->kind == BOARD_TENSOR && task->team)
             status = board_team_leave(task->team, task->member, status, &err);
         if (status && status != STATUS_CANCELLED) /* NO_MEMORY is the board's failure, not the request's */

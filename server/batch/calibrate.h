@@ -12,9 +12,9 @@ enum status calibrate_cost(struct cost_model *model, const struct image *image, 
                            struct planner_board loaded, struct error *err);
 
 /** Run texts of a few sizes through all layers, whole and shared in every way by boards [n] of one kind, all idle, for
- *  a twentieth of a second at most: the smallest first, since of those a cost model is least exact. Teaches `bandit` what
- *  that took, and `cost` what a barrier takes. A board that fails ends it; it is the scheduler's to find out. Errors:
- *  NO_MEMORY. */
+ *  a twentieth of a second at most: the smallest first, since of those a cost model is least exact. Teaches `bandit`
+ * what that took, and `cost` what a barrier takes. A board that fails ends it; it is the scheduler's to find out.
+ * Errors: NO_MEMORY. */
 enum status calibrate_sharing(struct bandit *bandit, struct cost_model *cost, struct image *image,
                               struct board *const *boards, uint32_t n, struct error *err);
 
