@@ -110,7 +110,11 @@ static enum status reserve_team(struct flight *flight, const struct flight_plan 
         mem_alloc_aligned(ALIGN, padded(sizeof(struct board_team)) + padded(shards_size) + padded(exchange_size));
     if (!memory)
         return STATUS_NO_MEMORY;
-    mem_free(flight->team_memory);
+    if (flight->team_memory) { /* of a smaller team, whose shards the last launch had */
+        mem_free(flight->team_memory);
+        flight->shards = &flight->whole;
+        flight->n_shards = 0;
+    }
     flight->team_memory = memory;
     flight->team = carve(&memory, sizeof *flight->team);
     flight->members = carve(&memory, shards_size);
