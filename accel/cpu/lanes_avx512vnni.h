@@ -168,8 +168,8 @@ static inline ints ints_magnitude(lanes x)
 
 static inline lanes lanes_least_magnitude(lanes x, lanes limit)
 {
-    const int least_magnitude = 2, positive = 2 << 2;
-    return _mm512_range_ps(x, limit, least_magnitude | positive);
+    enum { LEAST_MAGNITUDE = 2, POSITIVE = 2 << 2 };
+    return _mm512_range_ps(x, limit, LEAST_MAGNITUDE | POSITIVE);
 }
 
 static inline ints ints_add(ints a, ints b)
