@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/relax.h"
 
 enum { WHOLE, BREAKING, BROKEN };
 
@@ -26,15 +27,6 @@ bool board_team_agrees(struct board_team *team, const void *how)
 {
     uintptr_t first = 0;
     return atomic_compare_exchange_strong(&team->how, &first, (uintptr_t)how) || first == (uintptr_t)how;
-}
-
-static void relax(void)
-{
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
 }
 
 /* What waiting for the `waits`-th time costs whom. `*since_ns` is when it became long. */

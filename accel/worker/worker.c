@@ -6,6 +6,7 @@
 #include "accel/worker/worker_board.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/relax.h"
 
 /* A hand-over between boards takes a few microseconds; longer than this a board with nothing to do sleeps. In the
  * middle of a split the next task comes as soon as the slowest board is done with its rows: waking up would cost more
@@ -15,15 +16,6 @@
 enum { SPIN_NS = 5000, SPLIT_SPIN_NS = 2000000, SOON_NS = 250000, MOST_CREDIT_NS = 1000000 };
 
 /* The thread ------------------------------------------------------------------------------------------------------ */
-
-static void relax(void)
-{
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
 
 /* Of each board of this process, at its index: how many tasks it has, and the core where it last computed, plus one.
  * What is out of date here costs a little time and nothing else. */

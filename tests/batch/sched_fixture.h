@@ -10,8 +10,9 @@
 #include "server/batch/batch.h"
 #include "server/batch/invariants.h"
 #include "tests/batch/fake_board.h"
+#include "tests/batch/zero_image.h"
 
-enum { WIDTH = 4, MAX_BOARDS = 5, LAYERS = 2 };
+enum { MAX_BOARDS = 5, LAYERS = 2 };
 
 struct sched {
     struct batch *batch;
@@ -28,38 +29,9 @@ static inline void count_dispatch(void *cookie, uint32_t sequences, uint32_t tok
     atomic_fetch_add(&tokens_dispatched, (int)tokens);
 }
 
-static inline enum status zero_layer(void *cookie, uint32_t index, struct image_source_layer *ret, struct error *err)
-{
-    static const float zeros[WIDTH * WIDTH];
-    const struct image_source_linear linear = {zeros, zeros};
-    const struct image_source_norm norm = {zeros, zeros};
-    (void)cookie;
-    (void)index;
-    (void)err;
-    *ret = (struct image_source_layer){linear, linear, linear, linear, linear, linear, norm, norm};
-    return STATUS_OK;
-}
-
-/* The fake boards look at the shape only. */
 static inline struct image *make_image(void)
 {
-    static const float zeros[WIDTH];
-    const struct image_source source = {.shape = {.hidden = WIDTH,
-                                                  .layers = LAYERS,
-                                                  .heads = 1,
-                                                  .intermediate = WIDTH,
-                                                  .vocab = 1,
-                                                  .positions = 1,
-                                                  .types = 1,
-                                                  .layer_norm_eps = 1e-12f},
-                                        .word_embeddings = zeros,
-                                        .position_embeddings = zeros,
-                                        .type_embeddings = zeros,
-                                        .embedding_norm = {zeros, zeros},
-                                        .layer = zero_layer};
-    struct image *image = NULL;
-    cr_assert_eq(image_build(&image, &source, IMAGE_INT8, NULL, NULL), STATUS_OK);
-    return image;
+    return zero_image(LAYERS, 1);
 }
 
 static inline void open_placed(struct sched *sched, uint32_t n_boards, uint32_t max_tokens, uint32_t max_queued,

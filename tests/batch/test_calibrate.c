@@ -5,8 +5,9 @@
 #include "accel/backend.h"
 #include "base/mem.h"
 #include "server/batch/calibrate.h"
+#include "tests/batch/zero_image.h"
 
-enum { WIDTH = 4, LAYERS = 6, POSITIONS = 512, N_BOARDS = 4, MAX_LAUNCHES = 400 };
+enum { LAYERS = 6, POSITIONS = 512, N_BOARDS = 4, MAX_LAUNCHES = 400 };
 
 static uint64_t now_ns = 1000;
 
@@ -55,39 +56,6 @@ static void submit_timed(struct board *base, struct board_task *task)
 
 static const struct board_backend timed_backend = {.kind = "timed", .close = close_timed, .submit = submit_timed};
 
-static enum status zero_layer(void *cookie, uint32_t index, struct image_source_layer *ret, struct error *err)
-{
-    static const float zeros[WIDTH * WIDTH];
-    const struct image_source_linear linear = {zeros, zeros};
-    const struct image_source_norm norm = {zeros, zeros};
-    (void)cookie;
-    (void)index;
-    (void)err;
-    *ret = (struct image_source_layer){linear, linear, linear, linear, linear, linear, norm, norm};
-    return STATUS_OK;
-}
-
-static struct image *make_image(uint32_t positions)
-{
-    static const float zeros[WIDTH * POSITIONS];
-    const struct image_source source = {.shape = {.hidden = WIDTH,
-                                                  .layers = LAYERS,
-                                                  .heads = 1,
-                                                  .intermediate = WIDTH,
-                                                  .vocab = 1,
-                                                  .positions = positions,
-                                                  .types = 1,
-                                                  .layer_norm_eps = 1e-12f},
-                                        .word_embeddings = zeros,
-                                        .position_embeddings = zeros,
-                                        .type_embeddings = zeros,
-                                        .embedding_norm = {zeros, zeros},
-                                        .layer = zero_layer};
-    struct image *image = NULL;
-    cr_assert_eq(image_build(&image, &source, IMAGE_INT8, NULL, NULL), STATUS_OK);
-    return image;
-}
-
 struct pool {
     struct board *boards[N_BOARDS];
     struct image *image;
@@ -97,7 +65,7 @@ struct pool {
 
 static struct pool open_pool(uint32_t positions)
 {
-    struct pool pool = {.image = make_image(positions)};
+    struct pool pool = {.image = zero_image(LAYERS, positions)};
     for (int b = 0; b < N_BOARDS; b++) {
         struct timed_board *board = calloc(1, sizeof *board);
         board->base.backend = &timed_backend;
