@@ -80,6 +80,8 @@ enum status board_team_leave(struct board_team *team, uint32_t member, enum stat
         *err = team->err;
         return err->status;
     }
+    if (team->culprit == BOARD_TEAM_NOBODY && status != STATUS_CANCELLED)
+        return status;
     return error_set(err, STATUS_CANCELLED, "the boards that it computed with did not go on: %.200s",
                      team->err.message);
 }

@@ -43,8 +43,8 @@ bool board_team_meet(struct board_team *team, uint32_t member);
 /** Break it, by the fault of `culprit`, as `err` says; the first call counts. Never blocks. Thread: any. */
 void board_team_break(struct board_team *team, int culprit, const struct error *err);
 /** A member's task ended with `status`, not OK: break the team, by its fault unless it was cancelled. Returns what the
- *  task is to report, with `err`: its own failure where it is at fault, be it that others say so; otherwise CANCELLED.
- *  Thread: the member's. */
+ *  task is to report, with `err`: its own failure where it is at fault, be it that others say so, or where the team was
+ *  broken by nobody's fault before; otherwise CANCELLED. Thread: the member's. */
 enum status board_team_leave(struct board_team *team, uint32_t member, enum status status, struct error *err);
 /** Whether others wait for this member. Thread: any. */
 bool board_team_is_late(const struct board_team *team, uint32_t member);

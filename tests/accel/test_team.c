@@ -141,6 +141,19 @@ Test(team, who_is_blamed_by_others_says_so_himself)
     cr_expect_eq(board_team_leave(&team, 2, STATUS_CANCELLED, &err), STATUS_CANCELLED);
 }
 
+Test(team, who_fails_where_the_others_were_told_to_go_says_so)
+{
+    struct board_team team;
+    const struct error told = {.status = STATUS_CANCELLED, .message = "enough"};
+    struct error err = {0};
+    board_team_init(&team, 2, NULL);
+    board_team_break(&team, BOARD_TEAM_NOBODY, &told);
+    error_set(&err, STATUS_BACKEND, "it was reset");
+    cr_expect_eq(board_team_leave(&team, 0, STATUS_BACKEND, &err), STATUS_BACKEND);
+    cr_expect_str_eq(err.message, "it was reset");
+    cr_expect_eq(board_team_leave(&team, 1, STATUS_CANCELLED, &err), STATUS_CANCELLED);
+}
+
 Test(team, members_that_compute_in_other_ways_do_not_agree)
 {
     static const char one[] = "avx2", other[] = "amx";

@@ -76,6 +76,26 @@ Test(tensor, every_fault_is_survived_and_put_down_to_its_board)
     }
 }
 
+static double timeout_scale_of(struct emu_sched *sched, double layer_ns)
+{
+    pthread_mutex_lock(&sched->batch->lock);
+    double scale = sched->batch->watchdog.scale;
+    sched->batch->cost[0].layer_ns = layer_ns;
+    pthread_mutex_unlock(&sched->batch->lock);
+    return scale;
+}
+
+/* From those that were only slow the watchdog learns to wait longer, where launches are long. */
+Test(tensor, a_board_that_hangs_is_not_a_slow_one)
+{
+    struct emu_sched sched;
+    open_pool(&sched, 2);
+    cr_assert_eq(timeout_scale_of(&sched, 120e6), 1);
+    suffer(&sched, BOARD_FAULT_HANG, 2);
+    cr_expect_eq(timeout_scale_of(&sched, 120e6), 1);
+    emu_sched_close(&sched);
+}
+
 /* It keeps the others waiting, nothing more. */
 Test(tensor, a_slow_board_is_not_a_failed_one)
 {
