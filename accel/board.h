@@ -67,8 +67,9 @@ struct board_task {
     struct board_team *team;     /* TENSOR: borrowed until on_done of all its members' tasks */
     uint32_t member;             /* of the team: which one this board is */
     /** Called exactly once, from a thread of the board: OK, CANCELLED, or BACKEND with `err` filled (borrowed for the
-     *  call). Of a team all end with OK; or the one at fault with BACKEND and the others with CANCELLED, and the rows
-     *  are worth nothing. It is quick and calls nothing of this board but board_submit. It may free `task`. */
+     *  call). Of a team all end with OK; or the one at fault with BACKEND and the others with CANCELLED, but for those
+     *  that were done before, and the rows are worth nothing. It is quick and calls nothing of this board but
+     *  board_submit. It may free `task`. */
     void (*on_done)(struct board_task *task, enum status status, const struct error *err);
     void *cookie;
     struct board_task *next; /* the board's, while the task is with it */

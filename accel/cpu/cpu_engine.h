@@ -116,7 +116,7 @@ struct cpu_step {
     uint32_t index; /* of the layer */
     bool verify;
     struct cpu_share share;
-    uint32_t *wrong_row; /* of the job, whose sum was wrong last; NULL: nobody asks */
+    uint32_t *wrong_row; /* of the job, whose sum was wrong last, or a value not finite; NULL: nobody asks */
     struct error *err;
 };
 
@@ -206,6 +206,11 @@ float *cpu_hidden_row(const struct cpu_step *step, uint32_t row);
 enum status cpu_hidden_norm(const struct cpu_step *step, const struct image_norm *norm, uint32_t row, uint32_t rows);
 /** A row has been read, whose bits have this sum: BACKEND where it is not as cpu_hidden_norm left it. */
 enum status cpu_hidden_check(const struct cpu_step *step, uint32_t row, uint32_t sum);
+/** Whether the bits of max|x| are those of a number, FLT_MAX at most. */
+static inline bool cpu_is_finite(uint32_t amax_bits)
+{
+    return amax_bits <= 0x7f7fffffu;
+}
 /** BACKEND naming layer and row: always, and where the bits of max|x| say so. */
 enum status cpu_not_finite(const struct cpu_step *step, uint32_t row);
 enum status cpu_check_finite(const struct cpu_step *step, uint32_t amax_bits, uint32_t row);

@@ -1,16 +1,16 @@
 /* Rows of hidden states: their embedding, and the sums by which it is seen that they are as they were written. */
 #include "accel/cpu/cpu_engine.h"
 
-#define FINITE_BITS 0x7f7fffffu /* of FLT_MAX: above are Inf and NaN */
-
 enum status cpu_not_finite(const struct cpu_step *step, uint32_t row)
 {
+    if (step->wrong_row)
+        *step->wrong_row = row;
     return error_set(step->err, STATUS_BACKEND, "layer %u, row %u: a value is not finite", step->index, row);
 }
 
 enum status cpu_check_finite(const struct cpu_step *step, uint32_t amax_bits, uint32_t row)
 {
-    return amax_bits <= FINITE_BITS ? STATUS_OK : cpu_not_finite(step, row);
+    return cpu_is_finite(amax_bits) ? STATUS_OK : cpu_not_finite(step, row);
 }
 
 float *cpu_hidden_row(const struct cpu_step *step, uint32_t row)

@@ -173,12 +173,18 @@ static uint32_t sum_again(const struct tensor *t, const struct image_linear *lin
     return sum;
 }
 
-/* The sum of a member's outputs of a row of a linear layer is what the operands give. */
+/* What a member made of a row is right: the sum of its outputs of a linear layer is what the operands give, and what is
+ * to be quantised next (NULL: attention's output) is finite. */
 static bool made_right(const struct tensor *t, const struct image_linear *linear, int projection, uint32_t row,
                        uint32_t member)
 {
     const struct image *image = t->step.engine->base.image;
     const struct cpu_share share = share_of(image, member, t->team->n);
+    if (!linear) {
+        const float *mixed = t->scratch.mixed + (size_t)row * image->shape.hidden;
+        return cpu_is_finite(t->step.engine->kernels.amax(mixed + share.heads.begin * image->head_dim,
+                                                          (share.heads.end - share.heads.begin) * image->head_dim));
+    }
     if (linear == &t->step.layer->qkv) {
         uint32_t first = image_qkv_offset(image, projection);
         return t->exchange.share_sums[member][row * CPU_PROJECTIONS + (uint32_t)projection] ==
@@ -186,7 +192,8 @@ static bool made_right(const struct tensor *t, const struct image_linear *linear
                          first + share.heads.end * image->head_dim);
     }
     if (linear == &t->step.layer->ffn1)
-        return t->exchange.sums[member][row] == sum_again(t, linear, row, share.inner_begin, share.inner_end);
+        return cpu_is_finite(t->exchange.amax[member][row]) &&
+               t->exchange.sums[member][row] == sum_again(t, linear, row, share.inner_begin, share.inner_end);
     const int32_t *acc = t->scratch.sum_acc + row * t->scratch.acc_stride;
     uint32_t sum = 0;
     for (uint32_t o = share.hidden_begin; o < share.hidden_end; o += IMAGE_PANEL)
@@ -194,8 +201,8 @@ static bool made_right(const struct tensor *t, const struct image_linear *linear
     return sum == sum_again(t, linear, row, share.hidden_begin, share.hidden_end);
 }
 
-/* A row's sum is wrong: by the fault of whoever made outputs that its operands do not give. If nobody did, the operands
- * are not what they were made as, and they are this board's. */
+/* A row is wrong: by the fault of whoever did not make his part of it right. If nobody did, the operands are not what
+ * they were made as, and they are this board's. */
 static enum status blame(const struct tensor *t, enum status status, const struct image_linear *linear, int projection,
                          const struct block *block)
 {
@@ -206,7 +213,7 @@ static enum status blame(const struct tensor *t, enum status status, const struc
         if (!made_right(t, linear, projection, t->wrong_row - block->begin, m))
             culprit = m;
     board_team_break(t->team, (int)culprit, t->step.err);
-    return status;
+    return culprit == t->member ? status : STATUS_CANCELLED;
 }
 
 /* The sums of Q, K and V of own rows, by all members. */
@@ -315,7 +322,7 @@ static enum status finish(const struct tensor *t, uint32_t begin, uint32_t end, 
         if (!status && row == begin)
             status = meet_for_another(t);
         if (!status)
-            status = cpu_step_quantise_mixed(step, row, block.from, block.to);
+            status = blame(t, cpu_step_quantise_mixed(step, row, block.from, block.to), NULL, 0, &block);
         if (!status)
             status = multiply_and_add(t, &step->layer->output, &block);
         if (!status)

@@ -84,11 +84,17 @@ enum status worker_refusal(const struct worker *worker)
     return worker->closing ? STATUS_CANCELLED : worker->resetting ? STATUS_BACKEND : STATUS_OK;
 }
 
-/* With the lock. */
+/* With the lock. The board may wait for others of a team, who may not come. */
 static void interrupt(struct worker *worker)
 {
+    const struct board_task *task = worker->with_team;
     atomic_store(&worker->interrupted, true);
     pthread_cond_broadcast(&worker->interrupt);
+    if (task) {
+        struct error err = {0};
+        enum status status = error_set(&err, worker_refusal(worker), "the board is being closed or reset");
+        board_team_break(task->team, status == STATUS_CANCELLED ? BOARD_TEAM_NOBODY : (int)task->member, &err);
+    }
 }
 
 /* The oldest task; NULL when the board closes and none is left. */
@@ -166,6 +172,34 @@ static enum status refuse(struct worker *worker, enum status refused, struct err
     return error_set(err, refused, "the board is being closed or reset");
 }
 
+/* Whoever was interrupted has left its team, even where it did not notice. */
+static enum status compute_with_team(struct worker *worker, struct board_task *task, uint32_t *layers,
+                                     struct error *err)
+{
+    pthread_mutex_lock(&worker->lock);
+    worker->with_team = task;
+    pthread_mutex_unlock(&worker->lock);
+    enum status status = worker_task_compute(worker, task, layers, err);
+    pthread_mutex_lock(&worker->lock);
+    worker->with_team = NULL;
+    enum status refused = worker_refusal(worker);
+    pthread_mutex_unlock(&worker->lock);
+    if (!status && refused)
+        status = error_set(err, refused, "the board is being closed or reset");
+    return status ? board_team_leave(task->team, task->member, status, err) : STATUS_OK;
+}
+
+static enum status compute(struct worker *worker, struct board_task *task, enum status refused, uint32_t *layers,
+                           struct error *err)
+{
+    const bool has_team = task->kind == BOARD_TENSOR && task->team;
+    if (refused) {
+        refuse(worker, refused, err);
+        return has_team ? board_team_leave(task->team, task->member, refused, err) : refused;
+    }
+    return has_team ? compute_with_team(worker, task, layers, err) : worker_task_compute(worker, task, layers, err);
+}
+
 static void *run(void *argument)
 {
     struct worker *worker = argument;
@@ -178,9 +212,7 @@ static void *run(void *argument)
         uint32_t layers = 0;
         uint64_t begin = clock_now_ns();
         atomic_store_explicit(&seat_of(worker)->core, sched_getcpu() + 1, memory_order_relaxed);
-        enum status status = refused ? refuse(worker, refused, &err) : worker_task_compute(worker, task, &layers, &err);
-        if (status && task->kind == BOARD_TENSOR && task->team)
-            status = board_team_leave(task->team, task->member, status, &err);
+        enum status status = compute(worker, task, refused, &layers, &err);
         if (status && status != STATUS_CANCELLED) /* NO_MEMORY is the board's failure, not the request's */
             status = error_prefix(&err, STATUS_BACKEND, "board %s: ", worker->base.name);
         atomic_fetch_sub_explicit(&seat_of(worker)->tasks, 1, memory_order_relaxed);

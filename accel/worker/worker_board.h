@@ -30,6 +30,7 @@ struct worker {
     bool asleep, closing, resetting;
     bool in_split;                    /* the last task was a shard of a layer with more to come */
     struct board_task *first, **last; /* last: where the next one is linked */
+    struct board_task *with_team;     /* of a team, that it computes now; NULL: none */
     struct image *image;
     struct image *copy; /* the board's own, once a fault has damaged it; NULL: it shares `image` */
     struct engine *engine;

@@ -1,8 +1,7 @@
-/* TENSOR tasks: flipped bits are found and put down to whoever flipped them; boards that fail, hang, are cancelled or
- * reset let the others go. That bits are right otherwise, test_cpu_engine.c sees.
+/* Engines that divide the outputs of layers: what goes wrong is found and put down to whoever made it. That bits are
+ * right otherwise, test_cpu_engine.c sees.
  */
 #include <criterion/criterion.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,14 +9,12 @@
 #include "accel/float_mode.h"
 #include "base/mem.h"
 #include "tests/accel/cpu_check.h"
-#include "tests/accel/notes.h"
 #include "tests/accel/team_run.h"
+#include "tests/accel/tiny.h"
 
 enum { MOST = 4 };
 
 static const uint32_t lengths[] = {1, 16, 17, 33, 5, 64, 2, 0};
-
-/* Engines --------------------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
@@ -113,8 +110,36 @@ Test(tensor, a_flipped_bit_is_put_down_to_its_board)
     float_mode_restore(mode);
 }
 
-/* A weight of one board's own copy of the image is wrong, in its half of the last layer's last outputs. */
-static void damage(const uint32_t *of, uint32_t culprit)
+/* What is wrong in one board's own copy of the image, in its half of the outputs. */
+static void spoil_weights(const struct image *image, uint32_t half)
+{
+    const struct image_linear *ffn2 = &image->layers[0].ffn2;
+    int8_t *weights = (int8_t *)ffn2->weights + (size_t)ffn2->in_padded * ffn2->out_padded / 2 * half;
+    for (uint32_t i = 0; i < IMAGE_PANEL * IMAGE_GROUP; i++)
+        weights[i] ^= 0x10;
+}
+
+/* So large that scores overflow, or the sums of a rotation. */
+static void spoil_bias(const struct image_linear *linear, uint32_t first, uint32_t n)
+{
+    for (uint32_t o = first; o < first + n; o++)
+        ((float *)linear->bias)[o] = 3e38f;
+}
+
+static void spoil_queries(const struct image *image, uint32_t half)
+{
+    const uint32_t n = image->shape.hidden / 2;
+    spoil_bias(&image->layers[0].qkv, n * half, n);
+}
+
+static void spoil_ffn1(const struct image *image, uint32_t half)
+{
+    const uint32_t n = image->shape.intermediate / 2;
+    spoil_bias(&image->layers[0].ffn1, n * half, n);
+}
+
+static void damage(const uint32_t *of, uint32_t culprit, void (*spoil)(const struct image *image, uint32_t half),
+                   const char *words)
 {
     struct image *image = tiny_image(&tiny_shapes[6], IMAGE_INT8, 5), *damaged = NULL;
     struct tiny_batch batch;
@@ -128,14 +153,11 @@ static void damage(const uint32_t *of, uint32_t culprit)
     for (uint32_t e = 0; e < 2; e++)
         cr_assert_eq(cpu_engine.create(&engines[e], e == culprit ? damaged : image, true, &err), STATUS_OK);
     cpu_flags_set_mask(flags);
-    const struct image_linear *ffn2 = &damaged->layers[image->shape.layers - 1].ffn2;
-    int8_t *weights = (int8_t *)ffn2->weights + (size_t)ffn2->in_padded * ffn2->out_padded / 2 * culprit;
-    for (uint32_t i = 0; i < IMAGE_PANEL * IMAGE_GROUP; i++)
-        weights[i] ^= 0x10;
+    spoil(damaged, culprit);
     team_run(engines, 2, &batch.job, ends);
-    cr_expect_eq(ends[1 - culprit].status, STATUS_CANCELLED);
+    cr_expect_eq(ends[1 - culprit].status, STATUS_CANCELLED, "%s: %s", words, ends[1 - culprit].err.message);
     cr_expect_eq(ends[culprit].status, STATUS_BACKEND);
-    cr_expect(strstr(ends[culprit].err.message, "checksum of ffn2, layer 0"), "%s", ends[culprit].err.message);
+    cr_expect(strstr(ends[culprit].err.message, words), "%s, not %s", ends[culprit].err.message, words);
     for (int e = 0; e < 2; e++)
         cpu_engine.destroy(engines[e]);
     tiny_batch_finish(&batch);
@@ -149,9 +171,75 @@ Test(tensor, a_damaged_image_is_put_down_to_its_board)
     static const uint32_t one[] = {1, 0};
     uint32_t mode = float_mode_set();
     check_begin("damaged image of a team");
-    damage(lengths, 0);
-    damage(lengths, 1);
-    damage(one, 0);
+    for (uint32_t culprit = 0; culprit < 2; culprit++) {
+        damage(lengths, culprit, spoil_weights, "checksum of ffn2, layer 0");
+        damage(lengths, culprit, spoil_queries, "a value is not finite");
+        damage(lengths, culprit, spoil_ffn1, "a value is not finite");
+    }
+    damage(one, 0, spoil_weights, "checksum of ffn2, layer 0");
+    damage(one, 0, spoil_ffn1, "a value is not finite");
+    float_mode_restore(mode);
+}
+
+/* What the other exchanged is garbage. */
+Test(tensor, who_finds_another_at_fault_is_not)
+{
+    uint32_t mode = float_mode_set();
+    struct image *image = tiny_image(&tiny_shapes[6], IMAGE_INT8, 5);
+    struct tiny_batch batch;
+    struct engine *engine;
+    struct board_team team;
+    struct error err = {0};
+    tiny_batch_init(&batch, image, lengths, 7);
+    cr_assert_eq(cpu_engine.create(&engine, image, true, &err), STATUS_OK);
+    size_t size = cpu_engine.exchange_size(image, batch.job.n_rows, 2);
+    void *exchange = mem_alloc_aligned(BOARD_TEAM_ALIGN, size);
+    memset(exchange, 0xa5, size);
+    board_team_init(&team, 2, exchange);
+    atomic_store(&team.members[1].meetings, 1000); /* it is always there first */
+    const struct board_task task = {.job = &batch.job,
+                                    .kind = BOARD_TENSOR,
+                                    .layer_end = image->shape.layers,
+                                    .row_end = batch.job.n_rows,
+                                    .team = &team};
+    cr_expect_eq(cpu_engine.run_share(engine, &task, 0, &err), STATUS_CANCELLED);
+    cr_expect_eq(team.culprit, 1);
+    cr_expect(strstr(team.err.message, "checksum of queries, layer 0"), "%s", team.err.message);
+    cpu_engine.destroy(engine);
+    mem_free(exchange);
+    tiny_batch_finish(&batch);
+    image_release(&image);
+    float_mode_restore(mode);
+}
+
+/* Most have no heads, no panels, no rows. */
+Test(tensor, as_many_boards_as_there_may_be)
+{
+    static const uint32_t one[] = {1, 0};
+    const uint32_t *const batches[] = {one, lengths};
+    uint32_t mode = float_mode_set();
+    for (uint32_t s = 1; s < tiny_n_shapes; s += 2)
+        for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) {
+            struct image *image = tiny_image(&tiny_shapes[s], IMAGE_INT8, 5);
+            struct tiny_batch batch, right;
+            struct engine *engines[BOARD_TEAM_MAX];
+            struct team_end ends[BOARD_TEAM_MAX];
+            struct error err = {0};
+            tiny_batch_init(&batch, image, batches[i], 7);
+            tiny_batch_init(&right, image, batches[i], 7);
+            cr_assert_eq(tiny_run(&ref_engine, &right, &err), STATUS_OK);
+            for (uint32_t m = 0; m < BOARD_TEAM_MAX; m++)
+                cr_assert_eq(cpu_engine.create(&engines[m], image, true, &err), STATUS_OK);
+            team_run(engines, BOARD_TEAM_MAX, &batch.job, ends);
+            for (uint32_t m = 0; m < BOARD_TEAM_MAX; m++) {
+                cr_expect_eq(ends[m].status, STATUS_OK, "%s", ends[m].err.message);
+                cpu_engine.destroy(engines[m]);
+            }
+            cr_expect(tiny_batch_equal(&batch, &right), "shape %u: wrong bits", s);
+            tiny_batch_finish(&batch);
+            tiny_batch_finish(&right);
+            image_release(&image);
+        }
     float_mode_restore(mode);
 }
 
@@ -183,254 +271,4 @@ Test(tensor, engines_with_other_kernels_are_no_team)
         cpu_engine.destroy(engines[e]);
     tiny_batch_finish(&batch);
     image_release(&image);
-}
-
-/* Boards ---------------------------------------------------------------------------------------------------------- */
-
-struct pool {
-    struct image *image;
-    struct board *boards[MOST];
-    uint32_t n;
-    struct log log;
-    struct note *notes[MOST]; /* the first has the job of all */
-    struct note *right;
-    struct board_team team;
-    void *exchange;
-};
-
-static void open_pool(struct pool *pool, uint32_t n)
-{
-    *pool = (struct pool){.image = tiny_image(&tiny_shapes[2], IMAGE_INT8, 1), .n = n, .log = LOG_INIT};
-    pool->right = note_create(&pool->log, pool->image, 3);
-    cr_assert_eq(tiny_run(&ref_engine, &pool->right->batch, NULL), STATUS_OK);
-    for (uint32_t m = 0; m < n; m++) {
-        pool->boards[m] = open_loaded("emu", pool->image);
-        pool->notes[m] = note_create(&pool->log, pool->image, 3);
-    }
-    const struct board_job *job = &pool->notes[0]->batch.job;
-    size_t size = board_exchange_size(pool->boards[0], pool->image, job->n_rows, n);
-    cr_assert_gt(size, 0);
-    pool->exchange = mem_alloc_aligned(BOARD_TEAM_ALIGN, size);
-}
-
-static void close_pool(struct pool *pool)
-{
-    for (uint32_t m = 0; m < pool->n; m++) {
-        board_close(&pool->boards[m]);
-        note_destroy(pool->notes[m]);
-    }
-    note_destroy(pool->right);
-    mem_free(pool->exchange);
-    image_release(&pool->image);
-}
-
-static void submit_one(struct pool *pool, uint32_t member)
-{
-    struct board_task *task = &pool->notes[member]->task;
-    task->job = &pool->notes[0]->batch.job;
-    task->kind = BOARD_TENSOR;
-    task->team = &pool->team;
-    task->member = member;
-    board_submit(pool->boards[member], task);
-}
-
-static void submit(struct pool *pool)
-{
-    board_team_init(&pool->team, pool->n, pool->exchange);
-    for (uint32_t m = 0; m < pool->n; m++)
-        submit_one(pool, m);
-}
-
-static void run(struct pool *pool)
-{
-    uint32_t before = pool->log.n;
-    submit(pool);
-    log_wait(&pool->log, before + pool->n);
-}
-
-static void expect_right(struct pool *pool)
-{
-    run(pool);
-    for (uint32_t m = 0; m < pool->n; m++)
-        cr_assert_eq(pool->notes[m]->status, STATUS_OK, "%s", pool->notes[m]->message);
-    cr_assert(tiny_batch_equal(&pool->notes[0]->batch, &pool->right->batch), "wrong bits");
-}
-
-/* All but `culprit` (MOST: nobody) left without being at fault. */
-static void expect_fault(const struct pool *pool, uint32_t culprit)
-{
-    for (uint32_t m = 0; m < pool->n; m++)
-        cr_expect_eq(pool->notes[m]->status, m == culprit ? STATUS_BACKEND : STATUS_CANCELLED, "board %u: %s", m,
-                     pool->notes[m]->message);
-}
-
-Test(tensor, boards_compute_together_and_count_each_row_once)
-{
-    for (uint32_t n = 1; n <= MOST; n++) {
-        struct pool pool;
-        uint64_t rows = 0;
-        open_pool(&pool, n);
-        expect_right(&pool);
-        expect_right(&pool);
-        for (uint32_t m = 0; m < n; m++) {
-            struct board_stats stats;
-            board_stats(pool.boards[m], &stats);
-            cr_expect(stats.tasks_done == 2 && stats.layers == 6);
-            rows += stats.rows;
-        }
-        cr_expect_eq(rows, 2 * 3 * NOTE_ROWS);
-        close_pool(&pool);
-    }
-}
-
-Test(tensor, a_board_that_fails_lets_the_others_go)
-{
-    static const enum board_fault_kind faults[] = {BOARD_FAULT_FAIL, BOARD_FAULT_LOAD};
-    for (uint32_t n = 2; n <= MOST; n += 2)
-        for (uint32_t culprit = 0; culprit < n; culprit++)
-            for (int f = 0; f < 2; f++) {
-                struct pool pool;
-                open_pool(&pool, n);
-                cr_assert_eq(board_inject(pool.boards[culprit], &(struct board_fault){.kind = faults[f]}, NULL),
-                             STATUS_OK);
-                run(&pool);
-                expect_fault(&pool, culprit);
-                if (faults[f] == BOARD_FAULT_FAIL)
-                    expect_right(&pool);
-                struct board_stats stats;
-                board_stats(pool.boards[(culprit + 1) % n], &stats);
-                cr_expect(stats.tasks_failed == 0 && stats.tasks_cancelled == 1 && !stats.last_error[0]);
-                close_pool(&pool);
-            }
-}
-
-/* It is reset, as the scheduler would do it; meanwhile the others wait, or were told to go. */
-static void hang(bool told)
-{
-    struct pool pool;
-    open_pool(&pool, 3);
-    cr_assert_eq(board_inject(pool.boards[1], &(struct board_fault){.kind = BOARD_FAULT_HANG}, NULL), STATUS_OK);
-    submit(&pool);
-    while (!board_team_is_late(&pool.team, 1) || board_team_is_late(&pool.team, 0) || board_team_is_late(&pool.team, 2))
-        sched_yield();
-    if (told) {
-        const struct error err = {.status = STATUS_CANCELLED, .message = "one of them hangs"};
-        board_team_break(&pool.team, BOARD_TEAM_NOBODY, &err);
-        log_wait(&pool.log, 2);
-        cr_expect_eq(pool.notes[1]->done, 0);
-    }
-    cr_assert_eq(board_reset(pool.boards[1], NULL), STATUS_OK);
-    log_wait(&pool.log, 3);
-    expect_fault(&pool, told ? MOST : 1);
-    expect_right(&pool);
-    close_pool(&pool);
-}
-
-Test(tensor, a_board_that_hangs_is_waited_for_until_it_is_reset)
-{
-    hang(false);
-}
-
-Test(tensor, those_who_wait_for_one_that_hangs_can_be_told_to_go)
-{
-    hang(true);
-}
-
-/* Between layers, whatever the moment: all leave, none is at fault. */
-Test(tensor, a_cancelled_job_is_left_by_all)
-{
-    struct pool pool;
-    open_pool(&pool, 2);
-    for (int round = 0; round < 50; round++) {
-        uint32_t before = pool.log.n;
-        atomic_store(&pool.notes[0]->batch.job.cancelled, false);
-        submit(&pool);
-        for (int i = 0; i < round * 20; i++)
-            sched_yield();
-        board_cancel(pool.boards[round % 2], &pool.notes[0]->batch.job);
-        log_wait(&pool.log, before + 2);
-        cr_assert_eq(pool.notes[0]->status, pool.notes[1]->status);
-        cr_assert(pool.notes[0]->status == STATUS_OK || pool.notes[0]->status == STATUS_CANCELLED);
-    }
-    atomic_store(&pool.notes[0]->batch.job.cancelled, false);
-    expect_right(&pool);
-    close_pool(&pool);
-}
-
-static void *reset_board(void *board)
-{
-    cr_assert_eq(board_reset(board, NULL), STATUS_OK);
-    return NULL;
-}
-
-/* At any moment: it is at fault, or all was done before. */
-Test(tensor, a_board_that_is_reset_lets_the_others_go)
-{
-    struct pool pool;
-    open_pool(&pool, 2);
-    for (int round = 0; round < 30; round++) {
-        pthread_t resetter;
-        uint32_t before = pool.log.n;
-        submit(&pool);
-        for (int i = 0; i < round * 10; i++)
-            sched_yield();
-        pthread_create(&resetter, NULL, reset_board, pool.boards[1]);
-        pthread_join(resetter, NULL);
-        log_wait(&pool.log, before + 2);
-        if (pool.notes[0]->status || pool.notes[1]->status)
-            expect_fault(&pool, 1);
-    }
-    expect_right(&pool);
-    close_pool(&pool);
-}
-
-Test(tensor, a_closing_board_lets_the_others_go)
-{
-    struct pool pool;
-    open_pool(&pool, 2);
-    cr_assert_eq(board_inject(pool.boards[1], &(struct board_fault){.kind = BOARD_FAULT_HANG}, NULL), STATUS_OK);
-    submit(&pool);
-    board_close(&pool.boards[1]);
-    log_wait(&pool.log, 2);
-    expect_fault(&pool, MOST);
-    close_pool(&pool);
-}
-
-/* Who cannot is refused, and does not hold the others. */
-Test(tensor, boards_that_cannot_refuse)
-{
-    for (int k = 1; k < N_KINDS; k++) {
-        struct pool pool;
-        open_pool(&pool, 2);
-        struct image *image = kind_engines[k]->precision == IMAGE_INT8 ? image_retain(pool.image)
-                                                                       : tiny_image(&tiny_shapes[2], IMAGE_FP32, 1);
-        board_close(&pool.boards[1]);
-        pool.boards[1] = open_loaded(kinds[k], image);
-        cr_expect_eq(board_exchange_size(pool.boards[1], image, 8, 2), 0);
-        run(&pool);
-        expect_fault(&pool, 1);
-        image_release(&image);
-        close_pool(&pool);
-    }
-}
-
-Test(tensor, tasks_without_a_place_in_a_team_are_refused)
-{
-    struct pool pool;
-    open_pool(&pool, 1);
-    submit(&pool);
-    log_wait(&pool.log, 1);
-    struct board_task *task = &pool.notes[0]->task;
-    task->team = NULL;
-    cr_expect_eq(note_run(pool.boards[0], pool.notes[0]), STATUS_BACKEND);
-    board_team_init(&pool.team, 1, pool.exchange);
-    task->team = &pool.team;
-    task->member = 1;
-    cr_expect_eq(note_run(pool.boards[0], pool.notes[0]), STATUS_BACKEND);
-    board_team_init(&pool.team, 1, pool.exchange);
-    task->member = 0;
-    task->row_end--;
-    cr_expect_eq(note_run(pool.boards[0], pool.notes[0]), STATUS_BACKEND);
-    cr_expect(strstr(pool.notes[0]->message, "of a team, which has all"), "%s", pool.notes[0]->message);
-    close_pool(&pool);
 }
