@@ -289,19 +289,25 @@ Test(cpu_engine, no_memory)
     image_release(&image);
 }
 
-/* A sequence longer than any before needs room: where there is none, an error, and the engine goes on working. */
+/* A sequence longer than any before needs room. */
+static void init_long(struct batch *b, const struct image *image)
+{
+    for (;;) {
+        batch_init(b, image, 1, 400);
+        if (b->job.n_rows > 200)
+            return;
+        batch_finish(b);
+    }
+}
+
+/* Where there is none, an error, and the engine goes on working. */
 Test(cpu_engine, no_memory_to_grow)
 {
     check_begin("no memory to grow");
     struct image_shape shape = check_shape();
     struct image *image = check_image(&shape, 0.3f);
     struct batch b;
-    do {
-        batch_init(&b, image, 1, 400);
-        if (b.job.n_rows > 200)
-            break;
-        batch_finish(&b);
-    } while (true);
+    init_long(&b, image);
     struct engine *engine = open_engine(&cpu_engine, image);
     struct error err = {0};
     mem_fail_after(0);
@@ -309,6 +315,30 @@ Test(cpu_engine, no_memory_to_grow)
     mem_fail_after(-1);
     cr_assert_eq(cpu_engine.run(engine, &b.job, BOARD_RUN, 0, 0, b.job.n_rows, &err), STATUS_OK, "%s", err.message);
     cpu_engine.destroy(engine);
+    batch_finish(&b);
+    image_release(&image);
+}
+
+Test(cpu_engine, no_memory_to_grow_in_a_team)
+{
+    check_begin("no memory to grow in a team");
+    struct image_shape shape = check_shape();
+    struct image *image = check_image(&shape, 0.3f);
+    struct batch b;
+    init_long(&b, image);
+    struct engine *engines[] = {open_engine(&cpu_engine, image), open_engine(&cpu_engine, image)};
+    struct team_end ends[2];
+    mem_fail_after(1); /* behind what they exchange */
+    team_run(engines, 2, &b.job, ends);
+    mem_fail_after(-1);
+    const int without = ends[0].status == STATUS_NO_MEMORY ? 0 : 1;
+    cr_assert_eq(ends[without].status, STATUS_NO_MEMORY, "%s", ends[without].err.message);
+    cr_assert_eq(ends[1 - without].status, STATUS_CANCELLED, "%s", ends[1 - without].err.message);
+    team_run(engines, 2, &b.job, ends);
+    for (int e = 0; e < 2; e++) {
+        cr_expect_eq(ends[e].status, STATUS_OK, "%s", ends[e].err.message);
+        cpu_engine.destroy(engines[e]);
+    }
     batch_finish(&b);
     image_release(&image);
 }

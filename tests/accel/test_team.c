@@ -127,6 +127,17 @@ Test(team, one_that_does_not_come_is_late_and_the_others_leave_when_told)
     cr_expect_eq(members[0].status, STATUS_CANCELLED);
 }
 
+Test(team, a_broken_one_is_left_though_all_have_come)
+{
+    struct board_team team;
+    const struct error err = {.status = STATUS_CANCELLED, .message = "enough"};
+    board_team_init(&team, 2, NULL);
+    atomic_store(&team.members[1].meetings, 2);
+    cr_expect(board_team_meet(&team, 0));
+    board_team_break(&team, BOARD_TEAM_NOBODY, &err);
+    cr_expect_not(board_team_meet(&team, 0));
+}
+
 Test(team, who_is_blamed_by_others_says_so_himself)
 {
     struct board_team team;
@@ -162,4 +173,6 @@ Test(team, members_that_compute_in_other_ways_do_not_agree)
     cr_expect(board_team_agrees(&team, one));
     cr_expect(board_team_agrees(&team, one));
     cr_expect_not(board_team_agrees(&team, other));
+    board_team_init(&team, 2, NULL);
+    cr_expect(board_team_agrees(&team, other));
 }

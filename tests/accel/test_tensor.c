@@ -15,6 +15,7 @@
 enum { MOST = 4 };
 
 static const uint32_t lengths[] = {1, 16, 17, 33, 5, 64, 2, 0};
+static const uint32_t longer[] = {1, 16, 170, 33, 0}; /* of which one is taken in several blocks */
 
 static const struct {
     const char *name;
@@ -63,7 +64,7 @@ static void check_flips(const struct image *image, const struct tiny_batch *righ
     for (uint32_t n = 1; n <= MOST; n *= 2) {
         struct crew crew = {.n = n, .right = right};
         struct error err = {0};
-        tiny_batch_init(&crew.batch, image, lengths, 7);
+        tiny_batch_init(&crew.batch, image, longer, 7);
         for (uint32_t m = 0; m < n; m++)
             cr_assert_eq(cpu_engine.create(&crew.engines[m], image, true, &err), STATUS_OK, "%s", err.message);
         const int rounds = check_rounds(8);
@@ -87,7 +88,7 @@ Test(tensor, a_flipped_bit_is_put_down_to_its_board)
                                              .heads = 8,
                                              .intermediate = 512,
                                              .vocab = 101,
-                                             .positions = 96,
+                                             .positions = 180,
                                              .types = 2,
                                              .layer_norm_eps = 1e-12f};
     uint32_t mode = float_mode_set();
@@ -95,7 +96,7 @@ Test(tensor, a_flipped_bit_is_put_down_to_its_board)
     struct image *image = tiny_image(&shape, IMAGE_INT8, 5);
     struct tiny_batch right;
     struct error err = {0};
-    tiny_batch_init(&right, image, lengths, 7);
+    tiny_batch_init(&right, image, longer, 7);
     cr_assert_eq(tiny_run(&ref_engine, &right, &err), STATUS_OK, "%s", err.message);
     for (const struct cpu_set *set = cpu_sets; set < cpu_sets + CPU_N_SETS; set++) {
         if (set->flag & ~cpu_flags_detected()) {
@@ -240,6 +241,41 @@ Test(tensor, as_many_boards_as_there_may_be)
             tiny_batch_finish(&right);
             image_release(&image);
         }
+    float_mode_restore(mode);
+}
+
+/* Of a model whose weights are large an engine takes more rows together than a team does. */
+Test(tensor, many_rows_of_a_large_model)
+{
+    static const struct image_shape shape = {.hidden = 640,
+                                             .layers = 1,
+                                             .heads = 10,
+                                             .intermediate = 2560,
+                                             .vocab = 101,
+                                             .positions = 250,
+                                             .types = 2,
+                                             .layer_norm_eps = 1e-12f};
+    static const uint32_t one[] = {250, 0};
+    uint32_t mode = float_mode_set();
+    struct image *image = tiny_image(&shape, IMAGE_INT8, 5);
+    struct tiny_batch batch, right;
+    struct engine *engines[2];
+    struct team_end ends[2];
+    struct error err = {0};
+    tiny_batch_init(&batch, image, one, 7);
+    tiny_batch_init(&right, image, one, 7);
+    cr_assert_eq(tiny_run(&cpu_engine, &right, &err), STATUS_OK, "%s", err.message);
+    for (int e = 0; e < 2; e++)
+        cr_assert_eq(cpu_engine.create(&engines[e], image, true, &err), STATUS_OK);
+    team_run(engines, 2, &batch.job, ends);
+    for (int e = 0; e < 2; e++) {
+        cr_expect_eq(ends[e].status, STATUS_OK, "%s", ends[e].err.message);
+        cpu_engine.destroy(engines[e]);
+    }
+    cr_expect(tiny_batch_equal(&batch, &right), "wrong bits");
+    tiny_batch_finish(&batch);
+    tiny_batch_finish(&right);
+    image_release(&image);
     float_mode_restore(mode);
 }
 

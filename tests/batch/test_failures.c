@@ -256,6 +256,35 @@ Test(failures, a_split_over_a_damaged_board_begins_again)
     close_sched(&sched);
 }
 
+/* Who left a team without being at fault is not out of the next one for that. */
+Test(failures, a_team_with_a_damaged_board_begins_again_without_it)
+{
+    struct sched sched;
+    fake_exchange = 64;
+    open_scrubbed(&sched, 3, BATCH_TENSOR);
+    struct request *request = make_request(1, 16, BATCH_POOL_MEAN);
+    batch_submit(sched.batch, &request->work, NULL);
+    struct board_task *tasks[] = {fake_board_pop(sched.boards[1]), fake_board_pop(sched.boards[2])};
+    struct fake_board *damaged = (struct fake_board *)sched.boards[0];
+    atomic_store(&damaged->broken, true); /* so that it stays out */
+    atomic_store(&damaged->damaged, true);
+    WAIT_FOR(fake_board_held(sched.boards[0]) == 0);
+    for (int t = 0; t < 2; t++)
+        tasks[t]->on_done(tasks[t], STATUS_CANCELLED, &(struct error){.status = STATUS_CANCELLED});
+    WAIT_FOR(fake_board_held(sched.boards[1]) == 1);
+    struct board_task again = fake_board_peek(sched.boards[1]);
+    cr_assert(again.team && again.team->n == 2 && again.layer_begin == 0);
+    for (int b = 1; b < 3; b++) {
+        cr_assert(fake_board_finish(sched.boards[b], STATUS_OK));
+        cr_assert_eq(info_of(&sched, b).quarantined, 0);
+    }
+    cr_assert(request->done == 1 && request->status == STATUS_OK);
+    cr_assert_float_eq(request->out[0][0], 10 + 7.5f, 0);
+    fake_exchange = 0;
+    free(request);
+    close_sched(&sched);
+}
+
 Test(failures, a_self_test_that_hangs_keeps_no_other_board_out)
 {
     struct sched sched;
