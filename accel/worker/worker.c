@@ -92,8 +92,8 @@ static void interrupt(struct worker *worker)
     pthread_cond_broadcast(&worker->interrupt);
     if (task) {
         struct error err = {0};
-        enum status status = error_set(&err, worker_refusal(worker), "the board is being closed or reset");
-        board_team_break(task->team, status == STATUS_CANCELLED ? BOARD_TEAM_NOBODY : (int)task->member, &err);
+        error_set(&err, worker_refusal(worker), "the board is being closed or reset");
+        board_team_break(task->team, (int)task->member, &err);
     }
 }
 
@@ -353,8 +353,8 @@ enum status worker_scrub(struct board *board, struct error *err)
     struct image *copy = worker->copy ? image_retain(worker->copy) : NULL;
     struct engine *engine = worker->engine;
     pthread_mutex_unlock(&worker->lock);
-    if (engine && engine->ops->scrub)
-        return engine->ops->scrub(engine, err) ? error_prefix(err, STATUS_BACKEND, "board %s: ", worker->base.name)
+    if (engine && worker->ops->scrub)
+        return worker->ops->scrub(engine, err) ? error_prefix(err, STATUS_BACKEND, "board %s: ", worker->base.name)
                                                : STATUS_OK;
     bool intact = !copy || image_scrub(copy);
     image_release(&copy);

@@ -15,7 +15,7 @@
 enum { MOST = 4 };
 
 static const uint32_t lengths[] = {1, 16, 17, 33, 5, 64, 2, 0};
-static const uint32_t longer[] = {1, 16, 170, 33, 0}; /* of which one is taken in several blocks */
+static const uint32_t longer[] = {170, 1, 16, 33, 0}; /* the first is taken in several blocks */
 
 static const struct {
     const char *name;

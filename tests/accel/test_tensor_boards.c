@@ -244,6 +244,34 @@ Test(tensor, a_board_that_waits_for_another_can_be_closed)
     close_pool(&pool);
 }
 
+Test(tensor, a_board_is_not_of_a_team_that_it_is_done_with)
+{
+    struct pool pool;
+    open_pool(&pool, 2);
+    expect_right(&pool);
+    cr_assert_eq(board_reset(pool.boards[1], NULL), STATUS_OK);
+    cr_expect_eq(pool.team.culprit, BOARD_TEAM_NOBODY);
+    close_pool(&pool);
+}
+
+/* The others may have been told to go before it was. */
+Test(tensor, a_board_that_was_reset_is_not_done)
+{
+    struct pool pool;
+    open_pool(&pool, 2);
+    const struct board_fault slow = {.kind = BOARD_FAULT_SLOW, .factor = 1e9, .for_ns = UINT64_MAX};
+    cr_assert_eq(board_inject(pool.boards[1], &slow, NULL), STATUS_OK);
+    for (uint32_t m = 0; m < 2; m++)
+        pool.notes[m]->task.layer_end = 1;
+    submit(&pool);
+    log_wait(&pool.log, 1); /* board 1 has computed, too, but takes its time */
+    cr_assert_eq(pool.notes[0]->status, STATUS_OK);
+    cr_assert_eq(board_reset(pool.boards[1], NULL), STATUS_OK);
+    log_wait(&pool.log, 2);
+    cr_expect_eq(pool.notes[1]->status, STATUS_BACKEND);
+    close_pool(&pool);
+}
+
 Test(tensor, a_closing_board_lets_the_others_go)
 {
     struct pool pool;
