@@ -6,6 +6,8 @@
 
 #include "base/mem.h"
 
+enum { GUARD = 64 * 1024 };
+
 struct member {
     pthread_t thread;
     struct engine *engine;
@@ -29,9 +31,9 @@ void team_run(struct engine *const *engines, uint32_t n, const struct board_job 
     struct member members[BOARD_TEAM_MAX];
     struct board_team team;
     size_t size = cpu_engine.exchange_size(job->image, job->n_rows, n);
-    void *exchange = mem_alloc_aligned(BOARD_TEAM_ALIGN, size);
+    char *exchange = mem_alloc_aligned(BOARD_TEAM_ALIGN, size + GUARD);
     cr_assert_not_null(exchange);
-    memset(exchange, 0xa5, size); /* what was there does not matter */
+    memset(exchange, 0xa5, size + GUARD); /* what was there does not matter */
     board_team_init(&team, n, exchange);
     for (uint32_t m = 0; m < n; m++) {
         ret[m] = (struct team_end){0};
@@ -49,5 +51,7 @@ void team_run(struct engine *const *engines, uint32_t n, const struct board_job 
     }
     for (uint32_t m = 0; m < n; m++)
         pthread_join(members[m].thread, NULL);
+    for (size_t i = 0; i < GUARD; i++)
+        cr_assert_eq(exchange[size + i], (char)0xa5, "written past what they exchange");
     mem_free(exchange);
 }

@@ -202,6 +202,39 @@ Test(placement, of_a_team_that_hangs_the_late_board_goes)
     close_sched(&sched);
 }
 
+Test(placement, a_team_goes_on_with_fewer_boards)
+{
+    struct sched sched;
+    fake_exchange = 64;
+    open_placed(&sched, 3, 4000, 100, BATCH_TENSOR);
+    struct request *bulk = make_request(60, 16, BATCH_POOL_MEAN), *quick = make_request(1, 8, BATCH_POOL_MEAN);
+    bulk->work.class = BATCH_BULK;
+    batch_submit(sched.batch, &bulk->work, NULL);
+    batch_submit(sched.batch, &quick->work, NULL);
+    cr_assert_eq(fake_board_peek(sched.boards[0]).layer_end, 1);
+    for (int b = 0; b < 3; b++)
+        cr_assert(fake_board_finish(sched.boards[b], STATUS_OK));
+    cr_assert_eq(fake_board_peek(sched.boards[0]).row_end, 8, "bulk is suspended");
+    batch_cancel(sched.batch, &quick->work);
+    atomic_store(&((struct fake_board *)sched.boards[2])->broken, true); /* it fails, and stays out */
+    for (int b = 0; b < 2; b++)
+        cr_assert(fake_board_finish(sched.boards[b], STATUS_OK));
+    struct board_task *failing = fake_board_pop(sched.boards[2]);
+    failing->on_done(failing, STATUS_BACKEND, &(struct error){.status = STATUS_BACKEND});
+    cr_assert_eq(info_of(&sched, 2).quarantined, 1);
+    for (int b = 0; b < 2; b++) {
+        struct board_task task = fake_board_peek(sched.boards[b]);
+        cr_assert(task.layer_begin == 1 && task.team && task.team->n == 2);
+    }
+    finish_all(&sched);
+    cr_assert_eq(bulk->status, STATUS_OK);
+    cr_assert_float_eq(bulk->out[59][0], 600 + 7.5f, 0);
+    fake_exchange = 0;
+    free(bulk);
+    free(quick);
+    close_sched(&sched);
+}
+
 Test(placement, a_pipeline_goes_from_board_to_board)
 {
     struct sched sched;

@@ -85,6 +85,26 @@ Test(races, a_split_that_is_cancelled_between_layers_stops)
     close_sched(&sched);
 }
 
+/* Its boards were told to go. */
+Test(races, a_team_that_is_cancelled_teaches_nothing)
+{
+    struct sched sched;
+    fake_exchange = 64;
+    open_placed(&sched, 2, 100, 100, BATCH_TENSOR);
+    sched.batch->watchdog.scale = 2;
+    struct request *request = submit(&sched, 16, BATCH_INTERACTIVE);
+    batch_cancel(sched.batch, &request->work);
+    for (int b = 0; b < 2; b++)
+        cr_assert(fake_board_finish(sched.boards[b], STATUS_OK));
+    expect_nothing_held(&sched, "a cancelled batch goes on");
+    cr_assert_eq(request->status, STATUS_CANCELLED);
+    cr_assert_eq(sched.batch->watchdog.scale, 2);
+    cr_assert_eq(quarantined(&sched, 0) + quarantined(&sched, 1), 0);
+    fake_exchange = 0;
+    free(request);
+    close_sched(&sched);
+}
+
 Test(races, a_split_of_which_one_board_failed_when_it_was_cancelled_ends)
 {
     for (int failing = 0; failing < 2; failing++) {
