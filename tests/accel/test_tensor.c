@@ -182,7 +182,7 @@ Test(tensor, a_damaged_image_is_put_down_to_its_board)
     float_mode_restore(mode);
 }
 
-/* What the other exchanged is garbage. */
+/* What the other was to make is not there. */
 Test(tensor, who_finds_another_at_fault_is_not)
 {
     uint32_t mode = float_mode_set();
@@ -195,7 +195,7 @@ Test(tensor, who_finds_another_at_fault_is_not)
     cr_assert_eq(cpu_engine.create(&engine, image, true, &err), STATUS_OK);
     size_t size = cpu_engine.exchange_size(image, batch.job.n_rows, 2);
     void *exchange = mem_alloc_aligned(BOARD_TEAM_ALIGN, size);
-    memset(exchange, 0xa5, size);
+    memset(exchange, 0, size);
     board_team_init(&team, 2, exchange);
     atomic_store(&team.members[1].meetings, 1000); /* it is always there first */
     const struct board_task task = {.job = &batch.job,
