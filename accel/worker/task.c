@@ -54,11 +54,11 @@ static enum status hang(struct worker *worker, struct error *err)
     return error_set(err, status, "an injected fault: the task hung");
 }
 
-/* Let a layer that began at `begin_ns` take `factor` times as long. */
-static void drag(struct worker *worker, const struct board_job *job, uint64_t begin_ns, double factor)
+/* Let what the board took `own_ns` for take `factor` times as long. */
+static void drag(struct worker *worker, const struct board_job *job, uint64_t own_ns, double factor)
 {
     uint64_t now = clock_now_ns();
-    double until = (double)begin_ns + (double)(now - begin_ns) * factor;
+    double until = (double)now + (double)own_ns * (factor - 1);
     while ((double)now < until && !atomic_load(&worker->interrupted) && !atomic_load(&job->cancelled)) {
         double left = until - (double)now;
         nanosleep(&(struct timespec){.tv_nsec = (long)(left < NAP_NS ? left : NAP_NS)}, NULL);
@@ -91,7 +91,7 @@ static enum status run_list(struct worker *worker, struct engine *engine, struct
     if (!status)
         *layers += task->layer_end - task->layer_begin;
     if (slow > 1)
-        drag(worker, task->job, begin, slow);
+        drag(worker, task->job, clock_now_ns() - begin, slow);
     return status;
 }
 
@@ -106,13 +106,13 @@ static enum status run_layers(struct worker *worker, struct engine *engine, stru
             return error_set(err, STATUS_CANCELLED, "the job was cancelled");
         if (atomic_load(&worker->interrupted))
             return refuse(worker, err);
-        uint64_t begin = clock_now_ns();
+        uint64_t begin = clock_thread_ns(); /* waiting for other boards of a team is not its own */
         status = task->kind == BOARD_TENSOR
                      ? engine->ops->run_share(engine, task, layer, err)
                      : engine->ops->run(engine, task->job, task->kind, layer, task->row_begin, task->row_end, err);
         *layers += !status;
         if (slow > 1)
-            drag(worker, task->job, begin, slow);
+            drag(worker, task->job, clock_thread_ns() - begin, slow);
     }
     return status;
 }
