@@ -10,7 +10,7 @@ enum {
     SCORES = 32 * (IMAGE_MAX_SEQUENCE + IMAGE_PANEL), /* floats: 132 KB, and so much in weights */
     MIN_ROWS = 12,
     MANY_ROWS = 128,
-    GROUP_BLOCKS = 4,     /* of rows that are projected before they are attended: they are to stay in a cache */
+    GROUP_BLOCKS = 4, /* of rows that are projected before they are attended: they are to stay in a cache */
 };
 
 size_t cpu_stride_of(size_t bytes)

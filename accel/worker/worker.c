@@ -8,13 +8,6 @@
 #include "base/mem.h"
 #include "base/relax.h"
 
-/* A hand-over between boards takes a few microseconds; longer than this a board with nothing to do sleeps. In the
- * middle of a split the next task comes as soon as the slowest board is done with its rows: waking up would cost more
- * than waiting. To wake a core that sleeps takes 40 microseconds on a virtual machine. So where the last task came SOON
- * after the one before, as those of a client that asks for one text after another do, a board waits for the next up to
- * twice as long; but, over time, not for more than half of the time that it computes. */
-enum { SPIN_NS = 5000, SPLIT_SPIN_NS = 2000000, SOON_NS = 250000, MOST_CREDIT_NS = 1000000 };
-
 /* The thread ------------------------------------------------------------------------------------------------------ */
 
 /* Of each board of this process, at its index: how many tasks it has, and the core where it last computed, plus one.
@@ -57,26 +50,17 @@ static bool step_aside(void)
     return pthread_setaffinity_np(pthread_self(), sizeof allowed, &allowed) == 0;
 }
 
-static uint64_t spin_ns(const struct worker *worker, bool in_split)
-{
-    uint64_t soon = 2 * worker->gap_ns < SOON_NS ? 2 * worker->gap_ns : SOON_NS;
-    if (in_split)
-        return SPLIT_SPIN_NS;
-    return worker->gap_ns < SOON_NS && soon > SPIN_NS && soon <= worker->credit_ns ? soon : SPIN_NS;
-}
-
 /* Wait a moment for something to arrive without letting go of the core. */
 static void spin(struct worker *worker, unsigned seen, bool in_split)
 {
-    uint64_t begin = clock_now_ns(), now = begin, end = begin + spin_ns(worker, in_split);
+    uint64_t begin = clock_now_ns(), now = begin, end = begin + worker_awake_limit(&worker->awake, in_split);
     while (atomic_load_explicit(&worker->arrivals, memory_order_acquire) == seen && now < end) {
         if (in_the_way(worker) && !(in_split && step_aside()))
             break;
         relax();
         now = clock_now_ns();
     }
-    if (!in_split)
-        worker->credit_ns -= now - begin < worker->credit_ns ? now - begin : worker->credit_ns;
+    worker_awake_waited(&worker->awake, now - begin, in_split);
 }
 
 enum status worker_refusal(const struct worker *worker)
@@ -110,7 +94,7 @@ static struct board_task *take(struct worker *worker, enum status *ret_refusal)
         worker->asleep = false;
     }
     if (waits)
-        worker->gap_ns = clock_now_ns() - begin;
+        worker->awake.gap_ns = clock_now_ns() - begin;
     struct board_task *task = worker->first;
     if (task) {
         worker->first = task->next;
@@ -185,8 +169,7 @@ static void *run(void *argument)
             status = error_prefix(&err, STATUS_BACKEND, "board %s: ", worker->base.name);
         atomic_fetch_sub_explicit(&seat_of(worker)->tasks, 1, memory_order_relaxed);
         uint64_t busy_ns = clock_now_ns() - begin;
-        worker->credit_ns +=
-            busy_ns / 2 < MOST_CREDIT_NS - worker->credit_ns ? busy_ns / 2 : MOST_CREDIT_NS - worker->credit_ns;
+        worker_awake_computed(&worker->awake, busy_ns);
         account(worker, task, status, &err, layers, busy_ns);
         task->on_done(task, status, &err);
     }

@@ -1,5 +1,5 @@
-/* A worker from inside: what its thread (worker.c), its tasks (task.c), its self-test (selftest.c) and its kinds
- * (kinds.c) share. Private to the folder. */
+/* A worker from inside: what its thread (worker.c; awake.c), its tasks (task.c), its self-test (selftest.c) and its
+ * kinds (kinds.c) share. Private to the folder. */
 #ifndef BERTD_ACCEL_WORKER_BOARD_H
 #define BERTD_ACCEL_WORKER_BOARD_H
 
@@ -7,6 +7,7 @@
 
 #include "accel/backend.h"
 #include "accel/engine.h"
+#include "accel/worker/awake.h"
 #include "accel/worker/faults.h"
 
 struct worker {
@@ -19,13 +20,11 @@ struct worker {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    pthread_cond_t empty;     /* for a reset: no task is with the board */
-    pthread_cond_t interrupt; /* for a task that hangs */
-    atomic_uint arrivals;     /* counts submissions and the close: what a spinning thread looks at */
-    atomic_bool interrupted;  /* closing or resetting: what a running task looks at between layers */
-    /* The thread's own: */
-    uint64_t gap_ns;    /* it last waited so long for a task */
-    uint64_t credit_ns; /* it may still spin so long; it grows while the board computes */
+    pthread_cond_t empty;      /* for a reset: no task is with the board */
+    pthread_cond_t interrupt;  /* for a task that hangs */
+    atomic_uint arrivals;      /* counts submissions and the close: what a spinning thread looks at */
+    atomic_bool interrupted;   /* closing or resetting: what a running task looks at between layers */
+    struct worker_awake awake; /* the thread's own */
     /* Under the lock: */
     bool asleep, closing, resetting;
     bool in_split;                    /* the last task was a shard of a layer with more to come */

@@ -75,13 +75,25 @@ static float second_best(const struct bandit_arm *arm)
     return second;
 }
 
-/* What an arm takes of late over what the cost model says, its scale aside. */
-static double ratio_of(const struct bandit_size *size, const struct cost_model *cost, uint32_t arm)
+/* Of sizes that are close to `size` the one that knows most of an arm; where none does, `size` itself. */
+static uint32_t size_that_knows(const struct bandit *bandit, uint32_t size, uint32_t arm)
 {
-    if (size->arms[arm].n >= BANDIT_FIRST)
-        return second_best(&size->arms[arm]);
-    if (size->arms[0].n >= BANDIT_FIRST)
-        return second_best(&size->arms[0]);
+    uint32_t best = size;
+    for (uint32_t near = size ? size - 1 : 0; near <= size + 1 && near < BANDIT_SIZES; near++)
+        if (bandit->sizes[near].arms[arm].n > bandit->sizes[best].arms[arm].n)
+            best = near;
+    return best;
+}
+
+/* What an arm takes of late over what the cost model says, its scale aside. */
+static double ratio_of(const struct bandit *bandit, uint32_t size, const struct cost_model *cost, uint32_t arm)
+{
+    if (bandit->sizes[size].arms[arm].n < BANDIT_FIRST)
+        size = size_that_knows(bandit, size, arm);
+    if (bandit->sizes[size].arms[arm].n >= BANDIT_FIRST)
+        return second_best(&bandit->sizes[size].arms[arm]);
+    if (bandit->sizes[size].arms[0].n >= BANDIT_FIRST)
+        return second_best(&bandit->sizes[size].arms[0]);
     return cost->scale;
 }
 
@@ -95,7 +107,7 @@ static double model_ns(const struct cost_model *cost, struct cost_load load, uin
 double bandit_predict(const struct bandit *bandit, const struct cost_model *cost, struct cost_load load,
                       uint32_t layers, struct bandit_choice choice)
 {
-    double ratio = ratio_of(&bandit->sizes[size_of(load)], cost, arm_of(choice));
+    double ratio = ratio_of(bandit, size_of(load), cost, arm_of(choice));
     return model_ns(cost, load, layers, choice) * ratio;
 }
 
@@ -154,7 +166,8 @@ struct bandit_choice bandit_choose(const struct bandit *bandit, const struct cos
     bool in_advance = oldest.boards > 1 && arm->n < BANDIT_FIRST;
     double may_lose_ns = BANDIT_SHARE * size->spent_ns + (in_advance ? best_ns : 0);
     bool due = size->lost_ns + loss_ns(exploring_ns, best_ns) <= may_lose_ns;
-    bool went_well = arm->n > 0 && exploring_ns * newest(arm) / ratio_of(size, cost, arm_of(oldest)) < best_ns;
+    bool went_well =
+        arm->n > 0 && exploring_ns * newest(arm) / ratio_of(bandit, size_of(load), cost, arm_of(oldest)) < best_ns;
     struct bandit_choice choice = due || went_well ? oldest : best;
     choice.weighed = true;
     choice.exploring = due || went_well;

@@ -3,10 +3,11 @@
  * bandit.c over 2, up to 4, up to 8, ..; and that for each size of loads (powers of two of rows).
  *
  * Invariants: of an arm's recent launches the second best counts, so neither a stall of the machine nor one lucky run
- * turns a choice over. An arm that was pulled less than BANDIT_FIRST times counts as what the cost model hopes, so each
- * is pulled. Exploring arms that do not look best costs at most BANDIT_SHARE of a size's time more than the best would
- * have; but an arm that went well is pulled again at once, and arms that were hardly pulled may cost in advance what
- * one launch of the best takes where they share, since of that a cost model knows least. Sharing must win by a margin.
+ * turns a choice over. An arm that was pulled less than BANDIT_FIRST times counts as for loads half or twice as large,
+ * or else as what the cost model hopes, so each is pulled. Exploring arms that do not look best costs at most
+ * BANDIT_SHARE of a size's time more than the best would have; but an arm that went well is pulled again at once, and
+ * arms that were hardly pulled may cost in advance what one launch of the best takes where they share, since of that a
+ * cost model knows least. Sharing must win by a margin.
  */
 #ifndef BERTD_BATCH_BANDIT_H
 #define BERTD_BATCH_BANDIT_H

@@ -152,6 +152,12 @@ static struct bandit_choice choose(const struct plan *plan, uint32_t kind, struc
     return bandit_choose(&plan->in->bandit[kind], &plan->in->cost[kind], load, layers, k);
 }
 
+/* One sequence, not several. */
+static bool is_single(struct cost_load load)
+{
+    return load.pairs >= (double)load.rows * load.rows;
+}
+
 static bool resume_one(struct plan *plan, enum batch_class class, bool alone)
 {
     for (uint64_t left = plan->flights; left; left &= left - 1) {
@@ -164,7 +170,7 @@ static bool resume_one(struct plan *plan, enum batch_class class, bool alone)
             continue;
         uint32_t layers = plan->in->layers - flight->layer, kind = keep_fastest(plan, &choices, flight->load, layers);
         uint32_t k = alone ? choices.n : 1;
-        struct bandit_choice choice = choose(plan, kind, flight->load, layers, k, true);
+        struct bandit_choice choice = choose(plan, kind, flight->load, layers, k, is_single(flight->load));
         if (choice.boards == 1 && board_set_has(&choices.boards, flight->last_board)) {
             choices.boards = board_set_of(plan->in->n_boards);
             board_set_put(&choices.boards, flight->last_board, true);

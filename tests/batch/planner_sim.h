@@ -171,6 +171,7 @@ static inline void note_action(struct sim *sim, const struct planner_action *act
     note(sim, action->class);
     note(sim, action->n_sequences);
     note(sim, action->layers);
+    note(sim, action->choice.placement);
     for (uint32_t i = 0; i < action->choice.boards; i++)
         note(sim, sim->stride ? action->boards[i] / sim->stride : action->boards[i]);
 }
@@ -192,7 +193,9 @@ static inline void carry_out(struct sim *sim, const struct planner_action *actio
     const struct cost_model *cost = sim->n_kinds ? &sim->costs[sim->kinds[action->boards[0]]] : &sim->cost;
     for (uint32_t i = 1; i < action->choice.boards && sim->n_kinds && sim->placement != BATCH_SPLIT; i++)
         cr_assert_eq(sim->kinds[action->boards[i]], sim->kinds[action->boards[0]], "it is split over one kind");
-    double predicted = cost_split(cost, flight->load, action->layers, action->choice.boards);
+    const struct bandit_choice choice = action->choice;
+    double predicted =
+        (choice.placement == BATCH_TENSOR ? cost_team : cost_split)(cost, flight->load, action->layers, choice.boards);
     flight->running = true;
     flight->boards = boards;
     flight->last_board = action->boards[0];
@@ -289,6 +292,7 @@ static inline struct sim *make_sim(uint64_t seed, enum batch_placement placement
     sim->random = seed * 2654435761u + 1;
     sim->placement = placement;
     sim->n_boards = n_boards;
+    sim->bandit.teams = seed % 2 == 1;
     sim->noise = 0.2;
     sim->max_tokens = 4096;
     cost_init(&sim->cost);

@@ -49,6 +49,7 @@ struct flight {
 struct machine {
     const char *name;
     double barrier_ns;      /* a layer, of a split */
+    double meetings_ns;     /* a layer, where boards divide its outputs; 0: they cannot */
     double parallel;        /* two boards that work on one batch are so many times as fast as one */
     uint32_t stall_percent; /* of launches: they take 2 to 5 times as long */
     double drift_ns;        /* half of the time so long it is another machine: */
@@ -176,13 +177,18 @@ static uint32_t busy_boards(const struct pool *pool)
 }
 
 /* What a launch takes in truth; its boards count as busy. */
-static double truth_ns(struct pool *pool, struct cost_load load, uint32_t layers, uint32_t boards)
+static double truth_ns(struct pool *pool, struct cost_load load, uint32_t layers, struct bandit_choice choice)
 {
     const struct machine *machine = pool->machine;
     bool drifted = machine->drift_ns > 0 && fmod(pool->now_ns, 2 * machine->drift_ns) > machine->drift_ns;
-    double work = cost_whole(&pool->truth, load, layers) - cost_whole(&pool->truth, (struct cost_load){0}, layers);
-    double takes = cost_whole(&pool->truth, load, layers) - work + work / boards;
-    if (boards > 1)
+    bool team = choice.boards > 1 && choice.placement == BATCH_TENSOR;
+    double whole = cost_whole(&pool->truth, load, layers);
+    /* A split divides the rows, a team the weights too. */
+    double undivided = team ? cost_launch(&pool->truth, load) : cost_whole(&pool->truth, (struct cost_load){0}, layers);
+    double takes = undivided + (whole - undivided) / choice.boards;
+    if (team)
+        takes += layers * machine->meetings_ns;
+    else if (choice.boards > 1)
         takes += layers * (drifted ? machine->drifted_barrier_ns : machine->barrier_ns);
     uint32_t busy = busy_boards(pool);
     takes *= busy / speed_of(machine, busy) * (drifted ? machine->slower : 1);
@@ -205,7 +211,7 @@ static void carry_out(struct pool *pool, const struct planner_action *action)
     flight->began_ns = pool->now_ns;
     pool->launches++;
     pool->whole_pool += action->choice.boards == pool->snapshot.n_boards;
-    double takes = truth_ns(pool, flight->load, action->layers, action->choice.boards);
+    double takes = truth_ns(pool, flight->load, action->layers, action->choice);
     flight->ends_ns = pool->now_ns + takes;
     if (flight->class == BATCH_BULK) {
         pool->interactive_ns = 0;
@@ -276,6 +282,7 @@ static struct pool *open_pool(const struct cell *cell, const struct shape *shape
     pool->layers = shape->layers;
     pool->cost = pool->truth = shape->cost;
     pool->machine = machine;
+    pool->bandit.teams = machine->meetings_ns > 0;
     pool->bulk_quantum_ns = 1e6;
     struct planner_snapshot *s = &pool->snapshot;
     s->placement = placement;
@@ -338,6 +345,9 @@ static const struct cell cells[] = {
 
 static const struct machine machines[] = {
     {.name = "a core a board", .barrier_ns = 3e3, .parallel = 2},
+    {.name = "a core a board, teams", .barrier_ns = 3e3, .meetings_ns = 2e4, .parallel = 2},
+    {.name = "shared cores, teams", .barrier_ns = 3e5, .meetings_ns = 3e6, .parallel = 2},
+    {.name = "teams at best", .barrier_ns = 3e5, .meetings_ns = 5e3, .parallel = 1.7, .stall_percent = 5},
     {.name = "shared cores", .barrier_ns = 3e6, .parallel = 2},
     {.name = "threads of a core", .barrier_ns = 2e5, .parallel = 1.4},
     {.name = "threads of a core, hardly worth it", .barrier_ns = 5e4, .parallel = 1.15},
@@ -360,9 +370,11 @@ static const struct machine machines[] = {
 
 static void compare(const struct cell *cell, const struct shape *shape, uint32_t boards, const struct machine *machine)
 {
-    static const enum batch_placement forced[] = {BATCH_REPLICATE, BATCH_SPLIT, BATCH_PIPELINE};
+    static const enum batch_placement forced[] = {BATCH_REPLICATE, BATCH_SPLIT, BATCH_PIPELINE, BATCH_TENSOR};
+    /* Auto does not keep boards waiting until texts of several clients have gathered for a team. */
+    bool team = machine->meetings_ns > 0 && cell->counts[0] == 1;
     double best = 0, ours = rate(cell, shape, BATCH_AUTO, boards, machine);
-    for (int p = 0; p < 3; p++)
+    for (int p = 0; p < (team ? 4 : 3); p++)
         best = fmax(best, rate(cell, shape, forced[p], boards, machine));
     cr_expect_geq(ours, 0.9 * best, "%s, %u boards, %s, %s: auto %.0f tokens/s, forced %.0f", shape->name, boards,
                   machine->name, cell->name, ours, best);
