@@ -182,6 +182,21 @@ static void context(float *y, size_t y_stride, const int32_t *high, const int32_
     }
 }
 
+#ifdef LANES_REDUCE_4
+static void column_sums(int32_t *sums, const struct cpu_gemm *g)
+{
+    for (size_t b = 0; b < g->n_blocks; b++) {
+        const int8_t *w = g->weights + b * g->block_stride;
+        for (size_t group = 0; group < g->block_groups; group++, sums += IMAGE_GROUP, w += IMAGE_PANEL * IMAGE_GROUP) {
+            ints sum[IMAGE_GROUP];
+            EACH_ROW(IMAGE_GROUP) sum[r] = ints_set(0);
+            for (size_t panel = 0; panel < g->n_panels; panel++)
+                ints_add_each_byte(sum, w + panel * g->panel_stride);
+            ints_sum_4((uint32_t *)sums, sum);
+        }
+    }
+}
+#else
 typedef int8_t bytes16 __attribute__((vector_size(16)));
 typedef int16_t words16 __attribute__((vector_size(32)));
 
@@ -213,6 +228,7 @@ static void column_sums(int32_t *sums, const struct cpu_gemm *g)
                            g->n_panels - panel < WORD_PANELS ? g->n_panels - panel : WORD_PANELS);
     }
 }
+#endif
 
 static uint32_t product(const void *operands, const int32_t *sums, size_t n)
 {

@@ -31,7 +31,7 @@ struct cpu_quantised {
  *  this lies in what its members exchange. */
 struct cpu_scratch {
     void *memory;
-    size_t group_rows;               /* of whole sequences that are taken together */
+    size_t group_rows;               /* of whole sequences that are taken together: at most, but for a longer one */
     size_t block_rows;               /* rows that go through the steps together */
     size_t hidden_stride;            /* bytes of a row of operands, hidden wide */
     size_t inner_stride;             /* and intermediate wide */
@@ -151,7 +151,7 @@ struct cpu_share cpu_share_whole(const struct image *image);
 enum status cpu_sequences_begin(const struct cpu_step *step, uint32_t row, uint32_t row_end, uint32_t *ret_next);
 
 /** Rows of the next block where `left` remain: blocks of about the same size, so that no small one reads all the
- * weights for itself. */
+ * weights for itself, but of whole tiles. */
 uint32_t cpu_block_rows(const struct cpu_step *step, uint32_t left);
 
 /* The layer. Errors of all: BACKEND. */

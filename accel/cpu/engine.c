@@ -25,7 +25,7 @@ static enum status create(struct engine **ret, const struct image *image, bool v
     enum status status = cpu_scratch_init(engine, err);
     if (!status)
         status =
-            cpu_sequences_reserve(engine, engine->scratch.group_rows, engine->scratch.group_rows / IMAGE_PANEL, err);
+            cpu_sequences_reserve(engine, engine->scratch.block_rows, engine->scratch.block_rows / IMAGE_PANEL, err);
     if (status)
         destroy(&engine->base);
     else

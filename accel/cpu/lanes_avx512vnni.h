@@ -296,6 +296,16 @@ static inline ints ints_add_product(ints sum, ints a, ints b)
     return _mm512_dpwssd_epi32(sum, a, b);
 }
 
+/* sums [4]: to each lane of the i-th, byte i of that lane. */
+static inline void ints_add_each_byte(ints *sums, const int8_t *bytes)
+{
+    const __m512i all = _mm512_loadu_si512(bytes);
+    sums[0] = _mm512_dpbusd_epi32(sums[0], _mm512_set1_epi32(1), all);
+    sums[1] = _mm512_dpbusd_epi32(sums[1], _mm512_set1_epi32(1 << 8), all);
+    sums[2] = _mm512_dpbusd_epi32(sums[2], _mm512_set1_epi32(1 << 16), all);
+    sums[3] = _mm512_dpbusd_epi32(sums[3], _mm512_set1_epi32(1 << 24), all);
+}
+
 /* Sixteen bytes of each of four, which packing left in quads. */
 static inline __m512i ints_gathered(__m512i bytes)
 {

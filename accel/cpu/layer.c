@@ -1,6 +1,7 @@
 /* The steps of a layer over blocks of rows. Row r of a block is the job's row `begin + r`. */
 #include "accel/cpu/cpu_engine.h"
 #include "accel/cpu/tiles.h"
+#include "base/round_up.h"
 
 enum { PROJECTION_QUERY, PROJECTION_KEY, PROJECTION_VALUE };
 
@@ -263,7 +264,9 @@ static enum status put_keys_or_values(const struct cpu_step *step, int projectio
 
 uint32_t cpu_block_rows(const struct cpu_step *step, uint32_t left)
 {
-    return (uint32_t)cpu_tile_rows(left, step->scratch->block_rows);
+    const size_t most = step->scratch->block_rows < left ? step->scratch->block_rows : left;
+    const size_t rows = round_up(cpu_tile_rows(left, step->scratch->block_rows), CPU_TILE_ROWS);
+    return (uint32_t)(rows < most ? rows : most);
 }
 
 enum status cpu_step_project(const struct cpu_step *step, const struct cpu_kv *kv, size_t query, uint32_t begin,

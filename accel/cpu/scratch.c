@@ -10,6 +10,7 @@ enum {
     SCORES = 32 * (IMAGE_MAX_SEQUENCE + IMAGE_PANEL), /* floats: 132 KB, and so much in weights */
     MIN_ROWS = 12,
     MANY_ROWS = 128,
+    GROUP_BLOCKS = 4, /* of rows that are projected before they are attended: they are to stay in a cache */
 };
 
 size_t cpu_stride_of(size_t bytes)
@@ -23,7 +24,7 @@ size_t cpu_acc_stride(const struct image *image)
     return cpu_stride_of((hidden > CPU_CHUNK ? hidden : CPU_CHUNK) * sizeof(int32_t)) / sizeof(int32_t);
 }
 
-/* Weights are read for each group and block of rows anew. The second-level cache has those of a small layer still;
+/* Weights are read for each block of rows anew. The second-level cache has those of a small layer still;
  * those of a large one come from further away, so there twice as many rows share them. A block has as many rows as keep
  * what lies between FFN1 and FFN2 within twice that cache: fewer would read the weights more often than that saves. */
 static void choose_rows(struct cpu_scratch *s, const struct cpu_engine *engine)
@@ -33,9 +34,9 @@ static void choose_rows(struct cpu_scratch *s, const struct cpu_engine *engine)
     size_t size = cache > 0 ? (size_t)cache : 512 * 1024;
     size_t row = shape->intermediate * (sizeof(float) + engine->kernels.linear_operand.size);
     size_t weights = (size_t)shape->hidden * (4 * (size_t)shape->hidden + 2 * (size_t)shape->intermediate);
-    size_t rows = 2 * size / row;
-    s->group_rows = weights > size ? 2 * MANY_ROWS : MANY_ROWS;
-    s->block_rows = rows < MIN_ROWS ? MIN_ROWS : rows > s->group_rows ? s->group_rows : rows;
+    size_t rows = 2 * size / row, most = weights > size ? 2 * MANY_ROWS : MANY_ROWS;
+    s->block_rows = rows < MIN_ROWS ? MIN_ROWS : rows > most ? most : rows;
+    s->group_rows = GROUP_BLOCKS * s->block_rows;
 }
 
 static void place_scratch(struct cpu_scratch *s, const struct cpu_engine *engine, struct cpu_slab *slab)
@@ -52,7 +53,6 @@ static void place_scratch(struct cpu_scratch *s, const struct cpu_engine *engine
     s->operands = cpu_slab_take(slab, rows * s->hidden_stride);
     s->inner_operands = cpu_slab_take(slab, rows * s->inner_stride);
     s->quantised = cpu_slab_take(slab, rows * sizeof *s->quantised);
-    s->products = cpu_slab_take(slab, rows * sizeof(uint32_t));
     s->sums = cpu_slab_take(slab, rows * sizeof(uint32_t));
     s->sum_acc = s->acc = cpu_slab_take(slab, rows * s->acc_stride * sizeof(int32_t));
     s->work =
@@ -66,6 +66,7 @@ static void place_scratch(struct cpu_scratch *s, const struct cpu_engine *engine
     s->scores = cpu_slab_take(slab, s->attention_size * sizeof(float));
     s->weights = cpu_slab_take(slab, s->attention_size * digits * operand * 2); /* a stride at most doubles a row */
     s->context = cpu_slab_take(slab, rows * digits * image->head_dim_padded * sizeof(int32_t));
+    s->products = cpu_slab_take(slab, rows * sizeof(uint32_t));
     s->score_sums = cpu_slab_take(slab, rows * sizeof(uint32_t));
     s->factors = cpu_slab_take(slab, rows * sizeof(float));
     s->token_scales = cpu_slab_take(slab, (size_t)2 * IMAGE_MAX_SEQUENCE * sizeof(float));

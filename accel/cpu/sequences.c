@@ -1,28 +1,54 @@
-/* Which whole sequences go through a layer together. */
+/* Which whole sequences go through a layer together.
+ *
+ * Their rows take the steps in blocks, and each block reads all weights. A block may begin and end within sequences, so
+ * that sequences whose lengths do not add up to a block fill several.
+ */
 #include "accel/cpu/cpu_engine.h"
 
-enum { BLOCK_ROWS = 2 }; /* of short sequences: so many rows may have a block of tokens */
+enum {
+    BLOCK_ROWS = 2, /* of short sequences: so many rows of a block may have a block of tokens */
+    FULL = 16,      /* blocks that miss one of so many rows are full enough */
+};
 
-static size_t blocks_of(const struct board_job *job, uint32_t seq)
+static size_t token_blocks(const struct board_job *job, uint32_t seq)
 {
     return (job->cu_seqlens[seq + 1] - job->cu_seqlens[seq] + IMAGE_PANEL - 1) / IMAGE_PANEL;
 }
 
-/* The sequences from `seq` on that go together: as many as fit the limits, but at least one. Returns the last plus
- * one. */
-static uint32_t group_end(const struct cpu_step *step, uint32_t seq, uint32_t row_end, size_t *ret_blocks)
+/* What some sequences fill. */
+struct filling {
+    size_t rows;
+    size_t most; /* that as many blocks could have */
+    size_t token_blocks;
+};
+
+static struct filling fill(struct filling filling, const struct board_job *job, uint32_t seq, size_t block_rows)
+{
+    filling.rows += job->cu_seqlens[seq + 1] - job->cu_seqlens[seq];
+    filling.most = (filling.rows + block_rows - 1) / block_rows * block_rows;
+    filling.token_blocks += token_blocks(job, seq);
+    return filling;
+}
+
+/* The sequences from `seq` on that go together: those that fill their blocks best, but at least one. Returns the last
+ * plus one. */
+static uint32_t group_end(const struct cpu_step *step, uint32_t seq, uint32_t row_end, size_t *ret_token_blocks)
 {
     const struct board_job *job = step->job;
-    const size_t most = step->engine->scratch.group_rows;
-    const uint32_t begin = job->cu_seqlens[seq];
-    *ret_blocks = blocks_of(job, seq);
-    for (seq++; job->cu_seqlens[seq] < row_end; seq++) {
-        size_t blocks = *ret_blocks + blocks_of(job, seq);
-        if (job->cu_seqlens[seq + 1] - begin > most || blocks > most / BLOCK_ROWS)
+    const size_t most = step->engine->scratch.group_rows, block_rows = step->scratch->block_rows;
+    struct filling all = fill((struct filling){0}, job, seq, block_rows), best = all;
+    uint32_t end = ++seq;
+    for (; job->cu_seqlens[seq] < row_end && best.most - best.rows > best.most / FULL; seq++) {
+        all = fill(all, job, seq, block_rows);
+        if (all.rows > most || all.token_blocks > step->engine->scratch.block_rows / BLOCK_ROWS)
             break;
-        *ret_blocks = blocks;
+        if (all.rows * best.most < best.rows * all.most)
+            continue;
+        best = all;
+        end = seq + 1;
     }
-    return seq;
+    *ret_token_blocks = best.token_blocks;
+    return end;
 }
 
 enum status cpu_sequences_begin(const struct cpu_step *step, uint32_t row, uint32_t row_end, uint32_t *ret_next)
@@ -37,7 +63,7 @@ enum status cpu_sequences_begin(const struct cpu_step *step, uint32_t row, uint3
     sequences->kv.first_seq = seq;
     sequences->block_begin[0] = 0;
     for (uint32_t s = seq; s < end; s++)
-        sequences->block_begin[s - seq + 1] = sequences->block_begin[s - seq] + (uint32_t)blocks_of(job, s);
+        sequences->block_begin[s - seq + 1] = sequences->block_begin[s - seq] + (uint32_t)token_blocks(job, s);
     *ret_next = job->cu_seqlens[end];
     return STATUS_OK;
 }

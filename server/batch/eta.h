@@ -34,11 +34,10 @@ struct eta_state {
     const struct cost_model *cost; /* of each kind of boards */
     const struct bandit *bandit;   /* likewise */
     bool several_kinds;
-    uint8_t kinds[ETA_MAX_BOARDS]; /* of each board, where there are several */
-    uint32_t layers;               /* of the model */
-    uint32_t max_tokens;           /* in a batch */
-    uint32_t max_sequences;        /* in a batch; at most PLANNER_WINDOW */
-    bool interactive_lately;
+    uint8_t kinds[ETA_MAX_BOARDS];      /* of each board, where there are several */
+    uint32_t layers;                    /* of the model */
+    uint32_t max_tokens;                /* in a batch */
+    uint32_t max_sequences;             /* in a batch; at most PLANNER_WINDOW */
     double concurrency;                 /* the planner's estimate */
     double interactive_ns;              /* served while bulk work waited and got nothing */
     double bulk_quantum_ns;             /* predicted for bulk's last launch */

@@ -70,7 +70,6 @@ static void fill_state(const struct batch *batch, struct eta_state *state)
                                 .layers = batch->options.image->shape.layers,
                                 .max_tokens = batch->options.max_tokens,
                                 .max_sequences = sched_max_sequences(batch),
-                                .interactive_lately = sched_interactive_lately(batch, now),
                                 .concurrency = batch->concurrency,
                                 .interactive_ns = batch->interactive_ns,
                                 .bulk_quantum_ns = batch->bulk_quantum_ns};

@@ -8,8 +8,9 @@
 #define LAUNCH_SHARE 16
 /* A batch below this many tokens leaves a board half idle: do not share out more finely while boards are busy. */
 enum { WORTHWHILE_TOKENS = 128 };
-/* Above these a larger batch is no faster, and only keeps others waiting: bulk, while others come. */
-enum { INTERACTIVE_TOKENS = 512, BULK_TOKENS = 2048, BULK_TOKENS_BESIDE = 1024 };
+/* Above these a batch keeps others waiting, and is slower on a processor: its hidden states leave the caches of a core
+ * between one layer and the next. */
+enum { BATCH_TOKENS = 512 };
 /* The concurrency estimate falls over so many plans. Where several clients are at work the pool is idle now and then,
  * so one lone sequence does not tell that they have gone, but a few in a row do. */
 #define CONCURRENCY_MEMORY      8
@@ -201,17 +202,14 @@ static uint32_t measure(const struct plan *plan, enum batch_class class, uint32_
     return n;
 }
 
-uint32_t planner_batch_tokens(enum batch_class class, uint32_t max_tokens, bool interactive_lately)
+uint32_t planner_batch_tokens(uint32_t max_tokens)
 {
-    uint32_t target = class == BATCH_INTERACTIVE ? INTERACTIVE_TOKENS
-                      : interactive_lately       ? BULK_TOKENS_BESIDE
-                                                 : BULK_TOKENS;
-    return max_tokens < target ? max_tokens : target;
+    return max_tokens < BATCH_TOKENS ? max_tokens : BATCH_TOKENS;
 }
 
-static uint64_t cap(const struct plan *plan, enum batch_class class, uint64_t tokens)
+static uint64_t cap(const struct plan *plan, uint64_t tokens)
 {
-    uint64_t limit = planner_batch_tokens(class, plan->in->max_tokens, plan->in->interactive_lately);
+    uint64_t limit = planner_batch_tokens(plan->in->max_tokens);
     return tokens < limit ? tokens : limit;
 }
 
@@ -288,14 +286,14 @@ static bool start_one(struct plan *plan, enum batch_class class)
     if (choices.n == 0)
         return false;
     uint64_t tokens = queue->tokens - plan->given_tokens[class];
-    uint64_t together = cap(plan, class, tokens);
+    uint64_t together = cap(plan, tokens);
     struct cost_load load;
     uint32_t n = measure(plan, class, plan->given[class], together, &load);
     struct choices free = choices;
     uint32_t kind = keep_fastest(plan, &choices, load, plan->in->layers), k = choices.n;
     double shares = worth(plan, &free.boards, free.n, kind); /* the busy ones will be free soon */
-    uint64_t share = cap(plan, class, (uint64_t)ceil((double)tokens / shares));
-    uint64_t worthwhile = cap(plan, class, WORTHWHILE_TOKENS);
+    uint64_t share = cap(plan, (uint64_t)ceil((double)tokens / shares));
+    uint64_t worthwhile = cap(plan, WORTHWHILE_TOKENS);
     if (plan->busy && share < worthwhile)
         share = worthwhile;
     struct bandit_choice choice = choose(plan, kind, load, plan->in->layers, k, n == 1);

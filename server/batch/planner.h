@@ -13,7 +13,7 @@
  *     be finished first.
  *  4. Bulk work runs a layer at a time (more only while that is shorter than a hand-over matters, or where a launch
  * costs much beside a layer, as on a card), so that a board is never further from an interactive request than one bulk
- *     layer; and of smaller batches while such requests come.
+ *     layer.
  *  5. Of several kinds of boards the one goes first that is predicted to be done first, and a board's share of what
  * waits is as its speed. One batch is split over boards of one kind, unless splitting is forced.
  */
@@ -68,8 +68,7 @@ struct planner_snapshot {
     uint32_t layers;                    /* of the model */
     uint32_t max_tokens, max_sequences; /* in a batch */
     bool bulk_owed;
-    bool interactive_lately; /* such a request came within the last moments */
-    double concurrency;      /* estimate of the batches in flight at once, by planner_concurrency */
+    double concurrency; /* estimate of the batches in flight at once, by planner_concurrency */
     uint32_t n_boards;
     const struct planner_board *boards; /* [n_boards]; NULL: each has all layers */
     struct board_set usable;            /* in service */
@@ -117,6 +116,6 @@ double planner_worth(const struct cost_model *cost, const struct bandit *bandit,
                      uint32_t other);
 
 /** Tokens of a batch of which it can choose the size: so many, or a single sequence that is longer. */
-uint32_t planner_batch_tokens(enum batch_class class, uint32_t max_tokens, bool interactive_lately);
+uint32_t planner_batch_tokens(uint32_t max_tokens);
 
 #endif

@@ -86,7 +86,6 @@ struct batch {
     struct pace paces[PLANNER_MAX_BOARDS];
     struct watchdog watchdog;
     double concurrency;               /* estimate of the batches in flight at once */
-    uint64_t last_interactive_ns;     /* submitted */
     double interactive_ns;            /* served while bulk waited and got nothing */
     double bulk_quantum_ns;           /* predicted for bulk's last launch */
     double belief;                    /* in forecasts, up to 1: less after refusals by which nothing was learnt */
@@ -127,14 +126,6 @@ static inline struct planner_board sched_loaded(const struct batch *batch, uint3
 static inline bool sched_is_dead(const struct batch *batch, uint64_t now_ns)
 {
     return batch->n_usable == 0 && now_ns - batch->none_usable_since_ns > SCHED_GRACE_NS;
-}
-
-/* Interactive requests are expected for so long after one. */
-#define SCHED_LATELY_NS 1000000000ull
-
-static inline bool sched_interactive_lately(const struct batch *batch, uint64_t now_ns)
-{
-    return now_ns - batch->last_interactive_ns < SCHED_LATELY_NS;
 }
 
 /* Predicted nanoseconds of a launch on boards of which `board` is one. */

@@ -62,8 +62,6 @@ enum status batch_submit(struct batch *batch, struct batch_work *work, struct er
         work->status = STATUS_OK;
         work->err = (struct error){0};
         queue_push(&batch->queues[work->class], work);
-        if (work->class == BATCH_INTERACTIVE)
-            batch->last_interactive_ns = work->submitted_ns;
         sched_dispatch(batch, &completions);
     }
     pthread_mutex_unlock(&batch->lock);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "accel/cpu/cpu_engine.h"
 #include "accel/cpu/cpu_flags.h"
 #include "accel/engine.h"
 #include "base/mem.h"
@@ -208,6 +209,30 @@ Test(cpu_engine, long_sequences)
             shape = check_shape();
         compare(&shape, 1 + check_below(3), 600);
     }
+}
+
+/* Lengths that do not add up to a block of rows: nearly full blocks all the same. */
+Test(cpu_engine, sequences_that_fill_blocks_go_together)
+{
+    enum { SEQS = 20 };
+    struct image_shape shape = check_shape();
+    struct image *image = check_image(&shape, 0.3f);
+    struct engine *engine = open_engine(&cpu_engine, image);
+    struct cpu_engine *cpu = (struct cpu_engine *)engine;
+    const uint32_t block = (uint32_t)cpu->scratch.block_rows;
+    uint32_t cu_seqlens[SEQS + 1] = {0}, next = 0;
+    for (uint32_t s = 0; s < SEQS; s++)
+        cu_seqlens[s + 1] = cu_seqlens[s] + block * 3 / 4;
+    const struct board_job job = {.image = image, .n_seqs = SEQS, .n_rows = cu_seqlens[SEQS], .cu_seqlens = cu_seqlens};
+    struct error err = {0};
+    const struct cpu_step step = {.engine = cpu, .scratch = &cpu->scratch, .job = &job, .err = &err};
+    for (uint32_t row = 0; row < cu_seqlens[16]; row = next) {
+        cr_assert_eq(cpu_sequences_begin(&step, row, job.n_rows, &next), STATUS_OK, "%s", err.message);
+        cr_assert_eq(next, row + block * 3 / 4 * 4, "rows %u to %u do not fill blocks of %u", row, next, block);
+        cr_assert_geq(cpu->sequences.rows, next - row);
+    }
+    cpu_engine.destroy(engine);
+    image_release(&image);
 }
 
 /* A row that is not finite: both engines refuse it with the same words. */

@@ -208,7 +208,7 @@ Test(failures, what_is_suspended_when_a_board_is_damaged_begins_again)
 {
     struct sched sched;
     open_scrubbed(&sched, 1, BATCH_REPLICATE);
-    struct request *bulk = make_request(60, 16, BATCH_POOL_MEAN), *quick = make_request(1, 8, BATCH_POOL_MEAN);
+    struct request *bulk = make_request(30, 16, BATCH_POOL_MEAN), *quick = make_request(1, 8, BATCH_POOL_MEAN);
     bulk->work.class = BATCH_BULK;
     batch_submit(sched.batch, &bulk->work, NULL);
     batch_submit(sched.batch, &quick->work, NULL);
@@ -222,10 +222,10 @@ Test(failures, what_is_suspended_when_a_board_is_damaged_begins_again)
     WAIT_FOR(quick->done == 1);
     struct board_task task = fake_board_peek(sched.boards[0]);
     cr_assert_eq(task.layer_begin, 0);
-    cr_assert_eq(task.row_end, 60 * 16);
+    cr_assert_eq(task.row_end, 30 * 16);
     finish_all(&sched);
     cr_assert_eq(bulk->status, STATUS_OK);
-    cr_assert_float_eq(bulk->out[59][0], 600 + 7.5f, 0);
+    cr_assert_float_eq(bulk->out[29][0], 300 + 7.5f, 0);
     free(bulk);
     free(quick);
     close_sched(&sched);

@@ -101,6 +101,7 @@ Test(kinds, bulk_goes_layer_by_layer_only_where_a_launch_costs_little)
 {
     struct planner_action actions[PLANNER_MAX_ACTIONS];
     struct sim *sim = make_pool(BATCH_REPLICATE);
+    sim->costs[CARD].task_ns /= 2;
     cr_assert_eq(plan(sim, BATCH_BULK, 60, 30, actions), 4);
     for (int i = 0; i < 4; i++)
         cr_assert_eq(actions[i].layers, 1, "a layer of so many rows takes long beside a launch");

@@ -41,7 +41,7 @@ Test(planner, decides_as_it_did)
         check_all_computed_once(sim);
         free(sim);
     }
-    cr_assert_eq(decisions, 0x2fe4c13a03e0ca0eu, "the decisions are %#lx", (unsigned long)decisions);
+    cr_assert_eq(decisions, 0x6ea3c3edf9ea893cu, "the decisions are %#lx", (unsigned long)decisions);
 }
 
 /* The same pool, and scattered over one of hundreds of boards of which all others are out of service. */
@@ -248,7 +248,7 @@ Test(planner, equal_texts_are_shared_out_whole)
     cr_assert_eq(actions[0].choice.boards, 2);
 }
 
-Test(planner, bulk_goes_in_smaller_batches_while_interactive_requests_come)
+Test(planner, a_batch_has_as_many_tokens_as_stay_in_caches)
 {
     struct planner_snapshot *s = calloc(1, sizeof *s);
     struct planner_action action;
@@ -262,10 +262,7 @@ Test(planner, bulk_goes_in_smaller_batches_while_interactive_requests_come)
     for (int i = 0; i < 100; i++)
         s->queues[BATCH_BULK].lengths[i] = 64;
     cr_assert_eq(planner_plan(s, &action, 1), 1);
-    cr_expect_eq(action.n_sequences, 32);
-    s->interactive_lately = true;
-    cr_assert_eq(planner_plan(s, &action, 1), 1);
-    cr_expect_eq(action.n_sequences, 16);
+    cr_expect_eq(action.n_sequences, 8);
     free(s);
 }
 
@@ -314,7 +311,6 @@ Test(planner, what_the_free_boards_cannot_take_need_not_be_looked_at)
                                        .layers = LAYERS,
                                        .max_tokens = 64 + next_random(sim, 4000),
                                        .max_sequences = 1 + next_random(sim, PLANNER_WINDOW),
-                                       .interactive_lately = next_random(sim, 2),
                                        .bulk_owed = next_random(sim, 2),
                                        .concurrency = next_random(sim, 9),
                                        .n_boards = boards,
@@ -329,8 +325,7 @@ Test(planner, what_the_free_boards_cannot_take_need_not_be_looked_at)
         }
         uint32_t n = planner_plan(s, whole, PLANNER_MAX_ACTIONS);
         for (int c = 0; c < BATCH_CLASSES; c++)
-            shorten(&s->queues[c], board_set_count(&s->free),
-                    planner_batch_tokens((enum batch_class)c, s->max_tokens, s->interactive_lately));
+            shorten(&s->queues[c], board_set_count(&s->free), planner_batch_tokens(s->max_tokens));
         cr_assert_eq(planner_plan(s, shortened, PLANNER_MAX_ACTIONS), n, "round %d", round);
         cr_assert_eq(memcmp(whole, shortened, n * sizeof *whole), 0, "round %d", round);
     }

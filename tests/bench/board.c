@@ -1,7 +1,7 @@
 /* How fast an engine computes: BERT shapes with random weights, by batch shape, instruction set and threads.
  *
- *     bench-board [--model minilm|bert-base] [--shape SEQSxTOKENS] [--isa NAME] [--threads N] [--seconds S]
- *                 [--cpu-time] [--no-verify] [--tensor] [--json]
+ *     bench-board [--model minilm|bert-base] [--shape SEQSxTOKENS | --lengths N,N,..] [--isa NAME] [--threads N]
+ *                 [--seconds S] [--cpu-time] [--no-verify] [--tensor] [--json]
  *
  * Prints the median time of a forward pass, GMAC/s of the linear layers and attention, and that as a share of the
  * peak: what a loop of the best multiply instruction of the instruction set reaches in registers, on as many threads.
@@ -22,7 +22,7 @@
 #include "base/mem.h"
 #include "tests/bench/machine/limits.h"
 
-enum { MAX_THREADS = 64, MAX_RUNS = 1000, VOCAB = 1000, POSITIONS = 512 };
+enum { MAX_THREADS = 64, MAX_RUNS = 1000, MAX_TEXTS = 1024, VOCAB = 1000, POSITIONS = 512 };
 
 struct model {
     const char *name;
@@ -31,15 +31,17 @@ struct model {
 
 struct shape {
     uint32_t seqs, tokens;
+    const uint32_t *lengths; /* [seqs]; NULL: all have `tokens` */
 };
 
 static const struct model models[] = {{"minilm", 384, 6, 12, 1536}, {"bert-base", 768, 12, 12, 3072}};
-static const struct shape shapes[] = {{1, 8},   {1, 16},  {1, 32},  {1, 64},  {1, 128},
-                                      {1, 256}, {1, 512}, {32, 16}, {8, 128}, {2, 512}};
+static const struct shape shapes[] = {{1, 8, NULL},   {1, 16, NULL},  {1, 32, NULL},  {1, 64, NULL},  {1, 128, NULL},
+                                      {1, 256, NULL}, {1, 512, NULL}, {32, 16, NULL}, {8, 128, NULL}, {2, 512, NULL}};
 
 static struct {
     const char *model, *isa;
     struct shape shape;
+    uint32_t lengths[MAX_TEXTS];
     uint32_t threads;
     double seconds;
     bool cpu_time, no_verify, tensor, json;
@@ -226,9 +228,22 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static uint32_t length_of(struct shape shape, uint32_t seq)
+{
+    return shape.lengths ? shape.lengths[seq] : shape.tokens;
+}
+
+static uint32_t rows_of(struct shape shape)
+{
+    uint32_t rows = 0;
+    for (uint32_t s = 0; s < shape.seqs; s++)
+        rows += length_of(shape, s);
+    return rows;
+}
+
 static void make_job(struct board_job *job, const struct image *image, struct shape shape)
 {
-    uint32_t rows = shape.seqs * shape.tokens, hidden = image->shape.hidden;
+    uint32_t rows = rows_of(shape), hidden = image->shape.hidden;
     uint32_t *cu_seqlens = mem_alloc((shape.seqs + 1) * sizeof *cu_seqlens), *ids = mem_alloc(rows * sizeof *ids);
     uint32_t *block_begin = mem_alloc((shape.seqs + 1) * sizeof *block_begin);
     float *values = mem_alloc_aligned(64, (size_t)rows * hidden * sizeof *values);
@@ -236,8 +251,9 @@ static void make_job(struct board_job *job, const struct image *image, struct sh
     struct board_kv *kv = mem_alloc(sizeof *kv);
     if (!cu_seqlens || !ids || !block_begin || !values || !sums || !kv)
         abort();
-    for (uint32_t s = 0; s <= shape.seqs; s++)
-        cu_seqlens[s] = s * shape.tokens;
+    cu_seqlens[0] = 0;
+    for (uint32_t s = 0; s < shape.seqs; s++)
+        cu_seqlens[s + 1] = cu_seqlens[s] + length_of(shape, s);
     for (uint32_t r = 0; r < rows; r++)
         ids[r] = (uint32_t)(random_next() % VOCAB);
     size_t size = board_kv_size(image, cu_seqlens, shape.seqs);
@@ -266,9 +282,10 @@ static void free_job(struct board_job *job)
 /* Products of a pass: linear layers, scores and context once each. */
 static double products(const struct image_shape *m, struct shape shape)
 {
-    double rows = (double)shape.seqs * shape.tokens, hidden = m->hidden;
-    double linear = rows * hidden * (4 * hidden + 2 * (double)m->intermediate);
-    return m->layers * (linear + 2 * rows * shape.tokens * hidden);
+    double hidden = m->hidden, linear = hidden * (4 * hidden + 2 * (double)m->intermediate), sum = 0;
+    for (uint32_t s = 0; s < shape.seqs; s++)
+        sum += length_of(shape, s) * (linear + 2.0 * length_of(shape, s) * hidden);
+    return m->layers * sum;
 }
 
 static void measure(const struct model *model, const struct image *image, struct shape shape, double peak)
@@ -301,13 +318,16 @@ static void measure(const struct model *model, const struct image *image, struct
     qsort(work->times, (size_t)work->runs, sizeof *work->times, compare);
     double median = (double)work->times[work->runs / 2], best = (double)work->times[0];
     double rate = products(&image->shape, shape) / median, share = peak > 0 ? rate / (peak * options.threads) : 0;
+    double row_us = best / 1e3 / rows_of(shape);
+    char name[32];
+    snprintf(name, sizeof name, shape.lengths ? "%u texts" : "%ux%u", shape.seqs, shape.tokens);
     if (options.json)
-        printf("{\"model\": \"%s\", \"shape\": \"%ux%u\", \"ms\": %.3f, \"best_ms\": %.3f, \"gmacs\": %.1f, "
+        printf("{\"model\": \"%s\", \"shape\": \"%s\", \"ms\": %.3f, \"best_ms\": %.3f, \"gmacs\": %.1f, "
                "\"share\": %.3f}\n",
-               model->name, shape.seqs, shape.tokens, median / 1e6, best / 1e6, rate, share);
+               model->name, name, median / 1e6, best / 1e6, rate, share);
     else
-        printf("%-10s %3ux%-4u %9.3f ms (best %9.3f) %7.1f GMAC/s  %4.2f of peak\n", model->name, shape.seqs,
-               shape.tokens, median / 1e6, best / 1e6, rate, share);
+        printf("%-10s %-10s %9.3f ms (best %9.3f, %7.2f us a token) %7.1f GMAC/s  %4.2f of peak\n", model->name, name,
+               median / 1e6, best / 1e6, row_us, rate, share);
     fflush(stdout);
     for (uint32_t t = 0; t < options.threads; t++)
         cpu_engine.destroy(work->engines[t]);
@@ -321,30 +341,39 @@ static void measure(const struct model *model, const struct image *image, struct
 
 static void usage(FILE *file, int status)
 {
-    fprintf(file, "usage: bench-board [--model minilm|bert-base] [--shape SEQSxTOKENS] [--isa NAME] [--threads N] "
-                  "[--seconds S] [--cpu-time] [--no-verify] [--tensor] [--json]\n");
+    fprintf(file, "usage: bench-board [--model minilm|bert-base] [--shape SEQSxTOKENS | --lengths N,N,..] [--isa NAME] "
+                  "[--threads N] [--seconds S] [--cpu-time] [--no-verify] [--tensor] [--json]\n");
     exit(status);
+}
+
+static bool read_lengths(char *list)
+{
+    uint32_t n = 0;
+    for (char *word = strtok(list, ","); word && n < MAX_TEXTS; word = strtok(NULL, ","), n++) {
+        options.lengths[n] = (uint32_t)strtoul(word, NULL, 10);
+        if (options.lengths[n] < 1 || options.lengths[n] > POSITIONS)
+            return false;
+    }
+    options.shape = (struct shape){.seqs = n, .lengths = options.lengths};
+    return n > 0;
 }
 
 static void parse(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"model", required_argument, NULL, 'm'},
-        {"shape", required_argument, NULL, 's'},
-        {"isa", required_argument, NULL, 'i'},
-        {"threads", required_argument, NULL, 't'},
-        {"seconds", required_argument, NULL, 'd'},
-        {"json", no_argument, NULL, 'j'},
-        {"cpu-time", no_argument, NULL, 'c'},
-        {"no-verify", no_argument, NULL, 'v'},
-        {"tensor", no_argument, NULL, 'p'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"model", required_argument, NULL, 'm'},   {"shape", required_argument, NULL, 's'},
+        {"lengths", required_argument, NULL, 'l'}, {"isa", required_argument, NULL, 'i'},
+        {"threads", required_argument, NULL, 't'}, {"seconds", required_argument, NULL, 'd'},
+        {"json", no_argument, NULL, 'j'},          {"cpu-time", no_argument, NULL, 'c'},
+        {"no-verify", no_argument, NULL, 'v'},     {"tensor", no_argument, NULL, 'p'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
     for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
         if (c == 'm')
             options.model = optarg;
         else if (c == 's' && sscanf(optarg, "%ux%u", &options.shape.seqs, &options.shape.tokens) == 2)
+            continue;
+        else if (c == 'l' && read_lengths(optarg))
             continue;
         else if (c == 'i')
             options.isa = optarg;
@@ -386,9 +415,9 @@ int main(int argc, char **argv)
         if (options.model && strcmp(options.model, models[m].name) != 0)
             continue;
         struct image *image = make_image(&models[m]);
-        if (options.shape.tokens)
+        if (options.shape.seqs)
             measure(&models[m], image, options.shape, peak);
-        for (size_t s = 0; s < sizeof shapes / sizeof *shapes && !options.shape.tokens; s++)
+        for (size_t s = 0; s < sizeof shapes / sizeof *shapes && !options.shape.seqs; s++)
             measure(&models[m], image, shapes[s], peak);
         image_release(&image);
     }
