@@ -70,6 +70,7 @@ static enum status measure_kinds(struct batch *batch, struct error *err)
             calibrate_cost(&batch->cost[kind], batch->options.image, board, sched_loaded(batch, b), err);
         if (status != STATUS_OK)
             return status;
+        batch->moves_rows |= batch->cost[kind].move_ns > 0;
     }
     if (batch->options.placement == BATCH_TENSOR && !any_teams)
         return error_set(err, STATUS_USAGE, "placement tensor needs boards that divide a layer's outputs: emu");

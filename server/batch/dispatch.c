@@ -13,8 +13,9 @@ static void fill_work(const struct batch *batch, struct planner_snapshot *out, s
         suspended[out->n_flights] = f;
         out->flights[out->n_flights++] = (struct planner_flight){f->class, f->load, f->layer, avoid, f->last_board};
     }
-    uint32_t n_free = board_set_count(&out->free), tokens = planner_batch_tokens(out->max_tokens);
+    uint32_t n_free = board_set_count(&out->free);
     for (int c = 0; c < BATCH_CLASSES; c++) {
+        uint32_t tokens = planner_batch_tokens((enum batch_class)c, out->max_tokens, out->moves_rows);
         out->queues[c].n = queue_peek(&batch->queues[c], out->queues[c].lengths, PLANNER_WINDOW, n_free, tokens);
         out->queues[c].tokens = batch->queues[c].load.tokens;
     }
@@ -39,6 +40,7 @@ static bool fill_snapshot(struct batch *batch, struct flight **suspended)
     out->layers = batch->options.image->shape.layers;
     out->max_tokens = batch->options.max_tokens;
     out->max_sequences = sched_max_sequences(batch);
+    out->moves_rows = batch->moves_rows;
     out->bulk_owed = batch->interactive_ns > PLANNER_BULK_WAIT_FACTOR * batch->bulk_quantum_ns;
     fill_work(batch, out, suspended);
     return true;

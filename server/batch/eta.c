@@ -214,7 +214,7 @@ static double skip_far_ahead(struct play *play)
 {
     struct eta_state *state = play->state;
     struct queue_load *ahead = &state->queues[play->class];
-    uint64_t batch = planner_batch_tokens(state->max_tokens);
+    uint64_t batch = planner_batch_tokens(play->class, state->max_tokens, state->moves_rows);
     uint64_t most = ROUNDS * batch * state->n_boards;
     if (ahead->tokens <= most)
         return 0;
@@ -247,6 +247,7 @@ double eta_predict(struct eta_state *state, enum batch_class class, const struct
     play.snapshot.layers = state->layers;
     play.snapshot.max_tokens = state->max_tokens;
     play.snapshot.max_sequences = state->max_sequences;
+    play.snapshot.moves_rows = state->moves_rows;
     play.snapshot.n_boards = state->n_boards;
     play.snapshot.boards = state->boards;
     double skipped_ns = skip_far_ahead(&play);

@@ -38,6 +38,7 @@ struct eta_state {
     uint32_t layers;                    /* of the model */
     uint32_t max_tokens;                /* in a batch */
     uint32_t max_sequences;             /* in a batch; at most PLANNER_WINDOW */
+    bool moves_rows;                    /* to some boards and back */
     double concurrency;                 /* the planner's estimate */
     double interactive_ns;              /* served while bulk work waited and got nothing */
     double bulk_quantum_ns;             /* predicted for bulk's last launch */

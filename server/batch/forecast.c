@@ -70,6 +70,7 @@ static void fill_state(const struct batch *batch, struct eta_state *state)
                                 .layers = batch->options.image->shape.layers,
                                 .max_tokens = batch->options.max_tokens,
                                 .max_sequences = sched_max_sequences(batch),
+                                .moves_rows = batch->moves_rows,
                                 .concurrency = batch->concurrency,
                                 .interactive_ns = batch->interactive_ns,
                                 .bulk_quantum_ns = batch->bulk_quantum_ns};

@@ -9,8 +9,9 @@
 /* A batch below this many tokens leaves a board half idle: do not share out more finely while boards are busy. */
 enum { WORTHWHILE_TOKENS = 128 };
 /* Above these a batch keeps others waiting, and is slower on a processor: its hidden states leave the caches of a core
- * between one layer and the next. */
-enum { BATCH_TOKENS = 512 };
+ * between one layer and the next. A card takes bulk work several lists at a time: while it computes one, the rows of
+ * the next are on their way. */
+enum { BATCH_TOKENS = 512, MOVED_BULK_TOKENS = 2048 };
 /* The concurrency estimate falls over so many plans. Where several clients are at work the pool is idle now and then,
  * so one lone sequence does not tell that they have gone, but a few in a row do. */
 #define CONCURRENCY_MEMORY      8
@@ -202,14 +203,15 @@ static uint32_t measure(const struct plan *plan, enum batch_class class, uint32_
     return n;
 }
 
-uint32_t planner_batch_tokens(uint32_t max_tokens)
+uint32_t planner_batch_tokens(enum batch_class class, uint32_t max_tokens, bool moves_rows)
 {
-    return max_tokens < BATCH_TOKENS ? max_tokens : BATCH_TOKENS;
+    uint32_t target = moves_rows && class == BATCH_BULK ? MOVED_BULK_TOKENS : BATCH_TOKENS;
+    return max_tokens < target ? max_tokens : target;
 }
 
-static uint64_t cap(const struct plan *plan, uint64_t tokens)
+static uint64_t cap(const struct plan *plan, enum batch_class class, uint64_t tokens)
 {
-    uint64_t limit = planner_batch_tokens(plan->in->max_tokens);
+    uint64_t limit = planner_batch_tokens(class, plan->in->max_tokens, plan->in->moves_rows);
     return tokens < limit ? tokens : limit;
 }
 
@@ -286,14 +288,14 @@ static bool start_one(struct plan *plan, enum batch_class class)
     if (choices.n == 0)
         return false;
     uint64_t tokens = queue->tokens - plan->given_tokens[class];
-    uint64_t together = cap(plan, tokens);
+    uint64_t together = cap(plan, class, tokens);
     struct cost_load load;
     uint32_t n = measure(plan, class, plan->given[class], together, &load);
     struct choices free = choices;
     uint32_t kind = keep_fastest(plan, &choices, load, plan->in->layers), k = choices.n;
     double shares = worth(plan, &free.boards, free.n, kind); /* the busy ones will be free soon */
-    uint64_t share = cap(plan, (uint64_t)ceil((double)tokens / shares));
-    uint64_t worthwhile = cap(plan, WORTHWHILE_TOKENS);
+    uint64_t share = cap(plan, class, (uint64_t)ceil((double)tokens / shares));
+    uint64_t worthwhile = cap(plan, class, WORTHWHILE_TOKENS);
     if (plan->busy && share < worthwhile)
         share = worthwhile;
     struct bandit_choice choice = choose(plan, kind, load, plan->in->layers, k, n == 1);

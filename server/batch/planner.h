@@ -68,6 +68,7 @@ struct planner_snapshot {
     uint32_t layers;                    /* of the model */
     uint32_t max_tokens, max_sequences; /* in a batch */
     bool bulk_owed;
+    bool moves_rows;    /* to some boards of the pool and back, as to cards */
     double concurrency; /* estimate of the batches in flight at once, by planner_concurrency */
     uint32_t n_boards;
     const struct planner_board *boards; /* [n_boards]; NULL: each has all layers */
@@ -116,6 +117,6 @@ double planner_worth(const struct cost_model *cost, const struct bandit *bandit,
                      uint32_t other);
 
 /** Tokens of a batch of which it can choose the size: so many, or a single sequence that is longer. */
-uint32_t planner_batch_tokens(uint32_t max_tokens);
+uint32_t planner_batch_tokens(enum batch_class class, uint32_t max_tokens, bool moves_rows);
 
 #endif

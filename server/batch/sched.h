@@ -82,7 +82,8 @@ struct batch {
     struct cost_model cost[PLANNER_MAX_KINDS]; /* of each kind of boards */
     struct bandit bandit[PLANNER_MAX_KINDS];   /* likewise */
     uint32_t n_kinds;
-    uint8_t *kinds; /* [n_boards]; NULL: there is one kind */
+    uint8_t *kinds;  /* [n_boards]; NULL: there is one kind */
+    bool moves_rows; /* to boards of some kind and back */
     struct pace paces[PLANNER_MAX_BOARDS];
     struct watchdog watchdog;
     double concurrency;               /* estimate of the batches in flight at once */

@@ -207,7 +207,7 @@ Test(placement, a_team_goes_on_with_fewer_boards)
     struct sched sched;
     fake_exchange = 64;
     open_placed(&sched, 3, 4000, 100, BATCH_TENSOR);
-    struct request *bulk = make_request(60, 16, BATCH_POOL_MEAN), *quick = make_request(1, 8, BATCH_POOL_MEAN);
+    struct request *bulk = make_request(30, 16, BATCH_POOL_MEAN), *quick = make_request(1, 8, BATCH_POOL_MEAN);
     bulk->work.class = BATCH_BULK;
     batch_submit(sched.batch, &bulk->work, NULL);
     batch_submit(sched.batch, &quick->work, NULL);
@@ -228,7 +228,7 @@ Test(placement, a_team_goes_on_with_fewer_boards)
     }
     finish_all(&sched);
     cr_assert_eq(bulk->status, STATUS_OK);
-    cr_assert_float_eq(bulk->out[59][0], 600 + 7.5f, 0);
+    cr_assert_float_eq(bulk->out[29][0], 300 + 7.5f, 0);
     fake_exchange = 0;
     free(bulk);
     free(quick);

@@ -248,7 +248,7 @@ Test(planner, equal_texts_are_shared_out_whole)
     cr_assert_eq(actions[0].choice.boards, 2);
 }
 
-Test(planner, a_batch_has_as_many_tokens_as_stay_in_caches)
+Test(planner, a_batch_has_as_many_tokens_as_stay_in_caches_or_keep_a_card_busy)
 {
     struct planner_snapshot *s = calloc(1, sizeof *s);
     struct planner_action action;
@@ -263,6 +263,9 @@ Test(planner, a_batch_has_as_many_tokens_as_stay_in_caches)
         s->queues[BATCH_BULK].lengths[i] = 64;
     cr_assert_eq(planner_plan(s, &action, 1), 1);
     cr_expect_eq(action.n_sequences, 8);
+    s->moves_rows = true;
+    cr_assert_eq(planner_plan(s, &action, 1), 1);
+    cr_expect_eq(action.n_sequences, 32, "a card has several lists at a time");
     free(s);
 }
 
@@ -312,6 +315,7 @@ Test(planner, what_the_free_boards_cannot_take_need_not_be_looked_at)
                                        .max_tokens = 64 + next_random(sim, 4000),
                                        .max_sequences = 1 + next_random(sim, PLANNER_WINDOW),
                                        .bulk_owed = next_random(sim, 2),
+                                       .moves_rows = next_random(sim, 2),
                                        .concurrency = next_random(sim, 9),
                                        .n_boards = boards,
                                        .usable = first_boards(boards),
@@ -325,7 +329,8 @@ Test(planner, what_the_free_boards_cannot_take_need_not_be_looked_at)
         }
         uint32_t n = planner_plan(s, whole, PLANNER_MAX_ACTIONS);
         for (int c = 0; c < BATCH_CLASSES; c++)
-            shorten(&s->queues[c], board_set_count(&s->free), planner_batch_tokens(s->max_tokens));
+            shorten(&s->queues[c], board_set_count(&s->free),
+                    planner_batch_tokens((enum batch_class)c, s->max_tokens, s->moves_rows));
         cr_assert_eq(planner_plan(s, shortened, PLANNER_MAX_ACTIONS), n, "round %d", round);
         cr_assert_eq(memcmp(whole, shortened, n * sizeof *whole), 0, "round %d", round);
     }
