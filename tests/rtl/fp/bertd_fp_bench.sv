@@ -27,7 +27,9 @@ module bertd_fp_bench (
 
     bertd_fp_add u_add (.clk_i, .en_i, .a_i, .b_i, .y_o(add_o));
     bertd_fp_mul u_mul (.clk_i, .en_i, .a_i, .b_i, .y_o(mul_o));
-    bertd_fp_fma u_fma (.clk_i, .en_i, .a_i, .b_i, .c_i, .y_o(fma_o));
+    logic [31:0] fma_c;
+    bertd_fp_delay #(.DEPTH(bertd_pkg::FP_PRODUCT_LATENCY)) u_fma_c (.clk_i, .en_i, .d_i(c_i), .q_o(fma_c));
+    bertd_fp_fma u_fma (.clk_i, .en_i, .a_i, .b_i, .c_i(fma_c), .y_o(fma_o));
     bertd_fp_from_int32 u_from_int32 (.clk_i, .en_i, .a_i(integer_i), .y_o(from_int32_o));
     bertd_fp_to_int u_to_int (.clk_i, .en_i, .x_i(a_i), .limit_i, .y_o(to_int_o));
     bertd_fp_exp u_exp (.clk_i, .en_i, .x_i(exp_i), .y_o(exp_o));
