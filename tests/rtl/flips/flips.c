@@ -22,7 +22,7 @@ static const char *const open_to_flips[] = {
     "u_rows.u_fifo",    "u_side.u_fifo", /* words on their way */
     "u_put.u_fifo",     "u_asks",        /* likewise */
     "u_panels",                          /* likewise */
-    "u_slice.u_side",   "u_slice.u_x",   /* likewise */
+    "u_slice.u_side",                    /* likewise */
     "u_slice.u_scales",                  /* likewise */
     "u_slice.inverses",                  /* of rows whose words are put out */
     "u_slice.stats",                     /* of rows whose words are read again */
