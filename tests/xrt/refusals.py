@@ -97,6 +97,8 @@ class Refusals(unittest.TestCase):
     def test_a_card_that_hangs(self):
         self.failing("hang")
         self.refused(BROKEN, "self-test of board xrt0: it did not end within 5.0 seconds")
+        self.failing("hang")
+        self.refused(BROKEN, "it did not end within 10.0 seconds", options=["--board-timeout-scale", "2"])
 
     def test_a_card_that_corrupts(self):
         self.failing("corrupt-in", 1, 100)
