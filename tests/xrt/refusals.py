@@ -10,8 +10,8 @@ import subprocess
 import sys
 import unittest
 
-from cards import Cards
-from pool import build_folder
+from cards import Cards, coreutil, xrt_release
+from pool import REQUESTS, ask, build_folder, card_server
 from server import model_dir
 
 USAGE, BROKEN = 2, 1   # exit codes: whoever starts it is to do something else; the card is at fault
@@ -63,10 +63,28 @@ class Refusals(unittest.TestCase):
         self.refused(USAGE, "it is not all there", xclbin=self.write(whole[:-100]))
         self.refused(USAGE, "is not an xclbin that XRT can read", xclbin=self.write(whole.replace(b"<project", b"<<<<<<<<")))
 
-    def test_xrt_that_is_not_set_up(self):
+    def test_xrt_that_finds_its_driver_by_the_environment(self):
+        if xrt_release() >= (2, 16):
+            self.skipTest("this release looks beside its own library")
         self.refused(USAGE, "XILINX_XRT is not set in the environment", without=["XILINX_XRT"])
         self.refused(USAGE, "XILINX_XRT is /tmp, but there is no /tmp/lib/libxrt_core.so.2", XILINX_XRT="/tmp")
+
+    def test_xrt_that_finds_its_driver_beside_its_own_library(self):
+        if xrt_release() < (2, 16):
+            self.skipTest("this release needs XILINX_XRT")
+        alone = self.cards.folder + "/alone" + os.path.dirname(coreutil()).removeprefix("/usr")
+        os.makedirs(alone)
+        os.symlink(coreutil(), os.path.join(alone, os.path.basename(coreutil())))
+        self.refused(USAGE, "card 0: XRT does not find the library of its driver", f"{alone}/libxrt_swemu.so.2",
+                     LD_LIBRARY_PATH=alone, without=["XILINX_XRT"])
+        del self.cards.environment["XILINX_XRT"]   # and needs no more
+        with card_server(self.cards, "--board", "xrt:0") as server:
+            ask(server.url, REQUESTS[0])
+
+    def test_emulation_that_is_not_set_up(self):
         self.refused(USAGE, "XILINX_VITIS is not set", without=["XILINX_VITIS"])
+
+    def test_host_processes_that_are_none(self):
         self.refused(USAGE, "there is no /no/such/host, which opens cards", options=["--xrt-host", "/no/such/host"])
         self.refused(BROKEN, "its host process ended with exit code 1", options=["--xrt-host", "/bin/false"])
 
