@@ -104,7 +104,7 @@ class Faults(unittest.TestCase):
         self.check(self.fault("hang"))
 
     def test_a_list_is_slow(self):
-        self.check(self.fault("slow", 1, 10_000_000))
+        self.check(self.fault("slow", 1, 100_000_000))   # microseconds: longer than any list is waited for
 
     def test_transfers_are_corrupted(self):
         self.check(self.fault("corrupt-in", 1, 1000))

@@ -23,11 +23,11 @@ class Refusals(unittest.TestCase):
         cls.cards = cls.enterClassContext(Cards(BUILD, "--cards", "2"))
         cls.emconfig = os.path.join(cls.cards.folder, "emconfig.json")
 
-    def refused(self, code, *words, xclbin=None, board="xrt:0", options=(), without=(), **variables):
+    def refused(self, code, *words, xclbin=None, board="xrt:0", options=(), timeout_scale=5, without=(), **variables):
         environment = {k: v for k, v in (self.cards.environment | variables).items() if k not in without}
         done = subprocess.run(
             [os.path.join(BUILD, "bertd"), "--model-id", model_dir(), "--port", "0", "--json-output", "--board", board,
-             "--xclbin", xclbin or self.cards.xclbin, *options],
+             "--xclbin", xclbin or self.cards.xclbin, "--board-timeout-scale", str(timeout_scale), *options],
             env=environment, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
         last = json.loads(done.stderr.splitlines()[-1])
         self.assertEqual((last["message"], done.returncode), ("cannot start", code), done.stderr)
@@ -114,9 +114,9 @@ class Refusals(unittest.TestCase):
 
     def test_a_card_that_hangs(self):
         self.failing("hang")
-        self.refused(BROKEN, "self-test of board xrt0: it did not end within 5.0 seconds")
+        self.refused(BROKEN, "self-test of board xrt0: it did not end within 5.0 seconds", timeout_scale=1)
         self.failing("hang")
-        self.refused(BROKEN, "it did not end within 10.0 seconds", options=["--board-timeout-scale", "2"])
+        self.refused(BROKEN, "self-test of board xrt0: it did not end within 10.0 seconds", timeout_scale=2)
 
     def test_a_card_that_corrupts(self):
         self.failing("corrupt-in", 1, 100)
