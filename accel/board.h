@@ -125,7 +125,8 @@ struct board_options {
     uint32_t index;    /* which one of its kind: names it, and picks its core or card */
     int cpu;           /* core to stay on, plus one; 0: anywhere */
     bool no_verify;    /* spare the checksums of products and of hidden states (docs/numerics.md) */
-    uint32_t patience; /* a self-test may take so many times as long before the board counts as hung; 0: as 1 */
+    uint32_t patience; /* a self-test may take so many times as long before the board counts as hung, and so may what a
+                          card's host process is asked; 0: as 1 */
     /* Of a board on a card (xrt): */
     const char *card;     /* its index, "0", or its place on the PCIe bus, "0000:65:00.1" */
     uint32_t unit;        /* which of its compute units */

@@ -16,6 +16,7 @@ struct xrt_card {
     char address[40];
     char *program; /* NULL: the one beside this program */
     char *xclbin;
+    uint32_t patience;
     char bdf[32]; /* its place on the bus; "": not told */
     uint32_t n_units;
     pthread_mutex_t lock; /* guards what follows */
@@ -144,7 +145,7 @@ static enum status reopen(struct xrt_card *card, struct error *err)
     if (card->host && !xrt_host_is_dead(card->host))
         return STATUS_OK;
     xrt_host_release(&card->host);
-    enum status status = xrt_host_start(&card->host, card->program, card->address, card->xclbin, err);
+    enum status status = xrt_host_start(&card->host, card->program, card->address, card->xclbin, card->patience, err);
     if (status)
         return status;
     uint32_t n = xrt_host_hello(card->host)->n_units;
@@ -230,6 +231,7 @@ static struct xrt_card *create_card(const struct board_options *options)
     pthread_mutex_init(&card->lock, NULL);
     snprintf(card->address, sizeof card->address, "%s", options->card);
     card->xclbin = mem_strdup(options->xclbin);
+    card->patience = options->patience ? options->patience : 1;
     card->program = options->xrt_host ? mem_strdup(options->xrt_host) : NULL;
     if (card->xclbin && (card->program || !options->xrt_host))
         return card;

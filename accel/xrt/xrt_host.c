@@ -43,6 +43,7 @@ struct xrt_host {
     struct xrt_sensors *sensors; /* shared with it */
     struct xrt_hello hello;
     char card[40];
+    uint32_t patience; /* opening and answers may take so many times as long */
 };
 
 /* The process ------------------------------------------------------------------------------------------------------ */
@@ -197,6 +198,7 @@ static enum status answered(const struct xrt_answer *answer, struct error *err)
 static enum status await_control(struct xrt_host *host, void *message, size_t size, uint64_t limit_ms,
                                  struct error *err)
 {
+    limit_ms *= host->patience;
     uint64_t until = clock_now_ns() + limit_ms * 1000000ull;
     int came = 0;
     while (came == 0 && clock_now_ns() < until)
@@ -322,7 +324,7 @@ static enum status connect_and_spawn(struct xrt_host *host, const char *path, co
 }
 
 enum status xrt_host_start(struct xrt_host **ret, const char *program, const char *card, const char *xclbin,
-                           struct error *err)
+                           uint32_t patience, struct error *err)
 {
     char path[PATH_MAX];
     enum status status = find_program(path, program, err);
@@ -338,6 +340,7 @@ enum status xrt_host_start(struct xrt_host **ret, const char *program, const cha
     for (uint32_t u = 0; u < XRT_MAX_UNITS; u++)
         host->channels[u] = -1;
     snprintf(host->card, sizeof host->card, "%s", card);
+    host->patience = patience;
     status = connect_and_spawn(host, path, card, xclbin, err);
     if (!status)
         status = greet(host, err);

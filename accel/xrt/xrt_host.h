@@ -11,14 +11,15 @@
 
 struct xrt_host;
 
-/** Start one, and have it open the card with all its compute units. Blocks, up to a minute.
- *  ret      new reference
- *  program  its path; NULL: "bertd-xrt-host" beside the program that runs
- *  card     "0", or "0000:65:00.1"
+/** Start one, and have it open the card with all its compute units. Blocks, up to `patience` minutes.
+ *  ret       new reference
+ *  program   its path; NULL: "bertd-xrt-host" beside the program that runs
+ *  card      "0", or "0000:65:00.1"
+ *  patience  opening, and later each answer on the control channel, may take so many times as long
  *  Errors: USAGE (no program, what the host process says of the xclbin), BACKEND (of the card), NO_MEMORY, IO.
  *  Thread: any. */
 enum status xrt_host_start(struct xrt_host **ret, const char *program, const char *card, const char *xclbin,
-                           struct error *err);
+                           uint32_t patience, struct error *err);
 struct xrt_host *xrt_host_retain(struct xrt_host *host);
 /** Drop a reference and set the pointer to NULL; NULL is fine. The last one has it end well, or gives it up after some
  *  seconds. Thread: any. */

@@ -301,14 +301,14 @@ enum status doorman_start(struct net_server *server, const struct net_listener *
     doorman->server = server;
     doorman->n_listeners = n_listeners;
     doorman->wake = -1;
+    server->doorman = doorman; /* before its thread takes a connection: whose first request may ask for its figures */
     enum status status = prepare(doorman, listeners, err);
     if (status != STATUS_OK) {
+        server->doorman = NULL;
         doorman->n_listeners = 0; /* the caller's */
         destroy(doorman);
-        return status;
     }
-    server->doorman = doorman;
-    return STATUS_OK;
+    return status;
 }
 
 void doorman_stop(struct net_server *server)

@@ -1,10 +1,12 @@
-/* What a list costs on its way to a card and back, beside what it computes: bench-xrt XCLBIN [SECONDS]
+/* What a list costs on its way to a card and back, beside what it computes: bench-xrt XCLBIN [SECONDS [tasks]]
  *
  * A card as XRT sees it (card 0; deploy/xrt-emu DIR --build BUILD -- bench-xrt DIR/bertd.xclbin), with bertd-xrt-host
  * at BERTD_XRT_HOST. In microseconds, median and first decile, of lists with all layers of a model of MiniLM's shape:
- * put, get   this process: embedding, rows into shared memory; the record, rows out of it to, run, from   the host
- * process in XRT: transfers with their verification, from start to done joint      what the host process adds to that:
- * from request to answer, as this process sees it, less those three
+ *
+ * - put, get: this process: embedding, rows into shared memory; the record, rows out of it
+ * - to, run, from: the host process in XRT: transfers with their verification, from start to done
+ * - joint: what the host process adds to that: from request to answer, as this process sees it, less those three
+ * - all: from before put to after get; of tasks with several lists, a list's part of that
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +18,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-enum { MAX_RUNS = 20000, TIMES = 7 };
+enum { MAX_RUNS = 20000, ALL = 6, TIMES };
 static const char *const names[TIMES] = {"put", "to", "run", "from", "joint", "get", "all"};
 
 struct bench {
@@ -78,7 +80,13 @@ static void once(struct bench *bench, const struct board_task *task, bool verify
     bench->runs++;
 }
 
-static void measure(struct bench *bench, uint32_t seqs, uint32_t tokens, bool verify)
+/* So many sequences of so many tokens, all layers. */
+struct batch {
+    struct board_job job;
+    struct board_task task;
+};
+
+static void make_batch(struct batch *batch, const struct bench *bench, uint32_t seqs, uint32_t tokens)
 {
     uint32_t rows = seqs * tokens;
     uint32_t *cu_seqlens = mem_calloc(seqs + 1, sizeof *cu_seqlens), *ids = mem_calloc(rows, sizeof *ids);
@@ -90,29 +98,68 @@ static void measure(struct bench *bench, uint32_t seqs, uint32_t tokens, bool ve
         cu_seqlens[s] = s * tokens;
     for (uint32_t r = 0; r < rows; r++)
         ids[r] = r * 29 % bench->image->shape.vocab;
-    struct board_job job = {.image = bench->image,
-                            .n_seqs = seqs,
-                            .n_rows = rows,
-                            .cu_seqlens = cu_seqlens,
-                            .ids = ids,
-                            .hidden = hidden,
-                            .hidden_sums = sums};
-    struct board_task task = {.job = &job, .layer_end = bench->image->shape.layers, .row_end = rows};
+    batch->job = (struct board_job){.image = bench->image,
+                                    .n_seqs = seqs,
+                                    .n_rows = rows,
+                                    .cu_seqlens = cu_seqlens,
+                                    .ids = ids,
+                                    .hidden = hidden,
+                                    .hidden_sums = sums};
+    batch->task = (struct board_task){.job = &batch->job, .layer_end = bench->image->shape.layers, .row_end = rows};
+}
+
+static void free_batch(struct batch *batch)
+{
+    mem_free(batch->job.hidden_sums);
+    mem_free(batch->job.hidden);
+    mem_free((void *)batch->job.ids);
+    mem_free((void *)batch->job.cu_seqlens);
+}
+
+/* Median and first decile. */
+static void print_time(struct bench *bench, int t)
+{
+    qsort(bench->times[t], bench->runs, sizeof **bench->times, compare);
+    printf("  %s %.0f (%.0f)", names[t], (double)bench->times[t][bench->runs / 2] / 1e3,
+           (double)bench->times[t][bench->runs / 10] / 1e3);
+}
+
+static void measure(struct bench *bench, uint32_t seqs, uint32_t tokens, bool verify)
+{
+    struct batch batch;
+    make_batch(&batch, bench, seqs, tokens);
     uint64_t until = clock_now_ns() + (uint64_t)(bench->seconds * 1e9);
     bench->runs = 0;
     while (bench->runs < MAX_RUNS && (bench->runs < 5 || clock_now_ns() < until))
-        once(bench, &task, verify);
+        once(bench, &batch.task, verify);
     printf("%ux%-4u verify %-3s", seqs, tokens, verify ? "on" : "off");
-    for (int t = 0; t < TIMES; t++) {
-        qsort(bench->times[t], bench->runs, sizeof **bench->times, compare);
-        printf("  %s %.0f (%.0f)", names[t], (double)bench->times[t][bench->runs / 2] / 1e3,
-               (double)bench->times[t][bench->runs / 10] / 1e3);
-    }
+    for (int t = 0; t < TIMES; t++)
+        print_time(bench, t);
     printf("  (%u lists)\n", bench->runs);
-    mem_free(sums);
-    mem_free(hidden);
-    mem_free(ids);
-    mem_free(cu_seqlens);
+    free_batch(&batch);
+}
+
+/* Tasks of several full lists, one after the other: what of a list's time is not the card's, where only lists of one
+ * task overlap. */
+static void measure_tasks(struct bench *bench, uint32_t lists, bool verify)
+{
+    struct batch batch;
+    struct engine *engine = NULL;
+    struct error err;
+    make_batch(&batch, bench, 4 * lists, CARD_MAX_TOKENS / 4);
+    must(xrt_engine.create_on(&engine, bench->unit, bench->image, verify, &err), &err);
+    uint64_t until = clock_now_ns() + (uint64_t)(bench->seconds * 1e9);
+    bench->runs = 0;
+    while (bench->runs < MAX_RUNS && (bench->runs < 5 || clock_now_ns() < until)) {
+        uint64_t begin = clock_now_ns();
+        must(xrt_engine.run_layers(engine, &batch.task, NULL, &err), &err);
+        bench->times[ALL][bench->runs++] = (clock_now_ns() - begin) / lists;
+    }
+    printf("tasks of %u lists of 4x%d, verify %-3s a list:", lists, CARD_MAX_TOKENS / 4, verify ? "on" : "off");
+    print_time(bench, ALL);
+    printf("  (%u tasks)\n", bench->runs);
+    xrt_engine.destroy(engine);
+    free_batch(&batch);
 }
 
 int main(int argc, char **argv)
@@ -129,8 +176,8 @@ int main(int argc, char **argv)
                                              .layer_norm_eps = 1e-12f};
     struct error err;
     if (argc < 2 || strcmp(argv[1], "--help") == 0) {
-        puts("usage: bench-xrt XCLBIN [SECONDS]\n\nWhat a list costs on its way to card 0 and back: medians in "
-             "microseconds.");
+        puts("usage: bench-xrt XCLBIN [SECONDS [tasks]]\n\nWhat a list costs on its way to card 0 and back: medians in "
+             "microseconds. tasks: in tasks of several lists, which overlap.");
         return argc < 2 ? 2 : 0;
     }
     bench.seconds = argc > 2 ? atof(argv[2]) : 3;
@@ -141,6 +188,10 @@ int main(int argc, char **argv)
     must(xrt_unit_open(&bench.unit, &options, &err), &err);
     must(xrt_card_attach(&bench.resident, bench.unit, bench.image, &err), &err);
     for (int verify = 1; verify >= 0; verify--) {
+        for (uint32_t lists = 1; argc > 3 && lists <= 8; lists *= 2)
+            measure_tasks(&bench, lists, verify);
+        if (argc > 3)
+            continue;
         measure(&bench, 1, 16, verify);
         measure(&bench, 1, 128, verify);
         measure(&bench, 4, 128, verify);

@@ -1,6 +1,8 @@
 """Emulated cards for tests in Python: Cards, as deploy/xrt-emu lays them out."""
+import glob
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -15,6 +17,16 @@ def missing(build):
     if os.access(os.path.join(build, "accel/device/bertd-xclbin"), os.X_OK):
         return None
     return "no bertd-xclbin in the build: XRT (libxrt-dev, uuid-dev) was not there when it was configured"
+
+
+def coreutil():
+    """XRT's library that programs are linked with."""
+    return glob.glob("/usr/lib/*/libxrt_coreutil.so.2")[0]
+
+
+def xrt_release():
+    """(2, 13): tests that hold on all releases do not ask."""
+    return tuple(int(n) for n in re.search(r"\.so\.(\d+)\.(\d+)", os.path.realpath(coreutil())).groups())
 
 
 class Cards:

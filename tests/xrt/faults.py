@@ -26,6 +26,15 @@ def metric(url, name, board):
     return int(re.search(rf'^{name}{{board="{board}"[^}}]*}} (\d+)', text, re.M)[1])
 
 
+def has_ended(pid):
+    """A process that nobody waits for, as in a container without an init, ends and stays."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
 class Load:
     """Requests one after the other in some threads, until the end of a `with`: all are answered, with the right bytes."""
 
@@ -95,7 +104,7 @@ class Faults(unittest.TestCase):
         self.check(self.fault("hang"))
 
     def test_a_list_is_slow(self):
-        self.check(self.fault("slow", 1, 10_000_000))
+        self.check(self.fault("slow", 1, 100_000_000))   # microseconds: longer than any list is waited for
 
     def test_transfers_are_corrupted(self):
         self.check(self.fault("corrupt-in", 1, 1000))
@@ -114,7 +123,7 @@ class Faults(unittest.TestCase):
     def test_the_device_process_is_stopped(self):
         process = self.cards.counts(0)["process"]
         self.check(lambda: os.kill(process, signal.SIGSTOP))
-        await_that(lambda: not os.path.exists(f"/proc/{process}"), PATIENCE)
+        await_that(lambda: has_ended(process), PATIENCE)
 
     def test_the_card_is_lost_and_returns(self):
         tests = lambda: sum("board failed its test" in line for line in self.server.words)  # noqa: E731

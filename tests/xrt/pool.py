@@ -43,9 +43,9 @@ def tasks_done(url):
 
 
 def card_server(cards, *options, **more):
-    """No request is late: a machine that others keep busy is slow."""
-    return Server(os.path.join(cards.build, "bertd"), "--xclbin", cards.xclbin, "--request-timeout-ms", "0", *options,
-                  environment=cards.environment, **more)
+    """No request is late, and no board hangs so soon: a machine that others keep busy is slow."""
+    return Server(os.path.join(cards.build, "bertd"), "--xclbin", cards.xclbin, "--request-timeout-ms", "0",
+                  "--board-timeout-scale", "5", *options, environment=cards.environment, **more)
 
 
 class Pool(unittest.TestCase):

@@ -10,8 +10,8 @@ import subprocess
 import sys
 import unittest
 
-from cards import Cards
-from pool import build_folder
+from cards import Cards, coreutil, xrt_release
+from pool import REQUESTS, ask, build_folder, card_server
 from server import model_dir
 
 USAGE, BROKEN = 2, 1   # exit codes: whoever starts it is to do something else; the card is at fault
@@ -23,11 +23,11 @@ class Refusals(unittest.TestCase):
         cls.cards = cls.enterClassContext(Cards(BUILD, "--cards", "2"))
         cls.emconfig = os.path.join(cls.cards.folder, "emconfig.json")
 
-    def refused(self, code, *words, xclbin=None, board="xrt:0", options=(), without=(), **variables):
+    def refused(self, code, *words, xclbin=None, board="xrt:0", options=(), timeout_scale=5, without=(), **variables):
         environment = {k: v for k, v in (self.cards.environment | variables).items() if k not in without}
         done = subprocess.run(
             [os.path.join(BUILD, "bertd"), "--model-id", model_dir(), "--port", "0", "--json-output", "--board", board,
-             "--xclbin", xclbin or self.cards.xclbin, *options],
+             "--xclbin", xclbin or self.cards.xclbin, "--board-timeout-scale", str(timeout_scale), *options],
             env=environment, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
         last = json.loads(done.stderr.splitlines()[-1])
         self.assertEqual((last["message"], done.returncode), ("cannot start", code), done.stderr)
@@ -63,10 +63,28 @@ class Refusals(unittest.TestCase):
         self.refused(USAGE, "it is not all there", xclbin=self.write(whole[:-100]))
         self.refused(USAGE, "is not an xclbin that XRT can read", xclbin=self.write(whole.replace(b"<project", b"<<<<<<<<")))
 
-    def test_xrt_that_is_not_set_up(self):
+    def test_xrt_that_finds_its_driver_by_the_environment(self):
+        if xrt_release() >= (2, 16):
+            self.skipTest("this release looks beside its own library")
         self.refused(USAGE, "XILINX_XRT is not set in the environment", without=["XILINX_XRT"])
         self.refused(USAGE, "XILINX_XRT is /tmp, but there is no /tmp/lib/libxrt_core.so.2", XILINX_XRT="/tmp")
+
+    def test_xrt_that_finds_its_driver_beside_its_own_library(self):
+        if xrt_release() < (2, 16):
+            self.skipTest("this release needs XILINX_XRT")
+        alone = self.cards.folder + "/alone" + os.path.dirname(coreutil()).removeprefix("/usr")
+        os.makedirs(alone)
+        os.symlink(coreutil(), os.path.join(alone, os.path.basename(coreutil())))
+        self.refused(USAGE, "card 0: XRT does not find the library of its driver", f"{alone}/libxrt_swemu.so.2",
+                     LD_LIBRARY_PATH=alone, without=["XILINX_XRT"])
+        del self.cards.environment["XILINX_XRT"]   # and needs no more
+        with card_server(self.cards, "--board", "xrt:0") as server:
+            ask(server.url, REQUESTS[0])
+
+    def test_emulation_that_is_not_set_up(self):
         self.refused(USAGE, "XILINX_VITIS is not set", without=["XILINX_VITIS"])
+
+    def test_host_processes_that_are_none(self):
         self.refused(USAGE, "there is no /no/such/host, which opens cards", options=["--xrt-host", "/no/such/host"])
         self.refused(BROKEN, "its host process ended with exit code 1", options=["--xrt-host", "/bin/false"])
 
@@ -96,7 +114,9 @@ class Refusals(unittest.TestCase):
 
     def test_a_card_that_hangs(self):
         self.failing("hang")
-        self.refused(BROKEN, "self-test of board xrt0: it did not end within 5.0 seconds")
+        self.refused(BROKEN, "self-test of board xrt0: it did not end within 5.0 seconds", timeout_scale=1)
+        self.failing("hang")
+        self.refused(BROKEN, "self-test of board xrt0: it did not end within 10.0 seconds", timeout_scale=2)
 
     def test_a_card_that_corrupts(self):
         self.failing("corrupt-in", 1, 100)

@@ -1,11 +1,18 @@
 #include "accel/xrt/host/host_unit.h"
 
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <xxhash.h>
 
 #include "base/clock.h"
+
+void host_hand_over(void)
+{
+    static atomic_uint turn;
+    atomic_fetch_add(&turn, 1);
+}
 
 /* A list on its way. */
 struct work {
@@ -99,6 +106,7 @@ static bool receive(const struct host_thread *thread, struct work *work)
     if (recv(thread->channel, &work->request, sizeof work->request, 0) != sizeof work->request ||
         work->request.kind != XRT_RUN)
         return false;
+    host_hand_over();
     uint32_t place = work->request.place, slot = thread->unit * XRT_SLOTS + work->request.run.slot;
     work->received_ns = clock_now_ns();
     work->place = &thread->places[place % XRT_MAX_PLACES];
@@ -113,6 +121,7 @@ static bool receive(const struct host_thread *thread, struct work *work)
 static bool answer(const struct host_thread *thread, struct work *work)
 {
     work->answer.all_ns = clock_now_ns() - work->received_ns;
+    host_hand_over();
     return send(thread->channel, &work->answer, sizeof work->answer, MSG_NOSIGNAL) == sizeof work->answer;
 }
 

@@ -15,6 +15,11 @@ struct host_thread {
     struct host_place *places; /* [XRT_MAX_PLACES]; whoever asks for runs does not drop the places of these */
 };
 
+/** Called by each thread of this process with what it is told by bertd and before what it tells bertd: so what one
+ * thread did is there for the next that bertd has go on with it. The sockets see to that, but through another process,
+ * which the language and its checkers know nothing of. */
+void host_hand_over(void);
+
 /** Open the unit and start its thread. `channel` is taken over with success.
  *  Errors: BACKEND, IO. */
 enum status host_thread_start(struct host_thread *thread, struct host_card *card, uint32_t unit, int channel,

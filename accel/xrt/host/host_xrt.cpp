@@ -9,6 +9,7 @@
 #include <fstream>
 #include <memory>
 #include <new>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <unistd.h>
@@ -100,10 +101,11 @@ enum status check_emulation(struct error *err)
                      root ? root : "not set", program.c_str());
 }
 
-/* XRT 2.13 ends the process where it does not find its own library below $XILINX_XRT. */
+/* XRT 2.13 ends the process where it does not find its driver's library below $XILINX_XRT. 2.16 and later look beside
+ * their own library too, and say what is missing. */
 enum status check_environment(struct error *err)
 {
-#if defined(XRT_VERSION_CODE) && XRT_VERSION_CODE < XRT_VERSION(2, 14)
+#if defined(XRT_VERSION_CODE) && XRT_VERSION_CODE < XRT_VERSION(2, 16)
     const char *root = getenv("XILINX_XRT");
     if (!root || !*root)
         return error_set(err, STATUS_USAGE,
@@ -224,6 +226,13 @@ enum status open_device(xrt::device &ret, const char *address, struct error *err
                              n == 1 ? "" : "s", n - 1);
         ret = is_index ? xrt::device((unsigned)index) : xrt::device(std::string(address));
         return STATUS_OK;
+    } catch (const std::runtime_error &e) {
+        if (strncmp(e.what(), "No such library", strlen("No such library")) == 0)
+            return error_set(err, STATUS_USAGE,
+                             "%s: XRT does not find the library of its driver (%s): it is not installed as a whole, or "
+                             "XILINX_XRT names another place",
+                             what.c_str(), e.what());
+        return caught(err, STATUS_BACKEND, what + " does not open");
     } catch (...) {
         return caught(err, STATUS_BACKEND, what + " does not open");
     }

@@ -131,12 +131,14 @@ static bool serve(struct host *host)
         wait_for_request(host);
         if (!receive(&request, &fd))
             return false;
+        host_hand_over();
         if (request.kind == XRT_END)
             return true;
         struct xrt_answer answer = {0};
         struct error err = {0};
         answer.status = (uint32_t)carry_out(host, &request, fd, &answer, &err);
         memcpy(answer.message, err.message, sizeof answer.message);
+        host_hand_over();
         if (send(XRT_CONTROL_FD, &answer, sizeof answer, MSG_NOSIGNAL) != sizeof answer)
             return false;
     }

@@ -1,0 +1,75 @@
+/* How long bertd waits for a host process: by a clock that the tests move on, for a host process that is this program.
+ */
+#include <criterion/criterion.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "accel/board.h"
+#include "accel/xrt/protocol.h"
+
+enum { STEP_NS = 1000000000 };
+
+static uint64_t now_ns = STEP_NS;
+static volatile sig_atomic_t runs; /* whether each look at the clock moves it on */
+
+uint64_t __wrap_clock_now_ns(void);
+uint64_t __wrap_clock_now_ns(void)
+{
+    now_ns += runs ? STEP_NS : 0;
+    return now_ns;
+}
+
+static void let_it_run(int signal)
+{
+    (void)signal;
+    runs = 1;
+}
+
+/* As `bertd-xrt-host CARD XCLBIN`: says nothing, or answers no request. Before Criterion sees the arguments. */
+__attribute__((constructor)) static void be_a_host_process(int argc, char **argv)
+{
+    if (argc != 3 || strcmp(argv[2], "mute.xclbin") != 0)
+        return;
+    struct xrt_request request;
+    const struct xrt_hello hello = {.protocol = XRT_PROTOCOL, .n_units = 1};
+    if (strcmp(argv[1], "greets") == 0) {
+        if (send(XRT_CONTROL_FD, &hello, sizeof hello, 0) != sizeof hello ||
+            recv(XRT_CONTROL_FD, &request, sizeof request, 0) != sizeof request)
+            exit(1);
+    }
+    kill(getppid(), SIGUSR1);
+    for (;;)
+        pause();
+}
+
+static void expect_patience(const char *card, uint32_t patience, const char *words, uint64_t seconds)
+{
+    struct board *board = NULL;
+    struct error err = {0};
+    char program[PATH_MAX] = "";
+    cr_assert_gt(readlink("/proc/self/exe", program, sizeof program - 1), 0);
+    struct board_options options = {
+        .kind = "xrt", .card = card, .xclbin = "mute.xclbin", .xrt_host = program, .patience = patience};
+    signal(SIGUSR1, let_it_run);
+    runs = 0;
+    uint64_t begin = now_ns;
+    cr_assert_eq(board_open(&board, &options, &err), STATUS_BACKEND);
+    cr_assert_not_null(strstr(err.message, words), "%s", err.message);
+    cr_assert_geq(now_ns - begin, seconds * STEP_NS);
+}
+
+Test(host, opening_has_half_a_minute_times_the_patience)
+{
+    expect_patience("silent", 0, "card silent: XRT did not answer within 30 seconds", 30);
+    expect_patience("silent", 3, "card silent: XRT did not answer within 90 seconds", 90);
+}
+
+Test(host, an_answer_has_five_seconds_times_the_patience)
+{
+    expect_patience("greets", 1, "card greets: XRT did not answer within 5 seconds", 5);
+    expect_patience("greets", 20, "card greets: XRT did not answer within 100 seconds", 100);
+}
