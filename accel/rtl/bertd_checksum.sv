@@ -3,7 +3,9 @@
 // digits, base 256, of what the row's other accumulators must come to, each times its factor (bertd_check_sum), modulo
 // 2^32: the product of the row with the so weighted sum of all weights. Its fifth is the weighted sum of the row's
 // operands, which must be what it was when they were made (bertd_check_operands).
-module bertd_checksum (
+module bertd_checksum #(
+    parameter int WIDTH = 32               // of the sums
+) (
     input  logic         clk_i,
     input  logic         rst_ni,
     input  logic         valid_i,
@@ -11,7 +13,7 @@ module bertd_checksum (
     input  logic [  5:0] scalar_i,         // where the row's scalar and its operands' sum lie
     input  logic         first_i,          // first panel of the linear
     input  logic         check_i,          // check panel
-    input  logic [511:0] sums_i,           // [16] int32
+    input  logic [16*WIDTH-1:0] sums_i,    // [16], two's complement
     output logic         made_read_o,      // sum of the operands as they were made; it comes SCALAR_LATENCY cycles later
     output logic [  8:0] made_row_o,
     output logic [  5:0] made_scalar_o,
@@ -29,6 +31,7 @@ module bertd_checksum (
     // A row comes again with the next panel, behind the tile's other ones.
     if (MEMORY >= bertd_pkg::GROUP_ROWS) $error("a row's sum is read before that of the panel before is written");
 
+    logic [159:0] firsts;
     logic [31:0] digits, expected, read, panel, panel_then, earlier;
     logic [LATE:0] valid;
     logic [LATE-1:0] valid_q;
@@ -37,11 +40,14 @@ module bertd_checksum (
     logic [8:0] row, memory_row;
     logic first, check, product_error_q, operand_error_q;
 
-    assign digits = sums_i[31:0] + (sums_i[63:32] << 8) + (sums_i[95:64] << 16) + (sums_i[127:96] << 24);
-    bertd_check_sum u_panel (.clk_i, .x_i(sums_i), .y_o(panel));
+    for (genvar i = 0; i < 5; i++) begin : gen_sum
+        assign firsts[i*32+:32] = 32'($signed(sums_i[i*WIDTH+:WIDTH]));
+    end
+    assign digits = firsts[31:0] + (firsts[63:32] << 8) + (firsts[95:64] << 16) + (firsts[127:96] << 24);
+    bertd_check_sum #(.WIDTH(WIDTH)) u_panel (.clk_i, .x_i(sums_i), .y_o(panel));
     bertd_delay_line #(.WIDTH(32), .DEPTH(LATE - SUM)) u_panel_then (.clk_i, .in_i(panel), .out_o(panel_then));
     bertd_delay_line #(.WIDTH(64), .DEPTH(LATE)) u_check (
-        .clk_i, .in_i({sums_i[159:128], digits}), .out_o({read, expected}));
+        .clk_i, .in_i({firsts[159:128], digits}), .out_o({read, expected}));
 
     assign valid = {valid_q, valid_i};
     assign words = {words_q, row_i, scalar_i, first_i, check_i};

@@ -49,6 +49,7 @@ module bertd_drain #(
     localparam int LANES = bertd_pkg::PANEL;
     localparam int TO_MUL = bertd_pkg::FP_FROM_INT32_LATENCY;
     localparam int TO_FMA = TO_MUL + bertd_pkg::FP_MUL_LATENCY;
+    localparam int TO_BIAS = TO_FMA + bertd_pkg::FP_PRODUCT_LATENCY;
     localparam int TO_ACTIVATION = TO_FMA + bertd_pkg::FP_FMA_LATENCY;
     localparam int TO_ADD = TO_ACTIVATION + bertd_pkg::DRAIN_ACTIVATION_LATENCY;
     localparam int TO_WRITE = TO_ADD + bertd_pkg::FP_ADD_LATENCY;
@@ -60,7 +61,7 @@ module bertd_drain #(
 
     localparam int WORD = 9 + $bits(tile_i);  // of a drain_word_t
 
-    bertd_pkg::drain_word_t word_scale, word_mul, word_scalar, word_bias, word_fma, word_residual, word_add, word_write;
+    bertd_pkg::drain_word_t word_scale, word_mul, word_scalar, word_bias, word_biased, word_residual, word_add, word_write;
     logic last_tile, rows_done, pass_last;
     logic [TO_WRITE*WORD-1:0] words_q;
     logic [511:0] scales, biases, residuals, linear, kept, active, activated;
@@ -75,8 +76,8 @@ module bertd_drain #(
     assign word_scale = words_q[(TO_MUL-bertd_pkg::DISTRIBUTED_LATENCY-1)*WORD+:WORD];
     assign word_mul = words_q[(TO_MUL-1)*WORD+:WORD];
     assign word_scalar = words_q[(TO_FMA-bertd_pkg::SCALAR_LATENCY-1)*WORD+:WORD];
-    assign word_bias = words_q[(TO_FMA-bertd_pkg::DISTRIBUTED_LATENCY-1)*WORD+:WORD];
-    assign word_fma = words_q[(TO_FMA-1)*WORD+:WORD];
+    assign word_bias = words_q[(TO_BIAS-bertd_pkg::DISTRIBUTED_LATENCY-1)*WORD+:WORD];
+    assign word_biased = words_q[(TO_BIAS-1)*WORD+:WORD];
     assign word_residual = words_q[(TO_ADD-bertd_pkg::RESIDUAL_LATENCY-1)*WORD+:WORD];
     assign word_add = words_q[(TO_ADD-1)*WORD+:WORD];
     assign word_write = words_q[(TO_WRITE-1)*WORD+:WORD];
@@ -106,10 +107,10 @@ module bertd_drain #(
     assign scalar_row_o = word_scalar.row;
     assign scalar_o = word_scalar.tile.scalar;
     assign scalar = scalar_data_i;
-    assign bias_read_o = valid_q[TO_FMA-bertd_pkg::DISTRIBUTED_LATENCY-1] && word_bias.tile.params == 2'd2 &&
+    assign bias_read_o = valid_q[TO_BIAS-bertd_pkg::DISTRIBUTED_LATENCY-1] && word_bias.tile.params == 2'd2 &&
         !word_bias.tile.check;
     assign bias_slot_o = word_bias.tile.slot;
-    assign biases = word_fma.tile.params == 2'd2 ? bias_i : {LANES{bertd_pkg::FP_MINUS_ZERO}};
+    assign biases = word_biased.tile.params == 2'd2 ? bias_i : {LANES{bertd_pkg::FP_MINUS_ZERO}};
     assign residual_read_o = valid_q[TO_ADD-bertd_pkg::RESIDUAL_LATENCY-1] && word_residual.tile.residual;
     assign residual_row_o = word_residual.row;
     assign residual_column_o = word_residual.tile.column;

@@ -40,10 +40,12 @@ module bertd_drain_path #(
         $error("the drain's path needs a word before it has the row that the word is for");
 
     localparam int WORD = 9 + $bits(tile_i);  // of a drain_word_t
+    localparam int BITS = bertd_pkg::SCORE_BITS;
 
     bertd_pkg::drain_word_t word_late, word_scale, word_scalar, word_write;
     logic [TO_WRITE*WORD-1:0] words_q;
-    logic [511:0] sums, products;
+    logic [bertd_pkg::PANEL*BITS-1:0] scores, sums;
+    logic [511:0] products;
     logic [TO_WRITE-1:0] valid_q;
 
     always_ff @(posedge clk_i) words_q <= {words_q[(TO_WRITE-1)*WORD-1:0], row_i, tile_i};
@@ -63,17 +65,23 @@ module bertd_drain_path #(
     assign scalar_row_o = word_scalar.row;
     assign scalar_o = word_scalar.tile.scalar;
 
-    bertd_delay_line #(.WIDTH(512), .DEPTH(LATE)) u_late (.clk_i, .in_i(sums_i), .out_o(sums));
+    // Scores have few bits.
+    for (genvar l = 0; l < bertd_pkg::PANEL; l++) begin : gen_score
+        assign scores[l*BITS+:BITS] = sums_i[l*32+:BITS];
+    end
+    bertd_delay_line #(.WIDTH(bertd_pkg::PANEL * BITS), .DEPTH(LATE)) u_late (.clk_i, .in_i(scores), .out_o(sums));
 
     for (genvar l = 0; l < bertd_pkg::PANEL; l++) begin : gen_lane
         logic [31:0] real_sum, scaled;
 
-        bertd_fp_from_int32 u_from_int32 (.clk_i, .en_i(1'b1), .a_i(sums[l*32+:32]), .y_o(real_sum));
+        bertd_fp_from_int32 #(.WIDTH(BITS)) u_from_int32 (
+            .clk_i, .en_i(1'b1), .a_i(32'($signed(sums[l*BITS+:BITS]))), .y_o(real_sum)
+        );
         bertd_fp_mul u_mul (.clk_i, .en_i(1'b1), .a_i(real_sum), .b_i(scale_i[l*32+:32]), .y_o(scaled));
         bertd_fp_mul u_row (.clk_i, .en_i(1'b1), .a_i(scaled), .b_i(scalar_data_i), .y_o(products[l*32+:32]));
     end
 
-    bertd_checksum u_checksum (
+    bertd_checksum #(.WIDTH(BITS)) u_checksum (
         .clk_i,
         .rst_ni,
         .valid_i(valid_q[LATE-1]),
@@ -93,6 +101,9 @@ module bertd_drain_path #(
     // The drain's other steps take this long.
     bertd_delay_line #(.WIDTH(512), .DEPTH(TO_WRITE - TO_PRODUCT)) u_products (
         .clk_i, .in_i(products), .out_o(write_data_o));
+
+    logic unused;
+    assign unused = ^sums_i;
 
     assign write_o = valid_q[TO_WRITE-1] && !word_write.tile.check;
     assign write_row_o = word_write.row;

@@ -13,6 +13,7 @@ module bertd_fp_activation (
 
     localparam int FMA = bertd_pkg::FP_FMA_LATENCY;
     localparam int SEGMENT = bertd_pkg::FP_NEAREST_LATENCY;
+    localparam int PRODUCT = bertd_pkg::FP_PRODUCT_LATENCY;
 
     logic [31:0] u;
     assign u = x_i[30:0] < bertd_pkg::ACCEL_TAIL_LIMIT[30:0] ? {1'b0, x_i[30:0]} : bertd_pkg::ACCEL_TAIL_LIMIT;
@@ -27,7 +28,8 @@ module bertd_fp_activation (
         .y_o(segment)
     );
 
-    // Step i = 0..5 of Horner has its kind, segment and u; step 0 only looks coefficient 5 up.
+    // Step i = 0..5 of Horner has its kind, segment and u; step 0 only looks coefficient 5 up. The others look theirs up
+    // when their products are there. All numbers are finite, but for x itself.
     logic [6*5-1:0] places;
     logic [6*32-1:0] us, q, coefficients;
     logic [4:0] place0_q;
@@ -70,9 +72,20 @@ module bertd_fp_activation (
     end
     assign q[31:0] = q0_q;
     assign us[31:0] = u0_q;
-    assign places[9:5] = place0_q;
+    bertd_fp_delay #(
+        .WIDTH(5),
+        .DEPTH(PRODUCT)
+    ) u_place1 (
+        .clk_i,
+        .en_i,
+        .d_i(place0_q),
+        .q_o(places[9:5])
+    );
     for (genvar i = 0; i < 5; i++) begin : g_step
-        bertd_fp_fma u_q (
+        bertd_fp_fma #(
+            .FINITE  (1'b1),
+            .FINITE_C(1'b1)
+        ) u_q (
             .clk_i,
             .en_i,
             .a_i(q[32*i+:32]),
@@ -105,7 +118,7 @@ module bertd_fp_activation (
     logic [31:0] x_end, last_u;
     logic positive, same;
     bertd_fp_delay #(
-        .DEPTH(SEGMENT + 5 * FMA + 1)
+        .DEPTH(SEGMENT + 5 * FMA + 1 + PRODUCT)
     ) u_x_end (
         .clk_i,
         .en_i,
@@ -114,7 +127,7 @@ module bertd_fp_activation (
     );
     bertd_fp_delay #(
         .WIDTH(1),
-        .DEPTH(SEGMENT + 5 * FMA + 1)
+        .DEPTH(SEGMENT + 5 * FMA + 1 + PRODUCT)
     ) u_same (
         .clk_i,
         .en_i,
@@ -123,7 +136,9 @@ module bertd_fp_activation (
     );
     assign positive = !x_end[31] && x_end[30:0] <= 31'h7f800000;
     assign last_u = us[5*32+:32];
-    bertd_fp_fma u_y (
+    bertd_fp_fma #(
+        .FINITE(1'b1)
+    ) u_y (
         .clk_i,
         .en_i,
         .a_i({1'b1, last_u[30:0]}),

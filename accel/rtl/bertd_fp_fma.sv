@@ -1,11 +1,15 @@
 // Data path: bertd_drain (scalar and bias), bertd_slice_norm (gamma and beta), bertd_fp_activation.
 // a * b + c, rounded once. bertd_pkg::FP_FMA_LATENCY enabled cycles.
-module bertd_fp_fma (
+//   FINITE       promises that a and b are finite, FINITE_C the same of c
+module bertd_fp_fma #(
+    parameter bit FINITE = 1'b0,
+    parameter bit FINITE_C = 1'b0
+) (
     input  logic        clk_i,
     input  logic        en_i,
     input  logic [31:0] a_i,
     input  logic [31:0] b_i,
-    input  logic [31:0] c_i,
+    input  logic [31:0] c_i,  // bertd_pkg::FP_PRODUCT_LATENCY enabled cycles behind a and b
     output logic [31:0] y_o
 );
 
@@ -16,7 +20,6 @@ module bertd_fp_fma (
     logic sign, inf, nan;
     logic [ 9:0] exponent;
     logic [47:0] mantissa;
-    logic [31:0] c;
     bertd_fp_product u_product (
         .clk_i,
         .en_i,
@@ -29,25 +32,17 @@ module bertd_fp_fma (
         .nan_o     (nan)
     );
 
-    bertd_fp_delay #(
-        .WIDTH(32),
-        .DEPTH(bertd_pkg::FP_PRODUCT_LATENCY)
-    ) u_c (
-        .clk_i,
-        .en_i,
-        .d_i(c_i),
-        .q_o(c)
-    );
-
-    bertd_fp_sum u_sum (
+    bertd_fp_sum #(
+        .FINITE_C(FINITE_C)
+    ) u_sum (
         .clk_i,
         .en_i,
         .sign_i    (sign),
         .exponent_i(exponent),
         .mantissa_i(mantissa),
-        .inf_i     (inf),
-        .nan_i     (nan),
-        .c_i       (c),
+        .inf_i     (inf && !FINITE),
+        .nan_i     (nan && !FINITE),
+        .c_i,
         .y_o       (y)
     );
     bertd_fp_delay #(

@@ -7,7 +7,9 @@
 // the smaller one only where it is c, and 0 or at most one place from the product, whose mantissa is below 4. Rounding is to nearest
 // even with an unbounded exponent, and then what is below 2^-126 becomes zero: as MXCSR.FTZ does it, which looks at a
 // result after rounding.
-module bertd_fp_sum (
+module bertd_fp_sum #(
+    parameter bit FINITE_C = 1'b0  // c is finite
+) (
     input  logic        clk_i,
     input  logic        en_i,
     input  logic        sign_i,
@@ -32,7 +34,7 @@ module bertd_fp_sum (
     logic lost;
     logic [25:0] product;  // its low bits are one
     assign c_zero = c_i[30:23] == 8'd0;
-    assign c_top = c_i[30:23] == 8'd255;
+    assign c_top = !FINITE_C && c_i[30:23] == 8'd255;
     assign c_nan = c_top && c_i[22:0] != 23'd0;
     assign c_exponent = {2'b0, c_i[30:23]};
     assign difference = {1'b0, c_exponent} - {exponent_i[9], exponent_i};

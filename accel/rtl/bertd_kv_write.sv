@@ -57,7 +57,9 @@ module bertd_kv_write (
     logic [2:0] asked_q;   // reads of this beat
     logic [LATENCY-1:0] coming_q;  // words asked for in the last cycles
     logic [1:0] arrived;   // which of them is here
-    logic [511:0] beat_data_q, beat_data_d;
+    logic whole;
+    logic [127:0] quarter;
+    logic [511:0] beat_data_q, turned;
     logic [15:0] tokens;
     logic last_read, still_coming, segment_end, done;
 
@@ -84,11 +86,11 @@ module bertd_kv_write (
     assign done_o = done;
 
     // A beat of values holds one row group, any other all four of the block.
-    assign last_read = asked_q == (job_q.value && !scales_q ? 3'd1 : 3'd4);
+    assign last_read = asked_q == (whole ? 3'd1 : 3'd4);
     assign read_o = state_q == GATHER && !last_read;
     assign still_coming = LATENCY'({coming_q, 1'b0}) != '0;  // but for the word that is taken in this cycle
     assign read_slot_o = slot_q;
-    assign read_group_o = segment.group + {block_q[4:0], job_q.value && !scales_q ? beat_q[1:0] : asked_q[1:0]};
+    assign read_group_o = segment.group + {block_q[4:0], whole ? beat_q[1:0] : asked_q[1:0]};
     assign read_word_o = beat_q[3:2];
 
     assign request_valid_o = state_q == ASK || state_q == ASK_SCALES;
@@ -103,25 +105,26 @@ module bertd_kv_write (
             tokens[t] = {block_q, 4'(t)} >= first_row && {block_q, 4'(t)} < end_row;
         end
         for (int i = 0; i < 64; i++) begin
-            if (job_q.value && !scales_q) strobe_o[i] = tokens[{beat_q[1:0], 2'(i % 4)}];
+            if (whole) strobe_o[i] = tokens[{beat_q[1:0], 2'(i % 4)}];
             else strobe_o[i] = tokens[i / 4];
         end
     end
 
+    // A word is a beat, or a quarter of one.
+    assign whole = job_q.value && !scales_q;
     always_comb begin
-        beat_data_d = beat_data_q;
         for (int r = 0; r < 4; r++) begin
-            if (scales_q) begin
-                beat_data_d[{arrived, 2'(r), 5'd0}+:32] = read_scales_i[r*32+:32];
-            end else if (job_q.value) begin
-                for (int d = 0; d < 16; d++) beat_data_d[d*32+r*8+:8] = read_data_i[r*128+d*8+:8];
-            end else begin
-                beat_data_d[{arrived, 2'(r), 5'd0}+:32] = read_data_i[r*128+32'({beat_q[1:0], 5'd0})+:32];
-            end
+            quarter[r*32+:32] = scales_q ? read_scales_i[r*32+:32] : read_data_i[r*128+32'({beat_q[1:0], 5'd0})+:32];
+            for (int d = 0; d < 16; d++) turned[d*32+r*8+:8] = read_data_i[r*128+d*8+:8];
         end
     end
 
-    always_ff @(posedge clk_i) if (coming_q[LATENCY-1]) beat_data_q <= beat_data_d;
+    for (genvar c = 0; c < 4; c++) begin : gen_quarter
+        always_ff @(posedge clk_i) begin
+            if (coming_q[LATENCY-1] && (whole || arrived == 2'(c)))
+                beat_data_q[c*128+:128] <= whole ? turned[c*128+:128] : quarter;
+        end
+    end
     bertd_delay_line #(
         .WIDTH(2),
         .DEPTH(LATENCY)

@@ -25,11 +25,12 @@ module bertd_operand_memory #(
     localparam int ADDRESS = $clog2(DEPTH);
 
     localparam int LANE_GROUPS = TILE_GROUPS / SLICES;  // of a lane
-    localparam int PORT_BITS = 1 + 7 + 2 + 9 + 128;
+    localparam int PLACE_BITS = TILE_GROUP_BITS > 0 ? TILE_GROUP_BITS : 1;
+    localparam int PORT_BITS = 2 + PLACE_BITS + ADDRESS + 128;
 
     logic [ADDRESS-1:0] read_address;
     logic [TILE_GROUPS*(ADDRESS+1)-1:0] reads;
-    logic [SLICES*2*LANE_GROUPS*PORT_BITS-1:0] writes;  // [port][LANE_GROUPS]
+    logic [SLICES*2*LANE_GROUPS*PORT_BITS-1:0] writes;  // [lane][even or odd rows][LANE_GROUPS]
     assign read_address = ADDRESS'(read_tile_i) * ADDRESS'(bertd_pkg::OPERAND_WORDS) + ADDRESS'(read_word_i);
 
     bertd_fanout #(
@@ -40,40 +41,50 @@ module bertd_operand_memory #(
         .in_i ({read_i, read_address}),
         .out_o(reads)
     );
+
+    // A lane's ports never write even rows both, nor odd ones: so a bank has one port, chosen in front of the tree.
     for (genvar p = 0; p < SLICES * 2; p++) begin : gen_write
+        localparam int A = p / 2 * 2;
+        localparam int B = A + 1;
+        logic first, second;
+        logic [6:0] group;
+        logic [1:0] row;
+        logic [8:0] word;
+        logic [127:0] data;
+        logic [ADDRESS-1:0] write_address;
+
+        assign first = write_i[A] && write_row_i[A*2] == 1'(p % 2);
+        assign second = write_i[B] && write_row_i[B*2] == 1'(p % 2);
+        assign {group, row, word, data} = first ?
+            {write_group_i[A*7+:7], write_row_i[A*2+:2], write_word_i[A*9+:9], write_data_i[A*128+:128]} :
+            {write_group_i[B*7+:7], write_row_i[B*2+:2], write_word_i[B*9+:9], write_data_i[B*128+:128]};
+        assign write_address = (ADDRESS'(group) >> TILE_GROUP_BITS) * ADDRESS'(bertd_pkg::OPERAND_WORDS) + ADDRESS'(word);
+
         bertd_fanout #(
             .WIDTH (PORT_BITS),
             .COPIES(LANE_GROUPS)
         ) u_write (
             .clk_i,
-            .in_i ({write_i[p], write_group_i[p*7+:7], write_row_i[p*2+:2], write_word_i[p*9+:9], write_data_i[p*128+:128]}),
+            .in_i ({first || second, PLACE_BITS'(group & 7'(TILE_GROUPS - 1)), row[1], write_address, data}),
             .out_o(writes[p*LANE_GROUPS*PORT_BITS+:LANE_GROUPS*PORT_BITS])
         );
+
+        logic unused;
+        assign unused = row[0];
+`ifndef SYNTHESIS
+        always_ff @(posedge clk_i) assert (!(first && second));
+`endif
     end
 
     for (genvar b = 0; b < ROWS; b++) begin : gen_bank
         localparam int GROUP = b / bertd_pkg::GROUP_ROWS;
-        localparam int LANE = GROUP % SLICES;
-        logic [1:0] write, hit;
-        logic [13:0] groups;
-        logic [3:0] rows;
-        logic [17:0] words;
-        logic [255:0] datas;
-        logic [6:0] group;
-        logic [8:0] word;
-        logic [127:0] data;
+        localparam int PORT = GROUP % SLICES * 2 + b % 2;
+        logic write, upper;
+        logic [PLACE_BITS-1:0] place;
         logic [ADDRESS-1:0] write_address;
+        logic [127:0] data;
 
-        for (genvar p = 0; p < 2; p++) begin : gen_port
-            assign {write[p], groups[p*7+:7], rows[p*2+:2], words[p*9+:9], datas[p*128+:128]} =
-                writes[((LANE*2+p)*LANE_GROUPS+GROUP/SLICES)*PORT_BITS+:PORT_BITS];
-            assign hit[p] = write[p] && (groups[p*7+:7] & 7'(TILE_GROUPS - 1)) == 7'(GROUP) &&
-                rows[p*2+:2] == 2'(b % bertd_pkg::GROUP_ROWS);
-        end
-        assign group = hit[0] ? groups[6:0] : groups[13:7];
-        assign word = hit[0] ? words[8:0] : words[17:9];
-        assign data = hit[0] ? datas[127:0] : datas[255:128];
-        assign write_address = (ADDRESS'(group) >> TILE_GROUP_BITS) * ADDRESS'(bertd_pkg::OPERAND_WORDS) + ADDRESS'(word);
+        assign {write, place, upper, write_address, data} = writes[(PORT*LANE_GROUPS+GROUP/SLICES)*PORT_BITS+:PORT_BITS];
 
         bertd_ram_1r1w #(
             .WIDTH(128),
@@ -82,7 +93,7 @@ module bertd_operand_memory #(
             .LATENCY(bertd_pkg::ULTRA_LATENCY)
         ) u_ram (
             .clk_i,
-            .write_i        (hit != 2'b00),
+            .write_i        (write && place == PLACE_BITS'(GROUP) && upper == 1'(b / 2 % 2)),
             .write_address_i(write_address),
             .write_data_i   (data),
             .read_i         (reads[GROUP*(ADDRESS+1)+ADDRESS]),

@@ -57,6 +57,9 @@ package bertd_pkg;
     localparam int ARRAY_FLAG_COLUMNS = 4;
     localparam int ARRAY_FLAGS = PANEL / ARRAY_FLAG_COLUMNS;
 
+    // Of the sum of up to 64 products of int8, a score.
+    localparam int SCORE_BITS = 16 + 6;
+
     // From 16 numbers to their weighted sum (bertd_check_sum).
     localparam int CHECK_SUM_LATENCY = 3;
 

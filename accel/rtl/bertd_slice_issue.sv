@@ -19,7 +19,6 @@ module bertd_slice_issue (
     input  logic                  side_valid_i,
     output logic                  side_ready_o,
     input  logic                  space_i,         // in the result buffer
-    input  logic                  x_space_i,       // for normalised rows
     output logic                  issue_o,
     output logic                  quant_o,         // from the input
     output logic                  final_o,         // a pass that makes results
@@ -43,7 +42,7 @@ module bertd_slice_issue (
     assign final_o = !norm || second_q;
     assign same = cmd_i.kind == in_flight_q.kind && cmd_i.rotate_log2 == in_flight_q.rotate_log2;
     assign may_start = cmd_valid_i && (same || drained_i) && (quant_o ? input_i : loaded_i);
-    assign room = !final_o || (space_i && (!norm || (x_space_i && factors_i)));
+    assign room = !final_o || (space_i && (!norm || factors_i));
     assign go = may_start && room && gap_q == 5'd0;
 
     // Side words come once for the four rows.

@@ -28,7 +28,6 @@ module bertd_slice_load (
     logic softmax, accept, first, last, group_end;
     logic [1:0] row;
     logic [15:0] mask;
-    logic [511:0] masked;
     logic [5:0] pause_q;
     assign softmax = cmd_i.kind == bertd_pkg::SLICE_SOFTMAX;
     assign in_ready_o = cmd_valid_i && space_i && pause_q == 6'd0;
@@ -46,11 +45,6 @@ module bertd_slice_load (
         .end_o    (group_end),
         .mask_o   (mask)
     );
-    bertd_slice_mask u_mask (
-        .x_i   (in_i),
-        .mask_i(mask),
-        .y_o   (masked)
-    );
 
     logic write_q, softmax_q, first_q, last_q, end_q;
     logic [1:0] row_q;
@@ -66,7 +60,7 @@ module bertd_slice_load (
         end
     end
     always_ff @(posedge clk_i) begin
-        write_data_o <= masked;
+        for (int l = 0; l < 16; l++) write_data_o[32*l+:32] <= mask[l] ? in_i[32*l+:32] : 32'd0;
         softmax_q <= softmax;
         first_q <= first;
         last_q <= last;

@@ -107,7 +107,6 @@ module bertd_vector_lane #(
         .side_ready_o (side_ready),
         .side_i       (side),
         .x_valid_o    (x_valid),
-        .x_ready_i    (1'b1),
         .x_o          (input_data_o),
         .q_valid_o    (q_valid),
         .q_ready_i    (1'b1),

@@ -32,8 +32,7 @@ module bertd_vector_slice #(
     input  logic                  side_valid_i,   // NORM: gamma low, beta high; SOFTMAX: value scales low; once a word
     output logic                  side_ready_o,
     input  logic [        1023:0] side_i,
-    output logic                  x_valid_o,      // NORM
-    input  logic                  x_ready_i,
+    output logic                  x_valid_o,      // NORM; taken at once
     output logic [         511:0] x_o,
     output logic                  q_valid_o,      // {high, low} digits, or an int8 low
     input  logic                  q_ready_i,
@@ -118,7 +117,7 @@ module bertd_vector_slice #(
 
     // Out of it, or straight from the input
     logic issue, issue_final, issue_rewind, issue_first, issue_end, quant_ready, factors_ready;
-    logic side_space, result_space, x_space;
+    logic side_space, beta_space, result_space;
     logic [1:0] issue_row;
     logic [15:0] issue_mask;
     bertd_slice_issue u_issue (
@@ -132,10 +131,9 @@ module bertd_vector_slice #(
         .factors_i   (factors_ready),
         .in_valid_i,
         .in_ready_o  (quant_ready),
-        .side_valid_i(side_valid_i && side_space),
+        .side_valid_i(side_valid_i && side_space && beta_space),
         .side_ready_o(side_ready_o),
         .space_i     (result_space),
-        .x_space_i   (x_space),
         .issue_o     (issue),
         .quant_o     (issue_quant),
         .final_o     (issue_final),
@@ -168,35 +166,40 @@ module bertd_vector_slice #(
     );
     assign memory_error_o = row_error || result_error;
 
-    // Side words wait for the pipeline's end: of elements that there are.
-    logic side_push, side_pop, side_there, norm_side_taken, softmax_side_taken;
-    logic [1023:0] side_masked, side;
-    logic [5:0] side_used;
-    bertd_slice_mask u_side_low_mask (
-        .x_i   (side_i[511:0]),
-        .mask_i(issue_mask),
-        .y_o   (side_masked[511:0])
-    );
-    bertd_slice_mask u_side_high_mask (
-        .x_i   (side_i[1023:512]),
-        .mask_i(issue_mask),
-        .y_o   (side_masked[1023:512])
-    );
-    assign side_push = side_valid_i && side_ready_o && side_space;
-    assign side_pop = norm_side_taken || softmax_side_taken;
+    // Side words wait for the pipeline's end, betas a little longer.
+    logic side_push, side_pop, beta_pop, side_there, beta_there, gamma_taken, beta_taken, softmax_side_taken;
+    logic [511:0] side, beta;
+    logic [5:0] side_used, beta_used;
+    assign side_push = side_valid_i && side_ready_o && side_space && beta_space;
+    assign side_pop = gamma_taken || softmax_side_taken;
+    assign beta_pop = beta_taken || softmax_side_taken;
     bertd_stream_fifo #(
-        .WIDTH(1024),
+        .WIDTH(512),
         .DEPTH(32)
     ) u_side (
         .clk_i,
         .rst_ni     (reset_n),
         .in_valid_i (side_push),
         .in_ready_o (side_space),
-        .in_i       (side_masked),
+        .in_i       (side_i[511:0]),
         .out_valid_o(side_there),
         .out_ready_i(side_pop),
         .out_o      (side),
         .used_o     (side_used)
+    );
+    bertd_stream_fifo #(
+        .WIDTH(512),
+        .DEPTH(32)
+    ) u_side_beta (
+        .clk_i,
+        .rst_ni     (reset_n),
+        .in_valid_i (side_push),
+        .in_ready_o (beta_space),
+        .in_i       (side_i[1023:512]),
+        .out_valid_o(beta_there),
+        .out_ready_i(beta_pop),
+        .out_o      (beta),
+        .used_o     (beta_used)
     );
 
     // What goes along with a word: row, first, end, final, mask
@@ -246,6 +249,7 @@ module bertd_vector_slice #(
 
     // SOFTMAX
     logic e_valid, e_first, e_end, w_valid;
+    logic [15:0] e_mask, w_mask;
     logic [511:0] e, w;
     bertd_slice_softmax u_softmax (
         .clk_i,
@@ -256,17 +260,23 @@ module bertd_vector_slice #(
         .row_i       (center_row),
         .mask_i      (center_mask),
         .d_i         (centered),
-        .scales_i    (side[511:0]),
+        .scales_i    (side),
         .side_taken_o(softmax_side_taken),
         .e_valid_o   (e_valid),
         .e_first_o   (e_first),
         .e_end_o     (e_end),
+        .e_mask_o    (e_mask),
         .e_o         (e),
         .valid_o     (w_valid),
+        .mask_o      (w_mask),
         .w_o         (w)
     );
 
-    // Sums of e * 1, and for NORM of d * d
+    // Sums of e * 1, and for NORM of d * d, over the elements that there are
+    logic [511:0] summed;
+    for (genvar l = 0; l < 16; l++) begin : g_summed
+        assign summed[32*l+:32] = softmax ? (e_mask[l] ? e[32*l+:32] : 32'd0) : center_mask[l] ? centered[32*l+:32] : 32'd0;
+    end
     logic sum_valid;
     logic [1:0] sum_row;
     logic [31:0] sum;
@@ -276,7 +286,7 @@ module bertd_vector_slice #(
         .valid_i(softmax ? e_valid : center_valid && !center_final),
         .first_i(softmax ? e_first : center_first),
         .end_i  (softmax ? e_end : center_end),
-        .a_i    (softmax ? e : centered),
+        .a_i    (summed),
         .b_i    (softmax ? {16{bertd_pkg::FP_ONE}} : centered),
         .valid_o(sum_valid),
         .row_o  (sum_row),
@@ -306,6 +316,7 @@ module bertd_vector_slice #(
 
     // NORM
     logic factor_error, y_valid;
+    logic [15:0] y_mask;
     logic [127:0] factors;
     logic [511:0] y;
     bertd_slice_factor u_factor (
@@ -336,55 +347,39 @@ module bertd_vector_slice #(
         .mask_i      (center_mask),
         .d_i         (centered),
         .factor_i    (factors[32*center_row+:32]),
-        .gamma_i     (side[511:0]),
-        .beta_i      (side[1023:512]),
-        .side_taken_o(norm_side_taken),
+        .gamma_i     (side),
+        .beta_i      (beta),
+        .gamma_taken_o(gamma_taken),
+        .beta_taken_o(beta_taken),
         .valid_o     (y_valid),
+        .mask_o      (y_mask),
         .y_o         (y)
     );
 
-    logic [5:0] x_used_q, x_fifo_used;
-    logic x_ready, issue_norm;
-    assign issue_norm = issue_cmd.kind == bertd_pkg::SLICE_NORM;
-    assign x_space = !x_used_q[5];
+    always_ff @(posedge clk_i) x_valid_o <= reset_n && y_valid;
     always_ff @(posedge clk_i) begin
-        if (!reset_n) x_used_q <= 6'd0;
-        else x_used_q <= x_used_q + 6'(issue && issue_final && issue_norm) - 6'(x_valid_o && x_ready_i);
+        for (int l = 0; l < 16; l++) x_o[32*l+:32] <= y_mask[l] ? y[32*l+:32] : 32'd0;
     end
-    bertd_stream_fifo #(
-        .WIDTH(512),
-        .DEPTH(32)
-    ) u_x (
-        .clk_i,
-        .rst_ni     (reset_n),
-        .in_valid_i (y_valid),
-        .in_ready_o (x_ready),
-        .in_i       (y),
-        .out_valid_o(x_valid_o),
-        .out_ready_i(x_ready_i),
-        .out_o      (x_o),
-        .used_o     (x_fifo_used)
-    );
 
     // Rotation of QUANT's and NORM's rows
     logic quant_valid_q, rotated_valid;
-    logic [511:0] quant_masked, quant_q, rotated;
-    bertd_slice_mask u_quant_mask (
-        .x_i   (in_i),
-        .mask_i(issue_mask),
-        .y_o   (quant_masked)
-    );
+    logic [511:0] quant_q, rotated_from, rotated;
     always_ff @(posedge clk_i) begin
         if (!reset_n) quant_valid_q <= 1'b0;
         else quant_valid_q <= issue && issue_quant;
     end
-    always_ff @(posedge clk_i) quant_q <= quant_masked;
+    always_ff @(posedge clk_i) begin
+        for (int l = 0; l < 16; l++) quant_q[32*l+:32] <= issue_mask[l] ? in_i[32*l+:32] : 32'd0;
+    end
+    for (genvar l = 0; l < 16; l++) begin : g_rotated
+        assign rotated_from[32*l+:32] = quant_valid_q ? quant_q[32*l+:32] : y_mask[l] ? y[32*l+:32] : 32'd0;
+    end
     bertd_slice_rotate u_rotate (
         .clk_i,
         .rst_ni (reset_n),
         .log2_i (in_flight.rotate_log2),
         .valid_i(y_valid || quant_valid_q),
-        .x_i    (quant_valid_q ? quant_q : y),
+        .x_i    (rotated_from),
         .valid_o(rotated_valid),
         .y_o    (rotated)
     );
@@ -393,13 +388,16 @@ module bertd_vector_slice #(
     logic result_write, amax_valid, scale_error;
     logic [1:0] amax_row;
     logic [31:0] amax, inverse, scale;
-    logic [511:0] result_write_data;
+    logic [511:0] collected, result_write_data;
+    for (genvar l = 0; l < 16; l++) begin : g_collected
+        assign collected[32*l+:32] = !w_valid ? rotated[32*l+:32] : w_mask[l] ? w[32*l+:32] : 32'd0;
+    end
     bertd_slice_collect u_collect (
         .clk_i,
         .rst_ni      (reset_n),
         .cmd_i       (collect_cmd),
         .valid_i     (rotated_valid || w_valid),
-        .x_i         (w_valid ? w : rotated),
+        .x_i         (collected),
         .taken_o     (collect_taken),
         .write_o     (result_write),
         .write_data_o(result_write_data),
@@ -492,15 +490,15 @@ module bertd_vector_slice #(
     end
 
     logic unused;
-    assign unused = ^{side_used, x_fifo_used, scale_used, load_cmd, collect_cmd, put_cmd, in_flight, side_there};
+    assign unused = ^{side_used, beta_used, scale_used, load_cmd, collect_cmd, put_cmd, in_flight, side_there};
 
 `ifndef SYNTHESIS
     always_ff @(posedge clk_i) begin
         assert (!(quant_valid_q && y_valid));
         assert (!(rotated_valid && w_valid));
-        assert (!y_valid || x_ready);
         assert (!scale_valid || scale_ready);
         assert (!side_pop || side_there);
+        assert (!beta_pop || beta_there);
     end
 `endif
 

@@ -22,10 +22,10 @@ enum { MOST_CELLS = 8192, MOST_KINDS = 256, MARGIN = 20000, FLIPS = 40, ENOUGH_F
 
 /* Memories in which a flip may pass: they are made of LUTs and have no parity. The others may not let any through. */
 static const char *const open_to_flips[] = {
-    "u_rows.u_fifo",    "u_put.u_fifo", "u_asks",           "u_panels", /* words on their way */
-    "u_slice.u_side",   "u_slice.u_x",  "u_slice.u_scales",             /* likewise */
-    "u_slice.inverses",                                                 /* of rows whose words are put out */
-    "u_slice.stats",                                                    /* of rows whose words are read again */
+    "u_rows.u_fifo",    "u_put.u_fifo",     "u_asks", "u_panels", /* words on their way */
+    "u_slice.u_side",   "u_slice.u_scales",                       /* likewise */
+    "u_slice.inverses",                                           /* of rows whose words are put out */
+    "u_slice.stats",                                              /* of rows whose words are read again */
 };
 
 enum ending {

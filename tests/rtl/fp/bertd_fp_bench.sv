@@ -14,6 +14,7 @@ module bertd_fp_bench (
     output logic [31:0] mul_o,
     output logic [31:0] fma_o,
     output logic [31:0] from_int32_o,
+    output logic [31:0] from_score_o,            // of few bits, as late as from_int32_o
     output logic [15:0] to_int_o,
     output logic [31:0] exp_o,
     output logic [31:0] activation_o,
@@ -27,8 +28,13 @@ module bertd_fp_bench (
 
     bertd_fp_add u_add (.clk_i, .en_i, .a_i, .b_i, .y_o(add_o));
     bertd_fp_mul u_mul (.clk_i, .en_i, .a_i, .b_i, .y_o(mul_o));
-    bertd_fp_fma u_fma (.clk_i, .en_i, .a_i, .b_i, .c_i, .y_o(fma_o));
+    logic [31:0] fma_c;
+    bertd_fp_delay #(.DEPTH(bertd_pkg::FP_PRODUCT_LATENCY)) u_fma_c (.clk_i, .en_i, .d_i(c_i), .q_o(fma_c));
+    bertd_fp_fma u_fma (.clk_i, .en_i, .a_i, .b_i, .c_i(fma_c), .y_o(fma_o));
     bertd_fp_from_int32 u_from_int32 (.clk_i, .en_i, .a_i(integer_i), .y_o(from_int32_o));
+    bertd_fp_from_int32 #(.WIDTH(bertd_pkg::SCORE_BITS)) u_from_score (
+        .clk_i, .en_i, .a_i(32'($signed(integer_i[bertd_pkg::SCORE_BITS-1:0]))), .y_o(from_score_o)
+    );
     bertd_fp_to_int u_to_int (.clk_i, .en_i, .x_i(a_i), .limit_i, .y_o(to_int_o));
     bertd_fp_exp u_exp (.clk_i, .en_i, .x_i(exp_i), .y_o(exp_o));
     bertd_fp_activation u_activation (.clk_i, .en_i, .kind_i, .x_i(a_i), .y_o(activation_o));

@@ -181,11 +181,13 @@ int main(int argc, char **argv)
     context.randSeed((int)seed + 1);
     Vbertd_fp_bench top(&context);
     top.eval();
-    Line lines[12];
-    const char *names[] = {"add", "mul",  "fma",           "from_int32",           "to_int",    "exp", "activation",
-                           "div", "sqrt", "butterfly sum", "butterfly difference", "accumulate"};
-    for (size_t i = 0; i < 12; i++) {
-        size_t like = i < 9 ? i : i < 11 ? 0 : 2; // the last three are as late as add and fma
+    const int score_bits = 22; // as bertd_pkg has them
+    Line lines[13];
+    const char *names[] = {"add", "mul",  "fma",           "from_int32",           "to_int",     "exp",  "activation",
+                           "div", "sqrt", "butterfly sum", "butterfly difference", "accumulate", "score"};
+    const size_t like_others[] = {0, 0, 2, 3}; // the last four are as late as add, fma and from_int32
+    for (size_t i = 0; i < 13; i++) {
+        size_t like = i < 9 ? i : like_others[i - 9];
         lines[i].name = names[i];
         lines[i].latency = top.latencies_o >> 7 * like & 127;
     }
@@ -210,18 +212,20 @@ int main(int argc, char **argv)
         top.eval();
         if (!enabled)
             continue;
-        const uint32_t expected[] = {reference_add(o.a, o.b),
-                                     reference_mul(o.a, o.b),
-                                     reference_fma(o.a, o.b, o.c),
-                                     reference_from_int32(o.integer),
-                                     (uint16_t)reference_to_int(o.a, limit),
-                                     reference_exp(o.x),
-                                     reference_activation(o.kind, o.a),
-                                     reference_div(o.a, o.b),
-                                     reference_sqrt(o.a),
-                                     reference_add(o.a, o.b),
-                                     reference_add(o.a, o.b ^ 0x80000000),
-                                     reference_fma(o.a & 0x7fffffff, o.b & 0x7fffffff, o.c & 0x7fffffff)};
+        const uint32_t expected[] = {
+            reference_add(o.a, o.b),
+            reference_mul(o.a, o.b),
+            reference_fma(o.a, o.b, o.c),
+            reference_from_int32(o.integer),
+            (uint16_t)reference_to_int(o.a, limit),
+            reference_exp(o.x),
+            reference_activation(o.kind, o.a),
+            reference_div(o.a, o.b),
+            reference_sqrt(o.a),
+            reference_add(o.a, o.b),
+            reference_add(o.a, o.b ^ 0x80000000),
+            reference_fma(o.a & 0x7fffffff, o.b & 0x7fffffff, o.c & 0x7fffffff),
+            reference_from_int32((uint32_t)((int32_t)(o.integer << (32 - score_bits)) >> (32 - score_bits)))};
         const uint32_t got[] = {top.add_o,
                                 top.mul_o,
                                 top.fma_o,
@@ -233,8 +237,9 @@ int main(int argc, char **argv)
                                 top.sqrt_o,
                                 top.butterfly_sum_o,
                                 top.butterfly_difference_o,
-                                top.accumulate_o};
-        for (size_t i = 0; i < 12; i++) {
+                                top.accumulate_o,
+                                top.from_score_o};
+        for (size_t i = 0; i < 13; i++) {
             lines[i].push(number, expected[i], o);
             // While the limit changes, to_int has operands in flight that are clamped by the new one.
             if (i != 4 || number % 4096 > 8)

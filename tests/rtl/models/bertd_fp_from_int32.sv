@@ -1,7 +1,9 @@
 // Data path: in place of accel/rtl/bertd_fp_from_int32.sv in benches of the whole engine.
 // Gives the integer a, with the unit's ports and latency, computed by the processor. The unit itself is held against
 // the same functions by its own bench.
-module bertd_fp_from_int32 (
+module bertd_fp_from_int32 #(
+    parameter int WIDTH = 32  // a promise about a that this model has no use for
+) (
     input  logic        clk_i,
     input  logic        en_i,
     input  logic [31:0] a_i,

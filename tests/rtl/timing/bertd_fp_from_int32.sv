@@ -1,7 +1,10 @@
 // Data path: in place of accel/rtl/bertd_fp_from_int32.sv where only cycles are counted.
 // No arithmetic: what the engine does in which cycle does not depend on the values. All results are 0.
 /* verilator lint_off UNUSEDSIGNAL */
-module bertd_fp_from_int32 (
+/* verilator lint_off UNUSEDPARAM */
+module bertd_fp_from_int32 #(
+    parameter int WIDTH = 32
+) (
     input  logic clk_i, en_i,
     input  logic [31:0] a_i,
     output logic [31:0] y_o
