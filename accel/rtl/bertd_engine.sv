@@ -87,7 +87,7 @@ module bertd_engine #(
     logic step, wait_weights, wait_rows, wait_drain, array_idle;
     logic recording, recorded;
     logic weights_error, data_read_error, write_error, product_error, operand_error, memory_error, not_finite;
-    logic [5:0] memory_errors;
+    logic [9:0] memory_errors;
     assign memory_error = memory_errors != '0;
     bertd_pkg::command_t command;
     bertd_pkg::layout_t layout;
@@ -222,7 +222,7 @@ module bertd_engine #(
     bertd_sequencer u_sequencer (
         .clk_i, .rst_ni(rst_sequencer_n),
         .start_i(command_start), .command_i(command), .layout_i(layout), .extent_i(extent), .stop_i(stop),
-        .done_o(command_done), .layer_o(layer_now),
+        .done_o(command_done), .layer_o(layer_now), .memory_error_o(memory_errors[6]),
         .fetch_valid_o(fetch_valid), .fetch_ready_i(fetch_ready), .fetch_o(fetch_job),
         .array_valid_o(array_valid), .array_ready_i(array_ready), .array_o(array_job),
         .vector_valid_o(vector_valid), .vector_ready_i(vector_ready), .vector_o(vector_job),
@@ -269,7 +269,7 @@ module bertd_engine #(
 
     bertd_row_load u_row_load (
         .clk_i, .rst_ni(rst_rows_n), .command_i(command), .layout_i(layout), .extent_i(extent), .start_i(load_start),
-        .rows_o(loaded_rows),
+        .rows_o(loaded_rows), .memory_error_o(memory_errors[7]),
         .request_valid_o(request_valid[1]), .request_ready_i(request_ready[1]),
         .request_address_o(request_address[127:64]), .request_beats_o(request_beats[31:16]),
         .data_valid_i(data_valid[1]), .data_ready_o(data_ready[1]),
@@ -277,7 +277,7 @@ module bertd_engine #(
     );
     bertd_row_store u_row_store (
         .clk_i, .rst_ni(rst_rows_n), .command_i(command), .layout_i(layout), .extent_i(extent), .start_i(store_start),
-        .rows_done_i(norm_rows), .busy_o(storing),
+        .rows_done_i(norm_rows), .busy_o(storing), .memory_error_o(memory_errors[8]),
         .read_o(store_read), .read_taken_i(residual_read), .read_row_o(store_row), .read_word_o(store_word),
         .read_data_i(input_data),
         .request_valid_o(store_request), .request_ready_i(writer_ready && storing),
@@ -496,7 +496,7 @@ module bertd_engine #(
     bertd_kv_write u_kv_write (
         .clk_i, .rst_ni(rst_rows_n), .command_i(command), .layout_i(layout), .extent_i(extent),
         .job_valid_i(kv_queued_valid), .job_ready_o(kv_queued_ready), .job_i(kv_queued),
-        .filled_i(kv_filled), .free_o(kv_free), .done_o(kv_done),
+        .filled_i(kv_filled), .free_o(kv_free), .done_o(kv_done), .memory_error_o(memory_errors[9]),
         .read_o(stage_read), .read_slot_o(stage_slot), .read_group_o(stage_group), .read_word_o(stage_word),
         .read_data_i(stage_data), .read_scales_i(stage_scales),
         .request_valid_o(kv_request), .request_ready_i(writer_ready && !storing),

@@ -16,6 +16,7 @@ module bertd_kv_write (
     input  logic                filled_i,       // a slot of the stage is full
     output logic [         1:0] free_o,
     output logic                done_o,         // a job's last beat is handed over
+    output logic                memory_error_o, // a word of a memory has changed
 
     output logic                read_o,
     output logic                read_slot_o,
@@ -70,8 +71,10 @@ module bertd_kv_write (
         .write_i        (layout_i.segment_write),
         .write_address_i(layout_i.segment_index),
         .write_data_i   (layout_i.segment),
+        .read_i         (state_q != IDLE),
         .read_address_i (segment_q),
-        .read_data_o    (segment)
+        .read_data_o    (segment),
+        .error_o        (memory_error_o)
     );
 
     assign first_row = 10'(command_i.skip);

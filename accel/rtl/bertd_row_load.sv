@@ -9,6 +9,7 @@ module bertd_row_load (
     input  bertd_pkg::extent_t  extent_i,
     input  logic                start_i,
     output logic [         9:0] rows_o,           // that are there; all, when none are on their way
+    output logic                memory_error_o,   // a word of a memory has changed
 
     output logic                request_valid_o,
     input  logic                request_ready_i,
@@ -49,8 +50,10 @@ module bertd_row_load (
         .write_i        (layout_i.group_write),
         .write_address_i(layout_i.group_index),
         .write_data_i   (layout_i.group),
+        .read_i         (busy_q),
         .read_address_i (row_q[8:2]),
-        .read_data_o    (group)
+        .read_data_o    (group),
+        .error_o        (memory_error_o)
     );
 
     always_ff @(posedge clk_i) begin

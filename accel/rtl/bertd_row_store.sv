@@ -9,6 +9,7 @@ module bertd_row_store (
     input  logic                start_i,
     input  logic [         9:0] rows_done_i,      // the first rows, as many as these, are there
     output logic                busy_o,
+    output logic                memory_error_o,   // a word of a memory has changed
 
     output logic                read_o,           // the word comes bertd_pkg::ROW_LATENCY cycles later
     input  logic                read_taken_i,     // somebody else reads
@@ -51,8 +52,10 @@ module bertd_row_store (
         .write_i        (layout_i.group_write),
         .write_address_i(layout_i.group_index),
         .write_data_i   (layout_i.group),
+        .read_i         (reading_q),
         .read_address_i (row_q[8:2]),
-        .read_data_o    (group)
+        .read_data_o    (group),
+        .error_o        (memory_error_o)
     );
 
     bertd_ram_stream #(

@@ -18,6 +18,7 @@ module bertd_sequencer (
     input  logic                   stop_i,      // begin no other layer
     output logic                   done_o,
     output logic [           10:0] layer_o,     // of the command: which the row programs are at
+    output logic                   memory_error_o,
 
     output logic                   fetch_valid_o,
     input  logic                   fetch_ready_i,
@@ -101,8 +102,10 @@ module bertd_sequencer (
         .write_i        (layout_i.segment_write),
         .write_address_i(layout_i.segment_index),
         .write_data_i   (layout_i.segment),
+        .read_i         (step_q == SCORE || step_q == CONTEXT),
         .read_address_i (segment_q),
-        .read_data_o    (segment)
+        .read_data_o    (segment),
+        .error_o        (memory_error_o)
     );
 
     assign c = command_i;

@@ -16,13 +16,14 @@ module bertd_vector_feed #(
     input  logic [            7:0] groups_i,
     input  logic [            9:0] rows_there_i,
     output logic                   busy_o,
+    output logic                   memory_error_o, // a word of a memory has changed
 
     output logic                   row_read_o,
     output logic [    ADDRESS-1:0] row_address_o,  // {row of the bank, word}
     input  logic [          511:0] row_data_i,
     output logic                   side_read_o,
     output logic [            5:0] side_address_o,
-    input  logic [         1023:0] side_data_i,
+    input  logic [         1039:0] side_data_i,    // {parity of each 64 bits, word}
 
     output logic                   command_valid_o,
     input  logic                   command_ready_i,
@@ -49,6 +50,8 @@ module bertd_vector_feed #(
     logic [1:0] row_q;
     logic [9:0] rows_needed;
     logic read_ready, side_read_ready, group_end, side_active_q, side_group_end;
+    logic group_error, side_group_error, side_error_q;
+    logic [15:0] side_parity, side_there;
 
     bertd_table #(
         .WIDTH($bits(group)),
@@ -58,8 +61,10 @@ module bertd_vector_feed #(
         .write_i        (layout_i.group_write),
         .write_address_i(layout_i.group_index),
         .write_data_i   (layout_i.group),
+        .read_i         (softmax && state_q != IDLE),
         .read_address_i (group_q[6:0]),
-        .read_data_o    (group)
+        .read_data_o    (group),
+        .error_o        (group_error)
     );
     bertd_table #(
         .WIDTH($bits(group)),
@@ -69,8 +74,10 @@ module bertd_vector_feed #(
         .write_i        (layout_i.group_write),
         .write_address_i(layout_i.group_index),
         .write_data_i   (layout_i.group),
+        .read_i         (softmax && side_active_q),
         .read_address_i (side_group_q[6:0]),
-        .read_data_o    (side_group)
+        .read_data_o    (side_group),
+        .error_o        (side_group_error)
     );
 
     assign softmax = job_i.command.kind == bertd_pkg::SLICE_SOFTMAX;
@@ -107,7 +114,7 @@ module bertd_vector_feed #(
     );
 
     bertd_ram_stream #(
-        .WIDTH  (1024),
+        .WIDTH  (16 + 1024),
         .LATENCY(bertd_pkg::BLOCK_LATENCY)
     ) u_side (
         .clk_i,
@@ -117,8 +124,16 @@ module bertd_vector_feed #(
         .read_data_i    (side_data_i),
         .out_valid_o    (side_valid_o),
         .out_ready_i    (side_ready_i),
-        .out_o          (side_o)
+        .out_o          ({side_there, side_o})
     );
+
+    // Side words have their parity until the slice takes them. Value scales have no upper half.
+    bertd_parity #(.WIDTH(1024)) u_side_parity (.word_i(side_o), .parity_o(side_parity));
+    always_ff @(posedge clk_i) begin
+        side_error_q <= side_valid_o &&
+            (side_parity[7:0] != side_there[7:0] || (!softmax && side_parity[15:8] != side_there[15:8]));
+    end
+    assign memory_error_o = group_error || side_group_error || side_error_q;
 
     always_ff @(posedge clk_i) begin
         if (!rst_ni) begin

@@ -25,7 +25,7 @@ module bertd_vector_lane #(
     input  logic [          511:0] row_data_i,
     output logic                   side_read_o,
     output logic [            5:0] side_address_o,
-    input  logic [         1023:0] side_data_i,
+    input  logic [         1039:0] side_data_i,
 
     output logic                   input_write_o,    // normalised rows: {row of the bank, word}
     output logic [   BANK_ROW+5:0] input_address_o,
@@ -59,7 +59,9 @@ module bertd_vector_lane #(
     logic [1:0] q_row, x_row, q_row_q;
     logic [7:0] q_next, scale_next;
     logic [8:0] low_word_q;
-    logic low_write_q;
+    logic low_write_q, feed_error, slice_error, group_error;
+
+    assign memory_error_o = feed_error || slice_error || group_error;
 
     bertd_vector_feed #(
         .SLICES(SLICES),
@@ -73,6 +75,7 @@ module bertd_vector_lane #(
         .groups_i,
         .rows_there_i,
         .busy_o         (feeding),
+        .memory_error_o (feed_error),
         .row_read_o,
         .row_address_o,
         .row_data_i,
@@ -112,7 +115,7 @@ module bertd_vector_lane #(
         .scale_ready_i(1'b1),
         .scale_o,
         .error_o,
-        .memory_error_o
+        .memory_error_o(slice_error)
     );
 
     assign words = 9'((job_i.command.width + 13'd15) >> 4);
@@ -147,8 +150,10 @@ module bertd_vector_lane #(
         .write_i        (layout_i.group_write),
         .write_address_i(layout_i.group_index),
         .write_data_i   (layout_i.group),
+        .read_i         (job_i.digits && q_busy),
         .read_address_i (q_group),
-        .read_data_o    (q_segment)
+        .read_data_o    (q_segment),
+        .error_o        (group_error)
     );
     assign q_words = job_i.digits ? 9'((q_segment.tokens + 10'd15) >> 4) : words;
 

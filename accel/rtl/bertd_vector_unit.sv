@@ -59,8 +59,8 @@ module bertd_vector_unit #(
 
     logic start, running, side_slot;
     logic [9:0] rows_there;
-    logic [SLICES-1:0] busy, error;
-    logic [SLICES*3-1:0] memory_error;
+    logic [SLICES-1:0] busy, error, memory_error;
+    logic [7:0] side_parity;
     bertd_pkg::vector_job_t job;
 
     bertd_vector_control u_control (
@@ -109,41 +109,39 @@ module bertd_vector_unit #(
         else missing_q <= running && !done_o && !job.wait_load ? missing : '0;
     end
 
+    bertd_parity #(.WIDTH(512)) u_side_parity (.word_i(side_write_data_i), .parity_o(side_parity));
+
     for (genvar s = 0; s < SLICES; s++) begin : gen_lane
         logic side_read;
         logic [5:0] side_word;
-        logic [1023:0] side_data;
+        logic [1039:0] side_data;
         logic [14:0] made_place;
 
-        bertd_ram_guarded #(
-            .WIDTH(512),
+        bertd_ram_1r1w #(
+            .WIDTH(8 + 512),
             .DEPTH(128),
             .LATENCY(bertd_pkg::BLOCK_LATENCY)
         ) u_side_low (
             .clk_i,
-            .rst_ni,
             .write_i        (side_write_low_i),
             .write_address_i(side_write_address_i),
-            .write_data_i   (side_write_data_i),
+            .write_data_i   ({side_parity, side_write_data_i}),
             .read_i         (side_read),
             .read_address_i ({side_slot, side_word}),
-            .read_data_o    (side_data[511:0]),
-            .error_o        (memory_error[3*s])
+            .read_data_o    ({side_data[1031:1024], side_data[511:0]})
         );
-        bertd_ram_guarded #(
-            .WIDTH(512),
+        bertd_ram_1r1w #(
+            .WIDTH(8 + 512),
             .DEPTH(128),
             .LATENCY(bertd_pkg::BLOCK_LATENCY)
         ) u_side_high (
             .clk_i,
-            .rst_ni,
             .write_i        (side_write_high_i),
             .write_address_i(side_write_address_i),
-            .write_data_i   (side_write_data_i),
+            .write_data_i   ({side_parity, side_write_data_i}),
             .read_i         (side_read),
             .read_address_i ({side_slot, side_word}),
-            .read_data_o    (side_data[1023:512]),
-            .error_o        (memory_error[3*s+1])
+            .read_data_o    ({side_data[1039:1032], side_data[1023:512]})
         );
 
         bertd_vector_lane #(
@@ -160,7 +158,7 @@ module bertd_vector_unit #(
             .rows_there_i    (rows_there),
             .busy_o          (busy[s]),
             .error_o         (error[s]),
-            .memory_error_o  (memory_error[3*s+2]),
+            .memory_error_o  (memory_error[s]),
             .norm_group_o    (norm_group[s*8+:8]),
             .done_group_o    (done_group[s*8+:8]),
             .row_read_o      (row_read_o[s]),

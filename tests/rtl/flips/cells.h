@@ -15,9 +15,9 @@ struct cells {
     unsigned bits; /* of a word */
 };
 
-/** Fill `cells` with up to `most` of them, in the order of their names; how many there are. */
 /** Whoever flips bits breaks what assertions say. Until the next reset. */
 void cells_without_assertions(struct sim_model *model);
+/** Fill `cells` with up to `most` of them, in the order of their names; how many there are. */
 size_t cells_find(struct sim_model *model, struct cells *cells, size_t most);
 
 #ifdef __cplusplus

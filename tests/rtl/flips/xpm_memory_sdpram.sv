@@ -1,6 +1,6 @@
 // Data path: in place of the macro in accel/rtl/bertd_ram_ecc.sv, whose name and ports it has.
 // What that module uses of it: a write port, a read port, and a code that mends one bit of each 64 and sees two
-// (Hamming's, with a parity bit over all). The code bits lie in front of the word's.
+// (Hamming's, with a parity bit over all).
 module xpm_memory_sdpram #(
     parameter int MEMORY_SIZE = 64,
     parameter MEMORY_PRIMITIVE = "ultra",
@@ -34,58 +34,77 @@ module xpm_memory_sdpram #(
 
     localparam int WIDTH = READ_DATA_WIDTH_B;
     localparam int PARTS = WIDTH / 64;
+    localparam int DEPTH = MEMORY_SIZE / WIDTH;
+    localparam int LAST_PLACE = 71;
 
-    // The place of a data bit in a Hamming word: those that are no powers of two, from 3 on.
-    function automatic logic [6:0] place(input int bit_number);
-        int left;
-        left = bit_number;
-        place = 7'd2;
-        for (int p = 3; p < 73; p++) begin
-            if ((p & (p - 1)) != 0) begin
-                if (left == 0 && place == 7'd2) place = 7'(p);
-                left = left - 1;
-            end
-        end
-    endfunction
-
+    // The places of data bits are the numbers from 3 on that are no powers of two. Bit k of the code is the parity of
+    // those whose places have bit k.
     function automatic logic [6:0] hamming(input logic [63:0] data);
-        hamming = '0;
-        for (int b = 0; b < 64; b++) if (data[b]) hamming = hamming ^ place(b);
+        return {
+            ^(data & 64'hfe00000000000000),
+            ^(data & 64'h01fffffffc000000),
+            ^(data & 64'h01fffe0003fff800),
+            ^(data & 64'h01fe01fe03fc07f0),
+            ^(data & 64'hf1e1e1e1e3c3c78e),
+            ^(data & 64'hcd9999999b33366d),
+            ^(data & 64'hab55555556aaad5b)
+        };
     endfunction
 
-    logic [72*PARTS-1:0] words[0:MEMORY_SIZE/WIDTH-1];
-    logic [72*PARTS-1:0] encoded, word;
-    logic [(WIDTH+2)*READ_LATENCY_B-1:0] late_q;
-    logic [WIDTH-1:0] data;
+    // The data bit of a place; of a power of two, a bit of the code, or of no place: none.
+    function automatic logic [63:0] bit_of(input logic [6:0] place);
+        if ((place & (place - 7'd1)) == '0 || place > 7'(LAST_PLACE)) return '0;
+        return 64'd1 << (32'(place) - 1 - $clog2(32'(place) + 1));
+    endfunction
+
     logic [PARTS-1:0] corrected, lost;
+    assign sbiterrb = corrected != '0;
+    assign dbiterrb = lost != '0;
 
     for (genvar i = 0; i < PARTS; i++) begin : gen_part
-        logic [6:0] code, syndrome;
-        logic odd;
-        logic [63:0] there;
-        assign code = hamming(dina[64*i+:64]);
-        assign encoded[64*i+:64] = dina[64*i+:64];
-        assign encoded[WIDTH+8*i+:8] = {^{code, dina[64*i+:64]}, code};
-        assign there = word[64*i+:64];
-        assign syndrome = hamming(there) ^ word[WIDTH+8*i+:7];
-        assign odd = ^{there, word[WIDTH+8*i+:8]};
-        assign corrected[i] = odd;
-        assign lost[i] = !odd && syndrome != '0;
-        for (genvar b = 0; b < 64; b++) begin : gen_bit
-            assign data[64*i+b] = there[b] ^ (odd && syndrome == place(b));
+        logic [63:0] words[0:DEPTH-1];
+        logic [7:0] codes[0:DEPTH-1];
+        logic [63:0] data_q[0:READ_LATENCY_B-1];
+        logic [READ_LATENCY_B-1:0] corrected_q, lost_q;
+        int mended;  // since the simulation began, or somebody cleared it
+
+        always_ff @(posedge clka) begin
+            if (ena && wea[0]) begin
+                automatic logic [63:0] data = dina[64*i+:64];
+                words[addra] <= data;
+                codes[addra] <= {^{hamming(data), ^data}, hamming(data)};
+            end
+        end
+        always_ff @(posedge clkb) begin
+            if (enb) begin
+                automatic logic [63:0] data = words[addrb];
+                automatic logic [7:0] code = codes[addrb];
+                automatic logic [6:0] syndrome = hamming(data) ^ code[6:0];
+                automatic logic odd = ^{code, ^data};
+                data_q[0] <= odd ? data ^ bit_of(syndrome) : data;
+                corrected_q[0] <= odd;
+                lost_q[0] <= odd ? syndrome > 7'(LAST_PLACE) : syndrome != '0;
+                if (odd) mended <= mended + 1;
+            end
+            for (int l = 1; l < READ_LATENCY_B; l++) begin
+                data_q[l] <= data_q[l-1];
+                corrected_q[l] <= corrected_q[l-1];
+                lost_q[l] <= lost_q[l-1];
+            end
+        end
+        assign doutb[64*i+:64] = data_q[READ_LATENCY_B-1];
+        assign corrected[i] = corrected_q[READ_LATENCY_B-1];
+        assign lost[i] = lost_q[READ_LATENCY_B-1];
+
+        // The card's begins with zeros, whose code is zero.
+        initial begin
+            mended = 0;
+            for (int w = 0; w < DEPTH; w++) begin
+                words[w] = '0;
+                codes[w] = '0;
+            end
         end
     end
-
-    assign word = words[addrb];
-    always_ff @(posedge clka) if (ena && wea[0]) words[addra] <= encoded;
-    always_ff @(posedge clkb) begin
-        if (enb) late_q[WIDTH+1:0] <= {corrected != '0, lost != '0, data};
-        for (int l = 1; l < READ_LATENCY_B; l++) late_q[l*(WIDTH+2)+:WIDTH+2] <= late_q[(l-1)*(WIDTH+2)+:WIDTH+2];
-    end
-    assign {sbiterrb, dbiterrb, doutb} = late_q[(READ_LATENCY_B-1)*(WIDTH+2)+:WIDTH+2];
-
-    // The card's begins with zeros, whose code is zero.
-    initial for (int i = 0; i < MEMORY_SIZE / WIDTH; i++) words[i] = '0;
 
     always_ff @(posedge clka) begin
         assert (!sleep && !injectsbiterra && !injectdbiterra && !rstb && regceb);

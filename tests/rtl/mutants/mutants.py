@@ -32,7 +32,7 @@ SECONDS = 3600
 class Mutant:
     number: int
     name: str
-    bench: str      # engine, wide, flips, fp, formal
+    bench: str      # engine, wide, flips, ecc, fp, formal
     arguments: str  # of the bench, or the property
     module: str
     before: str     # in front of the place
@@ -51,7 +51,7 @@ def load(path=os.path.join(HERE, "list.txt")):
     mutants = []
     for number, block in enumerate(re.split(r"\n\s*\n", text.strip()), 1):
         lines = block.splitlines()
-        head = re.fullmatch(r"(\w+): (engine|wide|flips|fp|formal)(?: (.+))?", lines[0])
+        head = re.fullmatch(r"(\w+): (engine|wide|flips|ecc|fp|formal)(?: (.+))?", lines[0])
         place = len(lines) == 3 and re.fullmatch(r"(\w+): (.*)«(.+)»(.*)", lines[1])
         if not head or not place:
             sys.exit(f"list.txt: not a fault: {lines[0]}")
@@ -124,7 +124,7 @@ def command(build, bench, arguments):
     if bench == "fp":
         return [os.path.join(build, "rtl/fp-mutants/Vbertd_fp_bench")] + arguments.split()
     name = "rtl-mutants" if bench == "engine" else "rtl-mutants-" + bench
-    return [os.path.join(build, "tests/rtl", name)] + (ENGINE if bench != "flips" else []) + arguments.split()
+    return [os.path.join(build, "tests/rtl", name)] + ([] if bench in ("flips", "ecc") else ENGINE) + arguments.split()
 
 
 def see(build, bench, arguments, number):

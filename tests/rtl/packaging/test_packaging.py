@@ -64,7 +64,7 @@ MISTAKES = [
     (FIFO, "always_ff @(posedge clk_i) begin\n        if (!rst_ni)", "always_ff @(posedge clk_i or negedge rst_ni) begin\n        if (!rst_ni)",
      "bertd_stream_fifo.sv: always_ff @(posedge clk_i or negedge rst_ni): registers have the clock alone"),
     (FIFO, "always_ff @(posedge clk_i)", "always @(posedge rst_ni)", "bertd_stream_fifo.sv: always @(posedge rst_ni)"),
-    (TABLE, "always_ff @(posedge clk_i) if (write_i)", "always_latch if (write_i)", "bertd_table.sv: always_latch"),
+    (TABLE, "always_ff @(posedge clk_i) begin", "always_latch begin", "bertd_table.sv: always_latch"),
     (CONTROL, "ACCEL_REGISTER_WEIGHTS_HIGH)", "ACCEL_REGISTER_RECORD_HIGH)", "register weights_high is not written and read"),
     (LINK, "nk=bertd_kernel:1:engine", "nk=bertd_engine:1:engine", "no kernel bertd_engine"),
     (LINK, "nk=bertd_kernel:1:engine", "nk=bertd_kernel:2:engine", "2 units, but names engine"),
