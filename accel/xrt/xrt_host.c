@@ -371,8 +371,10 @@ static void end_well(struct xrt_host *host)
 {
     struct xrt_request request = {.kind = XRT_END};
     struct xrt_answer none;
-    if (send_with(host->control, &request, -1))
-        receive(host->control, &none, sizeof none, END_MS);
+    uint64_t until = clock_now_ns() + (uint64_t)END_MS * host->patience * 1000000u;
+    bool sent = send_with(host->control, &request, -1);
+    while (sent && receive(host->control, &none, sizeof none, LOOK_MS) == 0 && clock_now_ns() < until)
+        ;
 }
 
 void xrt_host_release(struct xrt_host **ref)
