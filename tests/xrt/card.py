@@ -18,7 +18,8 @@ RUNNING = "state 3"
 
 
 def lists_host(cards, card=0, unit=1, seconds=20, xclbin=None):
-    return Host(cards, os.path.join(cards.build, "tests/xrt-lists"), xclbin or cards.xclbin, str(card), str(unit), str(seconds))
+    return Host(cards, os.path.join(cards.build, "tests/xrt-lists"), xclbin or cards.xclbin, str(card),
+                f"bertd_kernel_{unit}", str(seconds))
 
 
 def read(path):

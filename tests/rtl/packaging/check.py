@@ -16,7 +16,7 @@ import tempfile
 import xml.etree.ElementTree
 
 VITIS = "accel/rtl/syn/vitis"
-DEFINE = "BERTD_DSP48E2"
+DEFINE, ECC = "BERTD_DSP48E2", "BERTD_URAM_ECC"
 FIRST_ARGUMENT = 0x10  # below lie control and interrupts
 COUNTER_WORDS = 16
 REGISTERS = {"count": "list_count"}  # of arguments that are called otherwise
@@ -28,6 +28,8 @@ READ = "arvalid arready araddr arlen arsize arburst rvalid rready rdata rresp rl
 WRITE = "awvalid awready awaddr awlen awsize awburst wvalid wready wdata wstrb wlast bvalid bready bresp".split()
 LITE = ("awvalid awready awaddr wvalid wready wdata wstrb bvalid bready bresp "
         "arvalid arready araddr rvalid rready rdata rresp").split()
+FROM_SLAVE = "arready rvalid rdata rresp rlast awready wready bvalid bresp".split()
+INCREMENTING = 1  # the burst of an address channel
 
 
 def read(root, *path):
@@ -97,19 +99,19 @@ def option(command, name):
     return command[command.index(name) + 1] if name in command[:-1] else None
 
 
-def run_package(p, folder):
+def run_package(p, folder, *ecc):
     """The commands that package.tcl gives Vivado; the files it makes for it lie in `folder`."""
     with open(os.path.join(folder, "accel_constants.svh"), "w", encoding="utf-8") as file:
         file.write("// stands for the generated one\n")
     stand_in = os.path.join(os.path.dirname(os.path.abspath(__file__)), "vivado.tcl")
     package = os.path.join(os.path.abspath(p.root), VITIS, "package.tcl")
-    run = subprocess.run(["tclsh", stand_in, package, "PART", os.path.abspath(p.root), folder, "out.xo", "48", "12", "384"],
-                         cwd=folder, capture_output=True, text=True, check=False)
+    run = subprocess.run(["tclsh", stand_in, package, "PART", os.path.abspath(p.root), folder, "out.xo", "48", "12", "384",
+                          *ecc], cwd=folder, capture_output=True, text=True, check=False)
     p.need(run.returncode == 0, "package.tcl", "does not run: " + run.stderr.strip())
     return [split_list(line) for line in run.stdout.splitlines()]
 
 
-def check_sources(p, files, include_dirs):
+def check_sources(p, files, include_dirs, defines):
     names = {os.path.basename(file) for file in files}
     for file in sorted(glob.glob(os.path.join(p.root, "accel/rtl/*.sv"))):
         p.need(os.path.basename(file) in names, "package.tcl", f"{os.path.basename(file)} is not among the files")
@@ -122,9 +124,11 @@ def check_sources(p, files, include_dirs):
             p.need(header in names, "package.tcl", f"{header}, which {name} includes, is not among the files")
             p.need(any(os.path.exists(os.path.join(folder, header)) for folder in include_dirs), "package.tcl",
                    f"{header} is in none of include_dirs")
-        if f"`ifdef {DEFINE}" in text:
-            defined = text.find(f"`define {DEFINE}")
-            p.need(0 <= defined < text.index(f"`ifdef {DEFINE}"), "package.tcl", f"{name} is packed without {DEFINE}")
+        for define in (DEFINE, ECC):
+            if f"`ifdef {define}" in text:
+                defined = 0 <= text.find(f"`define {define}\n") < text.index(f"`ifdef {define}")
+                p.need(defined == (define in defines), "package.tcl",
+                       f"{name} is packed {'with' if defined else 'without'} {define}")
         if name == "bertd_kernel.v":
             p.need("ROWS = 48" in text and "SLICES = 12" in text, "package.tcl", "ROWS and SLICES do not get through")
         if name == "bertd_pkg.sv":
@@ -137,7 +141,7 @@ def check_package(p):
         named = {command[0]: command for command in commands}
         properties = {command[1]: command[2] for command in commands if command[0] == "set_property"}
         files = [file for command in commands if command[0] == "add_files" for file in command[-1].split()]
-        check_sources(p, files, properties.get("include_dirs", "").split())
+        check_sources(p, files, properties.get("include_dirs", "").split(), [DEFINE])
     top = re.search(r"module (\w+)", read(p.root, VITIS, "bertd_kernel.v"))[1]
     p.need(properties.get("top") == top, "package.tcl", f"the top is not {top}")
     p.need(properties.get("file_type") == "Verilog Header", "package.tcl", "the header is not marked as one")
@@ -153,11 +157,28 @@ def check_package(p):
     p.need(os.path.basename(option(pack, "-kernel_xml") or "") == "kernel.xml", "package.tcl", "kernel.xml is not used")
     p.need(option(pack, "-ip_directory") == option(named.get("ipx::package_project", []), "-root_dir"), "package.tcl",
            "packs another folder than that of the IP")
+    p.need(option(named.get("create_project", []), "-part") == "PART", "package.tcl", "PART does not get through")
+    p.need(option(pack, "-xo_path") == "out.xo", "package.tcl", "OUTPUT does not get through")
+    of = [option(named.get("ipx::package_project", []), name) for name in ("-vendor", "-library")]
+    p.need(p.kernel["vlnv"].split(":")[:3] == of + [top], "kernel.xml", f"vlnv {p.kernel['vlnv']}, but the IP is {of} {top}")
+
+
+def check_package_ecc(p):
+    """As packed with UltraRAM's own code."""
+    with tempfile.TemporaryDirectory() as folder:
+        commands = run_package(p, folder, "ecc")
+        files = [file for command in commands if command[0] == "add_files" for file in command[-1].split()]
+        check_sources(p, files, [folder, *(os.path.dirname(file) for file in files)], [DEFINE, ECC])
+    where = {command[3] for command in commands if command[:3] == ["set_property", "xpm_libraries", "XPM_MEMORY"]}
+    for what in ("current_project", "ipx::current_core"):
+        p.need(f"<{what}>" in where, "package.tcl", f"with ecc, {what} has no xpm_libraries")
 
 
 # kernel.xml -----------------------------------------------------------------------------------------------------------
 
 def check_ports(p):
+    p.need(p.kernel["language"] == "ip_c" and p.kernel["interrupt"] == "true", "kernel.xml",
+           f"language {p.kernel['language']}, interrupt {p.kernel['interrupt']}: not as an RTL kernel with an interrupt has them")
     for name in ["ap_clk", "ap_rst_n"] + ["interrupt"] * (p.kernel["interrupt"] == "true"):
         p.need(p.kernel_ports.get(name, ("", 0))[1] == 1, "bertd_kernel.v", f"no port {name}")
     buses = {match[1] for match in (re.match(r"([sm]_axi_[a-z0-9]+)_", name) for name in p.kernel_ports) if match}
@@ -175,7 +196,9 @@ def check_bus(p, name, port):
     p.need(master == name.startswith("m_"), "kernel.xml", f"port {name} is no {port['mode']}")
     wanted = LITE if not master else READ + (WRITE if "awvalid" in signals else [])
     for signal in wanted:
-        p.need(signal in signals, "bertd_kernel.v", f"no {name}_{signal}")
+        direction = "input" if master == (signal in FROM_SLAVE) else "output"
+        if p.need(signal in signals, "bertd_kernel.v", f"no {name}_{signal}"):
+            p.need(signals[signal][0] == direction, "bertd_kernel.v", f"{name}_{signal} is no {direction}")
     for signal, (_, width) in signals.items():
         if signal in ("rdata", "wdata"):
             p.need(width == int(port["dataWidth"]), "kernel.xml", f"port {name} is {width} wide, not {port['dataWidth']}")
@@ -199,6 +222,10 @@ def check_arguments(p):
         if p.need(register in p.registers, where, f"argument {name}: no register {register}"):
             p.need(p.registers[register] == offset, where,
                    f"argument {name} at {offset:#x}, its register at {p.registers[register]:#x}")
+        p.need(arg["type"] == ("void*" if pointer else "uint") and int(arg["hostOffset"], 16) == 0, where,
+               f"argument {name} is {arg['type']} at {arg['hostOffset']} of the host's")
+        p.need(not pointer or (arg["port"] == "m_axi_weights") == (name == "weights"), where,
+               f"argument {name} on {arg['port']}, by which the engine does not reach it")
         p.need(not pointer or p.registers.get(f"{name}_high") == offset + 4, "accel.json", f"{name}_high is not behind _low")
         p.need(size == (8 if pointer else 4) == int(arg["hostSize"], 16), where, f"argument {name} has {size} bytes")
         p.need(offset >= FIRST_ARGUMENT and offset % 4 == 0, where, f"argument {name} at {offset:#x}")
@@ -249,6 +276,14 @@ def check_wrapper(p):
         p.need(p.kernel_ports.get(joined[name]) == (direction, width), where, f"{joined[name]} is not as the engine's {name}")
     for name in sorted(set(joined) - set(p.engine_ports)):
         p.need(False, where, f"the engine has no {name}")
+    for name in ("ROWS", "SLICES"):
+        p.need(f".{name}({name})" in text, where, f"the engine does not get {name}")
+    tied = {name: int(value) for name, value in re.findall(r"assign (\w+) = \d+'d(\d+);", text)}
+    for name in p.masters():
+        for channel in (c for c in ("ar", "aw") if f"{name}_{c}addr" in p.kernel_ports):
+            p.need(8 << tied.get(f"{name}_{channel}size", 0) == int(p.ports[name]["dataWidth"]), where,
+                   f"{name}_{channel}size is not that of a beat")
+            p.need(tied.get(f"{name}_{channel}burst") == INCREMENTING, where, f"{name}_{channel}burst is not incrementing")
 
 
 def check_lists(p):
@@ -347,6 +382,7 @@ def check(root):
     for path in sorted(glob.glob(os.path.join(root, "accel/rtl/*.sv"))):
         check_source(p, path)
     check_package(p)
+    check_package_ecc(p)
     check_ports(p)
     check_arguments(p)
     check_protocol(p)

@@ -7,7 +7,7 @@ set argc [llength $argv]
 
 namespace eval ipx {}
 foreach command {
-    create_project add_files set_property get_files current_fileset update_compile_order package_xo
+    create_project current_project add_files set_property get_files current_fileset update_compile_order package_xo
     ipx::package_project ipx::current_core ipx::associate_bus_interfaces ipx::create_xgui_files ipx::update_checksums
     ipx::save_core
 } {

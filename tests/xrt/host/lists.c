@@ -3,8 +3,8 @@
  *
  *     xrt-lists XCLBIN DEVICE UNIT SECONDS
  *
- * DEVICE is an index; UNIT a compute unit's number, from 1 on; SECONDS how long a list may take. Each line of the input
- * asks for so many lists; at its end the card is closed. Prints a line for each step: "ready", "state 4, status 0, same
+ * DEVICE is an index; UNIT a compute unit's name; SECONDS how long a list may take. Each line of the input asks for so
+ * many lists; at its end the card is closed. Prints a line for each step: "ready", "state 4, status 0, same
  * bits", "closed".
  */
 #include <semaphore.h>
@@ -115,7 +115,7 @@ static void open_card(struct host *host, const char *xclbin, unsigned device, co
     check(host->device, "xrtDeviceOpen");
     check(xrtDeviceLoadXclbinFile(host->device, xclbin) == 0, "xrtDeviceLoadXclbinFile");
     check(xrtDeviceGetXclbinUUID(host->device, uuid) == 0, "xrtDeviceGetXclbinUUID");
-    snprintf(name, sizeof name, CARD_KERNEL_NAME ":{" CARD_KERNEL_NAME "_%s}", unit);
+    snprintf(name, sizeof name, CARD_KERNEL_NAME ":{%s}", unit);
     host->kernel = xrtPLKernelOpen(host->device, uuid, name);
     check(host->kernel, "xrtPLKernelOpen");
     must(card_init(&host->card, image, 0, LAYERS, &err), &err);

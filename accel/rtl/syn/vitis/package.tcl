@@ -70,6 +70,9 @@ ipx::package_project -root_dir [file join $work ip] -vendor bertd -library kerne
 set core [ipx::current_core]
 set_property sdx_kernel true $core
 set_property sdx_kernel_type rtl $core
+if {$ecc ne ""} {
+    set_property xpm_libraries XPM_MEMORY $core
+}
 foreach bus {s_axi_control m_axi_weights m_axi_data} {
     ipx::associate_bus_interfaces -busif $bus -clock ap_clk $core
 }
