@@ -67,11 +67,25 @@ static void be_strange(const char *how)
         pause();
 }
 
+/* A card at the place on the bus that all have; whatever it is asked is fine. */
+static void be_content(void)
+{
+    const struct xrt_hello hello = {.protocol = XRT_PROTOCOL, .n_units = 1, .bdf = "0000:65:00.1"};
+    const struct xrt_answer answer = {.status = STATUS_OK};
+    struct xrt_request request;
+    say(&hello, sizeof hello);
+    while (recv(XRT_CONTROL_FD, &request, sizeof request, 0) == sizeof request && request.kind != XRT_END)
+        say(&answer, sizeof answer);
+    exit(0);
+}
+
 /* As `bertd-xrt-host CARD XCLBIN`: says nothing, or answers no request. Before Criterion sees the arguments. */
 __attribute__((constructor)) static void be_a_host_process(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[2], "strange.xclbin") == 0)
         be_strange(argv[1]);
+    if (argc == 3 && strcmp(argv[2], "content.xclbin") == 0)
+        be_content();
     if (argc != 3 || strcmp(argv[2], "mute.xclbin") != 0)
         return;
     struct xrt_request request;
@@ -114,14 +128,19 @@ Test(host, an_answer_has_five_seconds_times_the_patience)
     expect_patience("greets", 20, "card greets: XRT did not answer within 100 seconds", 100);
 }
 
+static enum status open_card(struct board **ret, const char *card, const char *xclbin, struct error *err)
+{
+    char program[PATH_MAX] = "";
+    cr_assert_gt(readlink("/proc/self/exe", program, sizeof program - 1), 0);
+    struct board_options options = {.kind = "xrt", .card = card, .xclbin = xclbin, .xrt_host = program};
+    return board_open(ret, &options, err);
+}
+
 static void expect_refusal(const char *how, enum status status, const char *words)
 {
     struct board *board = NULL;
     struct error err = {0};
-    char program[PATH_MAX] = "";
-    cr_assert_gt(readlink("/proc/self/exe", program, sizeof program - 1), 0);
-    struct board_options options = {.kind = "xrt", .card = how, .xclbin = "strange.xclbin", .xrt_host = program};
-    cr_assert_eq(board_open(&board, &options, &err), status, "%s: %s", how, err.message);
+    cr_assert_eq(open_card(&board, how, "strange.xclbin", &err), status, "%s: %s", how, err.message);
     cr_assert_not_null(strstr(err.message, words), "%s: %s", how, err.message);
 }
 
@@ -136,4 +155,18 @@ Test(host, a_status_and_a_message_that_are_none)
 {
     expect_refusal("status", STATUS_BACKEND, "mmmm");
     expect_refusal("answer", STATUS_BACKEND, "mmmm");
+}
+
+Test(host, one_card_by_two_names)
+{
+    struct board *first = NULL, *second = NULL;
+    struct error err = {0};
+    cr_assert_eq(open_card(&first, "0", "content.xclbin", &err), STATUS_OK, "%s", err.message);
+    cr_assert_eq(open_card(&second, "0000:65:00.1", "content.xclbin", &err), STATUS_USAGE);
+    cr_assert_str_eq(err.message, "cards 0 and 0000:65:00.1 are the same, 0000:65:00.1");
+    cr_assert_eq(open_card(&second, "0", "content.xclbin", &err), STATUS_USAGE);
+    cr_assert_str_eq(err.message, "compute unit 0 of card 0 is a board already");
+    board_close(&first);
+    cr_assert_eq(open_card(&second, "0000:65:00.1", "content.xclbin", &err), STATUS_OK, "%s", err.message);
+    board_close(&second);
 }
