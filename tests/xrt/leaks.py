@@ -114,7 +114,7 @@ class Killed(unittest.TestCase):
         folder = self.enterContext(tempfile.TemporaryDirectory(prefix="bertd-mute-"))
         mute, told = os.path.join(folder, "mute-card"), os.path.join(folder, "told")
         with open(mute, "w", encoding="utf-8") as script:
-            script.write(f"#!/bin/sh\necho $$ $PPID > {told}.new; mv {told}.new {told}; exec sleep 1000\n")
+            script.write(f"#!/bin/sh\necho $$ $PPID > {told}.new; mv {told}.new {told}; exec sleep 100\n")
         os.chmod(mute, 0o700)
         cards = self.enterContext(Cards(BUILD, "--card", mute))
         bertd = subprocess.Popen([os.path.join(BUILD, "bertd"), "--model-id", model_dir(), "--port", "0", "--board", "xrt:0",

@@ -63,8 +63,7 @@ static void be_strange(const char *how)
         say(&answer, sizeof answer);
     if (strcmp(how, "short-answer") == 0)
         say(&answer, 1);
-    for (;;)
-        pause();
+    exit(0);
 }
 
 /* A card at the place on the bus that all have; whatever it is asked is fine. */
