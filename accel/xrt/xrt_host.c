@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -61,8 +62,12 @@ static enum status find_program(char path[PATH_MAX], const char *program, struct
             length--;
         memcpy(path + (length > 0 ? length : 0), name, sizeof name);
     }
-    if (access(path, X_OK) == 0)
-        return STATUS_OK;
+    struct stat what;
+    if (access(path, X_OK) == 0 && stat(path, &what) == 0) {
+        if (!S_ISDIR(what.st_mode))
+            return STATUS_OK;
+        errno = EISDIR;
+    }
     return error_set(err, STATUS_USAGE,
                      "there is no %s, which opens cards (%s): it is built where XRT is installed (libxrt-dev), and "
                      "--xrt-host names another place",
@@ -75,6 +80,9 @@ static enum status spawn(struct xrt_host *host, const char *path, const char *ca
 {
     char *const arguments[] = {(char *)path, (char *)card, (char *)xclbin, NULL};
     const char *words = getenv("BERTD_XRT_LOG");
+    int log = open(words ? words : "/dev/null", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (log < 0)
+        return error_set(err, STATUS_USAGE, "BERTD_XRT_LOG is %s: %s", words ? words : "not set", strerror(errno));
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
     sigset_t none, all;
@@ -86,8 +94,7 @@ static enum status spawn(struct xrt_host *host, const char *path, const char *ca
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, words ? words : "/dev/null", O_WRONLY | O_CREAT | O_APPEND,
-                                     0600);
+    posix_spawn_file_actions_adddup2(&files, log, STDOUT_FILENO);
     posix_spawn_file_actions_adddup2(&files, STDOUT_FILENO, STDERR_FILENO);
     posix_spawn_file_actions_adddup2(&files, control, XRT_CONTROL_FD);
     posix_spawn_file_actions_adddup2(&files, sensors, XRT_SENSORS_FD);
@@ -95,7 +102,10 @@ static enum status spawn(struct xrt_host *host, const char *path, const char *ca
     int failed = posix_spawn(&host->pid, path, &files, &attributes, arguments, environ);
     posix_spawn_file_actions_destroy(&files);
     posix_spawnattr_destroy(&attributes);
-    return failed ? error_set(err, STATUS_IO, "%s does not start: %s", path, strerror(failed)) : STATUS_OK;
+    close(log);
+    return failed ? error_set(err, failed == ENOEXEC ? STATUS_USAGE : STATUS_IO, "%s does not start: %s", path,
+                              strerror(failed))
+                  : STATUS_OK;
 }
 
 /* With `reaping`. */
@@ -159,16 +169,27 @@ static enum status say_ended(struct xrt_host *host, struct error *err)
                      host->card, WEXITSTATUS(host->how));
 }
 
+static enum status say_strange(struct xrt_host *host, enum status status, struct error *err)
+{
+    xrt_host_kill(host);
+    return error_set(err, status,
+                     "card %s: bertd does not know what its host process says: is bertd-xrt-host of the same version? "
+                     "Install both together",
+                     host->card);
+}
+
 /* Channels --------------------------------------------------------------------------------------------------------- */
 
-/* 1: a message; 0: none yet; -1: the channel is closed. */
+enum { STRANGE = -2, CLOSED, NOTHING_YET, CAME };
+
 static int receive(int channel, void *message, size_t size, int timeout_ms)
 {
     struct pollfd channels = {.fd = channel, .events = POLLIN};
     int n = poll(&channels, 1, timeout_ms);
     if (n <= 0)
-        return n < 0 && errno != EINTR ? -1 : 0;
-    return recv(channel, message, size, 0) == (ssize_t)size ? 1 : -1;
+        return n < 0 && errno != EINTR ? CLOSED : NOTHING_YET;
+    ssize_t length = recv(channel, message, size, MSG_TRUNC);
+    return length == (ssize_t)size ? CAME : length > 0 ? STRANGE : CLOSED;
 }
 
 static bool send_with(int channel, const struct xrt_request *request, int fd)
@@ -189,9 +210,17 @@ static bool send_with(int channel, const struct xrt_request *request, int fd)
     return sendmsg(channel, &message, MSG_NOSIGNAL) == sizeof *request;
 }
 
+/* What a host process says of itself is not believed: XRT may have written over its memory. */
+static enum status told(uint32_t status, const char *message, size_t size, struct error *err)
+{
+    if (status == STATUS_OK)
+        return STATUS_OK;
+    return error_set(err, status < STATUS_COUNT ? (enum status)status : STATUS_BACKEND, "%.*s", (int)size, message);
+}
+
 static enum status answered(const struct xrt_answer *answer, struct error *err)
 {
-    return answer->status ? error_set(err, (enum status)answer->status, "%s", answer->message) : STATUS_OK;
+    return told(answer->status, answer->message, sizeof answer->message, err);
 }
 
 /* Wait on the control channel. */
@@ -200,13 +229,15 @@ static enum status await_control(struct xrt_host *host, void *message, size_t si
 {
     limit_ms *= host->patience;
     uint64_t until = clock_now_ns() + limit_ms * 1000000ull;
-    int came = 0;
-    while (came == 0 && clock_now_ns() < until)
+    int came = NOTHING_YET;
+    while (came == NOTHING_YET && clock_now_ns() < until)
         came = receive(host->control, message, size, LOOK_MS);
-    if (came > 0)
+    if (came == CAME)
         return STATUS_OK;
-    if (came < 0)
+    if (came == CLOSED)
         return say_ended(host, err);
+    if (came == STRANGE)
+        return say_strange(host, STATUS_USAGE, err);
     xrt_host_kill(host);
     return error_set(err, STATUS_BACKEND, "card %s: XRT did not answer within %llu seconds", host->card,
                      (unsigned long long)limit_ms / 1000);
@@ -238,17 +269,19 @@ enum status xrt_host_await(struct xrt_host *host, uint32_t unit, const atomic_bo
 {
     uint64_t until = clock_now_ns() + RUN_MS * 1000000ull;
     bool stopped = false;
-    int came = 0;
-    while (came == 0 && clock_now_ns() < until) {
+    int came = NOTHING_YET;
+    while (came == NOTHING_YET && clock_now_ns() < until) {
         came = receive(host->channels[unit], ret, sizeof *ret, LOOK_MS);
         if (!stopped && stop && atomic_load(stop)) {
             stopped = true;
             until = clock_now_ns() + GRACE_MS * 1000000ull;
         }
     }
-    if (came < 0)
+    if (came == CLOSED)
         return say_ended(host, err);
-    if (came > 0) {
+    if (came == STRANGE)
+        return say_strange(host, STATUS_BACKEND, err);
+    if (came == CAME) {
         enum status status = answered(ret, err);
         if (status == STATUS_IO)
             xrt_host_kill(host);
@@ -280,10 +313,10 @@ static enum status greet(struct xrt_host *host, struct error *err)
     enum status status = await_control(host, &host->hello, sizeof host->hello, OPEN_MS, err);
     if (status)
         return status;
-    if (host->hello.protocol != XRT_PROTOCOL)
-        return error_set(err, STATUS_USAGE, "bertd-xrt-host is of another version than bertd: install both together");
-    if (host->hello.status)
-        return error_set(err, (enum status)host->hello.status, "%s", host->hello.message);
+    if (host->hello.protocol != XRT_PROTOCOL || host->hello.n_units > XRT_MAX_UNITS)
+        return say_strange(host, STATUS_USAGE, err);
+    host->hello.bdf[sizeof host->hello.bdf - 1] = '\0';
+    status = told(host->hello.status, host->hello.message, sizeof host->hello.message, err);
     for (uint32_t u = 0; u < host->hello.n_units && !status; u++)
         status = open_unit(host, u, err);
     return status;

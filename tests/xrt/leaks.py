@@ -3,18 +3,22 @@
 
 After 10,000 requests, with tests of the boards in between and a card that was lost once, the card has as many buffers and
 as many bytes in them as before, bertd and the host process have as many files open, and about as much memory. The device
-process counts the buffers. Skipped (77) where XRT or the model is not there.
+process counts the buffers. And bertd that is killed leaves no process. Skipped (77) where XRT or the model is not there.
 """
 import http.client
 import json
 import os
 import re
+import subprocess
 import sys
+import tempfile
 import threading
 import unittest
 
 from cards import Cards, await_that
+from faults import has_ended
 from pool import build_folder, card_server, tasks_done
+from server import model_dir
 
 THREADS = 8
 MOST_MORE_KIB = 16 * 1024   # allocators keep some
@@ -101,6 +105,29 @@ class Leaks(unittest.TestCase):
             await_that(lambda: sum(tasks_done(self.server.url).values()) > done)
         await_that(lambda: self.on_card()[1] == bytes_there)
         await_that(lambda: self.files() == files)
+
+
+class Killed(unittest.TestCase):
+    """bertd, while its host process is caught in a call of XRT: the card never says a word."""
+
+    def test_no_process_is_left(self):
+        folder = self.enterContext(tempfile.TemporaryDirectory(prefix="bertd-mute-"))
+        mute, told = os.path.join(folder, "mute-card"), os.path.join(folder, "told")
+        with open(mute, "w", encoding="utf-8") as script:
+            script.write(f"#!/bin/sh\necho $$ $PPID > {told}.new; mv {told}.new {told}; exec sleep 100\n")
+        os.chmod(mute, 0o700)
+        cards = self.enterContext(Cards(BUILD, "--card", mute))
+        bertd = subprocess.Popen([os.path.join(BUILD, "bertd"), "--model-id", model_dir(), "--port", "0", "--board", "xrt:0",
+                                  "--xclbin", cards.xclbin, "--board-timeout-scale", "20"],
+                                 env=cards.environment, stderr=subprocess.DEVNULL)
+        try:
+            await_that(lambda: os.path.exists(told))
+        finally:
+            bertd.kill()
+            bertd.wait()
+        with open(told, encoding="ascii") as file:
+            device, host = file.read().split()
+        await_that(lambda: has_ended(device) and has_ended(host))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ message that names the thing, and no crash. Skipped (77) where XRT or the model 
 """
 import json
 import os
+import struct
 import subprocess
 import sys
 import unittest
@@ -61,7 +62,24 @@ class Refusals(unittest.TestCase):
         self.refused(USAGE, "is not an xclbin", xclbin=self.write(b""))
         self.refused(USAGE, "is not an xclbin", xclbin=self.write(b"garbage" * 1000))
         self.refused(USAGE, "it is not all there", xclbin=self.write(whole[:-100]))
+        pipe = os.path.join(self.cards.folder, "pipe.xclbin")
+        os.mkfifo(pipe)
+        self.refused(USAGE, "is not an xclbin", xclbin=pipe)
         self.refused(USAGE, "is not an xclbin that XRT can read", xclbin=self.write(whole.replace(b"<project", b"<<<<<<<<")))
+
+    def test_xclbins_with_sections_behind_their_end(self):
+        with open(self.cards.xclbin, "rb") as file:
+            whole = file.read()
+        head, sections, section_bytes, many = 304, 456, 40, 0x10000   # struct axlf of XRT's xclbin.h
+        n, = struct.unpack_from("<I", whole, head + 144)
+        wrong = [("<Q", head, 0), ("<Q", head, 500), ("<Q", head, len(whole) // 2), ("<I", head + 144, many), ("<I", head + 144, (1 << 32) - 1)]
+        for i in (0, n - 1):
+            for field in (24, 32):   # the section's begin and its size
+                wrong += [("<Q", sections + i * section_bytes + field, value) for value in (1 << 40, (1 << 64) - 8)]
+        for form, at, value in wrong:
+            damaged = bytearray(whole)
+            struct.pack_into(form, damaged, at, value)
+            self.refused(USAGE, "is damaged: it has sections behind its end", xclbin=self.write(damaged))
 
     def test_xrt_that_finds_its_driver_by_the_environment(self):
         if xrt_release() >= (2, 16):
@@ -86,7 +104,15 @@ class Refusals(unittest.TestCase):
 
     def test_host_processes_that_are_none(self):
         self.refused(USAGE, "there is no /no/such/host, which opens cards", options=["--xrt-host", "/no/such/host"])
+        self.refused(USAGE, "there is no /tmp, which opens cards (Is a directory)", options=["--xrt-host", "/tmp"])
+        text = self.write(b"no program")
+        os.chmod(text, 0o700)
+        self.addCleanup(os.chmod, text, 0o600)
+        self.refused(USAGE, f"{text} does not start: Exec format error", options=["--xrt-host", text])
         self.refused(BROKEN, "its host process ended with exit code 1", options=["--xrt-host", "/bin/false"])
+
+    def test_a_log_that_cannot_be_written(self):
+        self.refused(USAGE, "BERTD_XRT_LOG is /no/such/log: No such file or directory", BERTD_XRT_LOG="/no/such/log")
 
     def test_cards_that_there_are_not(self):
         self.refused(BROKEN, "card 7: XRT sees 2 cards, the last is 1", board="xrt:7")

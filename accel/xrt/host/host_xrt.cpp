@@ -3,6 +3,7 @@
 #include "accel/xrt/host/host_xrt.h"
 
 #include <cmath>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -11,6 +12,7 @@
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
 #include <vector>
@@ -153,20 +155,39 @@ enum status check_kernel(const xrt::xclbin::kernel &kernel, const char *path, st
     return STATUS_OK;
 }
 
-/* What XRT would take for an xclbin without a look. */
+/* XRT follows them without a look. */
+bool sections_lie_inside(std::ifstream &file, const struct axlf_header &head)
+{
+    uint64_t length = head.m_length, first = offsetof(struct axlf, m_sections);
+    if (length < first || head.m_numSections > (length - first) / sizeof(struct axlf_section_header))
+        return false;
+    file.seekg((std::streamoff)first);
+    for (uint32_t i = 0; i < head.m_numSections; i++) {
+        struct axlf_section_header section;
+        if (!file.read((char *)&section, sizeof section) || section.m_sectionOffset > length ||
+            section.m_sectionSize > length - section.m_sectionOffset)
+            return false;
+    }
+    return true;
+}
+
+/* What XRT would take for an xclbin without a look. A pipe would not even open. */
 enum status check_file(const char *path, struct error *err)
 {
-    std::ifstream file(path, std::ios::binary | std::ios::ate);
+    struct stat what;
     struct axlf head = {};
-    auto size = file.tellg();
-    file.seekg(0);
-    if (!file || access(path, R_OK) != 0)
-        return error_set(err, STATUS_USAGE, "--xclbin %s: %s", path, errno ? strerror(errno) : "it cannot be read");
-    if (!file.read((char *)&head, sizeof head) || memcmp(head.m_magic, "xclbin2", 8) != 0)
+    if (stat(path, &what) != 0 || access(path, R_OK) != 0)
+        return error_set(err, STATUS_USAGE, "--xclbin %s: %s", path, strerror(errno));
+    std::ifstream file;
+    if (S_ISREG(what.st_mode))
+        file.open(path, std::ios::binary);
+    if (!file.is_open() || !file.read((char *)&head, sizeof head) || memcmp(head.m_magic, "xclbin2", 8) != 0)
         return error_set(err, STATUS_USAGE, "--xclbin %s is not an xclbin", path);
-    if ((uint64_t)size < head.m_header.m_length)
+    if ((uint64_t)what.st_size < head.m_header.m_length)
         return error_set(err, STATUS_USAGE, "--xclbin %s has %llu bytes of %llu: it is not all there", path,
-                         (unsigned long long)size, (unsigned long long)head.m_header.m_length);
+                         (unsigned long long)what.st_size, (unsigned long long)head.m_header.m_length);
+    if (!sections_lie_inside(file, head.m_header))
+        return error_set(err, STATUS_USAGE, "--xclbin %s is damaged: it has sections behind its end", path);
     return STATUS_OK;
 }
 

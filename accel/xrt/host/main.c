@@ -178,11 +178,11 @@ int main(int argc, char **argv)
     static struct host host;
     pthread_t watcher;
     bool help = argc == 2 && strcmp(argv[1], "--help") == 0;
-    if (argc != 3) {
+    if (argc != 3 || !take_files(&host)) {
         fprintf(help ? stdout : stderr, "usage: bertd-xrt-host CARD XCLBIN\n\nbertd starts it, for boards xrt:CARD.\n");
         return help ? 0 : 2;
     }
-    if (!take_files(&host) || pthread_create(&watcher, NULL, watch, NULL) != 0 || !say_hello(&host, argv[1], argv[2]))
+    if (pthread_create(&watcher, NULL, watch, NULL) != 0 || !say_hello(&host, argv[1], argv[2]))
         return 1;
     read_sensors(&host);
     if (!serve(&host))
