@@ -406,7 +406,7 @@ static void end_well(struct xrt_host *host)
     struct xrt_answer none;
     uint64_t until = clock_now_ns() + (uint64_t)END_MS * host->patience * 1000000u;
     bool sent = send_with(host->control, &request, -1);
-    while (sent && receive(host->control, &none, sizeof none, LOOK_MS) == 0 && clock_now_ns() < until)
+    while (sent && receive(host->control, &none, sizeof none, LOOK_MS) == NOTHING_YET && clock_now_ns() < until)
         ;
 }
 
