@@ -148,7 +148,8 @@ void metrics_histogram_observe(struct metrics_histogram *histogram, double value
     }
 }
 
-/* Counts in full; else ten digits: 0.1 and not 0.10000000000000001. */
+/* Counts in full; else thirteen digits: 0.1 and not 0.10000000000000001, and moments since 1970 by milliseconds, so
+ * that two starts within a second are told apart. */
 static void write_number(struct buf *out, double value)
 {
     if (isnan(value)) {
@@ -159,7 +160,7 @@ static void write_number(struct buf *out, double value)
         buf_puts(out, value > 0 ? "+Inf" : "-Inf");
         return;
     }
-    buf_printf(out, value == floor(value) && fabs(value) < 1e15 ? "%.0f" : "%.10g", value);
+    buf_printf(out, value == floor(value) && fabs(value) < 1e15 ? "%.0f" : "%.13g", value);
 }
 
 static void write_sample(struct buf *out, const struct metrics_name *name, const char *suffix, double value)
