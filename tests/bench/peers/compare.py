@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+import held
 import report
 import texts
 
@@ -36,9 +37,10 @@ def say(text):
 class Process:
     """An engine that answers a line with a line."""
 
-    def __init__(self, name, command):
+    def __init__(self, name, command, environment):
         self.name = name
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        env=os.environ | environment,
                                         stderr=open(os.path.join(BUILD, f"{name}.log"), "w", encoding="utf-8"))
 
     def read(self, expected):
@@ -66,10 +68,11 @@ def start_engines(options, model, forms):
     serve = os.path.join(os.path.dirname(os.path.abspath(__file__)), "serve.py")
     for name in options.peers:
         engines[name] = Process(name, [sys.executable, "-W", "ignore", serve, name, str(options.threads),
-                                       json.dumps({model: forms})])
-    for engine in engines.values():
-        engine.read("ok")
-    bertd = engines["bertd"] = Process("bertd", [os.path.join(BUILD, "tests", "bench", "bench-engine_cells")])
+                                       json.dumps({model: forms})], options.held.peer(name))
+    for name, engine in engines.items():
+        options.held.check(name, *engine.read("ok"))
+    bertd = engines["bertd"] = Process("bertd", [os.path.join(BUILD, "tests", "bench", "bench-engine_cells")],
+                                       options.held.bertd())
     seconds = bertd.ask("ok", "open", model, forms["dir"], options.threads)[0]
     say(f"  bertd: {model} on {options.threads} boards, open in {seconds} s")
     bertd.ask("ok", "open", f"{model}@1", forms["dir"], 1)
@@ -194,13 +197,15 @@ class Limits:
     """What bertd's own bench-machine reads of this machine: the best of many, since others may be at work. Every round
     measures anew: boards and their limits are to meet the same machine."""
 
-    def __init__(self, threads):
-        self.threads, self.isa, self.gmacs, self.read_gb_s = threads, "", 0.0, 0.0
+    def __init__(self, threads, environment):
+        self.threads, self.environment = threads, os.environ | environment
+        self.isa, self.gmacs, self.read_gb_s = "", 0.0, 0.0
 
     def measure(self, times=3):
         command = [os.path.join(BUILD, "tests", "bench", "bench-machine"), str(self.threads)]
         for _ in range(times):
-            found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+            found = json.loads(subprocess.run(command, env=self.environment, check=True, stdout=subprocess.PIPE,
+                                              text=True).stdout)
             self.isa = found["isa"]
             self.gmacs = max(self.gmacs, found["peak_gmacs_a_thread"] * self.threads)
             self.read_gb_s = max(self.read_gb_s, found["read_gb_s"])
@@ -212,7 +217,7 @@ def has_bf16():
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
-def parse_options():
+def parse_options(words=None):
     parser = argparse.ArgumentParser(prog="tests/bench/peers/run", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true",
@@ -221,19 +226,38 @@ def parse_options():
                         help="default: all; with --quick minilm and bert-base")
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=None)
     parser.add_argument("--rounds", type=int, default=None, help="default: 7")
+    parser.add_argument("--isa", choices=list(held.SETS), default=None,
+                        help="hold bertd and all peers to this instruction set, on a machine that has newer ones; "
+                             "peers that cannot be held are left out. The result has a folder of its own")
     parser.add_argument("--threads", type=int, default=2, help="threads of each peer, boards of bertd, cores of all")
-    parser.add_argument("--out", default=None, help="folder of peers.json and peers.svg; default: build/results")
+    parser.add_argument("--out", default=None,
+                        help="folder of peers.json and peers.svg; default: build/results, or build/results/as-ISA")
     parser.add_argument("--publish", action="store_true",
                         help="write into docs/bench/MACHINE, by the processor's name: each kind of machine has its own")
     parser.add_argument("--minilm", default=None, help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     options.cells = QUICK_CELLS if options.quick else CELLS
     options.models = options.models or list(RAGGED_TEXTS)[:2 if options.quick else None]
     wanted = INT8_PEERS if options.quick else [name for name in PEERS if has_bf16() or name not in BF16_PEERS]
-    options.peers = options.peers or wanted
+    options.left_out = {}
+
+    def leave_out(name, why):
+        options.left_out[name] = why
+        say(f"{name} is left out: {why}")
+    options.held = held.Held(options.isa, BUILD, leave_out)
+    options.peers = options.held.choose(options.peers or wanted)
+    if not options.peers:
+        raise SystemExit(f"error: no peer can be held to {options.isa} here")
     options.rounds = options.rounds or (2 if options.quick else 7)
-    options.limits = Limits(options.threads)
+    options.limits = Limits(options.threads, options.held.bertd())
     return options
+
+
+def place_of(options):
+    """The folder of the result: a run in which engines are held back overwrites no other."""
+    if options.publish:
+        return os.path.join(texts.ROOT, "docs", "bench", report.name_machine(options.limits.isa, options.isa))
+    return options.out or os.path.join(texts.ROOT, "build", "results", *([f"as-{options.isa}"] if options.isa else []))
 
 
 def main():
@@ -243,7 +267,8 @@ def main():
     say("Models (made once, kept in build/peers/models)")
     maker = os.path.join(os.path.dirname(os.path.abspath(__file__)), "models.py")
     made = subprocess.run([sys.executable, "-W", "ignore", maker, os.path.join(BUILD, "models"), options.minilm,
-                           *options.models], check=True, stdout=subprocess.PIPE, text=True)
+                           *(["--no-vnni"] if options.isa in held.WITHOUT_VNNI else []), *options.models],
+                          check=True, stdout=subprocess.PIPE, text=True)
     paths = json.loads(made.stdout)
     begin = time.time()
     load = measure_other_load()
@@ -251,9 +276,9 @@ def main():
         say(f"WARNING: other programs keep {load:.0%} of this machine busy: times will be wrong, and take long")
     limits = options.limits
     limits.measure()
-    if options.publish:
-        options.out = os.path.join(texts.ROOT, "docs", "bench", report.name_machine(limits.isa))
-    options.out = options.out or os.path.join(texts.ROOT, "build", "results")
+    if options.isa not in (None, limits.isa):
+        raise SystemExit(f"error: this machine has no {options.isa}: bertd's kernels are those of {limits.isa}")
+    options.out = place_of(options)
     lengths = {model: texts.ragged_lengths(RAGGED_TEXTS[model]) for model in options.models}
     settings, times, split, ragged, loads = {}, {}, {}, {}, []
     fidelity, fidelity_on = {}, ""
@@ -269,7 +294,7 @@ def main():
         loads.append(load)
         for engine in engines.values():
             engine.finish()
-    machine = report.describe_machine(limits, max(loads))
+    machine = report.describe_machine(limits, max(loads), options.isa, options.left_out)
     result = report.assemble(times, settings, fidelity, fidelity_on, ragged, split, lengths, machine)
     report.write(result, options.out)
     report.print_table(result)

@@ -1,6 +1,6 @@
 """The models, in the form each peer takes: a Hugging Face directory, ONNX, ONNX int8, OpenVINO int8.
 
-    models.py OUT MINILM_DIR       make what is missing in OUT
+    models.py OUT MINILM_DIR [--no-vnni] [MODEL...]     make what is missing in OUT; for a processor without VNNI
 """
 import sys
 
@@ -22,6 +22,8 @@ SHAPES = {"minilm": {"heads": 12, "hidden": 384}, "bert-base": {"heads": 12, "hi
 
 
 def has_vnni():
+    if "--no-vnni" in sys.argv:
+        return False
     with open("/proc/cpuinfo", encoding="ascii", errors="replace") as f:
         flags = next((line for line in f if line.startswith("flags")), "").split()
     return "avx512_vnni" in flags or "avx_vnni" in flags
@@ -175,4 +177,5 @@ if __name__ == "__main__":
     if sys.argv[1] == "--onnx":      # models.py --onnx OUT MINILM_DIR: ONNX Runtime's int8 models alone
         print(json.dumps({name: onnx_paths(*sys.argv[2:4], name)["onnx-fused-int8"] for name in ("minilm", "bert-base")}))
     else:
-        print(json.dumps(make_all(sys.argv[1], sys.argv[2], sys.argv[3:] or list(SHAPES))))
+        names = [word for word in sys.argv[3:] if word != "--no-vnni"]
+        print(json.dumps(make_all(sys.argv[1], sys.argv[2], names or list(SHAPES))))

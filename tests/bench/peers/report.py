@@ -48,8 +48,9 @@ def read_processor():
     return {key.strip(): value.strip() for key, value in info.items()}
 
 
-def name_machine(isa):
-    """The folder of docs/bench for machines of this kind."""
+def name_machine(isa, held_to=None):
+    """The folder of docs/bench for machines of this kind, or for one that was held to an older instruction set."""
+    isa = f"as-{held_to}" if held_to else isa
     info = read_processor()
     vendor, family, model = info.get("vendor_id", "unknown"), int(info.get("cpu family", 0)), int(info.get("model", 0))
     for (its_vendor, its_family, models), generation in GENERATIONS.items():
@@ -58,14 +59,19 @@ def name_machine(isa):
     return f"{vendor.lower()}-{family}-{model}-{isa}"
 
 
-def describe_machine(limits, other_load):
+def describe_machine(limits, other_load, held_to=None, left_out=None):
     info = read_processor()
     flags = info.get("flags", "").split()
     return {"cpu": info.get("model name", "unknown"), "family": info.get("cpu family"), "model": info.get("model"),
             "flags": " ".join(flag for flag in INTERESTING_FLAGS if flag in flags), "cores": limits.threads,
-            "bertd_kernels": limits.isa, "int8_peak_gmacs": round(limits.gmacs, 1),
-            "read_gb_s": round(limits.read_gb_s, 1), "other_load": round(other_load, 3),
-            "measured": datetime.date.today().isoformat()}
+            "bertd_kernels": limits.isa, **({"held_to": held_to, "left_out": left_out} if held_to else {}),
+            "int8_peak_gmacs": round(limits.gmacs, 1), "read_gb_s": round(limits.read_gb_s, 1),
+            "other_load": round(other_load, 3), "measured": datetime.date.today().isoformat()}
+
+
+def describe_set(machine):
+    """bertd's kernels, and whether that is all that engines were allowed."""
+    return machine["bertd_kernels"] + (", to which all are held" if machine.get("held_to") else "")
 
 
 def make_rows(times, settings, fidelity):
@@ -156,7 +162,9 @@ def cells_of(result, model):
 def print_table(result):
     machine, summary = result["machine"], result["summary"]
     print("\n{cpu} (family {family}, model {model}; {flags}), {cores} cores; int8 peak {int8_peak_gmacs} GMAC/s, "
-          "reads {read_gb_s} GB/s; bertd's kernels: {bertd_kernels}".format(**machine))
+          "reads {read_gb_s} GB/s; bertd's kernels: {kernels}".format(**machine, kernels=describe_set(machine)))
+    for name, why in machine.get("left_out", {}).items():
+        print(f"{name} is left out: {why}")
     if machine["other_load"] > 0.05:
         print(f"WARNING: other programs kept {machine['other_load']:.0%} of the machine busy: "
               "these times are no measure of anything")
@@ -239,7 +247,7 @@ def draw(result):
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif">',
              f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
              svg_text(LEFT, 24, "bertd's emulated boards and its peers on {cores} cores: {cpu} (family {family}, "
-                      "model {model}), {bertd_kernels}".format(**machine), "start", 15)]
+                      "model {model}), {kernels}".format(**machine, kernels=describe_set(machine)), "start", 15)]
     used = [engine for engine in COLOURS if any(row["engine"] == engine for row in result["rows"])]
     for index, engine in enumerate(used):
         x = LEFT + index * 110

@@ -1,6 +1,7 @@
 """One peer as a process that stays alive and answers one command a line, as bench-engine_cells does for bertd.
 
-    serve.py ENGINE THREADS JSON      with JSON the models' paths that models.py made
+    serve.py ENGINE THREADS JSON      with JSON the models' paths that models.py made: "ok SET", SET the newest
+                                      instruction set that it finds, or "all" where nothing is hidden from it
 
     tune MODEL SEQS TOKENS SECONDS    try the engine's settings for this cell and keep the best: "setting NAME"
     tune-ragged MODEL LENGTH ...      the same for a ragged mix
@@ -216,12 +217,22 @@ def answer(models, words):
     return "ms " + " ".join(f"{timed(work):.4f}" for _ in range(count))
 
 
+def newest_seen():
+    """The newest instruction set that this process finds, where hide.c is loaded."""
+    try:
+        ask = ctypes.CDLL(None).hide_newest_seen
+    except AttributeError:
+        return "all"
+    ask.restype = ctypes.c_char_p
+    return ask().decode()
+
+
 def main():
     name, threads, paths = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)                                    # what a library prints is no answer
     models = {model: Model(ENGINES[name](forms, threads), threads) for model, forms in paths.items()}
-    print("ok", file=answers, flush=True)
+    print("ok", newest_seen(), file=answers, flush=True)
     for line in sys.stdin:
         words = line.split()
         if words == ["quit"]:
