@@ -22,10 +22,10 @@
 enum { ARCH_SET_CPUID = 0x1012, CANNOT = 3 };
 
 /* The features of leaf 7. The tiles of AMX, bf16, fp16 and the integer extensions after them: */
-#define AMX_7_D      (BIT(22) | BIT(24) | BIT(25))
-#define FP16_7_D     BIT(23)
-#define NEWER_7_1_A  (BIT(5) | BIT(21))
-#define NEWER_7_1_D  (BIT(4) | BIT(5) | BIT(8) | BIT(10) | BIT(19))
+#define AMX_7_D     (BIT(22) | BIT(24) | BIT(25))
+#define FP16_7_D    BIT(23)
+#define NEWER_7_1_A (BIT(5) | BIT(21))
+#define NEWER_7_1_D (BIT(4) | BIT(5) | BIT(8) | BIT(10) | BIT(19))
 /* AVX-512, and VNNI and IFMA of 256 bits: */
 #define AVX512_7_B   (BIT(16) | BIT(17) | BIT(21) | BIT(26) | BIT(27) | BIT(28) | BIT(30) | BIT(31))
 #define AVX512_7_C   (BIT(1) | BIT(6) | BIT(11) | BIT(12) | BIT(14))
@@ -95,7 +95,7 @@ static void fail(const char *why)
 }
 
 /** The newest of the sets that CPUID admits here: "amx", "avx512vnni", "avx2" or "c". */
-const char *hide_newest_seen(void)
+__attribute__((visibility("default"))) const char *hide_newest_seen(void)
 {
     uint32_t a, b, c, d;
     __cpuid_count(7, 0, a, b, c, d);
