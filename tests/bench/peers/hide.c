@@ -44,6 +44,9 @@ static const struct set sets[] = {
 
 static const struct set *chosen;
 
+/** For serve.py: the newest of the sets that CPUID admits here, "amx", "avx512vnni", "avx2" or "c". */
+__attribute__((visibility("default"))) const char *hide_newest_seen(void);
+
 /* Of the calling thread and those that it starts. */
 static bool let_cpuid_fault(bool fault)
 {
@@ -94,8 +97,7 @@ static void fail(const char *why)
     _exit(CANNOT);
 }
 
-/** The newest of the sets that CPUID admits here: "amx", "avx512vnni", "avx2" or "c". */
-__attribute__((visibility("default"))) const char *hide_newest_seen(void)
+const char *hide_newest_seen(void)
 {
     uint32_t a, b, c, d;
     __cpuid_count(7, 0, a, b, c, d);
