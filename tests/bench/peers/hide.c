@@ -2,9 +2,8 @@
  *
  *     LD_PRELOAD=libbench-hide.so BENCH_HIDE=avx512vnni|avx2 PROGRAM...
  *
- * CPUID is made to fault, by which programs and their libraries find out what they may use, and is answered here.
- * Threads and children are held, too. What has no switch of its own for that (ONNX Runtime's kernels) is held as well
- * as what has one for a part (OpenVINO). A program that asks nobody is not held.
+ * CPUID, by which programs and their libraries find out what they may use, is made to fault and answered here. Threads
+ * and children are held, too. A program that uses instructions without asking is not.
  */
 #include <cpuid.h>
 #include <errno.h>
@@ -92,8 +91,8 @@ static void on_fault(int number, siginfo_t *info, void *context)
 
 static void fail(const char *why)
 {
-    if (write(STDERR_FILENO, why, strlen(why)) < 0)
-        _exit(CANNOT);
+    ssize_t written = write(STDERR_FILENO, why, strlen(why));
+    (void)written;
     _exit(CANNOT);
 }
 
