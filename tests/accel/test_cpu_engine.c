@@ -192,6 +192,16 @@ Test(cpu_engine, ragged_batches)
     }
 }
 
+/* Kernels take whole tiles of rows, of which all but one are past the end. */
+Test(cpu_engine, one_row)
+{
+    check_begin("one row");
+    for (int round = check_rounds(6); round > 0; round--) {
+        struct image_shape shape = check_shape();
+        compare(&shape, 1, 1);
+    }
+}
+
 /* More of them than an engine takes together, in fewer rows. */
 Test(cpu_engine, many_short_sequences)
 {
