@@ -64,7 +64,7 @@ struct board_task {
     enum board_task_kind kind;
     uint32_t layer_begin, layer_end;
     uint32_t row_begin, row_end; /* RUN: at sequence boundaries; PROJECT, FINISH: any rows; TENSOR: all of the job */
-    struct board_team *team;     /* TENSOR: borrowed until on_done of all its members' tasks */
+    struct board_team *team;     /* TENSOR: borrowed until on_done of all its members' tasks; of other kinds NULL */
     uint32_t member;             /* of the team: which one this board is */
     /** Called exactly once, from a thread of the board: OK, CANCELLED, or BACKEND with `err` filled (borrowed for the
      *  call). Of a team all end with OK; or the one at fault with BACKEND and the others with CANCELLED, but for those

@@ -119,7 +119,7 @@ static struct board_task *take(struct worker *worker, enum status *ret_refusal)
 static uint32_t rows_of(const struct board_task *task)
 {
     uint64_t rows = task->row_end - task->row_begin;
-    if (task->kind != BOARD_TENSOR || !task->team || task->member >= task->team->n)
+    if (!task->team || task->member >= task->team->n)
         return (uint32_t)rows;
     return (uint32_t)(rows * (task->member + 1) / task->team->n - rows * task->member / task->team->n);
 }
@@ -176,12 +176,11 @@ static enum status compute_with_team(struct worker *worker, struct board_task *t
 static enum status compute(struct worker *worker, struct board_task *task, enum status refused, uint32_t *layers,
                            struct error *err)
 {
-    const bool has_team = task->kind == BOARD_TENSOR && task->team;
     if (refused) {
         refuse(worker, refused, err);
-        return has_team ? board_team_leave(task->team, task->member, refused, err) : refused;
+        return task->team ? board_team_leave(task->team, task->member, refused, err) : refused;
     }
-    return has_team ? compute_with_team(worker, task, layers, err) : worker_task_compute(worker, task, layers, err);
+    return task->team ? compute_with_team(worker, task, layers, err) : worker_task_compute(worker, task, layers, err);
 }
 
 static void *run(void *argument)

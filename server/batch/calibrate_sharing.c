@@ -84,7 +84,7 @@ static enum status reserve(const struct trials *trials, struct flight *flight, u
     struct flight_plan plan = {trials->boards, &first, most, BATCH_SPLIT};
     enum status status = flight_reserve(flight, &plan);
     plan.placement = BATCH_TENSOR;
-    return status == STATUS_OK && trials->bandit->teams ? flight_reserve(flight, &plan) : status;
+    return status == STATUS_OK ? flight_reserve(flight, &plan) : status;
 }
 
 /* One text of so many tokens, in every way by turns: cores and caches warm up for all of them. */

@@ -10,6 +10,7 @@
 enum { ALIGN = 64 };
 /* No board of a split has fewer rows. */
 enum { FEW_ROWS = 4 };
+_Static_assert((int)PLANNER_MAX_SPLIT <= (int)BOARD_TEAM_MAX, "whoever may share a batch may be a team");
 /* Kernels may take as long for a row as for so many, so times of shards that differ tell paces only where that is
  * little of them. */
 enum { STEP = 16 };
@@ -98,29 +99,23 @@ void flight_destroy(struct flight **flight)
     *flight = NULL;
 }
 
-/* For as many boards as it is to run on, or more. */
+/* What the boards of any team exchange, and its shards, once, when it is first run as one. */
 static enum status reserve_team(struct flight *flight, const struct flight_plan *plan)
 {
-    if (flight->team && plan->n <= flight->n_members)
+    if (flight->team)
         return STATUS_OK;
     const struct board_job *job = &flight->job;
-    size_t exchange_size = board_exchange_size(plan->pool[plan->boards[0]], job->image, job->n_rows, plan->n);
-    size_t shards_size = plan->n * sizeof(struct flight_shard);
+    size_t exchange_size = board_exchange_size(plan->pool[plan->boards[0]], job->image, job->n_rows, PLANNER_MAX_SPLIT);
+    size_t shards_size = PLANNER_MAX_SPLIT * sizeof(struct flight_shard);
     unsigned char *memory =
-        mem_alloc_aligned(ALIGN, padded(sizeof(struct board_team)) + padded(shards_size) + padded(exchange_size));
+        mem_alloc_aligned(ALIGN, padded(sizeof(struct board_team)) + padded(shards_size) + exchange_size);
     if (!memory)
         return STATUS_NO_MEMORY;
-    if (flight->team_memory) { /* of a smaller team, whose shards the last launch had */
-        mem_free(flight->team_memory);
-        flight->shards = &flight->whole;
-        flight->n_shards = 0;
-    }
     flight->team_memory = memory;
     flight->team = carve(&memory, sizeof *flight->team);
     flight->members = carve(&memory, shards_size);
     memset(flight->members, 0, shards_size);
-    flight->n_members = plan->n;
-    board_team_init(flight->team, plan->n, carve(&memory, exchange_size));
+    flight->team->exchange = memory;
     return STATUS_OK;
 }
 
@@ -434,7 +429,6 @@ void flight_restart(struct flight *flight)
     mem_free(flight->team_memory);
     flight->team_memory = NULL;
     flight->team = NULL;
-    flight->n_members = 0;
     flight->job.kv = NULL;
     flight->shards = &flight->whole;
     flight->n_shards = 0;

@@ -72,9 +72,8 @@ struct flight {
     struct flight_shard *shards; /* [n_shards]: `whole`, `split` or `members` */
     struct flight_shard whole;
     struct flight_shard *split;
-    struct board_team *team; /* of the last launch as one; NULL: there was none. With its shards, so many: */
     struct flight_shard *members;
-    uint32_t n_members;
+    struct board_team *team; /* NULL: it has not run as one */
     atomic_uint pending;
     atomic_bool parted;    /* a board of a team left it without being at fault */
     atomic_bool failing;   /* a shard of this round has failed; the first fills in status, err and failed_board */

@@ -97,6 +97,8 @@ static const char *broken_flights(const struct batch *batch)
         const char *broken = broken_slots(batch, flight);
         if (!broken && flight->state != FLIGHT_ABANDONED)
             broken = broken_entries(batch, flight);
+        if (!broken && flight->shards == &flight->whole && flight->n_shards > 1)
+            broken = "a flight has more shards than there are";
         if (!broken && flight->begun_ns < begun_ns)
             broken = "the flights are not in order";
         if (!broken && flight->state == FLIGHT_SUSPENDED && flight->n_left == 0)

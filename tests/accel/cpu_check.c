@@ -147,6 +147,7 @@ void check_each_set(void (*test)(const struct cpu_kernels *kernels, const struct
     struct cpu_kernels kernels[CPU_N_SETS];
     const struct cpu_kernels *before = NULL;
     unsigned flags = 0;
+    const uint64_t begin = state;
     for (size_t i = 0; i < CPU_N_SETS; i++) {
         const struct cpu_set *set = &cpu_sets[i];
         if (set->flag & ~cpu_flags()) {
@@ -155,6 +156,7 @@ void check_each_set(void (*test)(const struct cpu_kernels *kernels, const struct
             continue;
         }
         flags |= set->flag;
+        state = begin;
         cpu_kernels_init(&kernels[i], flags);
         if (kernels[i].begin)
             kernels[i].begin();
@@ -164,6 +166,8 @@ void check_each_set(void (*test)(const struct cpu_kernels *kernels, const struct
         printf("%s: as specified\n", set->name);
         before = &kernels[i];
     }
+    state = begin;
+    state = check_random() | 1;
 }
 
 struct source {

@@ -30,7 +30,7 @@ void check_free_output(void *output);
 
 /** Call `test` for every instruction set of this machine that the mask allows, as in a task of an engine: with its
  *  kernels and those of the set before, which is NULL for plain C. Prints "skipped: no NAME on this machine" for the
- * others. */
+ *  others. The random numbers are the same for each, and what comes behind does not depend on how many there are. */
 void check_each_set(void (*test)(const struct cpu_kernels *kernels, const struct cpu_kernels *before));
 /** Whether this set brings a kernel of its own: what is inherited has been tested. */
 #define CHECK_NEW(kernels, before, member) (!(before) || (kernels)->member != (before)->member)

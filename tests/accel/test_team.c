@@ -165,6 +165,20 @@ Test(team, who_fails_where_the_others_were_told_to_go_says_so)
     cr_expect_eq(board_team_leave(&team, 1, STATUS_CANCELLED, &err), STATUS_CANCELLED);
 }
 
+/* Nobody told them: the first saw by itself that its job was cancelled. */
+Test(team, who_leaves_what_was_cancelled_is_not_at_fault)
+{
+    struct board_team team;
+    struct error err = {0};
+    board_team_init(&team, 2, NULL);
+    error_set(&err, STATUS_CANCELLED, "the job was cancelled");
+    cr_expect_eq(board_team_leave(&team, 0, STATUS_CANCELLED, &err), STATUS_CANCELLED);
+    cr_expect_eq(team.culprit, BOARD_TEAM_NOBODY);
+    error_set(&err, STATUS_BACKEND, "it was reset");
+    cr_expect_eq(board_team_leave(&team, 1, STATUS_BACKEND, &err), STATUS_BACKEND);
+    cr_expect_str_eq(err.message, "it was reset");
+}
+
 Test(team, members_that_compute_in_other_ways_do_not_agree)
 {
     static const char one[] = "avx2", other[] = "amx";

@@ -194,6 +194,8 @@ static inline void carry_out(struct sim *sim, const struct planner_action *actio
     for (uint32_t i = 1; i < action->choice.boards && sim->n_kinds && sim->placement != BATCH_SPLIT; i++)
         cr_assert_eq(sim->kinds[action->boards[i]], sim->kinds[action->boards[0]], "it is split over one kind");
     const struct bandit_choice choice = action->choice;
+    const struct bandit *bandit = sim->n_kinds ? &sim->bandits[sim->kinds[action->boards[0]]] : &sim->bandit;
+    cr_assert(choice.placement != BATCH_TENSOR || bandit->teams, "boards that make no team are not asked to");
     double predicted =
         (choice.placement == BATCH_TENSOR ? cost_team : cost_split)(cost, flight->load, action->layers, choice.boards);
     flight->running = true;

@@ -231,6 +231,39 @@ Test(failures, what_is_suspended_when_a_board_is_damaged_begins_again)
     close_sched(&sched);
 }
 
+Test(failures, a_team_that_is_suspended_when_a_board_is_damaged_begins_again)
+{
+    struct sched sched;
+    fake_exchange = 64;
+    open_scrubbed(&sched, 2, BATCH_TENSOR);
+    struct fake_board *damaged = (struct fake_board *)sched.boards[0];
+    struct request *bulk = make_request(30, 16, BATCH_POOL_MEAN), *quick = make_request(1, 8, BATCH_POOL_MEAN);
+    bulk->work.class = BATCH_BULK;
+    batch_submit(sched.batch, &bulk->work, NULL);
+    batch_submit(sched.batch, &quick->work, NULL);
+    for (int b = 0; b < 2; b++)
+        cr_assert(fake_board_finish(sched.boards[b], STATUS_OK));
+    cr_assert_eq(fake_board_peek(sched.boards[1]).row_end, 8, "bulk is suspended");
+    atomic_store(&damaged->broken, true); /* so that it stays out */
+    atomic_store(&damaged->damaged, true);
+    WAIT_FOR(info_of(&sched, 0).quarantined == 1);
+    check_invariants(&sched);
+    WAIT_FOR(fake_board_held(sched.boards[0]) == 0);
+    for (int tries = 0; !quick->done; tries++) {
+        cr_assert_lt(tries, 300000);
+        fake_board_finish(sched.boards[1], STATUS_OK);
+    }
+    struct board_task task = fake_board_peek(sched.boards[1]);
+    cr_assert(task.kind == BOARD_RUN && task.layer_begin == 0 && task.row_end == 30 * 16);
+    finish_all(&sched);
+    cr_assert(quick->status == STATUS_OK && bulk->status == STATUS_OK);
+    cr_assert_float_eq(bulk->out[29][0], 300 + 7.5f, 0);
+    fake_exchange = 0;
+    free(bulk);
+    free(quick);
+    close_sched(&sched);
+}
+
 /* One board of a split was damaged and the other fails as well. */
 Test(failures, a_split_over_a_damaged_board_begins_again)
 {

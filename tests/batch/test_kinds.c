@@ -15,9 +15,12 @@ static void give_kind(struct sim *sim, uint32_t kind, double speed, double task_
 Test(kinds, thousands_of_random_loads)
 {
     for (uint64_t seed = 0; seed < 1000; seed++) {
-        struct sim *sim = make_sim(seed, (enum batch_placement)(seed % 4), 1 + (uint32_t)(seed / 4 % 6));
-        for (uint32_t k = 0; k < 3; k++)
+        struct sim *sim = make_sim(seed, (enum batch_placement)(seed % BATCH_PLACEMENTS),
+                                   1 + (uint32_t)(seed / BATCH_PLACEMENTS % 6));
+        for (uint32_t k = 0; k < 3; k++) {
             give_kind(sim, k, 1 + next_random(sim, 30), 2e3 * (1 + next_random(sim, 100)));
+            sim->bandits[k].teams = next_random(sim, 2);
+        }
         for (uint32_t b = 0; b < sim->n_boards; b++)
             sim->kinds[b] = (uint8_t)next_random(sim, 3);
         run(sim);
@@ -93,6 +96,21 @@ Test(kinds, a_split_is_over_one_kind_unless_it_is_forced)
     sim->placement = BATCH_SPLIT;
     cr_assert_eq(plan(sim, BATCH_INTERACTIVE, 1, 400, actions), 1);
     cr_assert_eq(actions[0].choice.boards, 4);
+    free(sim);
+}
+
+Test(kinds, a_team_is_of_a_kind_that_can)
+{
+    struct planner_action actions[PLANNER_MAX_ACTIONS];
+    struct sim *sim = make_pool(BATCH_TENSOR);
+    sim->bandits[EMULATED].teams = true;
+    cr_assert_eq(plan(sim, BATCH_INTERACTIVE, 1, 400, actions), 1);
+    cr_assert_eq(actions[0].boards[0], 2);
+    cr_assert_eq(actions[0].choice.boards, 1, "cards make none");
+    sim->costs[CARD].scale = 64; /* they have become slow */
+    cr_assert_eq(plan(sim, BATCH_INTERACTIVE, 1, 400, actions), 1);
+    cr_assert_eq(actions[0].boards[0], 0);
+    cr_assert(actions[0].choice.boards == 2 && actions[0].choice.placement == BATCH_TENSOR);
     free(sim);
 }
 

@@ -202,6 +202,26 @@ Test(placement, of_a_team_that_hangs_the_late_board_goes)
     close_sched(&sched);
 }
 
+/* Where all have come as often, nobody waits: none of them answers. */
+Test(placement, of_a_team_that_hangs_with_nobody_late_all_go)
+{
+    struct sched sched;
+    fake_exchange = 64;
+    open_placed(&sched, 2, 100, 100, BATCH_TENSOR);
+    struct request *request = make_request(1, 16, BATCH_POOL_MEAN);
+    batch_submit(sched.batch, &request->work, NULL);
+    WAIT_FOR(info_of(&sched, 0).quarantined == 1 && info_of(&sched, 1).quarantined == 1);
+    for (int tries = 0; !request->done; tries++) {
+        cr_assert_lt(tries, 300000);
+        finish_all(&sched);
+        usleep(1000);
+    }
+    cr_assert_eq(request->status, STATUS_OK);
+    WAIT_FOR(in_service(&sched) == 2);
+    free(request);
+    close_sched(&sched);
+}
+
 Test(placement, a_team_goes_on_with_fewer_boards)
 {
     struct sched sched;
@@ -226,6 +246,43 @@ Test(placement, a_team_goes_on_with_fewer_boards)
         struct board_task task = fake_board_peek(sched.boards[b]);
         cr_assert(task.layer_begin == 1 && task.team && task.team->n == 2);
     }
+    finish_all(&sched);
+    cr_assert_eq(bulk->status, STATUS_OK);
+    cr_assert_float_eq(bulk->out[29][0], 300 + 7.5f, 0);
+    fake_exchange = 0;
+    free(bulk);
+    free(quick);
+    close_sched(&sched);
+}
+
+/* One that was out of service is back by the next launch. */
+Test(placement, a_team_goes_on_with_more_boards)
+{
+    struct sched sched;
+    fake_exchange = 64;
+    open_placed(&sched, 3, 4000, 100, BATCH_TENSOR);
+    struct fake_board *absent = (struct fake_board *)sched.boards[2];
+    struct request *quick = make_request(1, 8, BATCH_POOL_MEAN), *bulk = make_request(30, 16, BATCH_POOL_MEAN);
+    bulk->work.class = BATCH_BULK;
+    atomic_store(&absent->broken, true); /* so that it stays out */
+    batch_submit(sched.batch, &quick->work, NULL);
+    for (int b = 0; b < 2; b++)
+        cr_assert(fake_board_finish(sched.boards[b], STATUS_OK));
+    cr_assert(fake_board_finish(sched.boards[2], STATUS_BACKEND));
+    finish_all(&sched);
+    cr_assert(quick->done == 1 && quick->status == STATUS_OK);
+    batch_submit(sched.batch, &bulk->work, NULL);
+    cr_assert_eq(fake_board_peek(sched.boards[0]).team->n, 2);
+    atomic_store(&absent->broken, false);
+    WAIT_FOR(in_service(&sched) == 3);
+    for (int b = 0; b < 2; b++)
+        cr_assert(fake_board_finish(sched.boards[b], STATUS_OK));
+    const struct board_team *team = fake_board_peek(sched.boards[2]).team;
+    for (uint32_t b = 0; b < 3; b++) {
+        struct board_task task = fake_board_peek(sched.boards[b]);
+        cr_assert(task.layer_begin == 1 && task.team == team && team->n == 3 && task.member == b);
+    }
+    cr_assert_geq(fake_exchange_boards, 3, "what they exchange has room for all");
     finish_all(&sched);
     cr_assert_eq(bulk->status, STATUS_OK);
     cr_assert_float_eq(bulk->out[29][0], 300 + 7.5f, 0);
