@@ -19,21 +19,18 @@
 
 enum { CPU_TILE_ROWS = 16, CPU_TILE_INPUTS = 64 }; /* of the largest tile that a kernel multiplies at once */
 
-/** acc[r][o] = sum over i of row[r][i] * W[o][i], for n_rows rows and n_panels panels of IMAGE_PANEL outputs. The
- *  inputs come in n_blocks blocks of block_groups groups of IMAGE_GROUP: one block for a linear layer, one per token
- *  block for P x V, whose inputs are IMAGE_MAX_SEQUENCE at most.
+/** acc[r][o] = sum over i of row[r][i] * W[o][i], for n_rows rows and n_panels panels of IMAGE_PANEL outputs, whose
+ *  inputs come in groups of IMAGE_GROUP.
  *
  *  Where operands carry no offset, a kernel may take whole tiles: of rows and acc there is room for n_rows rounded up
- * to CPU_TILE_ROWS, and in a row for its inputs rounded up to CPU_TILE_INPUTS. What is read there does not matter; what
- * is written there is garbage. */
+ *  to CPU_TILE_ROWS, and in a row for its inputs rounded up to CPU_TILE_INPUTS; for `gemm`, behind the last panel too.
+ *  What is read there does not matter; what is written there is garbage. */
 struct cpu_gemm {
     const void *rows; /* operands [n_rows], row_stride bytes apart; padded to whole groups */
     size_t row_stride;
-    const int8_t *weights; /* [n_panels] panel_stride bytes apart, in each [n_blocks] block_stride bytes apart */
+    const int8_t *weights; /* [n_panels][groups], panels panel_stride bytes apart */
     size_t panel_stride;
-    size_t block_stride;
-    size_t n_blocks;
-    size_t block_groups;
+    size_t groups;
     const int32_t *row_sums; /* [n_panels * 16] of the weights; may be NULL where operands carry no offset */
     int32_t *acc;            /* [n_rows], acc_stride elements apart */
     size_t acc_stride;
@@ -47,7 +44,7 @@ struct cpu_gemm {
 /** Of a linear layer: padded. */
 static inline size_t cpu_linear_inputs(const struct cpu_gemm *gemm)
 {
-    return gemm->block_groups * IMAGE_GROUP;
+    return gemm->groups * IMAGE_GROUP;
 }
 
 /** How a quantised activation q is kept: q + offset. */
@@ -96,6 +93,18 @@ struct cpu_attention {
     float *factors;
 };
 
+/** P x V to values: y = float(acc) * factors[row], where acc is 128 * high + low. */
+struct cpu_context {
+    size_t n_rows;
+    size_t n;
+    const int32_t *high, *low; /* [n_rows], stride elements apart: [n]; low NULL: acc is high */
+    size_t stride;
+    const float *factors; /* [n_rows] */
+    float *y;             /* [n_rows] out, y_stride elements apart: [n] */
+    size_t y_stride;
+    uint32_t *sums; /* [n_rows] out: of each row's acc, modulo 2^32 */
+};
+
 struct cpu_kernels {
     const char *isa;                       /* of the gemm: a name of cpu_sets */
     struct cpu_operand operand;            /* of attention */
@@ -118,8 +127,9 @@ struct cpu_kernels {
     void (*linear)(const struct cpu_gemm *gemm);
     /** sums[i] = sum over all outputs o of W[o][i], for the weights that `gemm` would read. */
     void (*column_sums)(int32_t *sums, const struct cpu_gemm *gemm);
-    /** Sum over i of q[i] * sums[i] modulo 2^32; n is a multiple of IMAGE_PANEL. */
-    uint32_t (*product)(const void *operands, const int32_t *sums, size_t n);
+    /** ret [n_rows]: the sum over i of q[i] * sums[i] modulo 2^32, of rows of operands `stride` bytes apart; n is a
+     *  multiple of IMAGE_PANEL. */
+    void (*products)(uint32_t *ret, const void *operands, size_t stride, const int32_t *sums, size_t n, size_t n_rows);
 
     /* Rows. `n` need not be a multiple of anything; nothing is read or written past it but operands, which are padded
      * with zeros to IMAGE_PANEL. Return values of type uint32_t are the bits of max|y|, which are above those of
@@ -153,10 +163,7 @@ struct cpu_kernels {
     uint32_t (*quantise_head_bytes)(int8_t *q, float *scales, const float *x, size_t heads, size_t dim);
 
     void (*attend)(const struct cpu_attention *attention);
-    /** y = float(acc) * factors[row], where acc is 128 * high + low, or high where `low` is NULL. `n` elements of rows
-     *  that lie `y_stride` and `stride` elements apart. sums [n_rows] out: of each row's acc, modulo 2^32. */
-    void (*context)(float *y, size_t y_stride, const int32_t *high, const int32_t *low, size_t stride,
-                    const float *factors, uint32_t *sums, size_t n, size_t n_rows);
+    void (*context)(const struct cpu_context *context);
 };
 
 /* A set whose `linear` is its `gemm`. */

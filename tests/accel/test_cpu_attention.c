@@ -148,7 +148,15 @@ static void check_context(const struct cpu_kernels *k, const struct cpu_kernels 
         for (size_t r = 0; r < rows; r++)
             factors[r] = ldexpf(1.3f, -(int)check_below(100));
         uint32_t sums[MAX_ROWS], right_sums[MAX_ROWS] = {0};
-        k->context(y, n, high, whole ? NULL : low, stride, factors, sums, n, rows);
+        k->context(&(struct cpu_context){.n_rows = rows,
+                                         .n = n,
+                                         .high = high,
+                                         .low = whole ? NULL : low,
+                                         .stride = stride,
+                                         .factors = factors,
+                                         .y = y,
+                                         .y_stride = n,
+                                         .sums = sums});
         cr_assert(check_intact(y), "%s: written outside of a head of %zu", k->isa, n);
         for (size_t i = 0; i < rows * n; i++) {
             size_t at = i / n * stride + i % n;
@@ -171,35 +179,46 @@ Test(cpu_attention, context)
     check_each_set(check_context);
 }
 
-static void check_product(const struct cpu_kernels *k, const struct cpu_kernels *before)
+/* Random numbers as operands; returns the sum of their products with `sums`. */
+static uint32_t fill_operands(const struct cpu_kernels *k, char *operands, const int32_t *sums, size_t n)
 {
-    if (!CHECK_NEW(k, before, product))
+    uint32_t right = 0;
+    for (size_t i = 0; i < n; i++) {
+        const int16_t number = (int16_t)((int32_t)check_below(255) - 127);
+        right += (uint32_t)sums[i] * (uint32_t)number;
+        if (k->operand.size == 1)
+            operands[i] = (char)(number + k->operand.offset);
+        else
+            memcpy(operands + i * sizeof number, &number, sizeof number);
+    }
+    return right;
+}
+
+static void check_products(const struct cpu_kernels *k, const struct cpu_kernels *before)
+{
+    if (!CHECK_NEW(k, before, products))
         return;
     for (int round = check_rounds(100); round > 0; round--) {
-        size_t n = padded(1 + check_below(130));
-        int8_t *q = check_input(n);
+        const size_t n = padded(1 + check_below(130)), rows = 1 + check_below(MAX_ROWS);
+        const size_t stride = n * k->operand.size + check_below(3) * 64;
         int32_t *sums = check_input(n * sizeof *sums);
-        char *operands = check_input(n * k->operand.size);
-        uint32_t right = 0;
-        check_bytes(q, n);
-        for (size_t i = 0; i < n; i++) {
-            const int16_t number = q[i];
+        char *operands = check_input((rows - 1) * stride + n * k->operand.size);
+        uint32_t right[MAX_ROWS], *found = check_output(rows * sizeof *found);
+        for (size_t i = 0; i < n; i++)
             sums[i] = (int32_t)(check_random() >> 32);
-            right += (uint32_t)sums[i] * (uint32_t)number;
-            if (k->operand.size == 1)
-                operands[i] = (char)(number + k->operand.offset);
-            else
-                memcpy(operands + i * sizeof number, &number, sizeof number);
-        }
-        cr_assert_eq(k->product(operands, sums, n), right, "%s: product of %zu", k->isa, n);
-        free(q);
+        for (size_t r = 0; r < rows; r++)
+            right[r] = fill_operands(k, operands + r * stride, sums, n);
+        k->products(found, operands, stride, sums, n, rows);
+        cr_assert(check_intact(found), "%s: written outside of the products", k->isa);
+        cr_assert_eq(memcmp(found, right, rows * sizeof *found), 0, "%s: products of %zu rows of %zu", k->isa, rows, n);
+        check_free_output(found);
         free(sums);
         free(operands);
     }
 }
 
-Test(cpu_attention, product)
+Test(cpu_attention, products)
 {
-    check_begin("product");
-    check_each_set(check_product);
+    check_begin("products");
+    check_each_set(check_products);
 }
