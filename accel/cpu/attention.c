@@ -14,7 +14,7 @@
 /* One head of the rows of one segment. */
 struct head {
     size_t blocks;        /* of tokens */
-    size_t padded;        /* tokens, in whole blocks */
+    size_t padded;        /* tokens, in whole blocks and whole tiles of inputs */
     size_t place;         /* of the first (block, head) in kv */
     size_t rows;          /* attended together */
     size_t score_stride;  /* elements of a row of scores */
@@ -58,7 +58,7 @@ static struct cpu_gemm values_of(const struct cpu_engine *engine, const struct h
     return (struct cpu_gemm){
         .weights = engine->scratch.values,
         .panel_stride = IMAGE_PANEL * head->padded,
-        .groups = head->padded / IMAGE_GROUP,
+        .groups = head->blocks * IMAGE_PANEL / IMAGE_GROUP,
         .n_panels = engine->base.image->head_dim_padded / IMAGE_PANEL,
     };
 }
@@ -93,7 +93,7 @@ static void multiply_keys(struct cpu_engine *engine, const struct head *head)
     gemm.acc = (int32_t *)s->scores;
     gemm.acc_stride = head->score_stride;
     gemm.n_rows = head->rows;
-    cpu_gemm_attention(engine, &gemm, head->padded, 32);
+    cpu_gemm_attention(engine, &gemm, head->blocks * IMAGE_PANEL, 32);
 }
 
 static void multiply_values(struct cpu_engine *engine, const struct head *head)
@@ -101,6 +101,7 @@ static void multiply_values(struct cpu_engine *engine, const struct head *head)
     const struct cpu_scratch *s = &engine->scratch;
     struct cpu_gemm gemm = values_of(engine, head);
     gemm.rows = s->weights;
+    gemm.filled_up = true;
     gemm.row_stride = head->weight_stride;
     gemm.acc = s->context;
     gemm.acc_stride = engine->base.image->head_dim_padded;
@@ -139,6 +140,7 @@ static enum status attend_head(const struct cpu_step *step, const struct head *h
     const struct cpu_attention attention = {
         .n_rows = head->rows,
         .n = length,
+        .padded = head->padded,
         .scores = s->scores,
         .score_stride = head->score_stride,
         .scales = head->query_scales,
@@ -188,7 +190,7 @@ static enum status attend_segment(const struct cpu_step *step, const struct cpu_
     const struct image *image = engine->base.image;
     const size_t heads = image->shape.heads, width = image->head_dim_padded;
     struct head head = {.blocks = (segment->length + IMAGE_PANEL - 1) / IMAGE_PANEL};
-    head.padded = head.blocks * IMAGE_PANEL;
+    head.padded = round_up(head.blocks * IMAGE_PANEL, engine->kernels.tile_inputs);
     head.score_stride = head.padded + IMAGE_PANEL;
     head.weight_stride = cpu_stride_of(head.padded * engine->kernels.operand.size);
     for (uint32_t h = step->share.heads.begin; h < step->share.heads.end; h++) {

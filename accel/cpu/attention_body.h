@@ -56,6 +56,13 @@ struct softmax {
     float wmax[TOGETHER]; /* largest e times value scale */
 };
 
+/* Zeros where p goes on past whole groups of tokens. */
+CPU_TEMPLATE void fill_up(const int rows, float *s, const struct cpu_attention *a)
+{
+    for (size_t i = (a->n + LANES - 1) / LANES * LANES; i < a->padded; i += LANES)
+        EACH_ROW(rows) lanes_store(s + (size_t)r * a->score_stride + i, lanes_set(0));
+}
+
 /* Scores to e times value scales; zeros past n. */
 CPU_TEMPLATE void softmax(const int rows, float *s, const struct cpu_attention *a, struct softmax *sums, size_t first)
 {
@@ -76,6 +83,7 @@ CPU_TEMPLATE void softmax(const int rows, float *s, const struct cpu_attention *
             lanes_store(at, w);
             wmax[r] = lanes_max(wmax[r], w);
         })
+    fill_up(rows, s, a);
     lanes_sums(rows, sums->sum + first, sum);
     lanes_largests(rows, sums->wmax + first, wmax);
 }
@@ -136,8 +144,8 @@ CPU_TEMPLATE void weights(const int rows, const float *s, const struct cpu_atten
         char *high = (char *)a->high + at, *low = a->low ? (char *)a->low + at : NULL;
         products[r] = ints_set(0);
         if (finite)
-            products[r] = a->narrow_sums ? digits(true, high, low, w, factor, a->value_sums, a->n)
-                                         : digits(false, high, low, w, factor, a->value_sums, a->n);
+            products[r] = a->narrow_sums ? digits(true, high, low, w, factor, a->value_sums, a->padded)
+                                         : digits(false, high, low, w, factor, a->value_sums, a->padded);
         a->factors[row + (size_t)r] = !finite ? NAN : tiny ? 0 : wmax * (1.0f / WHOLE) / sum;
     }
     ints_sums(rows, a->products + row, products);

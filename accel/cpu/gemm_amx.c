@@ -49,8 +49,8 @@ static struct panel panel_of(const struct cpu_gemm *g, size_t index, int8_t *cop
 {
     const int8_t *weights = g->weights + index * g->panel_stride;
     const size_t n_whole = g->groups / TILE_LINES, left = g->groups % TILE_LINES;
-    if (left == 0)
-        return (struct panel){weights, n_whole, NULL};
+    if (left == 0 || g->filled_up)
+        return (struct panel){weights, n_whole + (left != 0), NULL};
     for (size_t i = 0; i < TILE_LINES; i++) {
         const int8_t *from = weights + n_whole * TILE_BYTES + i * GROUP_BYTES;
         _mm512_storeu_si512(copy + i * GROUP_BYTES, i < left ? _mm512_loadu_si512(from) : _mm512_setzero_si512());
@@ -150,10 +150,9 @@ static void multiply(const struct cpu_gemm *g, bool contiguous)
 }
 
 /* Rows filled up with zeros. */
-static void copy_rows(int8_t *to, const struct cpu_gemm *g, size_t row, size_t n)
+static void fill_up_rows(int8_t *to, const struct cpu_gemm *g, const int8_t *from, size_t n)
 {
     const __mmask64 inputs = _cvtu64_mask64(~0ull >> (CPU_TILE_INPUTS - g->groups * IMAGE_GROUP));
-    const int8_t *from = (const int8_t *)g->rows + row * g->row_stride;
     for (size_t r = 0; r < n; r++, from += g->row_stride)
         _mm512_store_si512(to + r * CPU_TILE_INPUTS, _mm512_maskz_loadu_epi8(inputs, from));
 }
@@ -200,16 +199,22 @@ CPU_TEMPLATE void multiply_short_rows(const int R, const struct cpu_gemm *g, int
 
 static void gemm_short(const struct cpu_gemm *g)
 {
-    int8_t rows[PAIR * CPU_TILE_ROWS * CPU_TILE_INPUTS] __attribute__((aligned(CPU_TILE_INPUTS)));
+    int8_t copy[PAIR * TILE_BYTES] __attribute__((aligned(CPU_TILE_INPUTS)));
+    const bool whole = g->filled_up || g->groups == TILE_LINES;
+    const size_t stride = whole ? g->row_stride : CPU_TILE_INPUTS;
     for (size_t row = 0, n; row < g->n_rows; row += n) {
         n = g->n_rows - row < PAIR * CPU_TILE_ROWS ? g->n_rows - row : PAIR * CPU_TILE_ROWS;
-        copy_rows(rows, g, row, n);
-        TILE_LOAD(4, rows, CPU_TILE_INPUTS);
+        const int8_t *rows = (const int8_t *)g->rows + row * g->row_stride;
+        if (!whole) {
+            fill_up_rows(copy, g, rows, n);
+            rows = copy;
+        }
+        TILE_LOAD(4, rows, stride);
         if (n <= CPU_TILE_ROWS) {
             multiply_short_rows(1, g, g->acc + row * g->acc_stride);
             continue;
         }
-        TILE_LOAD(5, rows + TILE_BYTES, CPU_TILE_INPUTS);
+        TILE_LOAD(5, rows + CPU_TILE_ROWS * stride, stride);
         multiply_short_rows(PAIR, g, g->acc + row * g->acc_stride);
     }
 }
@@ -250,6 +255,7 @@ void cpu_gemm_init_amx(struct cpu_kernels *kernels)
     kernels->n_digits = 2;
     cpu_gemm_set(kernels, gemm, (struct cpu_operand){.size = 1});
     kernels->linear = linear;
+    kernels->tile_inputs = CPU_TILE_INPUTS;
     kernels->begin = begin;
     kernels->end = end;
 }

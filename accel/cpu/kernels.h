@@ -36,6 +36,7 @@ struct cpu_gemm {
     size_t acc_stride;
     size_t n_rows;
     size_t n_panels;
+    bool filled_up; /* rows go on with zeros to a multiple of kernels.tile_inputs: for `gemm` alone */
     /* For `linear` alone: */
     struct cpu_clipped clipped; /* of its panels; weights NULL: there is none, slower */
     void *work;                 /* kernels.work(n_rows, inputs) bytes, as `prepare` left them */
@@ -68,11 +69,11 @@ struct cpu_epilogue {
     float scale; /* of the row */
 };
 
-/** Rows of attention over n tokens, between the two products. Arrays of tokens have room for n rounded up to
- *  IMAGE_PANEL. */
+/** Rows of attention over n tokens, between the two products. Arrays of tokens have room for `padded`. */
 struct cpu_attention {
     size_t n_rows;
     size_t n;
+    size_t padded; /* n rounded up to a multiple of IMAGE_PANEL, or more */
     /** [n_rows], score_stride elements apart: [n] accumulators of a query with every key; overwritten. */
     float *scores;
     size_t score_stride;
@@ -80,7 +81,7 @@ struct cpu_attention {
     size_t scale_stride;
     const float *key_scales, *value_scales; /* [n] */
     /** p out, its higher digits or the whole: [n_rows], digit_stride bytes apart: [n] operands without offset, zeros
-     *  past n. */
+     *  from n to padded. */
     void *high;
     void *low; /* p out, its lower digits, likewise; NULL: n_digits is 1 and p is whole in `high` */
     size_t digit_stride;
@@ -110,6 +111,7 @@ struct cpu_kernels {
     struct cpu_operand operand;            /* of attention */
     struct cpu_operand linear_operand;     /* of `linear` and `quantise` */
     const struct image_sections *sections; /* that `linear` and `quantise` read; NULL: none */
+    uint32_t tile_inputs;                  /* that `gemm` takes at once */
     uint32_t n_digits;                     /* of P, which has no offset: 1: whole; 2: p >> 7 and p & 127 */
 
     /** Before the first and after the last product (`gemm`, `linear`) of a layer of a task, on its thread; NULL where
@@ -172,6 +174,7 @@ static inline void cpu_gemm_set(struct cpu_kernels *kernels, void (*gemm)(const 
 {
     kernels->gemm = kernels->linear = gemm;
     kernels->operand = kernels->linear_operand = operand;
+    kernels->tile_inputs = IMAGE_PANEL;
     kernels->work = NULL;
     kernels->prepare = NULL;
     kernels->sections = NULL;

@@ -116,7 +116,8 @@ static void check_case(const struct cpu_kernels *k, const struct gemm_case *c)
     struct cpu_gemm g = {
         .groups = c->groups, .n_rows = c->rows, .n_panels = c->panels, .panel_stride = n * IMAGE_PANEL};
     const size_t room = round_up(c->rows, CPU_TILE_ROWS), width = round_up(n, CPU_TILE_INPUTS);
-    g.row_stride = (n + check_below(3) * IMAGE_GROUP) * operand(k, c).size;
+    g.filled_up = !c->linear && check_below(2);
+    g.row_stride = ((g.filled_up ? width : n) + check_below(3) * IMAGE_GROUP) * operand(k, c).size;
     const size_t rows_size = (room - 1) * g.row_stride + width * operand(k, c).size;
     g.acc_stride = outputs + check_below(2) * 16;
     const size_t beyond = c->linear ? 0 : (width - n) * IMAGE_PANEL;
@@ -130,7 +131,7 @@ static void check_case(const struct cpu_kernels *k, const struct gemm_case *c)
         check_bells(weights, outputs * n);
     g.weights = weights;
     g.rows = operands;
-    memset(operands, 0x55, rows_size);
+    memset(operands, g.filled_up ? 0 : 0x55, rows_size);
     fill_rows(k, c, numbers, operands, g.row_stride);
     for (size_t o = 0; o < outputs; o++) {
         row_sums[o] = 0;
