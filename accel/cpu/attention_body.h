@@ -56,6 +56,13 @@ struct softmax {
     float wmax[TOGETHER]; /* largest e times value scale */
 };
 
+/* Zeros where p goes on past whole groups of tokens. */
+CPU_TEMPLATE void fill_up(const int rows, float *s, const struct cpu_attention *a)
+{
+    for (size_t i = (a->n + LANES - 1) / LANES * LANES; i < a->padded; i += LANES)
+        EACH_ROW(rows) lanes_store(s + (size_t)r * a->score_stride + i, lanes_set(0));
+}
+
 /* Scores to e times value scales; zeros past n. */
 CPU_TEMPLATE void softmax(const int rows, float *s, const struct cpu_attention *a, struct softmax *sums, size_t first)
 {
@@ -76,6 +83,7 @@ CPU_TEMPLATE void softmax(const int rows, float *s, const struct cpu_attention *
             lanes_store(at, w);
             wmax[r] = lanes_max(wmax[r], w);
         })
+    fill_up(rows, s, a);
     lanes_sums(rows, sums->sum + first, sum);
     lanes_largests(rows, sums->wmax + first, wmax);
 }
@@ -136,8 +144,8 @@ CPU_TEMPLATE void weights(const int rows, const float *s, const struct cpu_atten
         char *high = (char *)a->high + at, *low = a->low ? (char *)a->low + at : NULL;
         products[r] = ints_set(0);
         if (finite)
-            products[r] = a->narrow_sums ? digits(true, high, low, w, factor, a->value_sums, a->n)
-                                         : digits(false, high, low, w, factor, a->value_sums, a->n);
+            products[r] = a->narrow_sums ? digits(true, high, low, w, factor, a->value_sums, a->padded)
+                                         : digits(false, high, low, w, factor, a->value_sums, a->padded);
         a->factors[row + (size_t)r] = !finite ? NAN : tiny ? 0 : wmax * (1.0f / WHOLE) / sum;
     }
     ints_sums(rows, a->products + row, products);
@@ -160,40 +168,57 @@ static void attend(const struct cpu_attention *a)
 {
     for (size_t row = 0, rows; row < a->n_rows; row += rows) {
         rows = a->n_rows - row < TOGETHER ? a->n_rows - row : TOGETHER;
-        if (LANES_TOGETHER > 1 && rows >= LANES_TOGETHER) {
+        if (rows >= LANES_TOGETHER) {
             rows -= rows % LANES_TOGETHER;
             attend_some(LANES_TOGETHER, a, row, rows);
+        } else if (rows == 3) {
+            attend_some(LANES_TOGETHER > 3 ? 3 : 1, a, row, rows);
+        } else if (rows == 2) {
+            attend_some(LANES_TOGETHER > 2 ? 2 : 1, a, row, rows);
         } else {
             attend_some(1, a, row, rows);
         }
     }
 }
 
-static void context(float *y, size_t y_stride, const int32_t *high, const int32_t *low, size_t stride,
-                    const float *factors, uint32_t *sums, size_t n, size_t n_rows)
+CPU_TEMPLATE void context_some(const int rows, const struct cpu_context *c, size_t row)
 {
-    for (size_t r = 0; r < n_rows; r++, y += y_stride, high += stride, low = low ? low + stride : NULL) {
-        const lanes factor = lanes_set(factors[r]);
-        ints sum = ints_set(0);
-        EACH_GROUP(n, ints acc = load_ints(high + i, count);
-                   if (low) acc = ints_add(ints_shift_left(acc, DIGIT_BITS), load_ints(low + i, count));
-                   sum = ints_add(sum, acc); store(y + i, lanes_mul(lanes_from_ints(acc), factor), count);)
-        sums[r] = ints_sum(sum);
+    const size_t n = c->n, at = row * c->stride;
+    const int32_t *high = c->high + at, *low = c->low ? c->low + at : NULL;
+    float *y = c->y + row * c->y_stride;
+    ints sum[LANES_TOGETHER];
+    EACH_ROW(rows)
+    {
+        const size_t offset = (size_t)r * c->stride;
+        const lanes factor = lanes_set(c->factors[row + (size_t)r]);
+        sum[r] = ints_set(0);
+        EACH_GROUP(n, ints acc = load_ints(high + offset + i, count);
+                   if (low) acc = ints_add(ints_shift_left(acc, DIGIT_BITS), load_ints(low + offset + i, count));
+                   sum[r] = ints_add(sum[r], acc);
+                   store(y + (size_t)r * c->y_stride + i, lanes_mul(lanes_from_ints(acc), factor), count);)
     }
+    ints_sums(rows, c->sums + row, sum);
+}
+
+static void context(const struct cpu_context *c)
+{
+    size_t row = 0;
+    for (; row + LANES_TOGETHER <= c->n_rows; row += LANES_TOGETHER)
+        context_some(LANES_TOGETHER, c, row);
+    for (; row < c->n_rows; row++)
+        context_some(1, c, row);
 }
 
 #ifdef LANES_REDUCE_4
 static void column_sums(int32_t *sums, const struct cpu_gemm *g)
 {
-    for (size_t b = 0; b < g->n_blocks; b++) {
-        const int8_t *w = g->weights + b * g->block_stride;
-        for (size_t group = 0; group < g->block_groups; group++, sums += IMAGE_GROUP, w += IMAGE_PANEL * IMAGE_GROUP) {
-            ints sum[IMAGE_GROUP];
-            EACH_ROW(IMAGE_GROUP) sum[r] = ints_set(0);
-            for (size_t panel = 0; panel < g->n_panels; panel++)
-                ints_add_each_byte(sum, w + panel * g->panel_stride);
-            ints_sum_4((uint32_t *)sums, sum);
-        }
+    const int8_t *w = g->weights;
+    for (size_t group = 0; group < g->groups; group++, sums += IMAGE_GROUP, w += IMAGE_PANEL * IMAGE_GROUP) {
+        ints sum[IMAGE_GROUP];
+        EACH_ROW(IMAGE_GROUP) sum[r] = ints_set(0);
+        for (size_t panel = 0; panel < g->n_panels; panel++)
+            ints_add_each_byte(sum, w + panel * g->panel_stride);
+        ints_sum_4((uint32_t *)sums, sum);
     }
 }
 #else
@@ -219,29 +244,42 @@ CPU_TEMPLATE void add_panels(int32_t *sums, const int8_t *weights, size_t panel_
 
 static void column_sums(int32_t *sums, const struct cpu_gemm *g)
 {
-    memset(sums, 0, g->n_blocks * g->block_groups * IMAGE_GROUP * sizeof *sums);
-    for (size_t b = 0; b < g->n_blocks; b++) {
-        const int8_t *w = g->weights + b * g->block_stride;
-        for (size_t group = 0; group < g->block_groups; group++, sums += IMAGE_GROUP, w += IMAGE_PANEL * IMAGE_GROUP)
-            for (size_t panel = 0; panel < g->n_panels; panel += WORD_PANELS)
-                add_panels(sums, w + panel * g->panel_stride, g->panel_stride,
-                           g->n_panels - panel < WORD_PANELS ? g->n_panels - panel : WORD_PANELS);
-    }
+    const int8_t *w = g->weights;
+    memset(sums, 0, g->groups * IMAGE_GROUP * sizeof *sums);
+    for (size_t group = 0; group < g->groups; group++, sums += IMAGE_GROUP, w += IMAGE_PANEL * IMAGE_GROUP)
+        for (size_t panel = 0; panel < g->n_panels; panel += WORD_PANELS)
+            add_panels(sums, w + panel * g->panel_stride, g->panel_stride,
+                       g->n_panels - panel < WORD_PANELS ? g->n_panels - panel : WORD_PANELS);
 }
 #endif
 
-static uint32_t product(const void *operands, const int32_t *sums, size_t n)
+CPU_TEMPLATE void products_some(const int rows, uint32_t *ret, const char *operands, size_t stride, const int32_t *sums,
+                                size_t n)
 {
-    ints sum = ints_set(0);
-    for (size_t i = 0; i < n; i += LANES)
-        sum = ints_add(sum, ints_multiply(ints_load_operands(operands, i), ints_load(sums + i)));
-    return ints_sum(sum);
+    ints sum[LANES_TOGETHER];
+    EACH_ROW(rows) sum[r] = ints_set(0);
+    for (size_t i = 0; i < n; i += LANES) {
+        const ints right = ints_load(sums + i);
+        EACH_ROW(rows)
+        sum[r] = ints_add(sum[r], ints_multiply(ints_load_operands(operands + (size_t)r * stride, i), right));
+    }
+    ints_sums(rows, ret, sum);
+}
+
+static void products(uint32_t *ret, const void *operands, size_t stride, const int32_t *sums, size_t n, size_t n_rows)
+{
+    const char *at = operands;
+    size_t row = 0;
+    for (; row + LANES_TOGETHER <= n_rows; row += LANES_TOGETHER)
+        products_some(LANES_TOGETHER, ret + row, at + row * stride, stride, sums, n);
+    for (; row < n_rows; row++)
+        products_some(1, ret + row, at + row * stride, stride, sums, n);
 }
 
 static void attention_init(struct cpu_kernels *kernels)
 {
     kernels->column_sums = column_sums;
-    kernels->product = product;
+    kernels->products = products;
     kernels->attend = attend;
     kernels->context = context;
 }

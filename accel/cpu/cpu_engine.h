@@ -36,7 +36,7 @@ struct cpu_scratch {
     size_t hidden_stride;            /* bytes of a row of operands, hidden wide */
     size_t inner_stride;             /* and intermediate wide */
     size_t acc_stride;               /* elements */
-    size_t attention_size;           /* elements of `scores`: bounds the rows attended together */
+    size_t near_scores;              /* elements of `scores` that the first-level cache is to hold */
     void *operands;                  /* [block_rows] hidden_stride */
     void *inner_operands;            /* [block_rows] inner_stride */
     struct cpu_quantised *quantised; /* [block_rows] */
@@ -53,12 +53,14 @@ struct cpu_scratch {
     uint32_t *inner_amax;  /* [block_rows]: bits */
     int8_t *bytes;         /* [4][heads][head_dim_padded] */
     float *head_scales;    /* [heads] */
-    float *scores;         /* [attention_size] */
+    int8_t *keys, *values; /* of a head, gathered: [IMAGE_MAX_SEQUENCE][head_dim_padded], and a tile behind them */
+    float *scores;         /* of the rows attended together: near_scores, or a tile's */
     void *weights;         /* operands: P of as many rows */
     int32_t *context;      /* [block_rows * n_digits][head_dim_padded] */
     uint32_t *products;    /* [block_rows]: of P with V */
     float *factors;        /* [block_rows]: of P x V */
     uint32_t *score_sums;  /* [block_rows] */
+    uint32_t *expected;    /* [block_rows]: what they are to be */
     float *token_scales;   /* [2][IMAGE_MAX_SEQUENCE]: of keys, of values */
     int32_t *key_sums;     /* [IMAGE_MAX_SEQUENCE]: of each token's dimensions, where operands carry an offset */
     int32_t *key_checks;   /* [head_dim_padded]: column sums of the keys */

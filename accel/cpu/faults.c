@@ -56,7 +56,7 @@ static void flip_weight(struct cpu_engine *engine, const struct cpu_gemm *g, siz
     struct engine_faults *faults = &engine->faults;
     size_t o = engine_faults_below(faults, outputs), i = engine_faults_below(faults, inputs), panel = o / IMAGE_PANEL;
     size_t at = (i / IMAGE_GROUP * IMAGE_PANEL + o % IMAGE_PANEL) * IMAGE_GROUP + i % IMAGE_GROUP;
-    memcpy(engine->fault_panel, g->weights + panel * g->panel_stride, g->block_groups * IMAGE_GROUP * IMAGE_PANEL);
+    memcpy(engine->fault_panel, g->weights + panel * g->panel_stride, g->groups * IMAGE_GROUP * IMAGE_PANEL);
     engine->fault_panel[at] ^= (int8_t)(1 << engine_faults_below(faults, 8));
     struct cpu_gemm again = *g;
     again.weights = engine->fault_panel;

@@ -2,8 +2,9 @@
  * and the groups of a panel are tiles of weights as they lie.
  *
  * All tiles have one shape for the whole of a task, since to change it takes as long as twenty products. So rows are
- * padded (see struct cpu_gemm); and where weights end within a tile, or lie in blocks smaller than one, a copy of them
- * is filled up with zeros, which also makes harmless what rows hold past their inputs.
+ * padded (see struct cpu_gemm); and where weights end within a tile, a copy of them is filled up with zeros, which also
+ * makes harmless what rows hold past their inputs. Where the inputs are no more than a tile's, as in attention's
+ * scores, the rows are copied and filled up instead, and stay in their tiles while all panels go by.
  *
  * A product takes 16 cycles but its sum is there only after 52, so accumulators take turns: of 2 tiles of rows by 2
  * panels.
@@ -16,7 +17,6 @@
 #include "accel/cpu/kernels.h"
 #include "accel/cpu/tiles.h"
 #include "accel/cpu/tiles_amx.h"
-#include "base/round_up.h"
 
 enum {
     GROUP_BYTES = IMAGE_PANEL * IMAGE_GROUP,
@@ -33,7 +33,7 @@ struct panel {
 };
 
 struct copies {
-    int8_t bytes[PAIR][IMAGE_MAX_SEQUENCE * IMAGE_PANEL];
+    int8_t bytes[PAIR][TILE_BYTES];
 } __attribute__((aligned(GROUP_BYTES)));
 
 /* What is multiplied with a pair of panels, and where that goes. */
@@ -45,32 +45,17 @@ struct cursor {
     size_t lines;      /* of it, a step */
 };
 
-static int8_t *copy_groups(int8_t *to, const int8_t *from, size_t n)
-{
-    for (size_t i = 0; i < n; i++, to += GROUP_BYTES)
-        _mm512_storeu_si512(to, _mm512_loadu_si512(from + i * GROUP_BYTES));
-    return to;
-}
-
-static void fill_up(int8_t *from, const int8_t *begin)
-{
-    for (; (from - begin) % TILE_BYTES != 0; from += GROUP_BYTES)
-        _mm512_storeu_si512(from, _mm512_setzero_si512());
-}
-
 static struct panel panel_of(const struct cpu_gemm *g, size_t index, int8_t *copy)
 {
     const int8_t *weights = g->weights + index * g->panel_stride;
-    int8_t *end = copy;
-    if (g->n_blocks == 1) {
-        const size_t tile = TILE_BYTES / GROUP_BYTES, n_whole = g->block_groups / tile;
-        fill_up(copy_groups(copy, weights + n_whole * TILE_BYTES, g->block_groups % tile), copy);
-        return (struct panel){weights, n_whole, g->block_groups % tile ? copy : NULL};
+    const size_t n_whole = g->groups / TILE_LINES, left = g->groups % TILE_LINES;
+    if (left == 0 || g->filled_up)
+        return (struct panel){weights, n_whole + (left != 0), NULL};
+    for (size_t i = 0; i < TILE_LINES; i++) {
+        const int8_t *from = weights + n_whole * TILE_BYTES + i * GROUP_BYTES;
+        _mm512_storeu_si512(copy + i * GROUP_BYTES, i < left ? _mm512_loadu_si512(from) : _mm512_setzero_si512());
     }
-    for (size_t b = 0; b < g->n_blocks; b++)
-        end = copy_groups(end, weights + b * g->block_stride, g->block_groups);
-    fill_up(end, copy);
-    return (struct panel){copy, round_up((size_t)(end - copy), TILE_BYTES) / TILE_BYTES, NULL};
+    return (struct panel){weights, n_whole, copy};
 }
 
 static inline void fetch_share(struct cursor *at)
@@ -164,9 +149,82 @@ static void multiply(const struct cpu_gemm *g, bool contiguous)
     }
 }
 
+/* Rows filled up with zeros. */
+static void fill_up_rows(int8_t *to, const struct cpu_gemm *g, const int8_t *from, size_t n)
+{
+    const __mmask64 inputs = _cvtu64_mask64(~0ull >> (CPU_TILE_INPUTS - g->groups * IMAGE_GROUP));
+    for (size_t r = 0; r < n; r++, from += g->row_stride)
+        _mm512_store_si512(to + r * CPU_TILE_INPUTS, _mm512_maskz_loadu_epi8(inputs, from));
+}
+
+/* Rows of one tile each, which stay in tiles 4 and 5: R tiles of them by P panels. */
+CPU_TEMPLATE void multiply_short(const int R, const int P, const int8_t *weights, size_t panel_stride, int32_t *acc,
+                                 size_t acc_stride)
+{
+    TILE_ZERO(0);
+    TILE_LOAD(6, weights, GROUP_BYTES);
+    TILE_MULTIPLY(0, 4, 6);
+    if (P > 1) {
+        TILE_ZERO(1);
+        TILE_LOAD(7, weights + panel_stride, GROUP_BYTES);
+        TILE_MULTIPLY(1, 4, 7);
+    }
+    if (R > 1) {
+        TILE_ZERO(2);
+        TILE_MULTIPLY(2, 5, 6);
+    }
+    if (R > 1 && P > 1) {
+        TILE_ZERO(3);
+        TILE_MULTIPLY(3, 5, 7);
+    }
+    TILE_STORE(0, acc, acc_stride * sizeof *acc);
+    if (P > 1)
+        TILE_STORE(1, acc + IMAGE_PANEL, acc_stride * sizeof *acc);
+    acc += CPU_TILE_ROWS * acc_stride;
+    if (R > 1)
+        TILE_STORE(2, acc, acc_stride * sizeof *acc);
+    if (R > 1 && P > 1)
+        TILE_STORE(3, acc + IMAGE_PANEL, acc_stride * sizeof *acc);
+}
+
+CPU_TEMPLATE void multiply_short_rows(const int R, const struct cpu_gemm *g, int32_t *acc)
+{
+    const int8_t *weights = g->weights;
+    size_t panel = 0;
+    for (; panel + PAIR <= g->n_panels; panel += PAIR, weights += PAIR * g->panel_stride, acc += PAIR * IMAGE_PANEL)
+        multiply_short(R, PAIR, weights, g->panel_stride, acc, g->acc_stride);
+    if (panel < g->n_panels)
+        multiply_short(R, 1, weights, g->panel_stride, acc, g->acc_stride);
+}
+
+static void gemm_short(const struct cpu_gemm *g)
+{
+    int8_t copy[PAIR * TILE_BYTES] __attribute__((aligned(CPU_TILE_INPUTS)));
+    const bool whole = g->filled_up || g->groups == TILE_LINES;
+    const size_t stride = whole ? g->row_stride : CPU_TILE_INPUTS;
+    for (size_t row = 0, n; row < g->n_rows; row += n) {
+        n = g->n_rows - row < PAIR * CPU_TILE_ROWS ? g->n_rows - row : PAIR * CPU_TILE_ROWS;
+        const int8_t *rows = (const int8_t *)g->rows + row * g->row_stride;
+        if (!whole) {
+            fill_up_rows(copy, g, rows, n);
+            rows = copy;
+        }
+        TILE_LOAD(4, rows, stride);
+        if (n <= CPU_TILE_ROWS) {
+            multiply_short_rows(1, g, g->acc + row * g->acc_stride);
+            continue;
+        }
+        TILE_LOAD(5, rows + CPU_TILE_ROWS * stride, stride);
+        multiply_short_rows(PAIR, g, g->acc + row * g->acc_stride);
+    }
+}
+
 static void gemm(const struct cpu_gemm *g)
 {
-    multiply(g, false);
+    if (g->groups <= TILE_LINES)
+        gemm_short(g);
+    else
+        multiply(g, false);
 }
 
 static void linear(const struct cpu_gemm *g)
@@ -197,6 +255,7 @@ void cpu_gemm_init_amx(struct cpu_kernels *kernels)
     kernels->n_digits = 2;
     cpu_gemm_set(kernels, gemm, (struct cpu_operand){.size = 1});
     kernels->linear = linear;
+    kernels->tile_inputs = CPU_TILE_INPUTS;
     kernels->begin = begin;
     kernels->end = end;
 }

@@ -69,15 +69,13 @@ CPU_TEMPLATE void half_tile(const int R, const struct cpu_gemm *g, const struct 
     const int16_t *p0 = at->rows, *p1 = p0 + 3 * stride;
     const char *ahead = at->ahead;
     EACH_ROW(DECLARE)
-    for (size_t b = 0; b < g->n_blocks; b++) {
-        const int8_t *w = (const int8_t *)at->weights + b * g->block_stride;
+    const int8_t *w = at->weights;
 #pragma GCC unroll 2
-        for (size_t i = 0; i < g->block_groups; i++, w += GROUP_BYTES, p0 += IMAGE_GROUP, p1 += IMAGE_GROUP) {
-            __m256i w0 = widen(w), w1 = widen(w + 16);
-            _mm_prefetch(ahead, _MM_HINT_T1);
-            ahead += at->step;
-            EACH_ROW(MULTIPLY)
-        }
+    for (size_t i = 0; i < g->groups; i++, w += GROUP_BYTES, p0 += IMAGE_GROUP, p1 += IMAGE_GROUP) {
+        __m256i w0 = widen(w), w1 = widen(w + 16);
+        _mm_prefetch(ahead, _MM_HINT_T1);
+        ahead += at->step;
+        EACH_ROW(MULTIPLY)
     }
     EACH_ROW(STORE)
 }
@@ -105,13 +103,9 @@ static inline void widen_half(struct wide *wide, size_t group, size_t half, cons
 
 static void widen_panel(struct wide *wide, const struct cpu_gemm *g, const int8_t *panel)
 {
-    size_t group = 0;
-    for (size_t b = 0; b < g->n_blocks; b++) {
-        const int8_t *w = panel + b * g->block_stride;
-        for (size_t i = 0; i < g->block_groups; i++, group++, w += GROUP_BYTES) {
-            widen_half(wide, group, 0, w);
-            widen_half(wide, group, 1, w + GROUP_BYTES / 2);
-        }
+    for (size_t group = 0; group < g->groups; group++, panel += GROUP_BYTES) {
+        widen_half(wide, group, 0, panel);
+        widen_half(wide, group, 1, panel + GROUP_BYTES / 2);
     }
 }
 
@@ -133,9 +127,8 @@ CPU_TEMPLATE void wide_tile(const int R, const struct cpu_gemm *g, const struct 
     const size_t stride = g->row_stride / sizeof(int16_t);
     const int16_t *p0 = at->rows, *p1 = p0 + 3 * stride;
     const struct wide *wide = at->weights;
-    const size_t groups = g->n_blocks * g->block_groups;
     EACH_ROW(DECLARE)
-    for (size_t i = 0; i < groups; i++, p0 += IMAGE_GROUP, p1 += IMAGE_GROUP) {
+    for (size_t i = 0; i < g->groups; i++, p0 += IMAGE_GROUP, p1 += IMAGE_GROUP) {
 #pragma GCC unroll 2
         for (size_t pair = 0; pair < 2; pair++) {
             __m256i w0 = wide->pairs[i][pair][0], w1 = wide->pairs[i][pair][1];
@@ -180,7 +173,7 @@ static struct cursor cursor_at(const struct cpu_gemm *g, size_t row, size_t pane
 static void multiply_halves(const struct cpu_gemm *g)
 {
     const size_t step = cpu_prefetch_step((g->n_rows + TILE_ROWS - 1) / TILE_ROWS * 2);
-    const size_t share = step * g->block_groups;
+    const size_t share = step * g->groups;
     for (size_t panel = 0; panel < g->n_panels; panel++) {
         const int8_t *weights = g->weights + panel * g->panel_stride;
         const char *ahead = (const char *)weights + g->panel_stride;
@@ -214,7 +207,7 @@ static void multiply_wide(const struct cpu_gemm *g)
 
 void cpu_gemm_avx2(const struct cpu_gemm *g)
 {
-    if (g->n_rows >= MANY_ROWS && g->n_blocks * g->block_groups <= WIDE_GROUPS)
+    if (g->n_rows >= MANY_ROWS && g->groups <= WIDE_GROUPS)
         multiply_wide(g);
     else
         multiply_halves(g);

@@ -85,23 +85,21 @@ CPU_TEMPLATE void tile(const int R, const int P, const struct cpu_gemm *g, const
     const __m512i s2 = P > 2 ? start(at->row_sums, 2) : s0, s3 = P > 2 ? start(at->row_sums, 3) : s0;
     const char *ahead = at->ahead;
     EACH_ROW(DECLARE)
-    for (size_t b = 0; b < g->n_blocks; b++) {
-        const int8_t *w = at->weights + b * g->block_stride;
-        for (size_t i = 0; i < g->block_groups; i++, w += 64, p0 += 4, p1 += 4, p2 += 4, p3 += 4) {
-            const int8_t *v = w + 2 * panel;
-            __m512i w0 = _mm512_loadu_si512(w);
-            __m512i w1 = P > 1 ? _mm512_loadu_si512(w + panel) : w0;
-            __m512i w2 = P > 2 ? _mm512_loadu_si512(v) : w0, w3 = P > 2 ? _mm512_loadu_si512(v + panel) : w0;
-            _mm_prefetch(ahead, _MM_HINT_T1);
-            if (P > 1)
-                _mm_prefetch(ahead + panel, _MM_HINT_T1);
-            if (P > 2) {
-                _mm_prefetch(ahead + 2 * panel, _MM_HINT_T1);
-                _mm_prefetch(ahead + 3 * panel, _MM_HINT_T1);
-            }
-            ahead += at->step;
-            EACH_ROW(MULTIPLY)
+    const int8_t *w = at->weights;
+    for (size_t i = 0; i < g->groups; i++, w += 64, p0 += 4, p1 += 4, p2 += 4, p3 += 4) {
+        const int8_t *v = w + 2 * panel;
+        __m512i w0 = _mm512_loadu_si512(w);
+        __m512i w1 = P > 1 ? _mm512_loadu_si512(w + panel) : w0;
+        __m512i w2 = P > 2 ? _mm512_loadu_si512(v) : w0, w3 = P > 2 ? _mm512_loadu_si512(v + panel) : w0;
+        _mm_prefetch(ahead, _MM_HINT_T1);
+        if (P > 1)
+            _mm_prefetch(ahead + panel, _MM_HINT_T1);
+        if (P > 2) {
+            _mm_prefetch(ahead + 2 * panel, _MM_HINT_T1);
+            _mm_prefetch(ahead + 3 * panel, _MM_HINT_T1);
         }
+        ahead += at->step;
+        EACH_ROW(MULTIPLY)
     }
     EACH_ROW(STORE)
 }
@@ -158,7 +156,7 @@ static void gemm(const struct cpu_gemm *g)
                 .step = step,
             };
             (width == 4 ? tile_4 : width == 2 ? tile_2 : tile_1)(rows, g, &at);
-            ahead += step * g->block_groups;
+            ahead += step * g->groups;
         }
     }
 }

@@ -57,15 +57,13 @@ CPU_TEMPLATE void tile(const int R, const struct cpu_gemm *g, const struct curso
     const __m256i s0 = start(at->row_sums, 0), s1 = start(at->row_sums, HALF);
     const char *ahead = at->ahead;
     EACH_ROW(DECLARE)
-    for (size_t b = 0; b < g->n_blocks; b++) {
-        const int8_t *w = at->weights + b * g->block_stride;
-        for (size_t i = 0; i < g->block_groups; i++, w += GROUP_BYTES, p0 += IMAGE_GROUP, p1 += IMAGE_GROUP) {
-            __m256i w0 = _mm256_loadu_si256((const __m256i *)w);
-            __m256i w1 = _mm256_loadu_si256((const __m256i *)(w + GROUP_BYTES / 2));
-            _mm_prefetch(ahead, _MM_HINT_T1);
-            ahead += at->step;
-            EACH_ROW(MULTIPLY)
-        }
+    const int8_t *w = at->weights;
+    for (size_t i = 0; i < g->groups; i++, w += GROUP_BYTES, p0 += IMAGE_GROUP, p1 += IMAGE_GROUP) {
+        __m256i w0 = _mm256_loadu_si256((const __m256i *)w);
+        __m256i w1 = _mm256_loadu_si256((const __m256i *)(w + GROUP_BYTES / 2));
+        _mm_prefetch(ahead, _MM_HINT_T1);
+        ahead += at->step;
+        EACH_ROW(MULTIPLY)
     }
     EACH_ROW(STORE)
 }
@@ -110,7 +108,7 @@ static void gemm(const struct cpu_gemm *g)
                 .step = step,
             };
             tile_n(rows, g, &at);
-            ahead += step * g->block_groups;
+            ahead += step * g->groups;
         }
     }
 }

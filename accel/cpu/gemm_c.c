@@ -58,15 +58,12 @@ CPU_TEMPLATE void tile(const int rows, const struct cpu_gemm *g, const int16_t *
 {
     const int16_t *x1 = rows > 1 ? x0 + g->row_stride / sizeof(int16_t) : x0;
     struct panel p = {0}, q = {0};
-    for (size_t b = 0; b < g->n_blocks; b++) {
-        const int8_t *w = weights + b * g->block_stride;
-        for (size_t i = 0; i < g->block_groups; i++, w += GROUP_BYTES, x0 += IMAGE_GROUP, x1 += IMAGE_GROUP) {
-            struct operand first = load_operand(x0), second = load_operand(x1);
-            multiply(rows, &p.a, &q.a, w, first, second);
-            multiply(rows, &p.b, &q.b, w + QUARTER_BYTES, first, second);
-            multiply(rows, &p.c, &q.c, w + 2 * QUARTER_BYTES, first, second);
-            multiply(rows, &p.d, &q.d, w + 3 * QUARTER_BYTES, first, second);
-        }
+    for (size_t i = 0; i < g->groups; i++, weights += GROUP_BYTES, x0 += IMAGE_GROUP, x1 += IMAGE_GROUP) {
+        struct operand first = load_operand(x0), second = load_operand(x1);
+        multiply(rows, &p.a, &q.a, weights, first, second);
+        multiply(rows, &p.b, &q.b, weights + QUARTER_BYTES, first, second);
+        multiply(rows, &p.c, &q.c, weights + 2 * QUARTER_BYTES, first, second);
+        multiply(rows, &p.d, &q.d, weights + 3 * QUARTER_BYTES, first, second);
     }
     memcpy(acc, &p, sizeof p);
     if (rows > 1)

@@ -19,26 +19,24 @@
 
 enum { CPU_TILE_ROWS = 16, CPU_TILE_INPUTS = 64 }; /* of the largest tile that a kernel multiplies at once */
 
-/** acc[r][o] = sum over i of row[r][i] * W[o][i], for n_rows rows and n_panels panels of IMAGE_PANEL outputs. The
- *  inputs come in n_blocks blocks of block_groups groups of IMAGE_GROUP: one block for a linear layer, one per token
- *  block for P x V, whose inputs are IMAGE_MAX_SEQUENCE at most.
+/** acc[r][o] = sum over i of row[r][i] * W[o][i], for n_rows rows and n_panels panels of IMAGE_PANEL outputs, whose
+ *  inputs come in groups of IMAGE_GROUP.
  *
  *  Where operands carry no offset, a kernel may take whole tiles: of rows and acc there is room for n_rows rounded up
- * to CPU_TILE_ROWS, and in a row for its inputs rounded up to CPU_TILE_INPUTS. What is read there does not matter; what
- * is written there is garbage. */
+ *  to CPU_TILE_ROWS, and in a row for its inputs rounded up to CPU_TILE_INPUTS; for `gemm`, behind the last panel too.
+ *  What is read there does not matter; what is written there is garbage. */
 struct cpu_gemm {
     const void *rows; /* operands [n_rows], row_stride bytes apart; padded to whole groups */
     size_t row_stride;
-    const int8_t *weights; /* [n_panels] panel_stride bytes apart, in each [n_blocks] block_stride bytes apart */
+    const int8_t *weights; /* [n_panels][groups], panels panel_stride bytes apart */
     size_t panel_stride;
-    size_t block_stride;
-    size_t n_blocks;
-    size_t block_groups;
+    size_t groups;
     const int32_t *row_sums; /* [n_panels * 16] of the weights; may be NULL where operands carry no offset */
     int32_t *acc;            /* [n_rows], acc_stride elements apart */
     size_t acc_stride;
     size_t n_rows;
     size_t n_panels;
+    bool filled_up; /* rows go on with zeros to a multiple of kernels.tile_inputs: for `gemm` alone */
     /* For `linear` alone: */
     struct cpu_clipped clipped; /* of its panels; weights NULL: there is none, slower */
     void *work;                 /* kernels.work(n_rows, inputs) bytes, as `prepare` left them */
@@ -47,7 +45,7 @@ struct cpu_gemm {
 /** Of a linear layer: padded. */
 static inline size_t cpu_linear_inputs(const struct cpu_gemm *gemm)
 {
-    return gemm->block_groups * IMAGE_GROUP;
+    return gemm->groups * IMAGE_GROUP;
 }
 
 /** How a quantised activation q is kept: q + offset. */
@@ -71,11 +69,11 @@ struct cpu_epilogue {
     float scale; /* of the row */
 };
 
-/** Rows of attention over n tokens, between the two products. Arrays of tokens have room for n rounded up to
- *  IMAGE_PANEL. */
+/** Rows of attention over n tokens, between the two products. Arrays of tokens have room for `padded`. */
 struct cpu_attention {
     size_t n_rows;
     size_t n;
+    size_t padded; /* n rounded up to a multiple of IMAGE_PANEL, or more */
     /** [n_rows], score_stride elements apart: [n] accumulators of a query with every key; overwritten. */
     float *scores;
     size_t score_stride;
@@ -83,7 +81,7 @@ struct cpu_attention {
     size_t scale_stride;
     const float *key_scales, *value_scales; /* [n] */
     /** p out, its higher digits or the whole: [n_rows], digit_stride bytes apart: [n] operands without offset, zeros
-     *  past n. */
+     *  from n to padded. */
     void *high;
     void *low; /* p out, its lower digits, likewise; NULL: n_digits is 1 and p is whole in `high` */
     size_t digit_stride;
@@ -96,11 +94,24 @@ struct cpu_attention {
     float *factors;
 };
 
+/** P x V to values: y = float(acc) * factors[row], where acc is 128 * high + low. */
+struct cpu_context {
+    size_t n_rows;
+    size_t n;
+    const int32_t *high, *low; /* [n_rows], stride elements apart: [n]; low NULL: acc is high */
+    size_t stride;
+    const float *factors; /* [n_rows] */
+    float *y;             /* [n_rows] out, y_stride elements apart: [n] */
+    size_t y_stride;
+    uint32_t *sums; /* [n_rows] out: of each row's acc, modulo 2^32 */
+};
+
 struct cpu_kernels {
     const char *isa;                       /* of the gemm: a name of cpu_sets */
     struct cpu_operand operand;            /* of attention */
     struct cpu_operand linear_operand;     /* of `linear` and `quantise` */
     const struct image_sections *sections; /* that `linear` and `quantise` read; NULL: none */
+    uint32_t tile_inputs;                  /* that `gemm` takes at once */
     uint32_t n_digits;                     /* of P, which has no offset: 1: whole; 2: p >> 7 and p & 127 */
 
     /** Before the first and after the last product (`gemm`, `linear`) of a layer of a task, on its thread; NULL where
@@ -118,8 +129,9 @@ struct cpu_kernels {
     void (*linear)(const struct cpu_gemm *gemm);
     /** sums[i] = sum over all outputs o of W[o][i], for the weights that `gemm` would read. */
     void (*column_sums)(int32_t *sums, const struct cpu_gemm *gemm);
-    /** Sum over i of q[i] * sums[i] modulo 2^32; n is a multiple of IMAGE_PANEL. */
-    uint32_t (*product)(const void *operands, const int32_t *sums, size_t n);
+    /** ret [n_rows]: the sum over i of q[i] * sums[i] modulo 2^32, of rows of operands `stride` bytes apart; n is a
+     *  multiple of IMAGE_PANEL. */
+    void (*products)(uint32_t *ret, const void *operands, size_t stride, const int32_t *sums, size_t n, size_t n_rows);
 
     /* Rows. `n` need not be a multiple of anything; nothing is read or written past it but operands, which are padded
      * with zeros to IMAGE_PANEL. Return values of type uint32_t are the bits of max|y|, which are above those of
@@ -153,10 +165,7 @@ struct cpu_kernels {
     uint32_t (*quantise_head_bytes)(int8_t *q, float *scales, const float *x, size_t heads, size_t dim);
 
     void (*attend)(const struct cpu_attention *attention);
-    /** y = float(acc) * factors[row], where acc is 128 * high + low, or high where `low` is NULL. `n` elements of rows
-     *  that lie `y_stride` and `stride` elements apart. sums [n_rows] out: of each row's acc, modulo 2^32. */
-    void (*context)(float *y, size_t y_stride, const int32_t *high, const int32_t *low, size_t stride,
-                    const float *factors, uint32_t *sums, size_t n, size_t n_rows);
+    void (*context)(const struct cpu_context *context);
 };
 
 /* A set whose `linear` is its `gemm`. */
@@ -165,6 +174,7 @@ static inline void cpu_gemm_set(struct cpu_kernels *kernels, void (*gemm)(const 
 {
     kernels->gemm = kernels->linear = gemm;
     kernels->operand = kernels->linear_operand = operand;
+    kernels->tile_inputs = IMAGE_PANEL;
     kernels->work = NULL;
     kernels->prepare = NULL;
     kernels->sections = NULL;

@@ -130,16 +130,15 @@ static void multiply_panel(const struct cpu_gemm *g, size_t panel, size_t later,
 {
     const int8_t *weights = g->clipped.weights + panel * g->panel_stride;
     const size_t step = 2 * cpu_prefetch_step((g->n_rows + TILE_ROWS - 1) / TILE_ROWS);
-    const char *ahead =
-        (const char *)weights + later * g->panel_stride + begin / TILE_ROWS * step * (g->block_groups / 2);
+    const char *ahead = (const char *)weights + later * g->panel_stride + begin / TILE_ROWS * step * (g->groups / 2);
     for (size_t row = begin, rows; row < end; row += rows) {
         rows = cpu_tile_rows(end - row, TILE_ROWS);
         const struct cursor at = {
             .rows = (const uint8_t *)g->rows + row * g->row_stride,
             .stride = g->row_stride,
             .weights = weights,
-            .order = g->clipped.orders + panel * g->block_groups,
-            .groups = g->block_groups,
+            .order = g->clipped.orders + panel * g->groups,
+            .groups = g->groups,
             .row_sums = g->row_sums + panel * IMAGE_PANEL,
             .acc = g->acc + row * g->acc_stride + panel * IMAGE_PANEL,
             .acc_stride = g->acc_stride,
@@ -147,7 +146,7 @@ static void multiply_panel(const struct cpu_gemm *g, size_t panel, size_t later,
             .step = step,
         };
         tile_n(rows, &at);
-        ahead += step * (g->block_groups / 2);
+        ahead += step * (g->groups / 2);
     }
 }
 

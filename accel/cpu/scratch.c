@@ -7,7 +7,7 @@
 #include "base/round_up.h"
 
 enum {
-    SCORES = 32 * (IMAGE_MAX_SEQUENCE + IMAGE_PANEL), /* floats: 132 KB, and so much in weights */
+    TILE_SCORES = CPU_TILE_ROWS * (IMAGE_MAX_SEQUENCE + IMAGE_PANEL),
     MIN_ROWS = 12,
     MANY_ROWS = 128,
     GROUP_BLOCKS = 4, /* of rows that are projected before they are attended: they are to stay in a cache */
@@ -39,6 +39,13 @@ static void choose_rows(struct cpu_scratch *s, const struct cpu_engine *engine)
     s->group_rows = GROUP_BLOCKS * s->block_rows;
 }
 
+/* Beside scores the first-level cache is to hold some of P, keys and values. */
+static size_t near_scores(void)
+{
+    const long cache = sysconf(_SC_LEVEL1_DCACHE_SIZE);
+    return (cache > 0 ? (size_t)cache : 32 * 1024) / 4 * 3 / sizeof(float);
+}
+
 static void place_scratch(struct cpu_scratch *s, const struct cpu_engine *engine, struct cpu_slab *slab)
 {
     const struct image *image = engine->base.image;
@@ -49,7 +56,8 @@ static void place_scratch(struct cpu_scratch *s, const struct cpu_engine *engine
     s->hidden_stride = cpu_stride_of(hidden * engine->kernels.linear_operand.size);
     s->inner_stride = cpu_stride_of(inner * engine->kernels.linear_operand.size);
     s->acc_stride = cpu_acc_stride(image);
-    s->attention_size = SCORES;
+    s->near_scores = near_scores();
+    const size_t scores = s->near_scores > TILE_SCORES ? s->near_scores : TILE_SCORES;
     s->operands = cpu_slab_take(slab, rows * s->hidden_stride);
     s->inner_operands = cpu_slab_take(slab, rows * s->inner_stride);
     s->quantised = cpu_slab_take(slab, rows * sizeof *s->quantised);
@@ -63,11 +71,14 @@ static void place_scratch(struct cpu_scratch *s, const struct cpu_engine *engine
     s->inner_amax = cpu_slab_take(slab, rows * sizeof(uint32_t));
     s->bytes = cpu_slab_take(slab, (size_t)IMAGE_GROUP * image->shape.heads * image->head_dim_padded);
     s->head_scales = cpu_slab_take(slab, image->shape.heads * sizeof(float));
-    s->scores = cpu_slab_take(slab, s->attention_size * sizeof(float));
-    s->weights = cpu_slab_take(slab, s->attention_size * digits * operand * 2); /* a stride at most doubles a row */
+    s->keys = cpu_slab_take(slab, IMAGE_MAX_SEQUENCE * image->head_dim_padded + CPU_TILE_ROWS * CPU_TILE_INPUTS);
+    s->values = cpu_slab_take(slab, IMAGE_MAX_SEQUENCE * image->head_dim_padded + CPU_TILE_ROWS * CPU_TILE_INPUTS);
+    s->scores = cpu_slab_take(slab, scores * sizeof(float));
+    s->weights = cpu_slab_take(slab, scores * digits * operand * 2); /* a stride at most doubles a row */
     s->context = cpu_slab_take(slab, rows * digits * image->head_dim_padded * sizeof(int32_t));
     s->products = cpu_slab_take(slab, rows * sizeof(uint32_t));
     s->score_sums = cpu_slab_take(slab, rows * sizeof(uint32_t));
+    s->expected = cpu_slab_take(slab, rows * sizeof(uint32_t));
     s->factors = cpu_slab_take(slab, rows * sizeof(float));
     s->token_scales = cpu_slab_take(slab, (size_t)2 * IMAGE_MAX_SEQUENCE * sizeof(float));
     s->key_sums = cpu_slab_take(slab, IMAGE_MAX_SEQUENCE * sizeof(int32_t));

@@ -5,10 +5,7 @@
  */
 #include "accel/cpu/cpu_engine.h"
 
-enum {
-    BLOCK_ROWS = 2, /* of short sequences: so many rows of a block may have a block of tokens */
-    FULL = 16,      /* blocks that miss one of so many rows are full enough */
-};
+enum { BLOCK_ROWS = 2 }; /* of short sequences: so many rows of a block may have a block of tokens */
 
 static size_t token_blocks(const struct board_job *job, uint32_t seq)
 {
@@ -30,19 +27,20 @@ static struct filling fill(struct filling filling, const struct board_job *job, 
     return filling;
 }
 
-/* The sequences from `seq` on that go together: those that fill their blocks best, but at least one. Returns the last
- * plus one. */
+/* The sequences from `seq` on that go together: all that are left, where there is room; else those that fill their
+ * blocks best, but at least one. Returns the last plus one. */
 static uint32_t group_end(const struct cpu_step *step, uint32_t seq, uint32_t row_end, size_t *ret_token_blocks)
 {
     const struct board_job *job = step->job;
     const size_t most = step->engine->scratch.group_rows, block_rows = step->scratch->block_rows;
     struct filling all = fill((struct filling){0}, job, seq, block_rows), best = all;
     uint32_t end = ++seq;
-    for (; job->cu_seqlens[seq] < row_end && best.most - best.rows > best.most / FULL; seq++) {
+    for (; job->cu_seqlens[seq] < row_end; seq++) {
         all = fill(all, job, seq, block_rows);
         if (all.rows > most || all.token_blocks > step->engine->scratch.block_rows / BLOCK_ROWS)
             break;
-        if (all.rows * best.most < best.rows * all.most)
+        const bool last = job->cu_seqlens[seq + 1] == row_end;
+        if (!last && all.rows * best.most < best.rows * all.most)
             continue;
         best = all;
         end = seq + 1;

@@ -45,7 +45,7 @@ static void expect_row(const struct cpu_kernels *k, const struct cpu_attention *
                   (double)a->factors[row]);
         return;
     }
-    for (size_t j = 0; j < padded(a->n); j++) {
+    for (size_t j = 0; j < a->padded; j++) {
         int32_t number = low ? digit_at(k, high, j) << 7 | digit_at(k, low, j) : digit_at(k, high, j);
         cr_assert_eq(number, j < a->n ? p[j] : 0, "%s: row %zu: p %zu of %zu is %d, not %d", k->isa, row, j, a->n,
                      number, j < a->n ? p[j] : 0);
@@ -63,13 +63,14 @@ static void expect_row(const struct cpu_kernels *k, const struct cpu_attention *
 
 static void check_rows(const struct cpu_kernels *k, size_t rows, size_t n)
 {
-    const size_t width = padded(n), size = width * sizeof(float);
+    const size_t width = padded(n) + check_below(4) * IMAGE_PANEL, size = width * sizeof(float);
     float *key_scales = check_input(size), *value_scales = check_input(size), *scores = check_input(rows * size);
     float scales[2 * MAX_ROWS];
     int32_t *value_sums = check_input(size);
     uint32_t sums[MAX_ROWS] = {0}, score_sums[MAX_ROWS], products[MAX_ROWS];
     int32_t *p = check_input(size);
-    struct cpu_attention a = {.n_rows = rows, .n = n, .score_stride = width, .scale_stride = 1 + check_below(2)};
+    struct cpu_attention a = {
+        .n_rows = rows, .n = n, .padded = width, .score_stride = width, .scale_stride = 1 + check_below(2)};
     a.digit_stride = width * k->operand.size;
     a.scores = check_output(rows * size);
     a.high = check_output(rows * a.digit_stride);
@@ -93,7 +94,8 @@ static void check_rows(const struct cpu_kernels *k, size_t rows, size_t n)
         for (size_t j = 0; j < width; j++) {
             int32_t acc = (int32_t)check_below(2u << bits) - (1 << bits);
             memcpy(a.scores + r * width + j, &acc, sizeof acc);
-            sums[r] += (uint32_t)acc;
+            if (j < padded(n))
+                sums[r] += (uint32_t)acc;
             scores[r * width + j] = ((float)acc * key_scales[j]) * scale;
         }
     }
@@ -148,7 +150,15 @@ static void check_context(const struct cpu_kernels *k, const struct cpu_kernels 
         for (size_t r = 0; r < rows; r++)
             factors[r] = ldexpf(1.3f, -(int)check_below(100));
         uint32_t sums[MAX_ROWS], right_sums[MAX_ROWS] = {0};
-        k->context(y, n, high, whole ? NULL : low, stride, factors, sums, n, rows);
+        k->context(&(struct cpu_context){.n_rows = rows,
+                                         .n = n,
+                                         .high = high,
+                                         .low = whole ? NULL : low,
+                                         .stride = stride,
+                                         .factors = factors,
+                                         .y = y,
+                                         .y_stride = n,
+                                         .sums = sums});
         cr_assert(check_intact(y), "%s: written outside of a head of %zu", k->isa, n);
         for (size_t i = 0; i < rows * n; i++) {
             size_t at = i / n * stride + i % n;
@@ -171,35 +181,46 @@ Test(cpu_attention, context)
     check_each_set(check_context);
 }
 
-static void check_product(const struct cpu_kernels *k, const struct cpu_kernels *before)
+/* Random numbers as operands; returns the sum of their products with `sums`. */
+static uint32_t fill_operands(const struct cpu_kernels *k, char *operands, const int32_t *sums, size_t n)
 {
-    if (!CHECK_NEW(k, before, product))
+    uint32_t right = 0;
+    for (size_t i = 0; i < n; i++) {
+        const int16_t number = (int16_t)((int32_t)check_below(255) - 127);
+        right += (uint32_t)sums[i] * (uint32_t)number;
+        if (k->operand.size == 1)
+            operands[i] = (char)(number + k->operand.offset);
+        else
+            memcpy(operands + i * sizeof number, &number, sizeof number);
+    }
+    return right;
+}
+
+static void check_products(const struct cpu_kernels *k, const struct cpu_kernels *before)
+{
+    if (!CHECK_NEW(k, before, products))
         return;
     for (int round = check_rounds(100); round > 0; round--) {
-        size_t n = padded(1 + check_below(130));
-        int8_t *q = check_input(n);
+        const size_t n = padded(1 + check_below(130)), rows = 1 + check_below(MAX_ROWS);
+        const size_t stride = n * k->operand.size + check_below(3) * 64;
         int32_t *sums = check_input(n * sizeof *sums);
-        char *operands = check_input(n * k->operand.size);
-        uint32_t right = 0;
-        check_bytes(q, n);
-        for (size_t i = 0; i < n; i++) {
-            const int16_t number = q[i];
+        char *operands = check_input((rows - 1) * stride + n * k->operand.size);
+        uint32_t right[MAX_ROWS], *found = check_output(rows * sizeof *found);
+        for (size_t i = 0; i < n; i++)
             sums[i] = (int32_t)(check_random() >> 32);
-            right += (uint32_t)sums[i] * (uint32_t)number;
-            if (k->operand.size == 1)
-                operands[i] = (char)(number + k->operand.offset);
-            else
-                memcpy(operands + i * sizeof number, &number, sizeof number);
-        }
-        cr_assert_eq(k->product(operands, sums, n), right, "%s: product of %zu", k->isa, n);
-        free(q);
+        for (size_t r = 0; r < rows; r++)
+            right[r] = fill_operands(k, operands + r * stride, sums, n);
+        k->products(found, operands, stride, sums, n, rows);
+        cr_assert(check_intact(found), "%s: written outside of the products", k->isa);
+        cr_assert_eq(memcmp(found, right, rows * sizeof *found), 0, "%s: products of %zu rows of %zu", k->isa, rows, n);
+        check_free_output(found);
         free(sums);
         free(operands);
     }
 }
 
-Test(cpu_attention, product)
+Test(cpu_attention, products)
 {
-    check_begin("product");
-    check_each_set(check_product);
+    check_begin("products");
+    check_each_set(check_products);
 }

@@ -245,6 +245,25 @@ Test(cpu_engine, sequences_that_fill_blocks_go_together)
     image_release(&image);
 }
 
+/* Blocks that are nearly full are no reason to leave behind what has room: it would need a block more. */
+Test(cpu_engine, the_last_sequences_go_together)
+{
+    struct image_shape shape = check_shape();
+    struct image *image = check_image(&shape, 0.3f);
+    struct engine *engine = open_engine(&cpu_engine, image);
+    struct cpu_engine *cpu = (struct cpu_engine *)engine;
+    const uint32_t block = (uint32_t)cpu->scratch.block_rows, nearly = 3 * block - block / 20, all = 4 * block;
+    const uint32_t cu_seqlens[] = {0, block, nearly, nearly + (all - nearly) / 2, all - 1};
+    const struct board_job job = {.image = image, .n_seqs = 4, .n_rows = all - 1, .cu_seqlens = cu_seqlens};
+    struct error err = {0};
+    const struct cpu_step step = {.engine = cpu, .scratch = &cpu->scratch, .job = &job, .err = &err};
+    uint32_t next = 0;
+    cr_assert_eq(cpu_sequences_begin(&step, 0, job.n_rows, &next), STATUS_OK, "%s", err.message);
+    cr_assert_eq(next, job.n_rows, "%u of %u rows, blocks of %u", next, job.n_rows, block);
+    cpu_engine.destroy(engine);
+    image_release(&image);
+}
+
 /* A row that is not finite: both engines refuse it with the same words. */
 static void check_refusal(const struct cpu_kernels *kernels, const struct cpu_kernels *before)
 {

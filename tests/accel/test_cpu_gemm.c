@@ -7,9 +7,9 @@
 #include "tests/accel/cpu_check.h"
 
 struct gemm_case {
-    size_t rows, panels, blocks, groups; /* groups of 4 inputs a block */
-    bool offset;                         /* activations, else digits of P */
-    bool linear;                         /* the kernel of linear layers */
+    size_t rows, panels, groups; /* of 4 inputs */
+    bool offset;                 /* activations, else digits of P */
+    bool linear;                 /* the kernel of linear layers */
 };
 
 static struct cpu_operand operand(const struct cpu_kernels *k, const struct gemm_case *c)
@@ -19,7 +19,7 @@ static struct cpu_operand operand(const struct cpu_kernels *k, const struct gemm
 
 static size_t inputs_of(const struct gemm_case *c)
 {
-    return c->blocks * c->groups * IMAGE_GROUP;
+    return c->groups * IMAGE_GROUP;
 }
 
 /* What P may hold: whole, or digits. */
@@ -52,9 +52,8 @@ static void fill_rows(const struct cpu_kernels *k, const struct gemm_case *c, in
 /* Where input i of output o is. */
 static size_t place(const struct cpu_gemm *g, size_t o, size_t i)
 {
-    size_t group = i / IMAGE_GROUP, block = group / g->block_groups;
-    return o / IMAGE_PANEL * g->panel_stride + block * g->block_stride +
-           (group % g->block_groups * IMAGE_PANEL + o % IMAGE_PANEL) * IMAGE_GROUP + i % IMAGE_GROUP;
+    return o / IMAGE_PANEL * g->panel_stride + (i / IMAGE_GROUP * IMAGE_PANEL + o % IMAGE_PANEL) * IMAGE_GROUP +
+           i % IMAGE_GROUP;
 }
 
 static int64_t product(const struct cpu_gemm *g, const int16_t *numbers, size_t inputs, size_t o)
@@ -113,31 +112,26 @@ static void multiply(const struct cpu_kernels *k, const struct gemm_case *c, str
 
 static void check_case(const struct cpu_kernels *k, const struct gemm_case *c)
 {
-    size_t n = inputs_of(c), outputs = c->panels * IMAGE_PANEL, block = c->groups * 64;
-    struct cpu_gemm g = {.n_blocks = c->blocks, .block_groups = c->groups, .n_rows = c->rows, .n_panels = c->panels};
+    size_t n = inputs_of(c), outputs = c->panels * IMAGE_PANEL;
+    struct cpu_gemm g = {
+        .groups = c->groups, .n_rows = c->rows, .n_panels = c->panels, .panel_stride = n * IMAGE_PANEL};
     const size_t room = round_up(c->rows, CPU_TILE_ROWS), width = round_up(n, CPU_TILE_INPUTS);
-    g.row_stride = (n + check_below(3) * IMAGE_GROUP) * operand(k, c).size;
+    g.filled_up = !c->linear && check_below(2);
+    g.row_stride = ((g.filled_up ? width : n) + check_below(3) * IMAGE_GROUP) * operand(k, c).size;
     const size_t rows_size = (room - 1) * g.row_stride + width * operand(k, c).size;
-    if (c->linear || check_below(2)) { /* panels of a linear, or token blocks */
-        g.block_stride = block;
-        g.panel_stride = c->blocks * block;
-    } else {
-        g.panel_stride = block;
-        g.block_stride = c->panels * block;
-    }
     g.acc_stride = outputs + check_below(2) * 16;
-    int8_t *weights = check_input(outputs * n);
+    const size_t beyond = c->linear ? 0 : (width - n) * IMAGE_PANEL;
+    int8_t *weights = check_input(outputs * n + beyond);
+    check_bytes(weights, outputs * n + beyond);
     char *operands = check_input(rows_size);
     int16_t *numbers = check_input(c->rows * n * sizeof *numbers);
     int32_t *row_sums = check_input(outputs * sizeof *row_sums);
     g.acc = check_output(((room - 1) * g.acc_stride + outputs) * sizeof *g.acc);
     if (c->linear && check_below(3))
         check_bells(weights, outputs * n);
-    else
-        check_bytes(weights, outputs * n);
     g.weights = weights;
     g.rows = operands;
-    memset(operands, 0x55, rows_size);
+    memset(operands, g.filled_up ? 0 : 0x55, rows_size);
     fill_rows(k, c, numbers, operands, g.row_stride);
     for (size_t o = 0; o < outputs; o++) {
         row_sums[o] = 0;
@@ -152,9 +146,8 @@ static void check_case(const struct cpu_kernels *k, const struct gemm_case *c)
         for (size_t o = 0; o < outputs; o++) {
             int64_t right = product(&g, numbers + r * n, n, o);
             cr_assert_eq(g.acc[r * g.acc_stride + o], right,
-                         "%s: rows %zu, panels %zu, blocks %zu of %zu groups: row %zu, output %zu is %d, not %lld",
-                         k->isa, c->rows, c->panels, c->blocks, c->groups, r, o, g.acc[r * g.acc_stride + o],
-                         (long long)right);
+                         "%s: rows %zu, panels %zu, groups %zu: row %zu, output %zu is %d, not %lld", k->isa, c->rows,
+                         c->panels, c->groups, r, o, g.acc[r * g.acc_stride + o], (long long)right);
         }
     check_free_output(g.acc);
     free(row_sums);
@@ -168,11 +161,11 @@ static void check_products(const struct cpu_kernels *k, const struct cpu_kernels
     if (!CHECK_NEW(k, before, gemm))
         return;
     for (int round = check_rounds(120); round > 0; round--) {
-        struct gemm_case c = {1 + check_below(30), 1 + check_below(9), 1, (check_width() + 3) / 4, true, false};
+        struct gemm_case c = {1 + check_below(30), 1 + check_below(9), (check_width() + 3) / 4, true, false};
         check_case(k, &c);
     }
     for (size_t rows = 1; rows <= 70; rows += 1 + (size_t)(100 / check_rounds(100) - 1)) {
-        struct gemm_case c = {rows, 1 + rows % 5, 1, 1 + rows % 3, true, false};
+        struct gemm_case c = {rows, 1 + rows % 5, 1 + rows % 3, true, false};
         check_case(k, &c);
     }
 }
@@ -188,11 +181,11 @@ static void check_linear(const struct cpu_kernels *k, const struct cpu_kernels *
     if (!CHECK_NEW(k, before, linear))
         return;
     for (int round = check_rounds(60); round > 0; round--) {
-        struct gemm_case c = {1 + check_below(50), 1 + check_below(5), 1, (check_width() + 3) / 4, true, true};
+        struct gemm_case c = {1 + check_below(50), 1 + check_below(5), (check_width() + 3) / 4, true, true};
         check_case(k, &c);
     }
     for (int round = check_rounds(20); round > 0; round--) { /* more panels than are taken at a time */
-        struct gemm_case c = {1 + check_below(70), 1 + check_below(40), 1, 1 + check_below(40), true, true};
+        struct gemm_case c = {1 + check_below(70), 1 + check_below(40), 1 + check_below(40), true, true};
         check_case(k, &c);
     }
 }
@@ -203,17 +196,17 @@ Test(cpu_gemm, linear)
     check_each_set(check_linear);
 }
 
-/* Blocks of 16 tokens as inputs; up to the longest sequence, with every digit and value at its largest. */
+/* Tokens as inputs, by 16; up to the longest sequence, with every digit and value at its largest. */
 static void check_tokens(const struct cpu_kernels *k, const struct cpu_kernels *before)
 {
     if (!CHECK_NEW(k, before, gemm))
         return;
     for (int round = check_rounds(60); round > 0; round--) {
-        const size_t blocks = 1 + check_below(IMAGE_MAX_SEQUENCE / IMAGE_PANEL);
-        struct gemm_case c = {1 + check_below(70), 1 + check_below(5), blocks, 4, false, false};
+        const size_t groups = (1 + check_below(IMAGE_MAX_SEQUENCE / IMAGE_PANEL)) * IMAGE_PANEL / IMAGE_GROUP;
+        struct gemm_case c = {1 + check_below(70), 1 + check_below(5), groups, false, false};
         check_case(k, &c);
     }
-    struct gemm_case longest = {2, 1, IMAGE_MAX_SEQUENCE / IMAGE_PANEL, 4, false, false};
+    struct gemm_case longest = {2, 1, IMAGE_MAX_SEQUENCE / IMAGE_GROUP, false, false};
     check_case(k, &longest);
 }
 
