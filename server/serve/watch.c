@@ -129,8 +129,8 @@ void serve_watch_add(struct serve_watch *watch, struct serve_watched *watched)
     watch->first = watched;
     if (watched->socket >= 0) {
         struct epoll_event event = {.events = EPOLLRDHUP | EPOLLONESHOT, .data.u64 = watched->id};
-        if (epoll_ctl(watch->epoll, EPOLL_CTL_ADD, watched->socket, &event) != 0)
-            watched->socket = -1; /* not worth failing for: the work is done in vain, at worst */
+        if (epoll_ctl(watch->epoll, EPOLL_CTL_MOD, watched->socket, &event) != 0) /* else the connection's first */
+            epoll_ctl(watch->epoll, EPOLL_CTL_ADD, watched->socket, &event); /* at worst, work is done in vain */
     }
     pthread_mutex_unlock(&watch->lock);
 }
@@ -138,8 +138,6 @@ void serve_watch_add(struct serve_watch *watch, struct serve_watched *watched)
 bool serve_watch_remove(struct serve_watch *watch, struct serve_watched *watched)
 {
     pthread_mutex_lock(&watch->lock);
-    if (watched->socket >= 0)
-        epoll_ctl(watch->epoll, EPOLL_CTL_DEL, watched->socket, NULL);
     if (watched->next)
         watched->next->previous = watched->previous;
     if (watched->previous)
