@@ -86,8 +86,8 @@ static const char pairs[] =
     "46474849505152535455565758596061626364656667686970717273747576777879808182838485868788899091"
     "9293949596979899";
 
-/* [n] digits, and what happens to stand behind them up to MOST_DIGITS. All digits are made in any case, by divisions that
- * do not wait for each other, and without a branch that depends on how many there are. */
+/* [n] digits, and zeros behind them up to MOST_DIGITS bytes. All are made in any case, by divisions that do not wait
+ * for each other: how many there are is nothing that the processor could guess. */
 static void write_digits(char *to, uint32_t digits, int n)
 {
     char all[2 * MOST_DIGITS] = {0};
