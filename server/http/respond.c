@@ -22,10 +22,20 @@ static void add_truncated(struct net_exchange *net, const struct serve_infer *in
 /* The same times with fractions, in the form that browsers and tracers read. */
 static void add_timing(struct net_exchange *net, const struct serve_infer_report *report)
 {
+    const struct {
+        const char *name;
+        uint64_t ns;
+    } times[] = {{"tokenization", report->tokenization_ns},
+                 {", queue", report->queue_ns},
+                 {", inference", report->inference_ns},
+                 {", total", report->total_ns}};
     char text[160];
-    snprintf(text, sizeof text, "tokenization;dur=%.3f, queue;dur=%.3f, inference;dur=%.3f, total;dur=%.3f",
-             (double)report->tokenization_ns * 1e-6, (double)report->queue_ns * 1e-6,
-             (double)report->inference_ns * 1e-6, (double)report->total_ns * 1e-6);
+    size_t len = 0;
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        uint64_t us = (times[i].ns + 500) / 1000;
+        len += (size_t)snprintf(text + len, sizeof text - len, "%s;dur=%llu.%03u", times[i].name,
+                                (unsigned long long)(us / 1000), (unsigned)(us % 1000));
+    }
     net_add(net, "server-timing", text);
 }
 

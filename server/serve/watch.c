@@ -9,7 +9,7 @@
 enum { TICK_MS = 100, MAX_EVENTS = 64 };
 enum { WAKING = 0 }; /* the number of no work */
 
-/* Find the gone ones by number: the event may be older than the work at that address. */
+/* Find the gone ones by number: the event may be older than the work at that address, or than its connection's. */
 static void note_gone(struct serve_watch *watch, const struct epoll_event *events, int n)
 {
     pthread_mutex_lock(&watch->lock);
@@ -129,8 +129,10 @@ void serve_watch_add(struct serve_watch *watch, struct serve_watched *watched)
     watch->first = watched;
     if (watched->socket >= 0) {
         struct epoll_event event = {.events = EPOLLRDHUP | EPOLLONESHOT, .data.u64 = watched->id};
-        if (epoll_ctl(watch->epoll, EPOLL_CTL_ADD, watched->socket, &event) != 0)
-            watched->socket = -1; /* not worth failing for: the work is done in vain, at worst */
+        /* The connection's socket is known from its second request on. Failing is not worth failing for: at worst, the
+         * work is done in vain. */
+        if (epoll_ctl(watch->epoll, EPOLL_CTL_MOD, watched->socket, &event) != 0)
+            epoll_ctl(watch->epoll, EPOLL_CTL_ADD, watched->socket, &event);
     }
     pthread_mutex_unlock(&watch->lock);
 }
@@ -138,8 +140,6 @@ void serve_watch_add(struct serve_watch *watch, struct serve_watched *watched)
 bool serve_watch_remove(struct serve_watch *watch, struct serve_watched *watched)
 {
     pthread_mutex_lock(&watch->lock);
-    if (watched->socket >= 0)
-        epoll_ctl(watch->epoll, EPOLL_CTL_DEL, watched->socket, NULL);
     if (watched->next)
         watched->next->previous = watched->previous;
     if (watched->previous)

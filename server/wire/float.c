@@ -6,6 +6,8 @@
 
 #include "server/wire/float_table.h"
 
+enum { MOST_DIGITS = 10 }; /* of 32 bits; of the shortest decimal there are at most 9 */
+
 /* digits * 10^exponent */
 struct decimal {
     uint32_t digits;
@@ -84,14 +86,19 @@ static const char pairs[] =
     "46474849505152535455565758596061626364656667686970717273747576777879808182838485868788899091"
     "9293949596979899";
 
+/* [n] digits, and zeros behind them up to MOST_DIGITS bytes. All are made in any case, by divisions that do not wait
+ * for each other: how many there are is nothing that the processor could guess. */
 static void write_digits(char *to, uint32_t digits, int n)
 {
-    for (; n >= 2; n -= 2) {
-        memcpy(to + n - 2, pairs + 2 * (digits % 100), 2);
-        digits /= 100;
-    }
-    if (n)
-        to[0] = (char)('0' + digits);
+    char all[2 * MOST_DIGITS] = {0};
+    uint32_t first = digits / 100000000, rest = digits % 100000000;
+    uint32_t high = rest / 10000, low = rest % 10000;
+    memcpy(all, pairs + 2 * first, 2);
+    memcpy(all + 2, pairs + 2 * (high / 100), 2);
+    memcpy(all + 4, pairs + 2 * (high % 100), 2);
+    memcpy(all + 6, pairs + 2 * (low / 100), 2);
+    memcpy(all + 8, pairs + 2 * (low % 100), 2);
+    memcpy(to, all + MOST_DIGITS - n, MOST_DIGITS);
 }
 
 static char *write_exponent(char *to, int exponent)

@@ -93,6 +93,25 @@ Test(disconnect, cancels)
     process_stop(&process);
 }
 
+/* So is that of a later request on a connection. */
+Test(disconnect, cancels_what_was_asked_later)
+{
+    struct process process = process_start("--board ref --boards 1 --drain-seconds 0 --request-timeout-ms 0");
+    size_t short_len = 0, len = 0;
+    char *first = client_request(1, 1, "", &short_len), *second = client_request(4, 40, "", &len), body[65536];
+    int connection = client_connect(process.port);
+    client_send(connection, first, short_len);
+    cr_expect_eq(client_read(connection, body, sizeof body), 200);
+    client_send(connection, second, len);
+    cr_expect(client_becomes(process.port, "bertd_active_requests", 1));
+    close(connection);
+    cr_expect(client_becomes(process.port, "bertd_active_requests", 0));
+    cr_expect_eq(client_metric(process.port, "te_request_failure{err=\"cancelled\"}"), 1);
+    free(first);
+    free(second);
+    process_stop(&process);
+}
+
 /* A text of seconds on the specification's board, whatever the machine. */
 static char *long_body(void)
 {

@@ -1,8 +1,7 @@
-/* Unary calls in closed loops, one thread a connection. */
-#include <pthread.h>
-#include <stdatomic.h>
+/* Unary calls in closed loops, all connections on one thread. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -10,7 +9,7 @@
 #include "base/clock.h"
 #include "tests/bench/http/surfaces.h"
 
-enum { MAX_SAMPLES = 1 << 18 };
+enum { MAX_SAMPLES = 1 << 20, MAX_EVENTS = 64 };
 
 /* Microseconds of one call: as the client saw it and as the server says, what the two together tell. */
 enum figure { CLIENT, OWN, BEYOND, QUEUE, INFERENCE, FIGURES };
@@ -21,48 +20,45 @@ struct sample {
     float us[FIGURES];
 };
 
-struct client {
-    pthread_t thread;
-    struct run *run;
-    struct sample *samples; /* [MAX_SAMPLES] */
-    uint32_t n_samples;
-    uint64_t n, tokens, bytes, failed; /* but for failed: what ended in the window */
+struct connection {
+    struct h1 h1;
+    struct h2 *h2; /* NULL: h1 */
+    struct h2_stream stream;
+    struct answer answer; /* of h1 */
+    uint64_t begin_ns;    /* of its call */
 };
 
 struct run {
     const struct calls *calls;
     struct request *requests; /* [n_requests], asked for in turn by all */
-    int n_requests;
-    atomic_uint next;
+    unsigned n_requests, next;
+    struct connection *connections; /* [calls->connections] */
+    struct sample *samples;         /* [MAX_SAMPLES] */
+    uint32_t n_samples;
     uint64_t begin_ns, end_ns;
+    uint64_t n, tokens, bytes, failed; /* but for failed: what ended in the window */
+    double begin_cpu[2], end_cpu[2];   /* of the client and the server */
 };
 
-static bool call(int fd, struct h2 *h2, const struct request *request, struct answer *answer)
+static void note(struct run *run, const struct answer *answer, uint64_t begin_ns, uint64_t now_ns)
 {
-    answer->code = 0;
-    answer->timing[0] = '\0';
-    return h2 ? h2_call(h2, request, answer) : h1_call(fd, request, answer);
-}
-
-static void note(struct client *client, const struct answer *answer, uint64_t begin_ns, uint64_t now_ns)
-{
-    const struct calls *calls = client->run->calls;
+    const struct calls *calls = run->calls;
     struct times times;
     if (!answer_check(calls->surface, answer, &times)) {
-        client->failed++;
+        run->failed++;
         return;
     }
     if (calls->reads && answer_read(calls->surface, answer) == 0)
-        client->failed++;
-    if (now_ns < client->run->begin_ns || now_ns > client->run->end_ns)
+        run->failed++;
+    if (now_ns < run->begin_ns || now_ns > run->end_ns)
         return;
-    client->n++;
-    client->bytes += answer->body.len;
-    client->tokens += answer->tokens;
-    if (client->n_samples == MAX_SAMPLES)
+    run->n++;
+    run->bytes += answer->body.len;
+    run->tokens += answer->tokens;
+    if (run->n_samples == MAX_SAMPLES)
         return;
     double seen = (double)(now_ns - begin_ns) * 1e-3;
-    float *us = client->samples[client->n_samples++].us;
+    float *us = run->samples[run->n_samples++].us;
     us[CLIENT] = (float)seen;
     us[OWN] = (float)(times.total - times.queue - times.inference);
     us[BEYOND] = (float)(seen - times.total);
@@ -70,29 +66,56 @@ static void note(struct client *client, const struct answer *answer, uint64_t be
     us[INFERENCE] = (float)times.inference;
 }
 
-static void *run_client(void *cookie)
+static void ask(struct run *run, struct connection *connection)
 {
-    struct client *client = cookie;
-    struct run *run = client->run;
-    const struct calls *calls = run->calls;
-    struct answer answer = {0};
-    struct h2 *h2 = calls->surface->h2 ? h2_open(calls->port) : NULL;
-    int fd = h2 ? -1 : socket_open(calls->port);
-    while (clock_now_ns() < run->end_ns) {
-        const struct request *request = &run->requests[atomic_fetch_add(&run->next, 1) % (unsigned)run->n_requests];
-        if (calls->pause_us > 0)
-            usleep((useconds_t)calls->pause_us);
-        uint64_t begin = clock_now_ns();
-        if (!call(fd, h2, request, &answer))
-            fail("the server has closed a connection");
-        note(client, &answer, begin, clock_now_ns());
-    }
-    buf_finish(&answer.body);
-    if (h2)
-        h2_close(h2);
+    const struct request *request = &run->requests[run->next++ % run->n_requests];
+    if (run->calls->pause_us > 0)
+        usleep((useconds_t)run->calls->pause_us);
+    connection->answer.code = 0;
+    connection->answer.timing[0] = '\0';
+    connection->begin_ns = clock_now_ns();
+    bool fine =
+        connection->h2 ? h2_ask(connection->h2, &connection->stream, request) : h1_ask(&connection->h1, request);
+    if (!fine)
+        fail("the server has closed a connection");
+}
+
+/* What the server says on a connection; true when that was the last of it. */
+static bool hear(struct run *run, struct connection *connection)
+{
+    bool done = false, fine = connection->h2 ? h2_hear(connection->h2, &connection->stream, &done)
+                                             : h1_hear(&connection->h1, &connection->answer, &done);
+    if (!fine)
+        fail("the server has closed a connection");
+    if (!done)
+        return false;
+    uint64_t now = clock_now_ns();
+    note(run, connection->h2 ? &connection->stream.answer : &connection->answer, connection->begin_ns, now);
+    if (now >= run->end_ns)
+        return true;
+    ask(run, connection);
+    return false;
+}
+
+static void open_connection(struct connection *connection, const struct calls *calls, int epoll)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
+    if (calls->surface->h2)
+        connection->h2 = h2_open(calls->port);
     else
-        close(fd);
-    return NULL;
+        connection->h1.fd = socket_open(calls->port);
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, connection->h2 ? connection->h2->fd : connection->h1.fd, &event) != 0)
+        fail("no memory for %d connections", calls->connections);
+}
+
+static void close_connection(struct connection *connection)
+{
+    buf_finish(&connection->answer.body);
+    buf_finish(&connection->stream.answer.body);
+    if (connection->h2)
+        h2_close(connection->h2);
+    else
+        close(connection->h1.fd);
 }
 
 /* Figures ----------------------------------------------------------------------------------------------------------*/
@@ -126,15 +149,14 @@ static float quantile(const float *sorted, size_t n, double share)
 }
 
 /* The median and other quantiles of a figure. */
-static void report_figure(const struct client *clients, int n_clients, enum figure figure, size_t n)
+static void report_figure(const struct run *run, enum figure figure)
 {
+    size_t n = run->n_samples;
     float *all = calloc(n + 1, sizeof *all);
-    size_t at = 0;
     if (!all)
         fail("no memory");
-    for (int c = 0; c < n_clients; c++)
-        for (uint32_t s = 0; s < clients[c].n_samples; s++)
-            all[at++] = clients[c].samples[s].us[figure];
+    for (size_t s = 0; s < n; s++)
+        all[s] = run->samples[s].us[figure];
     qsort(all, n, sizeof *all, compare);
     printf(", \"%s_p50_us\": %.1f, \"%s_p90_us\": %.1f, \"%s_p99_us\": %.1f", figure_names[figure],
            quantile(all, n, 0.5), figure_names[figure], quantile(all, n, 0.9), figure_names[figure],
@@ -142,75 +164,86 @@ static void report_figure(const struct client *clients, int n_clients, enum figu
     free(all);
 }
 
-static void report(const struct run *run, const struct client *clients, double client_cpu, double server_cpu)
+static void report(const struct run *run)
 {
     const struct calls *calls = run->calls;
-    uint64_t n = 0, tokens = 0, bytes = 0, failed = 0;
-    size_t n_samples = 0;
-    for (int c = 0; c < calls->connections; c++) {
-        n_samples += clients[c].n_samples;
-        n += clients[c].n;
-        tokens += clients[c].tokens;
-        bytes += clients[c].bytes;
-        failed += clients[c].failed;
-    }
+    double n = run->n > 0 ? (double)run->n : 1;
     printf("{\"surface\": \"%s\", \"connections\": %d, \"texts\": %d, \"seconds\": %.3f, \"requests\": %llu, "
            "\"failed\": %llu, \"rate\": %.2f, \"tokens_per_s\": %.1f, \"bytes\": %.0f, \"client_cpu_us\": %.1f, "
            "\"server_cpu_us\": %.1f",
-           calls->surface->name, calls->connections, calls->n_texts, calls->seconds, (unsigned long long)n,
-           (unsigned long long)failed, (double)n / calls->seconds, (double)tokens / calls->seconds,
-           n ? (double)bytes / (double)n : 0, n ? client_cpu * 1e6 / (double)n : 0,
-           n ? server_cpu * 1e6 / (double)n : 0);
+           calls->surface->name, calls->connections, calls->n_texts, calls->seconds, (unsigned long long)run->n,
+           (unsigned long long)run->failed, (double)run->n / calls->seconds, (double)run->tokens / calls->seconds,
+           (double)run->bytes / n, (run->end_cpu[0] - run->begin_cpu[0]) * 1e6 / n,
+           (run->end_cpu[1] - run->begin_cpu[1]) * 1e6 / n);
     for (int f = 0; f < FIGURES; f++)
-        report_figure(clients, calls->connections, (enum figure)f, n_samples);
+        report_figure(run, (enum figure)f);
     printf("}\n");
 }
 
-static void sleep_until(uint64_t at_ns)
-{
-    uint64_t now = clock_now_ns();
-    if (now < at_ns)
-        usleep((useconds_t)((at_ns - now) / 1000));
-}
+/* ------------------------------------------------------------------------------------------------------------------*/
 
 static void make_requests(struct run *run)
 {
     const struct calls *calls = run->calls;
-    run->n_requests = calls->texts->n_lengths / calls->n_texts;
-    run->n_requests = run->n_requests > 0 ? run->n_requests : 1;
-    run->requests = calloc((size_t)run->n_requests, sizeof *run->requests);
+    int n = calls->texts->n_lengths / calls->n_texts;
+    run->n_requests = n > 0 ? (unsigned)n : 1;
+    run->requests = calloc(run->n_requests, sizeof *run->requests);
     if (!run->requests)
         fail("no memory");
-    for (int r = 0; r < run->n_requests; r++)
+    for (int r = 0; r < (int)run->n_requests; r++)
         request_make(&run->requests[r], calls->surface, calls->texts, r * calls->n_texts, calls->n_texts);
+}
+
+/* When each end of the window is passed. */
+static void read_cpu(const struct run *run, double cpu[2])
+{
+    cpu[0] = own_cpu();
+    cpu[1] = cpu_of(run->calls->pid);
+}
+
+static void loop(struct run *run, int epoll)
+{
+    struct epoll_event events[MAX_EVENTS];
+    int left = run->calls->connections;
+    bool begun = false, ended = false;
+    for (int c = 0; c < left; c++)
+        ask(run, &run->connections[c]);
+    events[0].data.ptr = run->connections;
+    while (left > 0) {
+        int n = run->calls->connections > 1 ? epoll_wait(epoll, events, MAX_EVENTS, -1) : 1; /* one waits as it reads */
+        for (int e = 0; e < n; e++)
+            left -= hear(run, events[e].data.ptr);
+        uint64_t now = clock_now_ns();
+        if (!begun && now >= run->begin_ns)
+            read_cpu(run, run->begin_cpu);
+        if (!ended && now >= run->end_ns)
+            read_cpu(run, run->end_cpu);
+        begun = now >= run->begin_ns;
+        ended = now >= run->end_ns;
+    }
 }
 
 void calls_run(const struct calls *calls)
 {
     struct run run = {.calls = calls};
-    struct client *clients = calloc((size_t)calls->connections, sizeof *clients);
-    if (!clients)
-        fail("no memory");
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    run.connections = calloc((size_t)calls->connections, sizeof *run.connections);
+    run.samples = calloc(MAX_SAMPLES, sizeof *run.samples);
+    if (epoll < 0 || !run.connections || !run.samples)
+        fail("no memory for %d connections", calls->connections);
     make_requests(&run);
+    for (int c = 0; c < calls->connections; c++)
+        open_connection(&run.connections[c], calls, epoll);
     run.begin_ns = clock_now_ns() + (uint64_t)(calls->warmup * 1e9);
     run.end_ns = run.begin_ns + (uint64_t)(calls->seconds * 1e9);
-    for (int c = 0; c < calls->connections; c++) {
-        clients[c] = (struct client){.run = &run, .samples = calloc(MAX_SAMPLES, sizeof(struct sample))};
-        if (!clients[c].samples || pthread_create(&clients[c].thread, NULL, run_client, &clients[c]) != 0)
-            fail("no memory for %d connections", calls->connections);
-    }
-    sleep_until(run.begin_ns);
-    double client_cpu = own_cpu(), server_cpu = cpu_of(calls->pid);
-    sleep_until(run.end_ns);
-    client_cpu = own_cpu() - client_cpu;
-    server_cpu = cpu_of(calls->pid) - server_cpu;
+    loop(&run, epoll);
+    report(&run);
     for (int c = 0; c < calls->connections; c++)
-        pthread_join(clients[c].thread, NULL);
-    report(&run, clients, client_cpu, server_cpu);
-    for (int c = 0; c < calls->connections; c++)
-        free(clients[c].samples);
-    for (int r = 0; r < run.n_requests; r++)
+        close_connection(&run.connections[c]);
+    for (unsigned r = 0; r < run.n_requests; r++)
         free(run.requests[r].body);
     free(run.requests);
-    free(clients);
+    free(run.samples);
+    free(run.connections);
+    close(epoll);
 }

@@ -9,8 +9,6 @@
 
 #include "tests/bench/http/surfaces.h"
 
-enum { HEAD_SIZE = 8192 };
-
 void fail(const char *format, ...)
 {
     va_list args;
@@ -34,51 +32,72 @@ int socket_open(int port)
     return fd;
 }
 
-static const char *find_field(const char *head, const char *name)
+/* What follows the name in a line of a head; NULL: it is another field's. */
+static const char *value_of(const char *line, const char *name, size_t len)
 {
-    const char *found = strcasestr(head, name);
-    return found ? found + strlen(name) + strspn(found + strlen(name), " ") : NULL;
+    return strncasecmp(line, name, len) == 0 ? line + len + strspn(line + len, " ") : NULL;
 }
 
-static void read_head(struct answer *answer, const char *head)
+#define VALUE_OF(line, name) value_of(line, name, sizeof(name) - 1)
+
+/* Of a whole head; returns the length of the body. */
+static size_t read_head(struct answer *answer, const char *head)
 {
-    const char *tokens = find_field(head, "\nx-compute-tokens:");
-    const char *timing = find_field(head, "\nserver-timing:");
+    size_t length = 0;
     answer->code = atoi(head + strcspn(head, " "));
-    answer->tokens = tokens ? (uint32_t)strtoul(tokens, NULL, 10) : 0;
-    if (timing)
-        snprintf(answer->timing, sizeof answer->timing, "%.*s", (int)strcspn(timing, "\r\n"), timing);
+    for (const char *line = head, *value; (line = strchr(line, '\n'));) {
+        line++;
+        if ((value = VALUE_OF(line, "content-length:")))
+            length = strtoull(value, NULL, 10);
+        else if ((value = VALUE_OF(line, "x-compute-tokens:")))
+            answer->tokens = (uint32_t)strtoul(value, NULL, 10);
+        else if ((value = VALUE_OF(line, "server-timing:")))
+            snprintf(answer->timing, sizeof answer->timing, "%.*s", (int)strcspn(value, "\r\n"), value);
+    }
+    return length;
 }
 
-bool h1_call(int fd, const struct request *request, struct answer *ret)
+bool h1_ask(struct h1 *h1, const struct request *request)
 {
-    char head[HEAD_SIZE], *body = NULL;
-    size_t have = 0;
-    if (send(fd, request->body, request->len, MSG_NOSIGNAL) != (ssize_t)request->len)
+    h1->have = h1->left = 0;
+    h1->in_body = false;
+    return send(h1->fd, request->body, request->len, MSG_NOSIGNAL) == (ssize_t)request->len;
+}
+
+/* The head, or more of it, and what came of the body. */
+static bool hear_head(struct h1 *h1, struct answer *answer)
+{
+    ssize_t n = recv(h1->fd, h1->head + h1->have, sizeof h1->head - 1 - h1->have, 0);
+    if (n <= 0)
         return false;
-    while (!body) {
-        ssize_t n = recv(fd, head + have, HEAD_SIZE - 1 - have, 0);
-        if (n <= 0)
-            return false;
-        have += (size_t)n;
-        head[have] = '\0';
-        body = strstr(head, "\r\n\r\n");
-    }
+    h1->have += (size_t)n;
+    h1->head[h1->have] = '\0';
+    char *body = strstr(h1->head, "\r\n\r\n");
+    if (!body)
+        return true;
+    body[2] = '\0';
     body += 4;
-    const char *length = find_field(head, "\ncontent-length:");
-    size_t left = length ? strtoull(length, NULL, 10) : 0;
-    size_t got = have - (size_t)(body - head);
-    ret->body.len = 0;
-    buf_append(&ret->body, body, got);
-    body[-1] = '\0';
-    read_head(ret, head);
-    while (got < left) {
-        char *to = buf_reserve(&ret->body, left - got);
-        ssize_t n = to ? recv(fd, to, left - got, 0) : -1;
+    size_t got = h1->have - (size_t)(body - h1->head), length = read_head(answer, h1->head);
+    answer->body.len = 0;
+    buf_append(&answer->body, body, got);
+    h1->in_body = true;
+    h1->left = length - got;
+    return got <= length;
+}
+
+bool h1_hear(struct h1 *h1, struct answer *answer, bool *ret_done)
+{
+    if (!h1->in_body) {
+        if (!hear_head(h1, answer))
+            return false;
+    } else {
+        char *to = buf_reserve(&answer->body, h1->left);
+        ssize_t n = to ? recv(h1->fd, to, h1->left, 0) : -1;
         if (n <= 0)
             return false;
-        ret->body.len += (size_t)n;
-        got += (size_t)n;
+        answer->body.len += (size_t)n;
+        h1->left -= (size_t)n;
     }
+    *ret_done = h1->in_body && h1->left == 0;
     return true;
 }

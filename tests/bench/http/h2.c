@@ -173,14 +173,19 @@ void h2_meet(struct h2 *h2)
             fail("the server has closed a connection");
 }
 
-bool h2_call(struct h2 *h2, const struct request *request, struct answer *ret)
+bool h2_ask(struct h2 *h2, struct h2_stream *stream, const struct request *request)
 {
-    struct h2_stream stream = {.answer = *ret, .out = {.data = request->body, .len = request->len}, .ends = true};
-    stream.answer.body.len = 0;
-    h2_begin(h2, &stream, request->surface);
-    while (!stream.closed)
-        if (!h2_turn(h2))
-            return false;
-    *ret = stream.answer;
-    return true;
+    struct buf body = stream->answer.body;
+    body.len = 0;
+    *stream =
+        (struct h2_stream){.answer.body = body, .out = {.data = request->body, .len = request->len}, .ends = true};
+    h2_begin(h2, stream, request->surface);
+    return h2_flush(h2);
+}
+
+bool h2_hear(struct h2 *h2, const struct h2_stream *stream, bool *ret_done)
+{
+    bool fine = h2_turn(h2);
+    *ret_done = stream->closed;
+    return fine && (*ret_done || h2_flush(h2));
 }

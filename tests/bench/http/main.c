@@ -6,9 +6,10 @@
  *   bench-surfaces --port P --words a,b,.. --streams 10000 --pid PID
  *
  * Words are ones that the model's tokenizer makes a token each of; lengths are those of the texts in turn, in tokens,
- * and --texts of them go in a request. --read has the client read every value; --pause has it sleep so long before each
- * call. Prints JSON: requests a second; microseconds of a call, of it the server's own (its total less what waiting for
- * boards and they took) and what the client sees beyond the server's total; processor time of both sides a request.
+ * and --texts of them go in a request. --read has the client read every value; --pause has one connection's sleep so
+ * long before each call. Prints JSON: requests a second; microseconds of a call, of it the server's own (its total less
+ * what waiting for boards and they took) and what the client sees beyond the server's total; processor time of both
+ * sides a request.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -85,7 +86,7 @@ int main(int argc, char **argv)
             return usage(stderr, 2);
     }
     if (!calls.port || texts.n_words < 1 || calls.n_texts < 1 || calls.connections < 1 ||
-        (!calls.surface && streams < 1))
+        (calls.pause_us > 0 && calls.connections > 1) || (!calls.surface && streams < 1))
         return usage(stderr, 2);
     if (streams > 0)
         streams_run(calls.port, calls.pid, streams, &texts);

@@ -71,8 +71,18 @@ int answer_stream_tokens(const struct answer *answer, uint32_t *ret, int most);
 int socket_open(int port);
 __attribute__((format(printf, 1, 2), noreturn)) void fail(const char *format, ...);
 
-/** One request and its answer on HTTP/1.1. False: the connection ended. */
-bool h1_call(int fd, const struct request *request, struct answer *ret);
+/** A connection of HTTP/1.1, and how far its answer has come. */
+struct h1 {
+    int fd;
+    char head[8192];
+    size_t have, left; /* of the head, with what came of the body behind it; of the body */
+    bool in_body;
+};
+
+/** False: the connection ended, here and below. */
+bool h1_ask(struct h1 *h1, const struct request *request);
+/** Wait for the server once. `*ret_done`: the answer is whole. */
+bool h1_hear(struct h1 *h1, struct answer *answer, bool *ret_done);
 
 struct h2 {
     nghttp2_session *session;
@@ -104,7 +114,9 @@ bool h2_flush(struct h2 *h2);
 bool h2_turn(struct h2 *h2);
 /** Wait until the server has seen all that was sent. */
 void h2_meet(struct h2 *h2);
-bool h2_call(struct h2 *h2, const struct request *request, struct answer *ret);
+/** As those of HTTP/1.1; the request and its answer are `stream`, cleared but for the memory of the body. */
+bool h2_ask(struct h2 *h2, struct h2_stream *stream, const struct request *request);
+bool h2_hear(struct h2 *h2, const struct h2_stream *stream, bool *ret_done);
 
 struct calls {
     int port, pid; /* pid: of the server, for its processor time; 0: not asked */
@@ -116,7 +128,7 @@ struct calls {
     bool reads;   /* the client reads all values */
 };
 
-/** A closed loop on each connection; the figures as JSON on stdout. */
+/** A closed loop on each connection, all on this thread; the figures as JSON on stdout. */
 void calls_run(const struct calls *calls);
 /** Open so many streams of EmbedStream, ask for two texts on each, end them; the figures as JSON on stdout. */
 void streams_run(int port, int pid, int n_streams, const struct texts *texts);
