@@ -3,8 +3,9 @@
  *
  * All tiles have one shape for the whole of a task, since to change it takes as long as twenty products. So rows are
  * padded (see struct cpu_gemm); and where weights end within a tile, a copy of them is filled up with zeros, which also
- * makes harmless what rows hold past their inputs. Where the inputs are no more than a tile's, as in attention's
- * scores, the rows are copied and filled up instead, and stay in their tiles while all panels go by.
+ * makes harmless what rows hold past their inputs. P comes filled up. Where the inputs are no more than a tile's,
+ * as those of attention's scores, the rows are copied and filled up instead, and stay in their tiles while all panels
+ * go by.
  *
  * A product takes 16 cycles but its sum is there only after 52, so accumulators take turns: of 2 tiles of rows by 2
  * panels.
