@@ -27,7 +27,7 @@ RAGGED_TEXTS = {"minilm": 256, "bert-base": 96, "bert-large": 32}
 SPLIT_CELLS = [("minilm", 1, 32), ("bert-base", 1, 128)]
 SETTLE_SECONDS = 0.03
 SLICE_MS = 120            # a turn of one engine in one round
-LEARNING = 8              # answers a cell from which bertd's planner learns what its placements take
+LEARNING_MS = 1000        # a cell, in which bertd's planner learns what its placements take: peers are tuned for longer
 
 
 def say(text):
@@ -90,7 +90,8 @@ def tune(options, engines, model, lengths):
     settings = {}
     cells = cells_of(options, model)
     for seqs, tokens in cells:
-        engines["bertd"].times("time", model, seqs, tokens, LEARNING)
+        first = engines["bertd"].times("time", model, seqs, tokens, 1)[0]
+        engines["bertd"].times("time", model, seqs, tokens, max(8, int(LEARNING_MS / first)))
     for name in options.peers:
         for seqs, tokens in cells:
             seconds = 0.05 if name.endswith("fp32") or options.quick else 0.3
