@@ -36,7 +36,7 @@ static bool fill_snapshot(struct batch *batch, struct flight **suspended)
     out->cost = batch->cost;
     out->bandit = batch->bandit;
     out->kinds = batch->kinds;
-    out->concurrency = batch->concurrency;
+    out->concurrency = sched_concurrency(batch, clock_now_ns());
     out->layers = batch->options.image->shape.layers;
     out->max_tokens = batch->options.max_tokens;
     out->max_sequences = sched_max_sequences(batch);
@@ -140,8 +140,10 @@ static bool carry_out_plan(struct batch *batch, struct sched_completions *comple
         done = actions[i].resume ? launch(batch, completions, suspended[actions[i].flight], &actions[i])
                                  : begin(batch, completions, &actions[i]);
     }
-    if (begun)
-        batch->concurrency = planner_concurrency(batch->concurrency, batch->n_flights, lone);
+    if (begun) {
+        batch->concurrency = planner_concurrency(batch->snapshot.concurrency, batch->n_flights, lone);
+        batch->idle_since_ns = 0;
+    }
     return done && !planner_was_short(&batch->snapshot, n);
 }
 
@@ -150,6 +152,9 @@ void sched_dispatch(struct batch *batch, struct sched_completions *completions)
     do {
         sched_sweep(batch, completions);
     } while (!carry_out_plan(batch, completions));
-    if (sched_is_idle(batch))
-        pthread_cond_broadcast(&batch->quiet);
+    if (!sched_is_idle(batch))
+        return;
+    if (batch->idle_since_ns == 0)
+        batch->idle_since_ns = clock_now_ns();
+    pthread_cond_broadcast(&batch->quiet);
 }

@@ -71,7 +71,7 @@ static void fill_state(const struct batch *batch, struct eta_state *state)
                                 .max_tokens = batch->options.max_tokens,
                                 .max_sequences = sched_max_sequences(batch),
                                 .moves_rows = batch->moves_rows,
-                                .concurrency = batch->concurrency,
+                                .concurrency = sched_concurrency(batch, now),
                                 .interactive_ns = batch->interactive_ns,
                                 .bulk_quantum_ns = batch->bulk_quantum_ns};
     fill_boards(batch, state);

@@ -96,6 +96,10 @@ uint32_t planner_plan(const struct planner_snapshot *snapshot, struct planner_ac
 /** Whether there may be more to do than a plan of so many actions saw or could say: then another is to follow it. */
 bool planner_was_short(const struct planner_snapshot *snapshot, uint32_t n_actions);
 
+/** The concurrency estimate holds for so long after the pool became idle: clients that have stayed away longer are not
+ *  waited for. */
+#define PLANNER_ABSENCE_NS 50000000
+
 /** What the concurrency estimate becomes when so many batches are in flight after a plan that began some: at once as
  * many, then slowly fewer; sooner where it was `lone`, one sequence that found nothing else waiting or in flight. */
 double planner_concurrency(double concurrency, uint32_t flights, bool lone);

@@ -86,7 +86,8 @@ struct batch {
     bool moves_rows; /* to boards of some kind and back */
     struct pace paces[PLANNER_MAX_BOARDS];
     struct watchdog watchdog;
-    double concurrency;               /* estimate of the batches in flight at once */
+    double concurrency;               /* estimate of the batches in flight at once, see sched_concurrency */
+    uint64_t idle_since_ns;           /* 0: it is not */
     double interactive_ns;            /* served while bulk waited and got nothing */
     double bulk_quantum_ns;           /* predicted for bulk's last launch */
     double belief;                    /* in forecasts, up to 1: less after refusals by which nothing was learnt */
@@ -113,6 +114,12 @@ static inline uint32_t sched_queued_items(const struct batch *batch)
 static inline bool sched_is_idle(const struct batch *batch)
 {
     return batch->n_flights == 0 && sched_queued_items(batch) == 0;
+}
+
+/* What the planner is told of it. */
+static inline double sched_concurrency(const struct batch *batch, uint64_t now)
+{
+    return batch->idle_since_ns && now - batch->idle_since_ns > PLANNER_ABSENCE_NS ? 1 : batch->concurrency;
 }
 
 /* The layers that a board has loaded. */

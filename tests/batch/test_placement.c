@@ -42,6 +42,33 @@ Test(placement, bulk_yields_after_a_layer)
     close_sched(&sched);
 }
 
+/* How many boards a lone text gets where two batches were in flight of late, and nothing since `idle_ns`. */
+static uint32_t boards_after(uint64_t idle_ns)
+{
+    struct sched sched;
+    open_placed(&sched, 2, 100, 100, BATCH_AUTO);
+    pthread_mutex_lock(&sched.batch->lock);
+    sched.batch->cost[0].row_ns = 10e6; /* so that sharing pays */
+    sched.batch->concurrency = 2;
+    sched.batch->idle_since_ns = clock_now_ns() - idle_ns;
+    pthread_mutex_unlock(&sched.batch->lock);
+    struct request *request = make_request(1, 16, BATCH_POOL_MEAN);
+    batch_submit(sched.batch, &request->work, NULL);
+    uint32_t boards = fake_board_held(sched.boards[0]) + fake_board_held(sched.boards[1]);
+    finish_all(&sched);
+    cr_assert_eq(request->status, STATUS_OK);
+    cr_expect_neq(sched.batch->idle_since_ns, 0, "it is idle again");
+    free(request);
+    close_sched(&sched);
+    return boards;
+}
+
+Test(placement, clients_that_stayed_away_are_not_waited_for)
+{
+    cr_expect_eq(boards_after(0), 1, "others will soon want a board");
+    cr_expect_eq(boards_after(2ull * PLANNER_ABSENCE_NS), 2);
+}
+
 Test(placement, a_split_text_alternates_project_and_finish)
 {
     struct sched sched;
