@@ -16,6 +16,7 @@
 #include "accel/cpu/lanes_fours.h"
 #include "accel/cpu/tiles.h"
 #include "accel_constants.h"
+#include "base/round_up.h"
 
 enum { DIGIT_BITS = 7 };
 
@@ -59,7 +60,7 @@ struct softmax {
 /* Zeros where p goes on past whole groups of tokens. */
 CPU_TEMPLATE void fill_up(const int rows, float *s, const struct cpu_attention *a)
 {
-    for (size_t i = (a->n + LANES - 1) / LANES * LANES; i < a->padded; i += LANES)
+    for (size_t i = round_up(a->n, LANES); i < a->padded; i += LANES)
         EACH_ROW(rows) lanes_store(s + (size_t)r * a->score_stride + i, lanes_set(0));
 }
 
