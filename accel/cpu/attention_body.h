@@ -152,33 +152,15 @@ CPU_TEMPLATE void weights(const int rows, const float *s, const struct cpu_atten
     ints_sums(rows, a->products + row, products);
 }
 
-CPU_TEMPLATE void attend_some(const int together, const struct cpu_attention *a, size_t row, size_t rows)
-{
-    const size_t step = (size_t)together;
-    float *s = a->scores + row * a->score_stride;
-    struct softmax sums;
-    for (size_t r = 0; r < rows; r += step)
-        scores(together, s + r * a->score_stride, a, row + r, sums.max + r);
-    for (size_t r = 0; r < rows; r += step)
-        softmax(together, s + r * a->score_stride, a, &sums, r);
-    for (size_t r = 0; r < rows; r += step)
-        weights(together, s + r * a->score_stride, a, row + r, &sums, r);
-}
-
 static void attend(const struct cpu_attention *a)
 {
-    for (size_t row = 0, rows; row < a->n_rows; row += rows) {
-        rows = a->n_rows - row < TOGETHER ? a->n_rows - row : TOGETHER;
-        if (rows >= LANES_TOGETHER) {
-            rows -= rows % LANES_TOGETHER;
-            attend_some(LANES_TOGETHER, a, row, rows);
-        } else if (rows == 3) {
-            attend_some(LANES_TOGETHER > 3 ? 3 : 1, a, row, rows);
-        } else if (rows == 2) {
-            attend_some(LANES_TOGETHER > 2 ? 2 : 1, a, row, rows);
-        } else {
-            attend_some(1, a, row, rows);
-        }
+    for (size_t first = 0, rows; first < a->n_rows; first += rows) {
+        float *s = a->scores + first * a->score_stride;
+        struct softmax sums;
+        rows = a->n_rows - first < TOGETHER ? a->n_rows - first : TOGETHER;
+        EACH_FEW(rows, scores(together, s + row * a->score_stride, a, first + row, sums.max + row);)
+        EACH_FEW(rows, softmax(together, s + row * a->score_stride, a, &sums, row);)
+        EACH_FEW(rows, weights(together, s + row * a->score_stride, a, first + row, &sums, row);)
     }
 }
 
@@ -203,11 +185,7 @@ CPU_TEMPLATE void context_some(const int rows, const struct cpu_context *c, size
 
 static void context(const struct cpu_context *c)
 {
-    size_t row = 0;
-    for (; row + LANES_TOGETHER <= c->n_rows; row += LANES_TOGETHER)
-        context_some(LANES_TOGETHER, c, row);
-    for (; row < c->n_rows; row++)
-        context_some(1, c, row);
+    EACH_FEW(c->n_rows, context_some(together, c, row);)
 }
 
 #ifdef LANES_REDUCE_4
@@ -270,11 +248,7 @@ CPU_TEMPLATE void products_some(const int rows, uint32_t *ret, const char *opera
 static void products(uint32_t *ret, const void *operands, size_t stride, const int32_t *sums, size_t n, size_t n_rows)
 {
     const char *at = operands;
-    size_t row = 0;
-    for (; row + LANES_TOGETHER <= n_rows; row += LANES_TOGETHER)
-        products_some(LANES_TOGETHER, ret + row, at + row * stride, stride, sums, n);
-    for (; row < n_rows; row++)
-        products_some(1, ret + row, at + row * stride, stride, sums, n);
+    EACH_FEW(n_rows, products_some(together, ret + row, at + row * stride, stride, sums, n);)
 }
 
 static void attention_init(struct cpu_kernels *kernels)

@@ -11,6 +11,29 @@
 
 #define EACH_ROW(rows) _Pragma("GCC unroll 4") for (int r = 0; r < (rows); r++)
 
+/* The statements for all rows: `together` of them, a constant, from `row` on. */
+#define EACH_FEW(n_rows, ...)                                                                                          \
+    {                                                                                                                  \
+        size_t row = 0;                                                                                                \
+        for (; row + LANES_TOGETHER <= (n_rows); row += LANES_TOGETHER)                                                \
+            FEW(LANES_TOGETHER, __VA_ARGS__)                                                                           \
+        switch ((n_rows)-row) {                                                                                        \
+        case 3:                                                                                                        \
+            FEW(3, __VA_ARGS__)                                                                                        \
+            break;                                                                                                     \
+        case 2:                                                                                                        \
+            FEW(2, __VA_ARGS__)                                                                                        \
+            break;                                                                                                     \
+        case 1:                                                                                                        \
+            FEW(1, __VA_ARGS__)                                                                                        \
+        }                                                                                                              \
+    }
+#define FEW(n, ...)                                                                                                    \
+    {                                                                                                                  \
+        enum { together = (n) < LANES_TOGETHER ? (n) : LANES_TOGETHER };                                               \
+        __VA_ARGS__                                                                                                    \
+    }
+
 CPU_TEMPLATE void lanes_sums(const int rows, float *to, const lanes *x)
 {
 #ifdef LANES_REDUCE_4
