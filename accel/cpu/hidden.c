@@ -1,6 +1,8 @@
 /* Rows of hidden states: their embedding, and the sums by which it is seen that they are as they were written. */
 #include "accel/cpu/cpu_engine.h"
 
+enum { AHEAD = 2 };
+
 enum status cpu_not_finite(const struct cpu_step *step, uint32_t row)
 {
     if (step->wrong_row)
@@ -40,6 +42,16 @@ enum status cpu_hidden_check(const struct cpu_step *step, uint32_t row, uint32_t
                      step->index, row, sum, sums[row]);
 }
 
+/* Words lie anywhere in a large table: each is asked for while those before it are added up. */
+static void fetch_word(const struct cpu_step *step, uint32_t row)
+{
+    enum { LINE_FLOATS = 16 };
+    const struct image *image = step->engine->base.image;
+    const float *word = image->word_embeddings + step->job->ids[row] * (size_t)image->shape.hidden;
+    for (size_t i = 0; i < image->shape.hidden; i += LINE_FLOATS)
+        __builtin_prefetch(word + i);
+}
+
 enum status cpu_layer_embed(const struct cpu_step *step, uint32_t row_begin, uint32_t row_end)
 {
     const struct cpu_kernels *k = &step->engine->kernels;
@@ -47,9 +59,13 @@ enum status cpu_layer_embed(const struct cpu_step *step, uint32_t row_begin, uin
     const struct board_job *job = step->job;
     const size_t n = image->shape.hidden;
     struct cpu_segment segment;
+    for (uint32_t row = row_begin; row < row_end && row < row_begin + AHEAD; row++)
+        fetch_word(step, row);
     for (uint32_t row = row_begin; row < row_end; row += segment.rows) {
         segment = cpu_segment_at(job, row, row_end);
         for (uint32_t r = row; r < row + segment.rows; r++) {
+            if (r + AHEAD < row_end)
+                fetch_word(step, r + AHEAD);
             float *x = cpu_hidden_row(step, r);
             size_t position = segment.token + (r - row), type = job->type_ids ? job->type_ids[r] : 0;
             k->embed(x, image->word_embeddings + job->ids[r] * n, image->position_embeddings + position * n,
