@@ -8,8 +8,7 @@
 
 enum {
     CPU_ALIGN = 64,
-    CPU_PROJECTIONS = 3,         /* Q, K, V */
-    CPU_CHUNK = 8 * IMAGE_PANEL, /* FFN1 outputs made at a time: a multiple of every Hadamard block */
+    CPU_PROJECTIONS = 3, /* Q, K, V */
 };
 
 /** Keys and values of one layer: of a board_kv, or of the engine's own for RUN. Sequence s of the job begins at token
@@ -36,6 +35,7 @@ struct cpu_scratch {
     size_t hidden_stride;            /* bytes of a row of operands, hidden wide */
     size_t inner_stride;             /* and intermediate wide */
     size_t acc_stride;               /* elements */
+    uint32_t chunk;                  /* FFN1 outputs made at a time: a multiple of every Hadamard block */
     size_t near_scores;              /* elements of `scores` that the first-level cache is to hold */
     void *operands;                  /* [block_rows] hidden_stride */
     void *inner_operands;            /* [block_rows] inner_stride */

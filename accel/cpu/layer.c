@@ -365,8 +365,8 @@ void cpu_step_activate(const struct cpu_step *step, uint32_t rows)
     for (uint32_t r = 0; r < rows; r++)
         step->scratch->inner_amax[r] = step->scratch->sums[r] = 0;
     prepare(step, linear, rows);
-    for (uint32_t output = step->share.inner_begin; output < end; output += CPU_CHUNK) {
-        uint32_t count = end - output < CPU_CHUNK ? end - output : CPU_CHUNK;
+    for (uint32_t output = step->share.inner_begin, count; output < end; output += count) {
+        count = end - output < step->scratch->chunk ? end - output : step->scratch->chunk;
         accumulate(step, linear, step->scratch->acc, rows, output, count);
         activate_chunk(step, output, count, rows);
     }

@@ -10,7 +10,8 @@ enum {
     TILE_SCORES = CPU_TILE_ROWS * (IMAGE_MAX_SEQUENCE + IMAGE_PANEL),
     MIN_ROWS = 12,
     MANY_ROWS = 128,
-    GROUP_BLOCKS = 4, /* of rows that are projected before they are attended: they are to stay in a cache */
+    FEW_OUTPUTS = 512, /* of FFN1: fewer at a time leave the products too little to do at once */
+    GROUP_BLOCKS = 4,  /* of rows that are projected before they are attended: they are to stay in a cache */
 };
 
 size_t cpu_stride_of(size_t bytes)
@@ -18,10 +19,16 @@ size_t cpu_stride_of(size_t bytes)
     return (round_up(bytes, CPU_ALIGN) / CPU_ALIGN | 1) * CPU_ALIGN;
 }
 
-size_t cpu_acc_stride(const struct image *image)
+/* Outputs for which a row of accumulators has room. */
+static size_t acc_width(const struct image *image)
 {
     size_t hidden = round_up(image->shape.hidden, IMAGE_PANEL);
-    return cpu_stride_of((hidden > CPU_CHUNK ? hidden : CPU_CHUNK) * sizeof(int32_t)) / sizeof(int32_t);
+    return hidden > FEW_OUTPUTS ? hidden : FEW_OUTPUTS;
+}
+
+size_t cpu_acc_stride(const struct image *image)
+{
+    return cpu_stride_of(acc_width(image) * sizeof(int32_t)) / sizeof(int32_t);
 }
 
 /* Weights are read for each block of rows anew. The second-level cache has those of a small layer still;
@@ -56,6 +63,7 @@ static void place_scratch(struct cpu_scratch *s, const struct cpu_engine *engine
     s->hidden_stride = cpu_stride_of(hidden * engine->kernels.linear_operand.size);
     s->inner_stride = cpu_stride_of(inner * engine->kernels.linear_operand.size);
     s->acc_stride = cpu_acc_stride(image);
+    s->chunk = (uint32_t)(acc_width(image) / IMAGE_MAX_ROTATION * IMAGE_MAX_ROTATION);
     s->near_scores = near_scores();
     const size_t scores = s->near_scores > TILE_SCORES ? s->near_scores : TILE_SCORES;
     s->operands = cpu_slab_take(slab, rows * s->hidden_stride);
