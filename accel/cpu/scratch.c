@@ -32,8 +32,9 @@ size_t cpu_acc_stride(const struct image *image)
 }
 
 /* Weights are read for each block of rows anew. The second-level cache has those of a small layer still;
- * those of a large one come from further away, so there twice as many rows share them. A block has as many rows as keep
- * what lies between FFN1 and FFN2 within twice that cache: fewer would read the weights more often than that saves. */
+ * those of a large one come from further away, so there twice as many rows share them. So they do where products are by
+ * tiles, which sequences that lie in two blocks cost more. A block has as many rows as keep what lies between FFN1 and
+ * FFN2 within twice that cache: fewer would read the weights more often than that saves. */
 static void choose_rows(struct cpu_scratch *s, const struct cpu_engine *engine)
 {
     const struct image_shape *shape = &engine->base.image->shape;
@@ -41,7 +42,8 @@ static void choose_rows(struct cpu_scratch *s, const struct cpu_engine *engine)
     size_t size = cache > 0 ? (size_t)cache : 512 * 1024;
     size_t row = shape->intermediate * (sizeof(float) + engine->kernels.linear_operand.size);
     size_t weights = (size_t)shape->hidden * (4 * (size_t)shape->hidden + 2 * (size_t)shape->intermediate);
-    size_t rows = 2 * size / row, most = weights > size ? 2 * MANY_ROWS : MANY_ROWS;
+    bool twice = weights > size || engine->kernels.tile_inputs == CPU_TILE_INPUTS;
+    size_t rows = 2 * size / row, most = twice ? 2 * MANY_ROWS : MANY_ROWS;
     s->block_rows = rows < MIN_ROWS ? MIN_ROWS : rows > most ? most : rows;
     s->group_rows = GROUP_BLOCKS * s->block_rows;
 }
