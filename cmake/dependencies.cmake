@@ -12,7 +12,7 @@ else()
 endif()
 # Not cached: a build folder that exists follows when the version changes. BERTD_MICROHTTPD names another folder.
 if(NOT DEFINED BERTD_MICROHTTPD)
-  set(BERTD_MICROHTTPD "${cache}/bertd/libmicrohttpd-1.0.1+4")
+  set(BERTD_MICROHTTPD "${cache}/bertd/libmicrohttpd-1.0.1+5")
 endif()
 if(EXISTS "${BERTD_MICROHTTPD}/lib/libmicrohttpd.a")
   add_library(microhttpd STATIC IMPORTED)

