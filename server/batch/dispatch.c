@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "server/batch/flights.h"
 
+enum { BACKLOG_TOKENS = 256 }; /* a board */
+
 /* `suspended` gets the flight behind each of the snapshot's. */
 static void fill_work(const struct batch *batch, struct planner_snapshot *out, struct flight **suspended)
 {
@@ -152,6 +154,8 @@ void sched_dispatch(struct batch *batch, struct sched_completions *completions)
     do {
         sched_sweep(batch, completions);
     } while (!carry_out_plan(batch, completions));
+    uint64_t tokens = batch->queues[BATCH_INTERACTIVE].load.tokens + batch->queues[BATCH_BULK].load.tokens;
+    atomic_store_explicit(&batch->backlog, tokens > (uint64_t)BACKLOG_TOKENS * batch->n_usable, memory_order_relaxed);
     if (!sched_is_idle(batch))
         return;
     if (batch->idle_since_ns == 0)

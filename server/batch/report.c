@@ -39,6 +39,11 @@ void batch_get_stats(struct batch *batch, struct batch_stats *ret)
     pthread_mutex_unlock(&batch->lock);
 }
 
+bool batch_has_backlog(const struct batch *batch)
+{
+    return atomic_load_explicit(&batch->backlog, memory_order_relaxed);
+}
+
 uint64_t batch_damages(const struct batch *batch)
 {
     return atomic_load(&batch->scrub_failures);

@@ -68,6 +68,7 @@ struct batch {
     uint64_t begun_flights; /* ever */
     uint32_t n_flights;     /* not ABANDONED */
     uint32_t running_items; /* entries of flights that are not ABANDONED */
+    atomic_bool backlog;    /* see batch_has_backlog; read without the lock, too */
     bool sweep_due;         /* a work failed: its entries are to leave their flights before the lock is released */
     bool closing;
     /* Who does it: */

@@ -1,6 +1,7 @@
 /* status, mem, arena, buf, file. */
 #include <criterion/criterion.h>
 #include <malloc.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/patience.h"
 #include "base/status.h"
 
 Test(status, table_follows_the_conventions)
@@ -49,6 +51,18 @@ Test(status, long_message_is_cut_at_a_whole_character)
     cr_assert_eq(len % 2, 0, "cut in the middle of a character");
     error_prefix(&err, STATUS_FORMAT, "x");
     cr_assert_eq(strlen(err.message) % 2, 1);
+}
+
+Test(patience, is_the_threads_own_until_it_is_taken_back)
+{
+    patience_set(false);
+    cr_assert_eq(sched_getscheduler(0), SCHED_OTHER);
+    patience_set(true);
+    cr_assert_eq(sched_getscheduler(0), SCHED_BATCH);
+    patience_set(true);
+    cr_assert_eq(sched_getscheduler(0), SCHED_BATCH);
+    patience_set(false);
+    cr_assert_eq(sched_getscheduler(0), SCHED_OTHER);
 }
 
 Test(mem, the_nth_allocation_fails_once)

@@ -107,6 +107,25 @@ Test(batch, a_full_queue_refuses_and_names_the_limit)
     free(third);
 }
 
+Test(batch, a_backlog_is_what_keeps_boards_at_work_for_a_while)
+{
+    struct sched sched;
+    open_sched(&sched, 1, 8, 100);
+    struct request *few = make_request(33, 8, BATCH_POOL_MEAN), *more = make_request(1, 8, BATCH_POOL_MEAN);
+    cr_assert_not(batch_has_backlog(sched.batch));
+    batch_submit(sched.batch, &few->work, NULL);
+    cr_assert_not(batch_has_backlog(sched.batch), "256 tokens wait for a board");
+    batch_submit(sched.batch, &more->work, NULL);
+    cr_assert(batch_has_backlog(sched.batch), "264 do");
+    fake_board_finish(sched.boards[0], STATUS_OK);
+    cr_assert_not(batch_has_backlog(sched.batch), "one of them was taken");
+    finish_all(&sched);
+    cr_assert_eq(few->done + more->done, 2);
+    close_sched(&sched);
+    free(few);
+    free(more);
+}
+
 Test(batch, cancelling_drops_what_waits_and_stops_what_runs)
 {
     struct sched sched;

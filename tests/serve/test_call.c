@@ -1,4 +1,5 @@
 /* Calls through the core without a transport: results, refusals, deadlines, clients that leave, and the end. */
+#include <sched.h>
 #include <sys/socket.h>
 
 #include "server/serve/infer.h"
@@ -188,6 +189,37 @@ Test(call, one_that_is_cancelled)
     serve_call_cancel(&late.call);
     serve_call_run(&late.call);
     expect_end(&late, STATUS_CANCELLED, "the client has gone");
+}
+
+static void forget(struct batch_work *work, enum status status, const struct error *err)
+{
+    (void)work;
+    (void)status;
+    (void)err;
+}
+
+Test(call, its_thread_waits_for_its_turn_while_much_waits_for_boards)
+{
+    static struct request request;
+    static const uint32_t ids[EMU_TOKENS];
+    static struct batch_item items[100];
+    static float out[EMU_HIDDEN];
+    for (size_t i = 0; i < sizeof items / sizeof *items; i++)
+        items[i] = (struct batch_item){.ids = ids, .n_tokens = EMU_TOKENS, .pooling = BATCH_POOL_MEAN, .out = out};
+    struct batch_work work = {
+        .items = items, .n_items = sizeof items / sizeof *items, .class = BATCH_BULK, .on_done = forget};
+    slow_down();
+    run(&request, 0, -1);
+    cr_expect_eq(sched_getscheduler(0), SCHED_OTHER);
+    serve_call_cancel(&request.call);
+    expect_end(&request, STATUS_CANCELLED, "the client has gone");
+    cr_assert_eq(batch_submit(sched.batch, &work, NULL), STATUS_OK);
+    run(&request, 0, -1);
+    cr_expect_eq(sched_getscheduler(0), SCHED_BATCH);
+    batch_cancel(sched.batch, &work);
+    serve_call_cancel(&request.call);
+    expect_end(&request, STATUS_CANCELLED, "the client has gone");
+    cr_expect_eq(sched_getscheduler(0), SCHED_OTHER, "nothing waits any more");
 }
 
 Test(call, the_end_of_the_server)
