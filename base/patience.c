@@ -3,11 +3,16 @@
 #include <pthread.h>
 #include <sched.h>
 
-static _Thread_local bool is_patient;
+/* A thread to which somebody else gave another policy keeps it. */
+static _Thread_local enum { NEW, NOT_OURS, HURRIED, PATIENT } state;
 
 void patience_set(bool patient)
 {
     const struct sched_param none = {0};
-    if (patient != is_patient && pthread_setschedparam(pthread_self(), patient ? SCHED_BATCH : SCHED_OTHER, &none) == 0)
-        is_patient = patient;
+    if (state == NEW)
+        state = sched_getscheduler(0) == SCHED_OTHER ? HURRIED : NOT_OURS;
+    if (state == NOT_OURS || patient == (state == PATIENT))
+        return;
+    int refused = pthread_setschedparam(pthread_self(), patient ? SCHED_BATCH : SCHED_OTHER, &none);
+    state = refused ? NOT_OURS : patient ? PATIENT : HURRIED;
 }

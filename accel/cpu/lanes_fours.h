@@ -11,6 +11,8 @@
 
 #define EACH_ROW(rows) _Pragma("GCC unroll 4") for (int r = 0; r < (rows); r++)
 
+_Static_assert(LANES_TOGETHER <= 4, "EACH_FEW is to leave out no rows");
+
 /* The statements for all rows: `together` of them, a constant, from `row` on. */
 #define EACH_FEW(n_rows, ...)                                                                                          \
     {                                                                                                                  \

@@ -19,10 +19,10 @@ size_t cpu_stride_of(size_t bytes)
     return (round_up(bytes, CPU_ALIGN) / CPU_ALIGN | 1) * CPU_ALIGN;
 }
 
-/* Outputs for which a row of accumulators has room. */
+/* Outputs for which a row of accumulators has room: whole Hadamard blocks. */
 static size_t acc_width(const struct image *image)
 {
-    size_t hidden = round_up(image->shape.hidden, IMAGE_PANEL);
+    size_t hidden = round_up(image->shape.hidden, IMAGE_MAX_ROTATION);
     return hidden > FEW_OUTPUTS ? hidden : FEW_OUTPUTS;
 }
 
@@ -65,7 +65,7 @@ static void place_scratch(struct cpu_scratch *s, const struct cpu_engine *engine
     s->hidden_stride = cpu_stride_of(hidden * engine->kernels.linear_operand.size);
     s->inner_stride = cpu_stride_of(inner * engine->kernels.linear_operand.size);
     s->acc_stride = cpu_acc_stride(image);
-    s->chunk = (uint32_t)(acc_width(image) / IMAGE_MAX_ROTATION * IMAGE_MAX_ROTATION);
+    s->chunk = (uint32_t)acc_width(image);
     s->near_scores = near_scores();
     const size_t scores = s->near_scores > TILE_SCORES ? s->near_scores : TILE_SCORES;
     s->operands = cpu_slab_take(slab, rows * s->hidden_stride);

@@ -154,7 +154,7 @@ void sched_dispatch(struct batch *batch, struct sched_completions *completions)
     do {
         sched_sweep(batch, completions);
     } while (!carry_out_plan(batch, completions));
-    uint64_t tokens = batch->queues[BATCH_INTERACTIVE].load.tokens + batch->queues[BATCH_BULK].load.tokens;
+    uint64_t tokens = batch->queues[BATCH_INTERACTIVE].load.tokens;
     atomic_store_explicit(&batch->backlog, tokens > (uint64_t)BACKLOG_TOKENS * batch->n_usable, memory_order_relaxed);
     if (!sched_is_idle(batch))
         return;

@@ -152,9 +152,17 @@ static bool make_arena(struct serve_call *call)
     return call->arena != NULL;
 }
 
+/* Boards that compute on the cores which this thread would take get done sooner if it waits; and it gets more requests
+ * at a time. While little waits for them it is to hurry: a board may be idle. Cards leave it the cores either way. */
+static void hurry_or_wait(const struct serve_server *server)
+{
+    patience_set(batch_has_backlog(server->options.batch));
+}
+
 static void start_on_worker(struct serve_task *task)
 {
     struct serve_call *call = serve_call_of_task(task);
+    hurry_or_wait(call->server);
     if (start(call) == SERVE_DONE) {
         serve_call_answer(call);
         call->on_ready(call);
@@ -167,13 +175,6 @@ static void use_taken(struct serve_call *call)
         return;
     call->request = call->taken.data ? call->taken.data : "";
     call->request_len = call->taken.len;
-}
-
-/* Boards that compute on the cores that this thread would take get done sooner if it waits; and it gets more requests
- * at a time. While little waits for them it is to hurry: a board may be idle. */
-static void hurry_or_wait(const struct serve_server *server)
-{
-    patience_set(batch_has_backlog(server->options.batch));
 }
 
 void serve_call_run(struct serve_call *call)
@@ -238,6 +239,7 @@ static void count(const struct serve_call *call)
 
 void serve_call_answer(struct serve_call *call)
 {
+    hurry_or_wait(call->server);
     if (call->answered)
         return;
     if (call->status == STATUS_OK && call->infer)
@@ -251,7 +253,6 @@ void serve_call_answer(struct serve_call *call)
     call->answered = true;
     count(call);
     leave(call);
-    hurry_or_wait(call->server);
 }
 
 uint64_t serve_call_retry_after_s(const struct serve_call *call)

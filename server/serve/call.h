@@ -116,7 +116,8 @@ void serve_call_fail(struct serve_call *call, enum status status, const char *fo
     __attribute__((format(printf, 3, 4)));
 
 /** The whole request is there: do it. `on_ready` comes exactly once, perhaps before this returns. A call that has
- *  failed already only becomes ready. */
+ *  failed already only becomes ready. From then on the calling thread is patient (base/patience.h) while much waits for
+ *  boards; serve_call_answer looks again. */
 void serve_call_run(struct serve_call *call);
 /** The same for an immediate method: ready when this returns, without on_ready. `method` may be NULL: then there is
  *  nothing to do. A call that has failed already may have any method. */

@@ -13,7 +13,7 @@
 #include "tests/accel/cpu_check.h"
 #include "tests/accel/team_run.h"
 
-enum { MAX_SEQS = 100, MAX_SHARDS = 4 };
+enum { MAX_SEQS = 200, MAX_SHARDS = 4 };
 
 struct batch {
     struct board_job job;
@@ -202,12 +202,23 @@ Test(cpu_engine, one_row)
     }
 }
 
+/* FFN1's pieces are whole Hadamard blocks all the same. */
+Test(cpu_engine, a_hidden_width_of_no_whole_hadamard_blocks)
+{
+    check_begin("a hidden width of no whole Hadamard blocks");
+    struct image_shape shape = check_shape();
+    shape.heads = 9;
+    shape.hidden = 9 * 64;
+    shape.intermediate = 18 * IMAGE_MAX_ROTATION;
+    compare(&shape, 3, 8);
+}
+
 /* More of them than an engine takes together, in fewer rows. */
 Test(cpu_engine, many_short_sequences)
 {
     check_begin("many short sequences");
     struct image_shape shape = check_shape();
-    compare(&shape, 66 + check_below(MAX_SEQS - 66), 1);
+    compare(&shape, 130 + check_below(MAX_SEQS - 130), 1);
 }
 
 Test(cpu_engine, long_sequences)
@@ -343,12 +354,12 @@ Test(cpu_engine, no_memory)
     image_release(&image);
 }
 
-/* A sequence longer than any before needs room. */
+/* A sequence longer than any before, and than a block of rows, needs room. */
 static void init_long(struct batch *b, const struct image *image)
 {
     for (;;) {
         batch_init(b, image, 1, 400);
-        if (b->job.n_rows > 200)
+        if (b->job.n_rows > 256)
             return;
         batch_finish(b);
     }

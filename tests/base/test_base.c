@@ -1,6 +1,7 @@
-/* status, mem, arena, buf, file. */
+/* status, mem, arena, buf, file, patience. */
 #include <criterion/criterion.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -55,6 +56,8 @@ Test(status, long_message_is_cut_at_a_whole_character)
 
 Test(patience, is_the_threads_own_until_it_is_taken_back)
 {
+    if (sched_getscheduler(0) != SCHED_OTHER)
+        cr_skip("the tests were given another policy, which is left as it is");
     patience_set(false);
     cr_assert_eq(sched_getscheduler(0), SCHED_OTHER);
     patience_set(true);
@@ -63,6 +66,16 @@ Test(patience, is_the_threads_own_until_it_is_taken_back)
     cr_assert_eq(sched_getscheduler(0), SCHED_BATCH);
     patience_set(false);
     cr_assert_eq(sched_getscheduler(0), SCHED_OTHER);
+}
+
+Test(patience, leaves_a_policy_that_somebody_else_chose)
+{
+    const struct sched_param none = {0};
+    cr_assert_eq(pthread_setschedparam(pthread_self(), SCHED_IDLE, &none), 0);
+    patience_set(true);
+    cr_assert_eq(sched_getscheduler(0), SCHED_IDLE);
+    patience_set(false);
+    cr_assert_eq(sched_getscheduler(0), SCHED_IDLE);
 }
 
 Test(mem, the_nth_allocation_fails_once)

@@ -110,20 +110,24 @@ Test(batch, a_full_queue_refuses_and_names_the_limit)
 Test(batch, a_backlog_is_what_keeps_boards_at_work_for_a_while)
 {
     struct sched sched;
-    open_sched(&sched, 1, 8, 100);
-    struct request *few = make_request(33, 8, BATCH_POOL_MEAN), *more = make_request(1, 8, BATCH_POOL_MEAN);
+    open_sched(&sched, 2, 8, 200);
+    struct request *few = make_request(34, 16, BATCH_POOL_MEAN), *more = make_request(1, 16, BATCH_POOL_MEAN);
+    struct request *bulk = make_request(50, 16, BATCH_POOL_MEAN);
+    bulk->work.class = BATCH_BULK;
     cr_assert_not(batch_has_backlog(sched.batch));
     batch_submit(sched.batch, &few->work, NULL);
-    cr_assert_not(batch_has_backlog(sched.batch), "256 tokens wait for a board");
+    batch_submit(sched.batch, &bulk->work, NULL);
+    cr_assert_not(batch_has_backlog(sched.batch), "512 tokens wait for two boards, besides bulk ones");
     batch_submit(sched.batch, &more->work, NULL);
-    cr_assert(batch_has_backlog(sched.batch), "264 do");
+    cr_assert(batch_has_backlog(sched.batch), "528 do");
     fake_board_finish(sched.boards[0], STATUS_OK);
-    cr_assert_not(batch_has_backlog(sched.batch), "one of them was taken");
+    cr_assert_not(batch_has_backlog(sched.batch), "a text was taken");
     finish_all(&sched);
-    cr_assert_eq(few->done + more->done, 2);
+    cr_assert_eq(few->done + more->done + bulk->done, 3);
     close_sched(&sched);
     free(few);
     free(more);
+    free(bulk);
 }
 
 Test(batch, cancelling_drops_what_waits_and_stops_what_runs)
