@@ -5,9 +5,8 @@
 #include <stdbool.h>
 
 /** Whether this thread waits for its turn, a few milliseconds at most (SCHED_BATCH), or takes the core from the other
- * at once, as threads do that have done little of late. Where the system
- *  refuses, nothing changes; nor where the thread had another policy before its first call. Costs nothing where it is
- * so already. Thread: any, for itself. */
+ *  at once, as threads do that have done little of late. Nothing changes where the system refuses, nor where the thread
+ *  had another policy before its first call. Costs nothing where it is so already. Thread: any, for itself. */
 void patience_set(bool patient);
 
 #endif

@@ -1,7 +1,7 @@
 /* Rows of hidden states: their embedding, and the sums by which it is seen that they are as they were written. */
 #include "accel/cpu/cpu_engine.h"
 
-enum { AHEAD = 2 };
+enum { AHEAD = 2 }; /* rows whose words are on their way */
 
 enum status cpu_not_finite(const struct cpu_step *step, uint32_t row)
 {

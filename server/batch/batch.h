@@ -162,7 +162,7 @@ void batch_cancel(struct batch *batch, struct batch_work *work);
 /** Fill `ret` with what is so just now. Thread: any. */
 void batch_get_stats(struct batch *batch, struct batch_stats *ret);
 /** Whether so much interactive work waits for boards that they stay at work for milliseconds to come: who brings more,
- * or takes results away, need not hurry. Thread: any. */
+ *  or takes results away, need not hurry. Thread: any. */
 bool batch_has_backlog(const struct batch *batch);
 /** How often memory was found damaged so far, of boards or of the image: bits that were computed before the last time
  *  may be wrong. Thread: any. */
