@@ -215,28 +215,44 @@ static uint64_t cap(const struct plan *plan, enum batch_class class, uint64_t to
     return tokens < limit ? tokens : limit;
 }
 
-/* When the last of `k` boards would be done if each took its share of the queue. */
-static double shared_out_ns(const struct plan *plan, uint32_t kind, enum batch_class class, uint64_t share, uint32_t k)
+/* The share that takes longest if each of `k` boards took its own of the queue. */
+static struct cost_load longest_share(const struct plan *plan, uint32_t kind, enum batch_class class, uint64_t share,
+                                      uint32_t k)
 {
     uint32_t from = plan->given[class];
-    double last_ns = 0;
+    struct cost_load longest = {0};
+    double longest_ns = 0;
     for (uint32_t i = 0; i < k; i++) {
         struct cost_load load;
         uint32_t n = measure(plan, class, from, i + 1 < k ? share : UINT64_MAX, &load);
         if (n == 0)
             break;
         from += n;
-        last_ns = fmax(last_ns, predict(plan, kind, load, plan->in->layers, bandit_whole));
+        double ns = predict(plan, kind, load, plan->in->layers, bandit_whole);
+        if (ns > longest_ns) {
+            longest = load;
+            longest_ns = ns;
+        }
     }
-    return last_ns;
+    return longest;
 }
 
-/* Split, all that waits would be done before `k` boards were with a share each. */
+/* Split, all that waits would be done before `k` boards were with a share each. A split by rows does all that sharing
+ * out does, so it can win only where shares are uneven: there the cost model must say so too, which compares the two by
+ * one measure. */
 static bool beats_sharing_out(const struct plan *plan, uint32_t kind, enum batch_class class, struct cost_load all,
                               struct bandit_choice choice, uint64_t share, uint32_t k)
 {
-    double split_ns = predict(plan, kind, all, plan->in->layers, choice);
-    return choice.boards > 1 && split_ns <= BANDIT_SPLIT_GAIN * shared_out_ns(plan, kind, class, share, k);
+    if (choice.boards <= 1)
+        return false;
+    const struct cost_model *cost = &plan->in->cost[kind];
+    const uint32_t layers = plan->in->layers;
+    const struct cost_load longest = longest_share(plan, kind, class, share, k);
+    if (choice.placement == BATCH_SPLIT &&
+        cost_split(cost, all, layers, choice.boards) > BANDIT_SPLIT_GAIN * cost_whole(cost, longest, layers))
+        return false;
+    return predict(plan, kind, all, layers, choice) <=
+           BANDIT_SPLIT_GAIN * predict(plan, kind, longest, layers, bandit_whole);
 }
 
 static void start(struct plan *plan, enum batch_class class, uint64_t budget, const struct choices *choices,

@@ -117,8 +117,8 @@ static struct board_set first_boards(uint32_t n)
     return set;
 }
 
-static uint32_t plan_one(uint32_t n_boards, uint32_t n_texts, uint32_t tokens, enum batch_placement placement,
-                         struct planner_action *actions)
+static uint32_t plan_knowing(const struct bandit *bandit, uint32_t n_boards, uint32_t n_texts, uint32_t tokens,
+                             enum batch_placement placement, struct planner_action *actions)
 {
     static struct planner_snapshot s;
     static struct cost_model cost;
@@ -126,7 +126,7 @@ static uint32_t plan_one(uint32_t n_boards, uint32_t n_texts, uint32_t tokens, e
     cost_init(&cost);
     s.placement = placement;
     s.cost = &cost;
-    s.bandit = &nothing_known;
+    s.bandit = bandit;
     s.layers = LAYERS;
     s.max_tokens = 16384;
     s.max_sequences = 256;
@@ -136,6 +136,12 @@ static uint32_t plan_one(uint32_t n_boards, uint32_t n_texts, uint32_t tokens, e
         s.queues[0].lengths[s.queues[0].n++] = tokens;
     s.queues[0].tokens = (uint64_t)n_texts * tokens;
     return planner_plan(&s, actions, PLANNER_MAX_ACTIONS);
+}
+
+static uint32_t plan_one(uint32_t n_boards, uint32_t n_texts, uint32_t tokens, enum batch_placement placement,
+                         struct planner_action *actions)
+{
+    return plan_knowing(&nothing_known, n_boards, n_texts, tokens, placement, actions);
 }
 
 /* Boards that a lone text gets of a pool of 8, `busy` of which work, where of late `concurrency` batches were in
@@ -246,6 +252,34 @@ Test(planner, equal_texts_are_shared_out_whole)
     cr_assert_eq(plan_one(2, 3, 150, BATCH_AUTO, actions), 1, "three of a kind on two boards are split");
     cr_assert_eq(actions[0].n_sequences, 3);
     cr_assert_eq(actions[0].choice.boards, 2);
+}
+
+/* What launches of one size took of late, over what the cost model says. */
+static void teach(struct bandit *bandit, struct cost_load load, struct bandit_choice choice, double ratio)
+{
+    struct cost_model cost;
+    cost_init(&cost);
+    choice.weighed = true;
+    for (int i = 0; i < BANDIT_FIRST; i++)
+        bandit_observe(bandit, &cost, load, LAYERS, choice, ratio * cost_split(&cost, load, LAYERS, choice.boards));
+}
+
+/* Long texts went well when they were split and badly when they were not. That tells nothing of even shares of short
+ * ones: both boards of a split would do all that they do. */
+Test(planner, what_long_texts_took_does_not_split_what_can_be_shared_out_evenly)
+{
+    static struct bandit bandit;
+    struct planner_action actions[PLANNER_MAX_ACTIONS];
+    teach(&bandit, (struct cost_load){512, 512.0 * 512}, (struct bandit_choice){.placement = BATCH_SPLIT, .boards = 2},
+          0.7);
+    teach(&bandit, (struct cost_load){256, 256.0 * 256}, bandit_whole, 1.3);
+    cr_assert_eq(plan_knowing(&bandit, 2, 32, 16, BATCH_AUTO, actions), 2);
+    for (int i = 0; i < 2; i++) {
+        cr_expect_eq(actions[i].choice.boards, 1);
+        cr_expect_eq(actions[i].n_sequences, 16);
+    }
+    cr_assert_eq(plan_knowing(&bandit, 2, 3, 150, BATCH_AUTO, actions), 1, "three of a kind are split");
+    cr_expect_eq(actions[0].choice.boards, 2);
 }
 
 Test(planner, a_batch_has_as_many_tokens_as_stay_in_caches_or_keep_a_card_busy)
