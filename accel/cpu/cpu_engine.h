@@ -41,6 +41,7 @@ struct cpu_scratch {
     void *inner_operands;            /* [block_rows] inner_stride */
     struct cpu_quantised *quantised; /* [block_rows] */
     uint32_t *sums;                  /* [block_rows]: what the sums of accumulators are */
+    uint32_t *before;                /* [block_rows]: what the sums of hidden states were that others are added to */
     /** [block_rows][CPU_PROJECTIONS]: likewise of the share of Q, K and V that is made here, to be added up by others;
      *  NULL: the share is the whole, and checked at once. */
     uint32_t *share_sums;
@@ -224,6 +225,8 @@ void cpu_gemm_prepare(const struct cpu_engine *engine, const struct cpu_gemm *ge
 /** kernels.linear and kernels.gemm, with the faults that are due, among so many inputs and outputs that are no padding,
  *  and in the lower `bits` of an accumulator: what flips above them is in no result. */
 void cpu_gemm_linear(struct cpu_engine *engine, const struct cpu_gemm *gemm, size_t inputs, size_t outputs);
+/** kernels.linear_add, if it can do this and no fault is due. */
+bool cpu_gemm_add(const struct cpu_engine *engine, const struct cpu_gemm *gemm, const struct cpu_addition *to);
 void cpu_gemm_attention(struct cpu_engine *engine, const struct cpu_gemm *gemm, size_t outputs, unsigned bits);
 /** `rows` rows of operands of a linear layer, `stride` bytes apart, have been made: with the fault that is due. */
 void cpu_faults_operands(struct cpu_engine *engine, void *operands, size_t stride, size_t rows, size_t inputs);

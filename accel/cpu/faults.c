@@ -82,6 +82,12 @@ void cpu_gemm_linear(struct cpu_engine *engine, const struct cpu_gemm *gemm, siz
         flip_accumulator(&engine->faults, gemm, outputs, 32);
 }
 
+bool cpu_gemm_add(const struct cpu_engine *engine, const struct cpu_gemm *gemm, const struct cpu_addition *to)
+{
+    const bool may = engine->kernels.linear_add && !(engine->faults.armed & LINEAR_FAULTS);
+    return may && engine->kernels.linear_add(gemm, to);
+}
+
 void cpu_gemm_attention(struct cpu_engine *engine, const struct cpu_gemm *gemm, size_t outputs, unsigned bits)
 {
     engine->kernels.gemm(gemm);

@@ -13,18 +13,7 @@
  * What waits for memory and what waits for the second-level cache share the few buffers of the first, so to fetch the
  * weights of the next panels hardly overlaps with the products. More rows a pass is what helps.
  */
-#include <immintrin.h>
-
-#include "accel/cpu/kernels.h"
-#include "accel/cpu/tiles.h"
-#include "accel/cpu/tiles_amx.h"
-
-enum {
-    GROUP_BYTES = IMAGE_PANEL * IMAGE_GROUP,
-    TILE_BYTES = CPU_TILE_ROWS * CPU_TILE_INPUTS, /* of weights too: 16 groups */
-    TILE_LINES = TILE_BYTES / GROUP_BYTES,
-    PAIR = 2, /* tiles of rows, and panels, that are multiplied together */
-};
+#include "accel/cpu/tiles_step_amx.h"
 
 /* A panel as tiles: those that lie as they should, and the filled-up copy of the last one. */
 struct panel {
@@ -42,8 +31,7 @@ struct cursor {
     const int8_t *rows;
     int32_t *acc;
     const struct panel *panels;
-    const char *ahead; /* what to prefetch: this pass's share of the next pair */
-    size_t lines;      /* of it, a step */
+    struct ahead ahead;
 };
 
 static struct panel panel_of(const struct cpu_gemm *g, size_t index, int8_t *copy)
@@ -59,31 +47,6 @@ static struct panel panel_of(const struct cpu_gemm *g, size_t index, int8_t *cop
     return (struct panel){weights, n_whole, copy};
 }
 
-static inline void fetch_share(struct cursor *at)
-{
-    for (size_t i = 0; i < at->lines; i++, at->ahead += GROUP_BYTES)
-        _mm_prefetch(at->ahead, _MM_HINT_T1);
-}
-
-/* Tiles 0 to 3 are accumulators, 4 and 5 rows, 6 and 7 weights. */
-CPU_TEMPLATE void multiply_step(const int R, const int P, const int8_t *rows, size_t stride, const int8_t *w0,
-                                const int8_t *w1)
-{
-    TILE_LOAD(4, rows, stride);
-    TILE_LOAD(6, w0, GROUP_BYTES);
-    TILE_MULTIPLY(0, 4, 6);
-    if (P > 1) {
-        TILE_LOAD(7, w1, GROUP_BYTES);
-        TILE_MULTIPLY(1, 4, 7);
-    }
-    if (R > 1) {
-        TILE_LOAD(5, rows + CPU_TILE_ROWS * stride, stride);
-        TILE_MULTIPLY(2, 5, 6);
-        if (P > 1)
-            TILE_MULTIPLY(3, 5, 7);
-    }
-}
-
 /* R tiles of rows by P panels: 1 or 2 each. */
 CPU_TEMPLATE void multiply_tiles(const int R, const int P, const struct cpu_gemm *g, struct cursor *at)
 {
@@ -97,7 +60,7 @@ CPU_TEMPLATE void multiply_tiles(const int R, const int P, const struct cpu_gemm
     TILE_ZERO(3);
     for (size_t i = 0; i < first->n_whole; i++, rows += CPU_TILE_INPUTS) {
         multiply_step(R, P, rows, g->row_stride, first->whole + i * TILE_BYTES, second->whole + i * TILE_BYTES);
-        fetch_share(at);
+        fetch_share(&at->ahead);
     }
     if (first->last)
         multiply_step(R, P, rows, g->row_stride, first->last, second->last);
@@ -131,7 +94,6 @@ static void multiply_pair(const struct cpu_gemm *g, size_t n_panels, struct curs
 
 static void multiply(const struct cpu_gemm *g, bool contiguous)
 {
-    const size_t passes = (g->n_rows + PAIR * CPU_TILE_ROWS - 1) / (PAIR * CPU_TILE_ROWS);
     struct copies copies;
     for (size_t first = 0; first < g->n_panels; first += PAIR) {
         const size_t n = g->n_panels - first < PAIR ? 1 : PAIR;
@@ -142,10 +104,9 @@ static void multiply(const struct cpu_gemm *g, bool contiguous)
             .rows = g->rows,
             .acc = g->acc + first * IMAGE_PANEL,
             .panels = panels,
-            .ahead = (const char *)g->weights + (first + PAIR) * g->panel_stride,
         };
         if (contiguous)
-            at.lines = (PAIR * TILE_LINES + passes - 1) / passes;
+            at.ahead = ahead_of(g, first);
         multiply_pair(g, n, &at);
     }
 }
@@ -259,4 +220,5 @@ void cpu_gemm_init_amx(struct cpu_kernels *kernels)
     kernels->tile_inputs = CPU_TILE_INPUTS;
     kernels->begin = begin;
     kernels->end = end;
+    cpu_linear_init_amx(kernels);
 }

@@ -69,6 +69,18 @@ struct cpu_epilogue {
     float scale; /* of the row */
 };
 
+/** Rows to which the outputs of a linear layer are added: x = epilogue(acc) + x. */
+struct cpu_addition {
+    const float *scales, *bias; /* as in struct cpu_epilogue */
+    const float *row_scales;    /* [n_rows], row_scale_stride elements apart */
+    size_t row_scale_stride;
+    float *x; /* [n_rows], x_stride elements apart: [n] */
+    size_t x_stride;
+    size_t n;         /* outputs */
+    uint32_t *sums;   /* [n_rows] out: as `add` returns them */
+    uint32_t *before; /* [n_rows] out: of the bits that x had, modulo 2^32 */
+};
+
 /** Rows of attention over n tokens, between the two products. Arrays of tokens have room for `padded`. */
 struct cpu_attention {
     size_t n_rows;
@@ -127,6 +139,8 @@ struct cpu_kernels {
     void (*prepare)(const struct cpu_gemm *gemm);
     /** The same as `gemm` for linear layers: one block of inputs, operands as `quantise` makes them. */
     void (*linear)(const struct cpu_gemm *gemm);
+    /** `linear` and `add` at once; acc is not used. False: not for such a product, nothing was done. NULL: for none. */
+    bool (*linear_add)(const struct cpu_gemm *gemm, const struct cpu_addition *to);
     /** sums[i] = sum over all outputs o of W[o][i], for the weights that `gemm` would read. */
     void (*column_sums)(int32_t *sums, const struct cpu_gemm *gemm);
     /** ret [n_rows]: the sum over i of q[i] * sums[i] modulo 2^32, of rows of operands `stride` bytes apart; n is a
@@ -179,6 +193,7 @@ static inline void cpu_gemm_set(struct cpu_kernels *kernels, void (*gemm)(const 
     kernels->prepare = NULL;
     kernels->sections = NULL;
     kernels->begin = kernels->end = NULL;
+    kernels->linear_add = NULL;
 }
 
 /** The fastest kernels that these flags (enum cpu_flag) allow. */
@@ -194,6 +209,7 @@ void cpu_attention_init_c(struct cpu_kernels *kernels);
     void cpu_attention_init_##name(struct cpu_kernels *kernels);
 CPU_EACH_SET(CPU_DECLARE_INIT)
 
+void cpu_linear_init_amx(struct cpu_kernels *kernels);
 void cpu_operands_init_avx2(struct cpu_kernels *kernels); /* of its linear layers .. */
 void cpu_gemm_avx2(const struct cpu_gemm *gemm);          /* .. where they have few rows or inputs */
 

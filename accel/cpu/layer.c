@@ -321,25 +321,67 @@ void cpu_step_multiply(const struct cpu_step *step, const struct image_linear *l
                share->hidden_end - share->hidden_begin);
 }
 
+/* A row of the block was added to the hidden state: by the sums of its accumulators, and of what it was before. */
+static enum status check_added(const struct cpu_step *step, const struct image_linear *linear, uint32_t begin,
+                               uint32_t row, uint32_t sum, uint32_t before)
+{
+    enum status status = cpu_hidden_check(step, begin + row, before);
+    if (status)
+        return status;
+    return cpu_check_product(step, linear == &step->layer->ffn2 ? "ffn2" : "the output projection", begin + row, sum,
+                             step->scratch->quantised[row].expected[0]);
+}
+
+static enum status norm_added(const struct cpu_step *step, const struct image_linear *linear, uint32_t row,
+                              uint32_t rows)
+{
+    const struct image_layer *layer = step->layer;
+    return cpu_hidden_norm(step, linear == &layer->ffn2 ? &layer->output_norm : &layer->attention_norm, row, rows);
+}
+
 enum status cpu_step_add(const struct cpu_step *step, const struct image_linear *linear, uint32_t begin, uint32_t from,
                          uint32_t to)
 {
     const struct cpu_kernels *k = &step->engine->kernels;
     const struct cpu_scratch *s = step->scratch;
-    const bool last = linear == &step->layer->ffn2;
     for (uint32_t r = from; r < to; r++) {
         const struct cpu_epilogue e = epilogue(step, linear, r, 0);
         uint32_t before, sum = k->add(cpu_hidden_row(step, begin + r), s->sum_acc + r * s->acc_stride, &e,
                                       step->engine->base.image->shape.hidden, &before);
-        enum status status = cpu_hidden_check(step, begin + r, before);
-        if (!status)
-            status = cpu_check_product(step, last ? "ffn2" : "the output projection", begin + r, sum,
-                                       s->quantised[r].expected[0]);
+        enum status status = check_added(step, linear, begin, r, sum, before);
         if (status)
             return status;
     }
-    return cpu_hidden_norm(step, last ? &step->layer->output_norm : &step->layer->attention_norm, begin + from,
-                           to - from);
+    return norm_added(step, linear, begin + from, to - from);
+}
+
+/* Both in one pass where the kernels have it. */
+static enum status multiply_and_add(const struct cpu_step *step, const struct image_linear *linear, uint32_t begin,
+                                    uint32_t rows)
+{
+    const struct cpu_scratch *s = step->scratch;
+    const struct cpu_gemm gemm = gemm_of(step, linear, s->acc, rows, 0, linear->out);
+    const struct cpu_addition addition = {
+        .scales = linear->scales,
+        .bias = linear->bias,
+        .row_scales = &s->quantised->scale,
+        .row_scale_stride = sizeof *s->quantised / sizeof s->quantised->scale,
+        .x = cpu_hidden_row(step, begin),
+        .x_stride = linear->out,
+        .n = linear->out,
+        .sums = s->sums,
+        .before = s->before,
+    };
+    if (!cpu_gemm_add(step->engine, &gemm, &addition)) {
+        cpu_step_multiply(step, linear, rows);
+        return cpu_step_add(step, linear, begin, 0, rows);
+    }
+    for (uint32_t r = 0; r < rows; r++) {
+        enum status status = check_added(step, linear, begin, r, s->sums[r], s->before[r]);
+        if (status)
+            return status;
+    }
+    return norm_added(step, linear, begin, rows);
 }
 
 /* FFN1's outputs from `output` on: accumulators -> activated and rotated values in scratch.inner, and their amax. */
@@ -395,20 +437,16 @@ static enum status feed(const struct cpu_step *step, uint32_t begin, uint32_t ro
     const struct cpu_scratch *s = step->scratch;
     const struct image_layer *layer = step->layer;
     enum status status = cpu_step_quantise_mixed(step, begin, 0, rows);
-    if (!status) {
-        cpu_step_multiply(step, &layer->output, rows);
-        status = cpu_step_add(step, &layer->output, begin, 0, rows);
-    }
+    if (!status)
+        status = multiply_and_add(step, &layer->output, begin, rows);
     if (!status)
         status = cpu_step_quantise_hidden(step, &layer->ffn1, begin, 0, rows);
     if (!status) {
         cpu_step_activate(step, rows);
         status = cpu_step_quantise_inner(step, s->sums, s->inner_amax, begin, 0, rows);
     }
-    if (!status) {
-        cpu_step_multiply(step, &layer->ffn2, rows);
-        status = cpu_step_add(step, &layer->ffn2, begin, 0, rows);
-    }
+    if (!status)
+        status = multiply_and_add(step, &layer->ffn2, begin, rows);
     return status;
 }
 

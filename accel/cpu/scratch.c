@@ -72,6 +72,7 @@ static void place_scratch(struct cpu_scratch *s, const struct cpu_engine *engine
     s->inner_operands = cpu_slab_take(slab, rows * s->inner_stride);
     s->quantised = cpu_slab_take(slab, rows * sizeof *s->quantised);
     s->sums = cpu_slab_take(slab, rows * sizeof(uint32_t));
+    s->before = cpu_slab_take(slab, rows * sizeof(uint32_t));
     s->sum_acc = s->acc = cpu_slab_take(slab, rows * s->acc_stride * sizeof(int32_t));
     s->work =
         engine->kernels.work ? cpu_slab_take(slab, engine->kernels.work(rows, hidden > inner ? hidden : inner)) : NULL;

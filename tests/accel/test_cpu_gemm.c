@@ -215,3 +215,81 @@ Test(cpu_gemm, tokens)
     check_begin("tokens");
     check_each_set(check_tokens);
 }
+
+/* Rows that a linear layer is added to, whole tiles or not: the same bits, and sums, as of `linear` and then `add`. */
+static void check_addition(const struct cpu_kernels *k, size_t rows, size_t outputs, size_t groups)
+{
+    const size_t inputs = groups * IMAGE_GROUP, panels = (outputs + IMAGE_PANEL - 1) / IMAGE_PANEL;
+    const size_t room = round_up(rows, CPU_TILE_ROWS), width = round_up(inputs, CPU_TILE_INPUTS);
+    struct cpu_gemm g = {.groups = groups, .n_rows = rows, .n_panels = panels, .panel_stride = inputs * IMAGE_PANEL};
+    g.row_stride = width + check_below(2) * CPU_TILE_INPUTS;
+    g.acc_stride = panels * IMAGE_PANEL;
+    int8_t *weights = check_input(g.acc_stride * inputs), *operands = check_input(room * g.row_stride);
+    check_bytes(weights, g.acc_stride * inputs);
+    check_bytes(operands, room * g.row_stride);
+    g.weights = weights;
+    g.rows = operands;
+    g.acc = check_output(room * g.acc_stride * sizeof *g.acc);
+    g.work = check_output(k->work ? k->work(rows, inputs) : 0);
+    struct cpu_addition to = {
+        .n = outputs, .row_scale_stride = 1 + check_below(3), .x_stride = outputs + check_below(40)};
+    const size_t n_scales = (rows - 1) * to.row_scale_stride + 1, n_x = (rows - 1) * to.x_stride + outputs;
+    float *scales = check_input(outputs * sizeof *scales), *bias = check_input(outputs * sizeof *bias);
+    float *row_scales = check_input(n_scales * sizeof *row_scales);
+    float *x = check_output(n_x * sizeof *x), *right = check_input(n_x * sizeof *right);
+    check_floats(scales, outputs);
+    check_floats(bias, outputs);
+    check_floats(row_scales, n_scales);
+    check_floats(x, n_x);
+    memcpy(right, x, n_x * sizeof *x);
+    to.scales = scales;
+    to.bias = bias;
+    to.row_scales = row_scales;
+    to.x = x;
+    to.sums = check_output(rows * sizeof *to.sums);
+    to.before = check_output(rows * sizeof *to.before);
+    const bool done = k->linear_add(&g, &to);
+    cr_assert(done || outputs % 32 != 0 || inputs % 64 != 0, "%s: %zu outputs of %zu inputs are whole tiles", k->isa,
+              outputs, inputs);
+    cr_assert(check_intact(x) && check_intact(to.sums) && check_intact(to.before) && check_intact(g.work),
+              "%s: written outside of x, its sums or the working memory", k->isa);
+    if (k->prepare)
+        k->prepare(&g);
+    k->linear(&g);
+    for (size_t r = 0; done && r < rows; r++) {
+        const struct cpu_epilogue e = {scales, bias, row_scales[r * to.row_scale_stride]};
+        uint32_t before, sum = k->add(right + r * to.x_stride, g.acc + r * g.acc_stride, &e, outputs, &before);
+        cr_assert_eq(to.sums[r], sum, "%s: the sum of row %zu of %zu, %zu outputs, %zu inputs", k->isa, r, rows,
+                     outputs, inputs);
+        cr_assert_eq(to.before[r], before, "%s: the sum before of row %zu of %zu", k->isa, r, rows);
+    }
+    cr_assert_eq(memcmp(x, right, n_x * sizeof *x), 0, "%s: %zu rows, %zu outputs, %zu inputs: other bits", k->isa,
+                 rows, outputs, inputs);
+    check_free_output(to.before);
+    check_free_output(to.sums);
+    check_free_output(x);
+    check_free_output(g.work);
+    check_free_output(g.acc);
+    free(right);
+    free(row_scales);
+    free(bias);
+    free(scales);
+    free(operands);
+    free(weights);
+}
+
+static void check_additions(const struct cpu_kernels *k, const struct cpu_kernels *before)
+{
+    if (!k->linear_add || !CHECK_NEW(k, before, linear_add))
+        return;
+    for (int round = check_rounds(60); round > 0; round--)
+        check_addition(k, 1 + check_below(100), 32 * (1 + check_below(8)), 16 * (1 + check_below(8)));
+    for (int round = check_rounds(20); round > 0; round--) /* not whole tiles, most of them */
+        check_addition(k, 1 + check_below(40), 1 + check_below(100), 4 * (1 + check_below(32)));
+}
+
+Test(cpu_gemm, added_at_once)
+{
+    check_begin("added_at_once");
+    check_each_set(check_additions);
+}

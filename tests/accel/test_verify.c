@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "accel/cpu/cpu_engine.h"
 #include "accel/cpu/cpu_flags.h"
 #include "accel/float_mode.h"
 #include "tests/accel/cpu_check.h"
@@ -103,6 +104,69 @@ Test(verify, finds_every_flipped_bit)
     check_begin("flipped bits");
     for (uint32_t shape = 0; shape < tiny_n_shapes; shape++)
         each_set(check_engine, shape);
+    float_mode_restore(mode);
+}
+
+static enum status project(const struct cpu_step *step, uint32_t rows)
+{
+    uint32_t next;
+    enum status status = cpu_layer_embed(step, 0, rows);
+    if (!status)
+        status = cpu_sequences_begin(step, 0, rows, &next);
+    if (status)
+        return status;
+    cr_assert_eq(next, rows);
+    return cpu_layer_project(step, &step->engine->sequences.kv, true, 0, rows);
+}
+
+/* A bit of a row that was read, but not yet added to. */
+static void flip_while_attended(const char *name, const struct engine_ops *ops, uint32_t shape)
+{
+    if (ops != &cpu_engine)
+        return;
+    struct image *image = tiny_image(&tiny_shapes[shape], IMAGE_INT8, 3 + shape);
+    struct tiny_batch batch;
+    struct error err = {0};
+    struct engine *base = NULL;
+    tiny_batch_init(&batch, image, lengths, 7);
+    cr_assert_eq(ops->create(&base, image, true, &err), STATUS_OK);
+    struct cpu_engine *engine = (struct cpu_engine *)base;
+    const struct cpu_step step = {
+        .engine = engine,
+        .scratch = &engine->scratch,
+        .job = &batch.job,
+        .layer = &image->layers[0],
+        .verify = true,
+        .share = cpu_share_whole(image),
+        .err = &err,
+    };
+    const uint32_t rows = batch.job.n_rows, row = check_below(rows);
+    if (engine->kernels.begin)
+        engine->kernels.begin();
+    for (int flipped = 0; flipped < 2; flipped++) {
+        cr_assert_eq(project(&step, rows), STATUS_OK, "%s: %s", name, err.message);
+        uint32_t bits;
+        float *x = batch.job.hidden + row * image->shape.hidden + check_below(image->shape.hidden);
+        memcpy(&bits, x, sizeof bits);
+        bits ^= flipped ? 1u << check_below(23) : 0;
+        memcpy(x, &bits, sizeof bits);
+        enum status status = cpu_layer_finish(&step, &engine->sequences.kv, false, 0, rows);
+        cr_assert_eq(status, flipped ? STATUS_BACKEND : STATUS_OK, "%s, shape %u, row %u", name, shape, row);
+        cr_assert(!flipped || strstr(err.message, "checksum of the hidden state"), "%s", err.message);
+    }
+    if (engine->kernels.end)
+        engine->kernels.end();
+    ops->destroy(base);
+    tiny_batch_finish(&batch);
+    image_release(&image);
+}
+
+Test(verify, finds_what_flips_in_a_hidden_state_while_its_layer_is_computed)
+{
+    uint32_t mode = float_mode_set();
+    check_begin("flips within a layer");
+    for (uint32_t shape = 0; shape < tiny_n_shapes; shape++)
+        each_set(flip_while_attended, shape);
     float_mode_restore(mode);
 }
 

@@ -3,10 +3,10 @@
 if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   return()
 endif()
-set(kernel ${CMAKE_SOURCE_DIR}/accel/cpu/gemm_amx.c)
-set_source_files_properties(${kernel} PROPERTIES COMPILE_OPTIONS
+set(kernels ${CMAKE_SOURCE_DIR}/accel/cpu/gemm_amx.c ${CMAKE_SOURCE_DIR}/accel/cpu/linear_amx.c)
+set_source_files_properties(${kernels} PROPERTIES COMPILE_OPTIONS
                             "${BERTD_SET_amx};-include;${CMAKE_CURRENT_SOURCE_DIR}/isa/tiles_in_c.h")
-add_library(tiles_in_c OBJECT ${kernel} isa/tiles_in_c.c)
+add_library(tiles_in_c OBJECT ${kernels} isa/tiles_in_c.c)
 target_include_directories(tiles_in_c PRIVATE ${CMAKE_SOURCE_DIR})
 if(NOT BERTD_SANITIZE)
   target_compile_options(tiles_in_c PRIVATE -O3)
