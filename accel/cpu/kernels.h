@@ -37,9 +37,9 @@ struct cpu_gemm {
     size_t n_rows;
     size_t n_panels;
     bool filled_up; /* rows go on with zeros to a multiple of kernels.tile_inputs: for `gemm` alone */
-    /* For `linear` alone: */
+    /* For `linear` and `linear_add`: */
     struct cpu_clipped clipped; /* of its panels; weights NULL: there is none, slower */
-    void *work;                 /* kernels.work(n_rows, inputs) bytes, as `prepare` left them */
+    void *work;                 /* kernels.work(n_rows, inputs) bytes: for `linear` as `prepare` left them */
 };
 
 /** Of a linear layer: padded. */
@@ -139,7 +139,8 @@ struct cpu_kernels {
     void (*prepare)(const struct cpu_gemm *gemm);
     /** The same as `gemm` for linear layers: one block of inputs, operands as `quantise` makes them. */
     void (*linear)(const struct cpu_gemm *gemm);
-    /** `linear` and `add` at once; acc is not used. False: not for such a product, nothing was done. NULL: for none. */
+    /** `linear` and `add` at once, without `prepare`; acc is not used. The same bits, but of what is no number. False:
+     *  not for such a product, nothing was done. NULL: for none. */
     bool (*linear_add)(const struct cpu_gemm *gemm, const struct cpu_addition *to);
     /** sums[i] = sum over all outputs o of W[o][i], for the weights that `gemm` would read. */
     void (*column_sums)(int32_t *sums, const struct cpu_gemm *gemm);

@@ -355,7 +355,7 @@ enum status cpu_step_add(const struct cpu_step *step, const struct image_linear 
     return norm_added(step, linear, begin + from, to - from);
 }
 
-/* Both in one pass where the kernels have it. */
+/* All outputs, in one pass where the kernels have it. */
 static enum status multiply_and_add(const struct cpu_step *step, const struct image_linear *linear, uint32_t begin,
                                     uint32_t rows)
 {

@@ -4,12 +4,10 @@
  * of the processor's two pipes for vectors free, so that costs hardly any time; and accumulators never leave the
  * first-level cache. A block is two tiles of rows by two panels.
  */
-#define CPU_SIGNED_OPERANDS
 #include "accel/cpu/lanes_avx512vnni.h"
 
 #include <string.h>
 
-#include "accel/cpu/lanes_fours.h"
 #include "accel/cpu/tiles_step_amx.h"
 
 enum { BLOCK = PAIR * CPU_TILE_ROWS };

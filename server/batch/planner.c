@@ -132,8 +132,17 @@ static struct planner_action *add_action(struct plan *plan, enum batch_class cla
     return action;
 }
 
-/* Over how many of `k` free boards to run what waits, where it is `lone`: one sequence or flight. Where some boards are
+/* How many of `k` free boards may share what waits, where it is `lone`: one sequence or flight. Where some boards are
  * busy, or were of late, others will soon want one. */
+static uint32_t fair_boards(const struct plan *plan, uint32_t k, bool lone)
+{
+    uint32_t wanting = plan->usable - plan->n_free + 1;
+    uint32_t concurrency = lone ? (uint32_t)(plan->in->concurrency + 0.5) : 0;
+    uint32_t fair = plan->usable / (wanting > concurrency ? wanting : concurrency);
+    fair = fair < PLANNER_MAX_SPLIT ? fair : PLANNER_MAX_SPLIT;
+    return fair < 1 ? 1 : fair < k ? fair : k;
+}
+
 static struct bandit_choice choose(const struct plan *plan, uint32_t kind, struct cost_load load, uint32_t layers,
                                    uint32_t k, bool lone)
 {
@@ -146,11 +155,7 @@ static struct bandit_choice choose(const struct plan *plan, uint32_t kind, struc
         return (struct bandit_choice){.placement = plan->in->placement, .boards = most};
     if (plan->in->placement != BATCH_AUTO)
         return bandit_whole;
-    uint32_t wanting = plan->usable - plan->n_free + 1;
-    uint32_t concurrency = lone ? (uint32_t)(plan->in->concurrency + 0.5) : 0;
-    uint32_t fair = plan->usable / (wanting > concurrency ? wanting : concurrency);
-    k = fair < 1 ? 1 : fair < k ? fair : k;
-    return bandit_choose(&plan->in->bandit[kind], &plan->in->cost[kind], load, layers, k);
+    return bandit_choose(&plan->in->bandit[kind], &plan->in->cost[kind], load, layers, fair_boards(plan, k, lone));
 }
 
 /* One sequence, not several. */
@@ -215,19 +220,28 @@ static uint64_t cap(const struct plan *plan, enum batch_class class, uint64_t to
     return tokens < limit ? tokens : limit;
 }
 
-/* The share that takes longest if each of `k` boards took its own of the queue. */
-static struct cost_load longest_share(const struct plan *plan, uint32_t kind, enum batch_class class, uint64_t share,
-                                      uint32_t k)
+/* What one board takes of so many tokens where `boards` share them out; the busy ones among those come for theirs. */
+static uint64_t share_of(const struct plan *plan, enum batch_class class, uint64_t tokens, double boards)
+{
+    uint64_t share = (uint64_t)ceil((double)tokens / fmax(boards, 1));
+    return cap(plan, class, plan->busy && share < WORTHWHILE_TOKENS ? WORTHWHILE_TOKENS : share);
+}
+
+/* The share that takes longest if `k` boards, worth as many as `boards` with the busy ones, share the queue out. */
+static struct cost_load longest_share(const struct plan *plan, uint32_t kind, enum batch_class class, uint64_t tokens,
+                                      double boards, uint32_t k)
 {
     uint32_t from = plan->given[class];
     struct cost_load longest = {0};
     double longest_ns = 0;
     for (uint32_t i = 0; i < k; i++) {
         struct cost_load load;
-        uint32_t n = measure(plan, class, from, i + 1 < k ? share : UINT64_MAX, &load);
+        uint64_t share = i + 1 < k ? share_of(plan, class, tokens, boards - i) : UINT64_MAX;
+        uint32_t n = measure(plan, class, from, share, &load);
         if (n == 0)
             break;
         from += n;
+        tokens -= load.rows;
         double ns = predict(plan, kind, load, plan->in->layers, bandit_whole);
         if (ns > longest_ns) {
             longest = load;
@@ -237,22 +251,26 @@ static struct cost_load longest_share(const struct plan *plan, uint32_t kind, en
     return longest;
 }
 
-/* Split, all that waits would be done before `k` boards were with a share each. A split by rows does all that sharing
- * out does, so it can win only where shares are uneven: there the cost model must say so too, which compares the two by
- * one measure. */
-static bool beats_sharing_out(const struct plan *plan, uint32_t kind, enum batch_class class, struct cost_load all,
-                              struct bandit_choice choice, uint64_t share, uint32_t k)
+/* How all that waits is done sooner by several boards together than by `k` boards with a share each, of which the
+ * `longest` is given; else whole. On boards of one pace a split by rows does all that sharing out does, so it can win
+ * only where shares are uneven: the cost model must say so too, which compares the two by one measure. */
+static struct bandit_choice beat_sharing_out(const struct plan *plan, uint32_t kind, struct cost_load all,
+                                             struct cost_load longest, uint32_t k)
 {
-    if (choice.boards <= 1)
-        return false;
     const struct cost_model *cost = &plan->in->cost[kind];
-    const uint32_t layers = plan->in->layers;
-    const struct cost_load longest = longest_share(plan, kind, class, share, k);
-    if (choice.placement == BATCH_SPLIT &&
-        cost_split(cost, all, layers, choice.boards) > BANDIT_SPLIT_GAIN * cost_whole(cost, longest, layers))
-        return false;
-    return predict(plan, kind, all, layers, choice) <=
-           BANDIT_SPLIT_GAIN * predict(plan, kind, longest, layers, bandit_whole);
+    const uint32_t layers = plan->in->layers, fair = fair_boards(plan, k, false);
+    const double even_ns = BANDIT_SPLIT_GAIN * cost_whole(cost, longest, layers);
+    double best_ns = BANDIT_SPLIT_GAIN * predict(plan, kind, longest, layers, bandit_whole);
+    struct bandit_choice best = bandit_whole, arm = bandit_whole;
+    while (bandit_next_arm(&plan->in->bandit[kind], &arm, fair < all.rows ? fair : all.rows)) {
+        double ns = predict(plan, kind, all, layers, arm);
+        if (ns > best_ns || (arm.placement == BATCH_SPLIT && cost_split(cost, all, layers, arm.boards) > even_ns))
+            continue;
+        best = arm;
+        best.weighed = true;
+        best_ns = ns;
+    }
+    return best;
 }
 
 static void start(struct plan *plan, enum batch_class class, uint64_t budget, const struct choices *choices,
@@ -309,16 +327,14 @@ static bool start_one(struct plan *plan, enum batch_class class)
     uint32_t n = measure(plan, class, plan->given[class], together, &load);
     struct choices free = choices;
     uint32_t kind = keep_fastest(plan, &choices, load, plan->in->layers), k = choices.n;
-    double shares = worth(plan, &free.boards, free.n, kind); /* the busy ones will be free soon */
-    uint64_t share = cap(plan, class, (uint64_t)ceil((double)tokens / shares));
-    uint64_t worthwhile = cap(plan, class, WORTHWHILE_TOKENS);
-    if (plan->busy && share < worthwhile)
-        share = worthwhile;
-    struct bandit_choice choice = choose(plan, kind, load, plan->in->layers, k, n == 1);
-    bool is_all = load.rows == tokens, lone = is_all && n == 1;
-    if (plan->in->placement == BATCH_AUTO && !lone &&
-        !(is_all && beats_sharing_out(plan, kind, class, load, choice, share, k)))
-        choice = bandit_whole;
+    double boards = worth(plan, &free.boards, free.n, kind); /* the busy ones will be free soon */
+    bool is_all = load.rows == tokens;
+    struct bandit_choice choice = bandit_whole;
+    if (plan->in->placement != BATCH_AUTO || (is_all && n == 1))
+        choice = choose(plan, kind, load, plan->in->layers, k, n == 1);
+    else if (is_all)
+        choice = beat_sharing_out(plan, kind, load, longest_share(plan, kind, class, tokens, boards, k), k);
+    uint64_t share = share_of(plan, class, tokens, boards);
     start(plan, class, choice.boards > 1 ? together : share, &choices, choice);
     return true;
 }

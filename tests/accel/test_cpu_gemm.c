@@ -286,6 +286,11 @@ static void check_additions(const struct cpu_kernels *k, const struct cpu_kernel
         check_addition(k, 1 + check_below(100), 32 * (1 + check_below(8)), 16 * (1 + check_below(8)));
     for (int round = check_rounds(20); round > 0; round--) /* not whole tiles, most of them */
         check_addition(k, 1 + check_below(40), 1 + check_below(100), 4 * (1 + check_below(32)));
+    static const size_t edges[] = {1, 15, 16, 17, 31, 32, 33, 49};
+    for (size_t i = 0; i < sizeof edges / sizeof *edges; i++)
+        for (size_t outputs = 16; outputs <= 64; outputs += 16)
+            for (size_t groups = 8; groups <= 32; groups += 8)
+                check_addition(k, edges[i], outputs, groups);
 }
 
 Test(cpu_gemm, added_at_once)

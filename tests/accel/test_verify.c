@@ -170,6 +170,57 @@ Test(verify, finds_what_flips_in_a_hidden_state_while_its_layer_is_computed)
     float_mode_restore(mode);
 }
 
+static bool (*added_at_once)(const struct cpu_gemm *gemm, const struct cpu_addition *to);
+static uint32_t n_added;
+
+static bool count_and_add(const struct cpu_gemm *gemm, const struct cpu_addition *to)
+{
+    const bool done = added_at_once(gemm, to);
+    n_added += done;
+    return done;
+}
+
+/* Outputs are added at once but where a fault is to happen between the product and the sum. */
+static void count_added(const char *name, const struct engine_ops *ops, uint32_t shape)
+{
+    struct image *image = tiny_image(&tiny_shapes[shape], IMAGE_INT8, 3 + shape);
+    struct tiny_batch batch;
+    struct error err = {0};
+    struct engine *base = NULL;
+    tiny_batch_init(&batch, image, lengths, 7);
+    cr_assert_eq(ops->create(&base, image, true, &err), STATUS_OK);
+    struct cpu_kernels *kernels = &((struct cpu_engine *)base)->kernels;
+    added_at_once = ops == &cpu_engine ? kernels->linear_add : NULL;
+    if (added_at_once) {
+        kernels->linear_add = count_and_add;
+        n_added = 0;
+        cr_assert_eq(run_all(base, &batch, &err), STATUS_OK, "%s: %s", name, err.message);
+        cr_expect_geq(n_added, 2 * image->shape.layers, "%s: the output projection and FFN2 of each layer", name);
+        n_added = 0;
+        cr_assert(engine_inject(base, ENGINE_FLIP_ACTIVATION, 1));
+        ((struct cpu_engine *)base)->faults.wait = UINT32_MAX;
+        cr_expect_neq(run_all(base, &batch, &err), STATUS_NO_MEMORY);
+        cr_expect_gt(n_added, 0, "%s: operands are wrong before their product", name);
+        n_added = 0;
+        for (unsigned flag = ENGINE_FLIP_ACCUMULATOR; flag <= ENGINE_FLIP_WEIGHT; flag <<= 1) {
+            cr_assert(engine_inject(base, flag, 1));
+            ((struct cpu_engine *)base)->faults.wait = UINT32_MAX;
+            cr_expect_eq(run_all(base, &batch, &err), STATUS_OK);
+        }
+        cr_expect_eq(n_added, 0, "%s: with a flip due", name);
+    }
+    ops->destroy(base);
+    tiny_batch_finish(&batch);
+    image_release(&image);
+}
+
+Test(verify, products_in_which_a_bit_is_to_flip_are_not_added_at_once)
+{
+    uint32_t mode = float_mode_set();
+    each_set(count_added, 2);
+    float_mode_restore(mode);
+}
+
 /* Without checks a flipped bit goes through, and bits are the same without one. */
 static void check_off(const char *name, const struct engine_ops *ops, uint32_t shape)
 {

@@ -41,7 +41,7 @@ Test(planner, decides_as_it_did)
         check_all_computed_once(sim);
         free(sim);
     }
-    cr_assert_eq(decisions, 0x6ea3c3edf9ea893cu, "the decisions are %#lx", (unsigned long)decisions);
+    cr_assert_eq(decisions, 0x91cccc4202a16fd7u, "the decisions are %#lx", (unsigned long)decisions);
 }
 
 /* The same pool, and scattered over one of hundreds of boards of which all others are out of service. */
@@ -280,6 +280,43 @@ Test(planner, what_long_texts_took_does_not_split_what_can_be_shared_out_evenly)
     }
     cr_assert_eq(plan_knowing(&bandit, 2, 3, 150, BATCH_AUTO, actions), 1, "three of a kind are split");
     cr_expect_eq(actions[0].choice.boards, 2);
+}
+
+/* .. and does not keep a team from it, which reads each weight once. */
+Test(planner, few_tokens_of_several_texts_are_a_teams_where_a_split_looked_better)
+{
+    static struct bandit bandit = {.teams = true};
+    struct planner_action actions[PLANNER_MAX_ACTIONS];
+    teach(&bandit, (struct cost_load){8, 64}, (struct bandit_choice){.placement = BATCH_SPLIT, .boards = 2}, 0.5);
+    cr_assert_eq(plan_knowing(&bandit, 2, 4, 2, BATCH_AUTO, actions), 1);
+    cr_expect_eq(actions[0].choice.placement, BATCH_TENSOR);
+    cr_expect_eq(actions[0].choice.boards, 2);
+    cr_expect_eq(actions[0].n_sequences, 4);
+    cr_expect(actions[0].choice.weighed, "what it takes is learned");
+}
+
+/* A split that wins by less than its margin is none, by the cost model or by what was learned. */
+Test(planner, texts_are_split_where_that_wins_by_a_margin)
+{
+    static struct bandit fast, slow;
+    struct planner_action actions[PLANNER_MAX_ACTIONS];
+    struct cost_model cost;
+    cost_init(&cost);
+    const struct bandit_choice halves = {.placement = BATCH_SPLIT, .boards = 2};
+    const struct cost_load all = cost_add(cost_add(cost_add((struct cost_load){0}, 150), 150), 150);
+    const struct cost_load most = cost_add(cost_add((struct cost_load){0}, 150), 150);
+    const double even = cost_whole(&cost, most, LAYERS) / cost_split(&cost, all, LAYERS, 2);
+    cr_assert_gt(even, 1.1);
+    teach(&fast, all, halves, 0.94 * even);
+    teach(&slow, all, halves, 0.96 * even);
+    cr_assert_eq(plan_knowing(&fast, 2, 3, 150, BATCH_AUTO, actions), 1);
+    cr_expect_eq(actions[0].choice.boards, 2);
+    cr_expect_eq(plan_knowing(&slow, 2, 3, 150, BATCH_AUTO, actions), 2, "each board its share");
+    /* Seven on two boards are uneven by less than that. */
+    static struct bandit best;
+    const struct cost_load many = {30 * 15, 30 * 15 * 15};
+    teach(&best, many, halves, 0.5);
+    cr_expect_eq(plan_knowing(&best, 2, 31, 15, BATCH_AUTO, actions), 2, "16 texts of 31 are one board's share");
 }
 
 Test(planner, a_batch_has_as_many_tokens_as_stay_in_caches_or_keep_a_card_busy)

@@ -1,5 +1,5 @@
-/* For a machine without AMX: its eight tiles as a model in C, which sanitizers see into. Included before the sources
- * of accel/cpu that use them, where it takes the place of accel/cpu/tiles_amx.h.
+/* For a machine without AMX: its eight tiles as a model in C (tiles_in_c.c), which sanitizers see into. Included before
+ * the sources of accel/cpu that use them, where it takes the place of accel/cpu/tiles_amx.h.
  *
  * It does what Intel's manual says of these instructions in palette 1, and ends the program where the processor would
  * fault: a bad configuration, a tile without one, shapes that do not fit each other.

@@ -25,8 +25,10 @@ BF16_PEERS = ["openvino-bf16", "torch-bf16"]                     # where the pro
 PEERS = [*INT8_PEERS, *BF16_PEERS, "openvino-fp32", "onnxruntime-fp32", "torch-fp32"]
 RAGGED_TEXTS = {"minilm": 256, "bert-base": 96, "bert-large": 32}
 SPLIT_CELLS = [("minilm", 1, 32), ("bert-base", 1, 128)]
+UNIFORM = (8, 128)        # with which bertd's own ragged mix is compared
 SETTLE_SECONDS = 0.03
 SLICE_MS = 120            # a turn of one engine in one round
+UNIFORM_TURNS = 3         # of both in one round
 LEARNING_MS = 1000        # a cell, in which bertd's planner learns what its placements take: peers are tuned for longer
 
 
@@ -141,10 +143,18 @@ class Clock:
         return min(self.turns[key])
 
 
+def compare_uniform(bertd, model, lengths):
+    """(tokens a second of equal texts, of the ragged mix right after that): each for about as long."""
+    tokens, equal = sum(lengths), UNIFORM[0] * UNIFORM[1]
+    passes = max(1, round(tokens / equal))
+    uniform = passes * equal / sum(bertd.times("time", model, *UNIFORM, passes))
+    return uniform * 1e3, tokens / bertd.times("ragged", model, 1, *lengths)[0] * 1e3
+
+
 def run_rounds(options, engines, model, lengths):
     """({(engine, model, cell): ms}, {split cell: (ms on one board, ms on all)}, {(engine, model): tokens a second of the
-    ragged mix}, load of others)"""
-    clock, mix, loads = Clock(), Clock(), []
+    ragged mix}, {model: [what compare_uniform found]}, load of others)"""
+    clock, mix, uniform, loads = Clock(), Clock(), [], []
     cells = cells_of(options, model)
     splits = [tuple(cell) for name, *cell in SPLIT_CELLS if name == model]
     for number in range(options.rounds):
@@ -160,11 +170,12 @@ def run_rounds(options, engines, model, lengths):
         for name in engines:
             if not name.endswith("fp32"):
                 mix.turn((name, model), lambda n: engines[name].times("ragged", model, n, *lengths))
+        uniform += [compare_uniform(engines["bertd"], model, lengths) for _ in range(UNIFORM_TURNS)]
     times = {key: clock.best(key) for key in clock.turns if key[0] in engines}
     split = {(model, *cell): (clock.best((f"{model}@1", *cell)), times["bertd", model, cell]) for cell in splits
              if cell in cells}
     ragged = {key: sum(lengths) / mix.best(key) * 1e3 for key in mix.turns}
-    return times, split, ragged, statistics.mean(loads)
+    return times, split, ragged, {model: uniform}, statistics.mean(loads)
 
 
 # Fidelity ----------------------------------------------------------------------------------------------------------
@@ -281,7 +292,7 @@ def main():
         raise SystemExit(f"error: this machine has no {options.isa}: bertd's kernels are those of {limits.isa}")
     options.out = place_of(options)
     lengths = {model: texts.ragged_lengths(RAGGED_TEXTS[model]) for model in options.models}
-    settings, times, split, ragged, loads = {}, {}, {}, {}, []
+    settings, times, split, ragged, uniform, loads = {}, {}, {}, {}, {}, []
     fidelity, fidelity_on = {}, ""
     for model in options.models:
         say(f"{model}: {options.threads} cores, {limits.isa}")
@@ -290,13 +301,13 @@ def main():
         if model == "minilm":
             fidelity, fidelity_on = run_fidelity(options, engines, options.minilm)
         *found, load = run_rounds(options, engines, model, lengths[model])
-        for mapping, more in zip((times, split, ragged), found):
+        for mapping, more in zip((times, split, ragged, uniform), found):
             mapping |= more
         loads.append(load)
         for engine in engines.values():
             engine.finish()
     machine = report.describe_machine(limits, max(loads), options.isa, options.left_out)
-    result = report.assemble(times, settings, fidelity, fidelity_on, ragged, split, lengths, machine)
+    result = report.assemble(times, settings, fidelity, fidelity_on, ragged, uniform, split, lengths, machine)
     report.write(result, options.out)
     report.print_table(result)
     say(f"\n{time.time() - begin:.0f} s; written to {os.path.relpath(options.out)}/peers.json and peers.svg")

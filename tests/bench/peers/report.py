@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import math
 import os
+import statistics
 
 LAYERS = {"minilm": (6, 384, 1536), "bert-base": (12, 768, 3072), "bert-large": (24, 1024, 4096)}
 TITLES = {"minilm": "MiniLM-L6", "bert-base": "BERT-base shape (random weights)",
@@ -97,19 +98,18 @@ def ratios_of(times):
     return ratios
 
 
-def summarize_ragged(times, settings, ragged, lengths):
+def summarize_ragged(settings, ragged, uniform, lengths):
     summary = {}
     for model, texts in lengths.items():
         rates = {engine: round(rate, 1) for (engine, m), rate in ragged.items() if m == model}
         peers = {engine: rate for engine, rate in rates.items() if engine != "bertd"}
-        uniform = times.get(("bertd", model, (8, 128)))
         best = max(peers, key=peers.get)
         summary[model] = {
             "texts": len(texts), "tokens": sum(texts), "tokens_per_s": rates, "best_peer": best,
             "settings": {engine: settings.get((engine, model, "ragged")) for engine in peers},
             "ratio": round(rates["bertd"] / peers[best], 3),
-            "uniform_8x128_tokens_per_s": uniform and round(1024 / uniform * 1e3, 1),
-            "of_uniform_8x128": uniform and round(rates["bertd"] / (1024 / uniform * 1e3), 3)}
+            "uniform_8x128_tokens_per_s": round(statistics.median(equal for equal, _ in uniform[model]), 1),
+            "of_uniform_8x128": round(statistics.median(mix / equal for equal, mix in uniform[model]), 3)}
     return summary
 
 
@@ -121,12 +121,13 @@ def geometric_mean(values):
     return math.exp(sum(map(math.log, values)) / len(values))
 
 
-def assemble(times, settings, fidelity, fidelity_on, ragged, split, lengths, machine):
+def assemble(times, settings, fidelity, fidelity_on, ragged, uniform, split, lengths, machine):
     ratios = ratios_of(times)
     summary = {"note": "ms is the fastest turn of each engine; ratios are bertd's time by that of the best peer of the "
                        "cell; BERT-base and BERT-large have random weights, so fidelity is MiniLM's alone; "
                        "a limit is the time of all products at the int8 peak, or of reading all weights; "
-                       "share is the limit by bertd's time", "fidelity_on": fidelity_on}
+                       "share is the limit by bertd's time; of_uniform_8x128 is the median of turns of both, one right "
+                       "after the other and as long", "fidelity_on": fidelity_on}
     if ratios:
         worst = max(ratios, key=lambda key: ratios[key][0])
         values = [ratio for ratio, _ in ratios.values()]
@@ -144,7 +145,7 @@ def assemble(times, settings, fidelity, fidelity_on, ragged, split, lengths, mac
         if engine == "bertd":
             summary["limits"][f"{model} {cell_name(cell)}"] = {"ms": round(limit, 3), "bound_by": bound_by,
                                                                "share": round(limit / ms, 3)}
-    summary["ragged"] = summarize_ragged(times, settings, ragged, lengths)
+    summary["ragged"] = summarize_ragged(settings, ragged, uniform, lengths)
     summary["split"] = {f"{model} {seqs}x{tokens}": {"ms_one_board": round(one, 3), "ms_all_boards": round(all_, 3),
                                                      "speedup": round(one / all_, 3)}
                         for (model, seqs, tokens), (one, all_) in split.items()}
