@@ -116,6 +116,7 @@ static void run_team(struct batch *b)
     struct engine *engines[2 * MAX_SHARDS];
     struct team_end ends[2 * MAX_SHARDS];
     uint32_t n = 1 + check_below(check_below(3) ? MAX_SHARDS : 2 * MAX_SHARDS);
+    n = n < TEAM_RUN_MOST ? n : TEAM_RUN_MOST;
     for (uint32_t m = 0; m < n; m++)
         engines[m] = open_engine(&cpu_engine, b->job.image);
     team_run(engines, n, &b->job, ends);
@@ -387,6 +388,8 @@ Test(cpu_engine, no_memory_to_grow)
 Test(cpu_engine, no_memory_to_grow_in_a_team)
 {
     check_begin("no memory to grow in a team");
+    if (TEAM_RUN_MOST < 2)
+        cr_skip("no threads");
     struct image_shape shape = check_shape();
     struct image *image = check_image(&shape, 0.3f);
     struct batch b;
