@@ -225,9 +225,9 @@ void cpu_gemm_prepare(const struct cpu_engine *engine, const struct cpu_gemm *ge
 /** kernels.linear and kernels.gemm, with the faults that are due, among so many inputs and outputs that are no padding,
  *  and in the lower `bits` of an accumulator: what flips above them is in no result. */
 void cpu_gemm_linear(struct cpu_engine *engine, const struct cpu_gemm *gemm, size_t inputs, size_t outputs);
+void cpu_gemm_attention(struct cpu_engine *engine, const struct cpu_gemm *gemm, size_t outputs, unsigned bits);
 /** kernels.linear_add, if it can do this and no fault is armed that would happen in between. */
 bool cpu_gemm_add(const struct cpu_engine *engine, const struct cpu_gemm *gemm, const struct cpu_addition *to);
-void cpu_gemm_attention(struct cpu_engine *engine, const struct cpu_gemm *gemm, size_t outputs, unsigned bits);
 /** `rows` rows of operands of a linear layer, `stride` bytes apart, have been made: with the fault that is due. */
 void cpu_faults_operands(struct cpu_engine *engine, void *operands, size_t stride, size_t rows, size_t inputs);
 /** False where there is no memory. */

@@ -143,6 +143,7 @@ static uint32_t fair_boards(const struct plan *plan, uint32_t k, bool lone)
     return fair < 1 ? 1 : fair < k ? fair : k;
 }
 
+/* How to run one load on some of `k` free boards. */
 static struct bandit_choice choose(const struct plan *plan, uint32_t kind, struct cost_load load, uint32_t layers,
                                    uint32_t k, bool lone)
 {
@@ -251,18 +252,18 @@ static struct cost_load longest_share(const struct plan *plan, uint32_t kind, en
     return longest;
 }
 
-/* How all that waits is done sooner by several boards together than by `k` boards with a share each, of which the
+/* How all that waits is done sooner by `most` boards together, or fewer, than by boards with a share each, of which the
  * `longest` is given; else whole. On boards of one pace a split by rows does all that sharing out does, so it can win
  * only where shares are uneven: the cost model must say so too, which compares the two by one measure. */
 static struct bandit_choice beat_sharing_out(const struct plan *plan, uint32_t kind, struct cost_load all,
-                                             struct cost_load longest, uint32_t k)
+                                             struct cost_load longest, uint32_t most)
 {
     const struct cost_model *cost = &plan->in->cost[kind];
-    const uint32_t layers = plan->in->layers, fair = fair_boards(plan, k, false);
+    const uint32_t layers = plan->in->layers;
     const double even_ns = BANDIT_SPLIT_GAIN * cost_whole(cost, longest, layers);
     double best_ns = BANDIT_SPLIT_GAIN * predict(plan, kind, longest, layers, bandit_whole);
     struct bandit_choice best = bandit_whole, arm = bandit_whole;
-    while (bandit_next_arm(&plan->in->bandit[kind], &arm, fair < all.rows ? fair : all.rows)) {
+    while (bandit_next_arm(&plan->in->bandit[kind], &arm, most < all.rows ? most : all.rows)) {
         double ns = predict(plan, kind, all, layers, arm);
         if (ns > best_ns || (arm.placement == BATCH_SPLIT && cost_split(cost, all, layers, arm.boards) > even_ns))
             continue;
@@ -328,12 +329,13 @@ static bool start_one(struct plan *plan, enum batch_class class)
     struct choices free = choices;
     uint32_t kind = keep_fastest(plan, &choices, load, plan->in->layers), k = choices.n;
     double boards = worth(plan, &free.boards, free.n, kind); /* the busy ones will be free soon */
+    uint32_t fair = fair_boards(plan, k, false);
     bool is_all = load.rows == tokens;
     struct bandit_choice choice = bandit_whole;
     if (plan->in->placement != BATCH_AUTO || (is_all && n == 1))
         choice = choose(plan, kind, load, plan->in->layers, k, n == 1);
-    else if (is_all)
-        choice = beat_sharing_out(plan, kind, load, longest_share(plan, kind, class, tokens, boards, k), k);
+    else if (is_all && fair > 1)
+        choice = beat_sharing_out(plan, kind, load, longest_share(plan, kind, class, tokens, boards, k), fair);
     uint64_t share = share_of(plan, class, tokens, boards);
     start(plan, class, choice.boards > 1 ? together : share, &choices, choice);
     return true;

@@ -98,13 +98,42 @@ static void each_set(void (*check)(const char *name, const struct engine_ops *op
     check("ref", &ref_engine, shape);
 }
 
-Test(verify, finds_every_flipped_bit)
+static void each_shape(const char *what, void (*check)(const char *name, const struct engine_ops *ops, uint32_t shape))
 {
     uint32_t mode = float_mode_set();
-    check_begin("flipped bits");
+    check_begin(what);
     for (uint32_t shape = 0; shape < tiny_n_shapes; shape++)
-        each_set(check_engine, shape);
+        each_set(check, shape);
     float_mode_restore(mode);
+}
+
+Test(verify, finds_every_flipped_bit)
+{
+    each_shape("flipped bits", check_engine);
+}
+
+/* An engine of the CPU and something to do. */
+struct bench {
+    struct image *image;
+    struct tiny_batch batch;
+    struct cpu_engine *engine;
+};
+
+static void bench_init(struct bench *bench, uint32_t shape)
+{
+    struct error err;
+    struct engine *engine = NULL;
+    bench->image = tiny_image(&tiny_shapes[shape], IMAGE_INT8, 3 + shape);
+    tiny_batch_init(&bench->batch, bench->image, lengths, 7);
+    cr_assert_eq(cpu_engine.create(&engine, bench->image, true, &err), STATUS_OK);
+    bench->engine = (struct cpu_engine *)engine;
+}
+
+static void bench_finish(struct bench *bench)
+{
+    cpu_engine.destroy(&bench->engine->base);
+    tiny_batch_finish(&bench->batch);
+    image_release(&bench->image);
 }
 
 static enum status project(const struct cpu_step *step, uint32_t rows)
@@ -124,29 +153,27 @@ static void flip_while_attended(const char *name, const struct engine_ops *ops, 
 {
     if (ops != &cpu_engine)
         return;
-    struct image *image = tiny_image(&tiny_shapes[shape], IMAGE_INT8, 3 + shape);
-    struct tiny_batch batch;
+    struct bench on;
     struct error err = {0};
-    struct engine *base = NULL;
-    tiny_batch_init(&batch, image, lengths, 7);
-    cr_assert_eq(ops->create(&base, image, true, &err), STATUS_OK);
-    struct cpu_engine *engine = (struct cpu_engine *)base;
+    bench_init(&on, shape);
+    struct cpu_engine *engine = on.engine;
+    const struct image *image = on.image;
     const struct cpu_step step = {
         .engine = engine,
         .scratch = &engine->scratch,
-        .job = &batch.job,
+        .job = &on.batch.job,
         .layer = &image->layers[0],
         .verify = true,
         .share = cpu_share_whole(image),
         .err = &err,
     };
-    const uint32_t rows = batch.job.n_rows, row = check_below(rows);
+    const uint32_t rows = on.batch.job.n_rows, row = check_below(rows);
     if (engine->kernels.begin)
         engine->kernels.begin();
     for (int flipped = 0; flipped < 2; flipped++) {
         cr_assert_eq(project(&step, rows), STATUS_OK, "%s: %s", name, err.message);
         uint32_t bits;
-        float *x = batch.job.hidden + row * image->shape.hidden + check_below(image->shape.hidden);
+        float *x = on.batch.job.hidden + row * image->shape.hidden + check_below(image->shape.hidden);
         memcpy(&bits, x, sizeof bits);
         bits ^= flipped ? 1u << check_below(23) : 0;
         memcpy(x, &bits, sizeof bits);
@@ -156,18 +183,12 @@ static void flip_while_attended(const char *name, const struct engine_ops *ops, 
     }
     if (engine->kernels.end)
         engine->kernels.end();
-    ops->destroy(base);
-    tiny_batch_finish(&batch);
-    image_release(&image);
+    bench_finish(&on);
 }
 
 Test(verify, finds_what_flips_in_a_hidden_state_while_its_layer_is_computed)
 {
-    uint32_t mode = float_mode_set();
-    check_begin("flips within a layer");
-    for (uint32_t shape = 0; shape < tiny_n_shapes; shape++)
-        each_set(flip_while_attended, shape);
-    float_mode_restore(mode);
+    each_shape("flips within a layer", flip_while_attended);
 }
 
 static bool (*added_at_once)(const struct cpu_gemm *gemm, const struct cpu_addition *to);
@@ -183,35 +204,32 @@ static bool count_and_add(const struct cpu_gemm *gemm, const struct cpu_addition
 /* Outputs are added at once but where a fault is to happen between the product and the sum. */
 static void count_added(const char *name, const struct engine_ops *ops, uint32_t shape)
 {
-    struct image *image = tiny_image(&tiny_shapes[shape], IMAGE_INT8, 3 + shape);
-    struct tiny_batch batch;
+    if (ops != &cpu_engine)
+        return;
+    struct bench on;
     struct error err = {0};
-    struct engine *base = NULL;
-    tiny_batch_init(&batch, image, lengths, 7);
-    cr_assert_eq(ops->create(&base, image, true, &err), STATUS_OK);
-    struct cpu_kernels *kernels = &((struct cpu_engine *)base)->kernels;
-    added_at_once = ops == &cpu_engine ? kernels->linear_add : NULL;
+    bench_init(&on, shape);
+    struct engine *engine = &on.engine->base;
+    added_at_once = on.engine->kernels.linear_add;
     if (added_at_once) {
-        kernels->linear_add = count_and_add;
+        on.engine->kernels.linear_add = count_and_add;
         n_added = 0;
-        cr_assert_eq(run_all(base, &batch, &err), STATUS_OK, "%s: %s", name, err.message);
-        cr_expect_geq(n_added, 2 * image->shape.layers, "%s: the output projection and FFN2 of each layer", name);
+        cr_assert_eq(run_all(engine, &on.batch, &err), STATUS_OK, "%s: %s", name, err.message);
+        cr_expect_geq(n_added, 2 * on.image->shape.layers, "%s: the output projection and FFN2 of each layer", name);
         n_added = 0;
-        cr_assert(engine_inject(base, ENGINE_FLIP_ACTIVATION, 1));
-        ((struct cpu_engine *)base)->faults.wait = UINT32_MAX;
-        cr_expect_neq(run_all(base, &batch, &err), STATUS_NO_MEMORY);
+        cr_assert(engine_inject(engine, ENGINE_FLIP_ACTIVATION, 1));
+        on.engine->faults.wait = UINT32_MAX;
+        cr_expect_neq(run_all(engine, &on.batch, &err), STATUS_NO_MEMORY);
         cr_expect_gt(n_added, 0, "%s: operands are wrong before their product", name);
         n_added = 0;
         for (unsigned flag = ENGINE_FLIP_ACCUMULATOR; flag <= ENGINE_FLIP_WEIGHT; flag <<= 1) {
-            cr_assert(engine_inject(base, flag, 1));
-            ((struct cpu_engine *)base)->faults.wait = UINT32_MAX;
-            cr_expect_eq(run_all(base, &batch, &err), STATUS_OK);
+            cr_assert(engine_inject(engine, flag, 1));
+            on.engine->faults.wait = UINT32_MAX;
+            cr_expect_eq(run_all(engine, &on.batch, &err), STATUS_OK);
         }
         cr_expect_eq(n_added, 0, "%s: with a flip due", name);
     }
-    ops->destroy(base);
-    tiny_batch_finish(&batch);
-    image_release(&image);
+    bench_finish(&on);
 }
 
 Test(verify, products_in_which_a_bit_is_to_flip_are_not_added_at_once)
